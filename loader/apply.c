@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "apply.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inplace.h"
+#include "spec.h"
+
+static bool has_list(const struct rule *rule)
+{
+	return rule->from.kind == END_FILE || rule->to.kind == END_FILE;
+}
+
+/* Whether the change can be made in the maps that are in force. */
+static bool in_place(const struct host *host, const struct rule *rule)
+{
+	return !host->off && !has_list(rule) && host_in_step(host) &&
+		!journal_is_long(host->kernel->gen->tables->journal);
+}
+
+static bool same_match(const struct rule *a, const struct rule *b)
+{
+	char *x = spec_text(a, SPEC_MATCH), *y = spec_text(b, SPEC_MATCH);
+	bool same = x && y && !strcmp(x, y);
+
+	free(x);
+	free(y);
+	return same;
+}
+
+static bool alive(const struct rule *rule, uint64_t now)
+{
+	return !rule->deadline || rule->deadline > now;
+}
+
+/* The rule of the store with that match and action, or -1. */
+static ptrdiff_t store_find(const struct store *s, const struct rule *rule, int action,
+	uint64_t now)
+{
+	for (size_t i = 0; s->policy && i < s->policy->n; i++) {
+		const struct rule *is = s->policy->rules[i];
+
+		/* The cheap questions first: the text is asked of few. */
+		if ((int)is->action == action && is->dir == rule->dir && is->proto == rule->proto &&
+			is->from.kind == rule->from.kind && is->to.kind == rule->to.kind &&
+			alive(is, now) && same_match(is, rule))
+			return i;
+	}
+	return -1;
+}
+
+/* Puts the store in force, or with `off` in force only on disk. */
+static int settle(struct host *host, struct diag *diag)
+{
+	return host->off ? store_commit(host->store, diag) : host_rebuild(host, diag);
+}
+
+/* Adding. */
+
+static int refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
+{
+	char *text = spec_text(rule, SPEC_MATCH);
+	int rc = diag_set(diag, DIAG_REFUSED, EEXIST,
+		"rule %" PRIu32 " 'block %s' stands and would win over this permit; take it away "
+		"with 'bpfpol remove --id %" PRIu32 "', or store the permit beside it with --force",
+		id, text ? text : "", id);
+
+	free(text);
+	return rc;
+}
+
+/* Takes over what the new rule says of time, label and log. True: something changed. */
+static bool merge(struct rule *is, struct rule *new)
+{
+	bool changed = false;
+
+	if (is->deadline && (!new->deadline || new->deadline > is->deadline)) {
+		is->deadline = new->deadline;
+		changed = true;
+	}
+	if (new->label && (!is->label || strcmp(is->label, new->label))) {
+		free(is->label);
+		is->label = new->label;
+		new->label = NULL;
+		changed = true;
+	}
+	if (new->log && !is->log) {
+		is->log = true;
+		changed = true;
+	}
+	return changed;
+}
+
+static bool same_lists(const struct rule *a, const struct rule *b)
+{
+	const struct prefixes *x[] = { &a->from.list, &a->to.list };
+	const struct prefixes *y[] = { &b->from.list, &b->to.list };
+
+	for (int i = 0; i < 2; i++) {
+		if (x[i]->n != y[i]->n)
+			return false;
+		for (size_t at = 0; at < x[i]->n; at++)
+			if (prefix_cmp(&x[i]->v[at], &y[i]->v[at]))
+				return false;
+	}
+	return true;
+}
+
+/* A list that is blocked again is read again: the new contents take the old ones' place. */
+static int reload_lists(struct host *host, ptrdiff_t at, struct rule **rule, struct diag *diag)
+{
+	struct rule *old = host->store->policy->rules[at];
+
+	(*rule)->id = old->id;
+	merge(old, *rule);
+	free((*rule)->label);
+	(*rule)->label = old->label;
+	old->label = NULL;
+	(*rule)->deadline = old->deadline;
+	(*rule)->log = old->log;
+	policy_remove(host->store->policy, at);
+	return store_add(host->store, rule, diag);
+}
+
+/* An equal rule stands in the store at that index. */
+static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
+	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
+{
+	struct rule *old = host->store->policy->rules[at];
+	bool reload = !same_lists(old, *rule);
+	uint64_t deadline = old->deadline;
+	int rc;
+
+	*applied = (struct applied){ APPLIED_ALREADY, old->id };
+	if (!reload && !merge(old, *rule))
+		return host_in_step(host) || host->off || opts->dry_run ? 0 : settle(host, diag);
+	applied->outcome = APPLIED_REPLACED;
+	if (opts->dry_run)
+		return 0;
+	if (!reload && deadline == old->deadline && host_in_step(host))
+		return journal_set(&host->kernel->gen->tables->journal, old, diag);
+	rc = reload ? reload_lists(host, at, rule, diag) : store_set(host->store, at, diag);
+	return rc ? rc : settle(host, diag);
+}
+
+/* By way of the store: reads it all, changes it, and puts all of it in force. */
+static int add_by_store(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag)
+{
+	struct compile_env env;
+	ptrdiff_t at;
+	int rc = host_store(host, diag);
+
+	if (rc)
+		return rc;
+	host_env(&env);
+	at = store_find(host->store, *rule, (*rule)->action, env.now);
+	if (at >= 0)
+		return add_again(host, at, rule, opts, applied, diag);
+	if ((*rule)->action == BP_PERMIT && !opts->force) {
+		at = store_find(host->store, *rule, BP_BLOCK, env.now);
+		if (at >= 0)
+			return refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
+	}
+	*applied = (struct applied){ APPLIED, host->store->next_id };
+	if (opts->dry_run)
+		return 0;
+	rc = store_add(host->store, rule, diag);
+	return rc ? rc : settle(host, diag);
+}
+
+/* Written down first, then in the maps: a process that dies in between leaves `dirty` set. */
+static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
+{
+	struct generation *gen = host->kernel->gen;
+	struct bp_tables *t = gen->tables;
+	struct compile_env env;
+	uint64_t filters;
+	uint32_t gate;
+	int rc = filter_count(rule, &filters);
+
+	if (rc)
+		return rc;
+	host_env(&env);
+	t->dirty = 1;
+	rc = journal_add(&t->journal, rule, diag);
+	if (!rc) {
+		host->kernel->ctl->next_id = rule->id + 1;
+		rc = inplace_insert(gen, rule, &env, &gate);
+		if (rc)
+			journal_del(&t->journal, rule->id, diag);
+	}
+	if (!rc) {
+		if (gate)
+			__atomic_store_n(&gen->gates[gate], compile_gate(rule, &env),
+				__ATOMIC_SEQ_CST);
+		t->rules++;
+		t->filters += filters;
+	}
+	t->dirty = 0;
+	return rc && diag->kind == DIAG_NONE && rc != -ENOSPC ?
+		diag_errno(diag, -rc, "the kernel did not take the rule") : rc;
+}
+
+/* Gates that are not wide open belong to timed rules: the store knows them. */
+static bool stands_for_good(const struct generation *gen, const struct inplace_found *found)
+{
+	return !found->gate || gen->gates[found->gate] == BP_GATE_OPEN;
+}
+
+int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag)
+{
+	struct generation *gen;
+	struct inplace_found found;
+	int rc;
+
+	if (!in_place(host, *rule))
+		return add_by_store(host, rule, opts, applied, diag);
+	gen = host->kernel->gen;
+	rc = inplace_find(gen, *rule, (*rule)->action, &found);
+	if (rc && rc != -ENOENT)
+		return rc;
+	if (!rc) {
+		if ((*rule)->label || (*rule)->log || !stands_for_good(gen, &found))
+			return add_by_store(host, rule, opts, applied, diag);
+		*applied = (struct applied){ APPLIED_ALREADY, found.id };
+		return 0;
+	}
+	if ((*rule)->action == BP_PERMIT && !opts->force &&
+		!inplace_find(gen, *rule, BP_BLOCK, &found)) {
+		if (stands_for_good(gen, &found))
+			return refuse_permit(found.id, *rule, diag);
+		return add_by_store(host, rule, opts, applied, diag);
+	}
+	if (!inplace_fits(gen, *rule))
+		return add_by_store(host, rule, opts, applied, diag);
+	(*rule)->id = host->kernel->ctl->next_id;
+	*applied = (struct applied){ APPLIED, (*rule)->id };
+	if (opts->dry_run)
+		return 0;
+	rc = add_in_place(host, *rule, diag);
+	if (rc != -ENOSPC || diag->kind != DIAG_NONE)
+		return rc;
+	/* No tuple or chain is free in this generation; a new one is numbered afresh. */
+	(*rule)->id = 0;
+	return add_by_store(host, rule, opts, applied, diag);
+}
+
+/* Removing. */
+
+struct removal {
+	uint32_t *ids;
+	size_t n;
+};
+
+static int removal_note(struct removal *r, uint32_t id)
+{
+	uint32_t *ids = realloc(r->ids, (r->n + 1) * sizeof(*ids));
+
+	if (!ids)
+		return -ENOMEM;
+	r->ids = ids;
+	ids[r->n++] = id;
+	return 0;
+}
+
+static int delete_in_place(struct host *host, struct rule *rule, struct diag *diag)
+{
+	struct generation *gen = host->kernel->gen;
+	struct compile_env env;
+	uint64_t filters;
+	int rc = filter_count(rule, &filters);
+
+	if (rc)
+		return rc;
+	host_env(&env);
+	gen->tables->dirty = 1;
+	rc = journal_del(&gen->tables->journal, rule->id, diag);
+	if (rc) {
+		gen->tables->dirty = 0;
+		return rc;
+	}
+	rc = inplace_delete(gen, rule, &env);
+	if (rc) /* `dirty` stays: the next command rebuilds from the store */
+		return diag_errno(diag, -rc, "the kernel did not let the rule go");
+	gen->tables->rules--;
+	gen->tables->filters -= filters;
+	gen->tables->dirty = 0;
+	return 0;
+}
+
+/* -ENOENT: nothing found that can be removed in place. */
+static int remove_in_place(struct host *host, const struct rule *rule, int action,
+	const struct apply_opts *opts, struct removal *removal, struct diag *diag)
+{
+	struct rule like = *rule;
+	int rc = 0;
+
+	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
+		struct inplace_found found;
+
+		if (action != -1 && action != a)
+			continue;
+		if (inplace_find(host->kernel->gen, rule, a, &found))
+			continue;
+		if (!stands_for_good(host->kernel->gen, &found))
+			return -ENOENT; /* its deadline stands in the store */
+		like.action = a;
+		like.id = found.id;
+		like.deadline = 0;
+		rc = removal_note(removal, found.id);
+		if (!rc && !opts->dry_run)
+			rc = delete_in_place(host, &like, diag);
+	}
+	return rc ? rc : removal->n ? 0 : -ENOENT;
+}
+
+static bool ends_cover(const struct end *wide, const struct end *narrow)
+{
+	if (wide->kind == END_PREFIX && narrow->kind == END_PREFIX) {
+		if (wide->prefix.len > narrow->prefix.len ||
+			!prefix_holds(&wide->prefix, narrow->prefix.family, narrow->prefix.bytes))
+			return false;
+	} else if (wide->kind != END_ANY && wide->kind != narrow->kind) {
+		return false;
+	}
+	for (size_t i = 0; wide->ports.n && i < narrow->ports.n; i++) {
+		bool held = false;
+
+		for (size_t j = 0; j < wide->ports.n && !held; j++)
+			held = wide->ports.v[j].lo <= narrow->ports.v[i].lo &&
+				wide->ports.v[j].hi >= narrow->ports.v[i].hi;
+		if (!held)
+			return false;
+	}
+	return !wide->ports.n || narrow->ports.n;
+}
+
+static bool rule_covers(const struct rule *wide, const struct rule *narrow)
+{
+	return wide->dir == narrow->dir &&
+		(wide->proto == PROTO_ANY || wide->proto == narrow->proto) &&
+		(!wide->ifname || (narrow->ifname && !strcmp(wide->ifname, narrow->ifname))) &&
+		(wide->type < 0 || wide->type == narrow->type) &&
+		(wide->code < 0 || wide->code == narrow->code) &&
+		ends_cover(&wide->from, &narrow->from) && ends_cover(&wide->to, &narrow->to);
+}
+
+static int unknown_rule(const struct host *host, const struct rule *rule, struct diag *diag)
+{
+	const struct policy *p = host->store->policy;
+
+	for (size_t i = 0; p && i < p->n; i++) {
+		char *text;
+		int rc;
+
+		if (!rule_covers(p->rules[i], rule))
+			continue;
+		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
+		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"no rule has exactly that match; rule %" PRIu32 " '%s' covers it: "
+			"'bpfpol remove --id %" PRIu32 "' takes that one away", p->rules[i]->id,
+			text ? text : "", p->rules[i]->id);
+		free(text);
+		return rc;
+	}
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+		"no rule has that match; 'bpfpol list' shows those in force");
+}
+
+static int remove_by_store(struct host *host, const struct rule *rule, int action,
+	const struct apply_opts *opts, struct removal *removal, struct diag *diag)
+{
+	int rc = host_store(host, diag);
+
+	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
+		ptrdiff_t at;
+
+		if (action != -1 && action != a)
+			continue;
+		at = store_find(host->store, rule, a, 0);
+		if (at < 0)
+			continue;
+		rc = removal_note(removal, host->store->policy->rules[at]->id);
+		if (!rc && !opts->dry_run)
+			rc = store_del(host->store, at, diag);
+	}
+	if (!rc && !removal->n)
+		return unknown_rule(host, rule, diag);
+	return rc || opts->dry_run ? rc : settle(host, diag);
+}
+
+int apply_remove(struct host *host, const struct rule *rule, int action,
+	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag)
+{
+	struct removal r = {};
+	int rc = in_place(host, rule) ? remove_in_place(host, rule, action, opts, &r, diag) : -ENOENT;
+
+	if (rc == -ENOENT && !r.n)
+		rc = remove_by_store(host, rule, action, opts, &r, diag);
+	if (rc) {
+		free(r.ids);
+		return rc;
+	}
+	*removed = r.ids;
+	*n = r.n;
+	return 0;
+}
+
+int apply_remove_id(struct host *host, uint32_t id, const struct apply_opts *opts,
+	struct diag *diag)
+{
+	struct rule *rule;
+	ptrdiff_t at;
+	int rc = host_store(host, diag);
+
+	if (rc)
+		return rc;
+	at = host->store->policy ? policy_find_id(host->store->policy, id) : -1;
+	if (at < 0)
+		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"no rule has the id %" PRIu32 "; 'bpfpol list' shows those in force", id);
+	if (opts->dry_run)
+		return 0;
+	rule = host->store->policy->rules[at];
+	if (in_place(host, rule) && !rule->deadline)
+		return delete_in_place(host, rule, diag);
+	rc = store_del(host->store, at, diag);
+	return rc ? rc : settle(host, diag);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Changes of single rules. Where the generation in force allows it, a rule is added or removed in
+ * place: one record in the journal, a few map elements, and a gate that opens or shuts for all of
+ * them at once. Otherwise (a long list, a full map, nothing in force yet) the policy is compiled
+ * anew beside the one in force and switched to in one step.
+ */
+#ifndef BPFPOL_APPLY_H
+#define BPFPOL_APPLY_H
+
+#include "host.h"
+
+enum apply_outcome {
+	APPLIED,
+	APPLIED_ALREADY, /* an equal rule stands, nothing to change */
+	APPLIED_REPLACED, /* an equal rule stands; its time, label or log is changed */
+};
+
+struct applied {
+	enum apply_outcome outcome;
+	uint32_t id; /* of the rule added, or the one that stands */
+};
+
+struct apply_opts {
+	bool dry_run; /* all checks, no change */
+	bool force;
+};
+
+/*
+ * Adds a rule to the policy in force; takes *rule over. A permit whose equal block stands is
+ * refused (-EEXIST, DIAG_REFUSED) unless forced.
+ */
+int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag);
+
+/*
+ * Removes the rules with that match, of that action or (action == -1) of any. *removed: their
+ * ids; caller frees. -ENOENT with DIAG_UNKNOWN when there is none.
+ */
+int apply_remove(struct host *host, const struct rule *rule, int action,
+	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag);
+int apply_remove_id(struct host *host, uint32_t id, const struct apply_opts *opts,
+	struct diag *diag);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The root program on interfaces: by BPF links, pinned as BPFPOL_BPFFS/links/xdp-IFINDEX, so that
+ * they outlive the command and never take a place that is another's. Which interfaces are to be
+ * filtered stands in BPFPOL_STATE_DIR/interfaces, a line each: NAME MODE.
+ */
+#ifndef BPFPOL_ATTACH_H
+#define BPFPOL_ATTACH_H
+
+#include "diag.h"
+#include "kernel.h"
+#include "netlink.h"
+
+enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_NONE };
+
+const char *attach_mode_name(enum attach_mode mode); /* as in --mode; auto: "auto" */
+int attach_mode_parse(const char *text, enum attach_mode *mode);
+
+/* An interface that we filter. */
+struct attached {
+	int ifindex;
+	enum attach_mode how; /* ATTACH_NATIVE or ATTACH_GENERIC */
+};
+struct attached_list {
+	struct attached *v;
+	size_t n;
+};
+
+/* What is attached now; links of interfaces that are gone are swept away. */
+int attached_get(struct attached_list *list, struct diag *diag);
+const struct attached *attached_find(const struct attached_list *list, int ifindex);
+/* Whether anything is; stops at the first. */
+bool attached_any(void);
+
+/*
+ * Attaches to one interface. *how: what it came to; why: a sentence on that choice, of at least
+ * 256 bytes. A foreign XDP program is left alone: -EBUSY, and the diag names it.
+ */
+int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+	enum attach_mode *how, char *why, size_t size, struct diag *diag);
+int detach_link(int ifindex, struct diag *diag);
+void detach_all(void);
+
+/* The remembered interfaces. */
+struct remembered {
+	char *name; /* or a pattern, as for fnmatch(3) */
+	enum attach_mode mode;
+};
+struct remembered_list {
+	struct remembered *v;
+	size_t n;
+};
+int remembered_load(struct remembered_list *list, struct diag *diag);
+int remembered_save(const struct remembered_list *list, struct diag *diag);
+int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
+void remembered_remove(struct remembered_list *list, const char *name);
+/* The entry that the name is equal to or matches; NULL: none. */
+const struct remembered *remembered_find(const struct remembered_list *list, const char *name);
+void remembered_free(struct remembered_list *list);
+
+#endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* attach, detach, off, on. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "dirs.h"
+#include "json.h"
+#include "links.h"
+
+static bool is_pattern(const char *word)
+{
+	return strpbrk(word, "*?[");
+}
+
+static int parse_mode(const struct args *args, enum attach_mode *mode, struct diag *diag)
+{
+	*mode = ATTACH_AUTO;
+	if (!args->mode || !attach_mode_parse(args->mode, mode))
+		return 0;
+	diag_place(diag, args->mode, 0, strlen(args->mode));
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		"there is no mode '%s'; leave --mode out, or give native or generic", args->mode);
+}
+
+static int no_interface(const struct args *args, int index, struct diag *diag)
+{
+	args_place(args, index, diag);
+	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
+		"there is no interface '%s'; 'bpfpol interfaces' lists them", args->words[index]);
+}
+
+static int want_words(const struct args *args, struct diag *diag)
+{
+	return args->n ? 0 :
+		diag_set(diag, DIAG_USAGE, EINVAL,
+			"say which interface; 'bpfpol interfaces' lists them");
+}
+
+/* The interfaces that the words name; a pattern leaves out the loopback. */
+static int choose(const struct args *args, const struct nl_links *links, enum attach_mode mode,
+	struct link_choices *choices, struct diag *diag)
+{
+	int rc = 0;
+
+	for (int w = 0; w < args->n && !rc; w++) {
+		const char *word = args->words[w];
+		bool found = false;
+
+		for (size_t i = 0; i < links->n && !rc; i++) {
+			const struct nl_link *link = &links->v[i];
+
+			if (is_pattern(word) ? link->loopback || fnmatch(word, link->name, 0) :
+					       strcmp(word, link->name) != 0)
+				continue;
+			found = true;
+			rc = choices_add(choices, link, mode);
+		}
+		if (!rc && !found)
+			rc = no_interface(args, w, diag);
+	}
+	return rc;
+}
+
+static const struct link_choice *choice_of(const struct link_choices *c, int ifindex)
+{
+	for (size_t i = 0; ifindex && i < c->n; i++)
+		if (c->v[i].link->ifindex == ifindex)
+			return &c->v[i];
+	return NULL;
+}
+
+/* Two levels of one stack would see, and count, the same packet twice. */
+static void warn_stacked(const struct link_choices *c, const struct attached_list *attached,
+	const struct nl_links *links)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct nl_link *link = c->v[i].link;
+		const int others[] = { link->lower, link->master };
+
+		for (int o = 0; o < 2; o++) {
+			const struct nl_link *other = nl_by_index(links, others[o]);
+
+			if (other && (choice_of(c, others[o]) || attached_find(attached, others[o])))
+				fprintf(stderr, "bpfpol: warning: %s and %s are two levels of one "
+					"stack; a packet that crosses both is counted twice\n",
+					link->name, other->name);
+		}
+	}
+}
+
+static void say_choices(const struct args *args, const struct link_choices *c)
+{
+	struct jw j;
+
+	if (args->given & OPT_JSON) {
+		jw_begin(&j, stdout);
+		jw_object(&j, NULL);
+		jw_array(&j, "interfaces");
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		const struct link_choice *choice = &c->v[i];
+		const char *how = attach_mode_name(choice->how);
+
+		if (args->given & OPT_JSON) {
+			jw_object(&j, NULL);
+			jw_str(&j, "name", choice->link->name);
+			jw_str(&j, "mode", how);
+			jw_bool(&j, "already", choice->already);
+			jw_str(&j, "why", choice->why);
+			jw_object_end(&j);
+		} else if (args->given & OPT_DRY_RUN) {
+			printf("Would attach %s.\n", choice->link->name);
+		} else if (choice->already) {
+			printf("%s is already attached: %s XDP.\n", choice->link->name, how);
+		} else {
+			printf("Attached %s: %s XDP (%s).\n", choice->link->name, how, choice->why);
+		}
+	}
+	if (args->given & OPT_JSON) {
+		jw_array_end(&j);
+		jw_object_end(&j);
+	}
+}
+
+/* Words are remembered as they were given: a pattern is one. */
+static int remember(const struct args *args, enum attach_mode mode, bool keep, struct diag *diag)
+{
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
+
+	for (int w = 0; w < args->n && !rc; w++) {
+		if (keep)
+			rc = remembered_add(&list, args->words[w], mode);
+		else
+			remembered_remove(&list, args->words[w]);
+	}
+	if (!rc)
+		rc = remembered_save(&list, diag);
+	remembered_free(&list);
+	return rc;
+}
+
+static int refuse_off(const struct host *host, struct diag *diag)
+{
+	return !host->off ? 0 :
+		diag_set(diag, DIAG_REFUSED, EPERM,
+			"filtering is off; 'bpfpol on' starts it again");
+}
+
+int cmd_attach(const struct args *args, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct link_choices choices = {};
+	struct attached_list attached = {};
+	struct nl_links links = {};
+	struct host host = {};
+	enum attach_mode mode;
+	int rc = want_words(args, diag);
+
+	if (!rc)
+		rc = parse_mode(args, &mode, diag);
+	if (!rc)
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	if (!rc)
+		rc = refuse_off(&host, diag);
+	if (!rc)
+		rc = nl_links_get(&links);
+	if (!rc)
+		rc = choose(args, &links, mode, &choices, diag);
+	if (!rc && !dry_run) {
+		rc = choices_attach(&host, &choices, diag);
+		/* Boot, or an upgrade, may have left the policy on disk alone. */
+		if (!rc && !host_in_step(&host))
+			rc = host_rebuild(&host, diag);
+		if (!rc)
+			rc = remember(args, mode, true, diag);
+		if (rc)
+			choices_undo(&choices);
+	}
+	if (!rc && !dry_run)
+		rc = attached_get(&attached, diag);
+	if (!rc) {
+		say_choices(args, &choices);
+		warn_stacked(&choices, &attached, &links);
+	}
+	free(attached.v);
+	choices_free(&choices);
+	nl_links_free(&links);
+	host_close(&host);
+	return rc;
+}
+
+/* Which of the words' interfaces are attached; one that is neither attached nor remembered: 3. */
+static int find_attached(const struct args *args, const struct nl_links *links,
+	const struct attached_list *attached, struct link_choices *choices, struct diag *diag)
+{
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
+
+	for (int w = 0; w < args->n && !rc; w++) {
+		const char *word = args->words[w];
+		bool found = false;
+
+		for (size_t i = 0; i < list.n; i++)
+			found |= !strcmp(list.v[i].name, word);
+		for (size_t i = 0; i < attached->n && !rc; i++) {
+			const struct nl_link *link = nl_by_index(links, attached->v[i].ifindex);
+
+			if (!link || fnmatch(word, link->name, 0))
+				continue;
+			found = true;
+			rc = choices_add(choices, link, ATTACH_AUTO);
+		}
+		if (!rc && !found && !is_pattern(word) && !nl_by_name(links, word))
+			rc = no_interface(args, w, diag);
+		else if (!rc && !found) {
+			args_place(args, w, diag);
+			rc = diag_set(diag, DIAG_UNKNOWN, ENODEV,
+				"bpfpol is not attached to '%s'; 'bpfpol interfaces' shows where it is",
+				word);
+		}
+	}
+	remembered_free(&list);
+	return rc;
+}
+
+static void say_detached(const struct args *args, const struct link_choices *c)
+{
+	struct jw j;
+
+	if (!(args->given & OPT_JSON)) {
+		for (size_t i = 0; i < c->n; i++)
+			printf("%s %s.\n", args->given & OPT_DRY_RUN ? "Would detach" : "Detached",
+				c->v[i].link->name);
+		return;
+	}
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_array(&j, "detached");
+	for (size_t i = 0; i < c->n; i++)
+		jw_str(&j, NULL, c->v[i].link->name);
+	jw_array_end(&j);
+	jw_object_end(&j);
+}
+
+int cmd_detach(const struct args *args, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct link_choices choices = {};
+	struct attached_list attached = {};
+	struct nl_links links = {};
+	struct host host = {};
+	int rc = want_words(args, diag);
+
+	if (!rc)
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	if (!rc)
+		rc = nl_links_get(&links);
+	if (!rc)
+		rc = attached_get(&attached, diag);
+	if (!rc)
+		rc = find_attached(args, &links, &attached, &choices, diag);
+	/* Forgotten first: a full disk must not leave a host that differs from what it remembers. */
+	if (!rc && !dry_run)
+		rc = remember(args, ATTACH_AUTO, false, diag);
+	for (size_t i = 0; i < choices.n && !rc && !dry_run; i++)
+		rc = detach_link(choices.v[i].link->ifindex, diag);
+	if (!rc)
+		say_detached(args, &choices);
+	free(attached.v);
+	choices_free(&choices);
+	nl_links_free(&links);
+	host_close(&host);
+	return rc;
+}

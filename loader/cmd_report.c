@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* list, status, interfaces. */
+#include <errno.h>
+
+#include "command.h"
+#include "gather.h"
+
+static int no_words(const struct args *args, struct diag *diag)
+{
+	if (!args->n)
+		return 0;
+	args_place(args, 0, diag);
+	return diag_set(diag, DIAG_USAGE, EINVAL, "this command takes no words");
+}
+
+static int show(const struct args *args, unsigned int parts,
+	int (*print)(FILE *, const struct status *), struct diag *diag)
+{
+	struct host host = {};
+	struct status status = {};
+	int rc = no_words(args, diag);
+
+	if (!rc)
+		rc = host_open(&host, HOST_READ, diag);
+	if (!rc)
+		rc = gather(&host, parts, &status, diag);
+	if (!rc)
+		rc = print(stdout, &status);
+	gather_free(&status);
+	host_close(&host);
+	return rc;
+}
+
+int cmd_list(const struct args *args, struct diag *diag)
+{
+	return show(args, GATHER_RULES, args_report(args)->rules, diag);
+}
+
+int cmd_status(const struct args *args, struct diag *diag)
+{
+	unsigned int parts = GATHER_RULES | GATHER_INTERFACES;
+
+	if (args->given & OPT_DEBUG)
+		parts |= GATHER_FILTERS;
+	return show(args, parts, args_report(args)->status, diag);
+}
+
+int cmd_interfaces(const struct args *args, struct diag *diag)
+{
+	return show(args, GATHER_INTERFACES, args_report(args)->interfaces, diag);
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* block, permit, count, remove. */
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apply.h"
+#include "command.h"
+#include "json.h"
+#include "links.h"
+#include "spec.h"
+
+/* --rule and --for say the same as `name` and `for`, which stand nearer and win. */
+static int take_options(const struct args *args, struct rule *rule, struct diag *diag)
+{
+	if (args->lifetime && !rule->lifetime &&
+		spec_parse_duration(args->lifetime, &rule->lifetime)) {
+		diag_place(diag, args->lifetime, 0, strlen(args->lifetime));
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"'%s' is not a time; write 90s, 15m, 2h or 7d", args->lifetime);
+	}
+	if (args->rule && !rule->label) {
+		rule->label = strdup(args->rule);
+		if (!rule->label)
+			return -ENOMEM;
+	}
+	if (rule->lifetime)
+		rule->deadline = time(NULL) + rule->lifetime;
+	rule->lifetime = 0;
+	return 0;
+}
+
+static int check_here(const struct rule *rule, struct diag *diag)
+{
+	if (rule->dir != DIR_IN)
+		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+			"this version filters only what arrives: rules for 'out' and 'inout' are "
+			"understood but cannot be enforced; nothing was changed");
+	if (rule->ifname && !if_nametoindex(rule->ifname))
+		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
+			"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
+	return 0;
+}
+
+static int refuse_off(const struct host *host, const struct args *args, struct diag *diag)
+{
+	if (!host->off || args->given & OPT_FORCE)
+		return 0;
+	return diag_set(diag, DIAG_REFUSED, EPERM,
+		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for then");
+}
+
+/* Attaches to the interfaces to begin with, if none is attached. */
+static int attach_first(struct host *host, struct nl_links *links, struct link_choices *choices,
+	bool dry_run, struct diag *diag)
+{
+	int rc;
+
+	if (host->off || attached_any())
+		return 0;
+	rc = nl_links_get(links);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the interfaces");
+	rc = choices_default(links, choices, diag);
+	if (!rc && !dry_run)
+		rc = choices_attach(host, choices, diag);
+	return rc;
+}
+
+static void say_attached(const struct link_choices *choices)
+{
+	for (size_t i = 0; i < choices->n; i++)
+		if (choices->v[i].how == ATTACH_NONE)
+			printf("Would attach %s.\n", choices->v[i].link->name);
+		else
+			printf("Attached %s: %s XDP (%s).\n", choices->v[i].link->name,
+				attach_mode_name(choices->v[i].how), choices->v[i].why);
+}
+
+static void say_json(const char *outcome, uint32_t id, const char *text)
+{
+	struct jw j;
+
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_str(&j, "outcome", outcome);
+	jw_u64(&j, "id", id);
+	jw_str(&j, "rule", text);
+	jw_object_end(&j);
+}
+
+static int say_applied(const struct args *args, const struct applied *applied, const char *text,
+	bool off)
+{
+	static const char *const outcomes[] = {
+		[APPLIED] = "added",
+		[APPLIED_ALREADY] = "already there",
+		[APPLIED_REPLACED] = "replaced",
+	};
+	bool dry_run = args->given & OPT_DRY_RUN;
+
+	if (!text)
+		return -ENOMEM;
+	if (args->given & OPT_JSON) {
+		say_json(dry_run ? "dry run" : outcomes[applied->outcome], applied->id, text);
+		return 0;
+	}
+	if (applied->outcome == APPLIED_ALREADY)
+		printf("Rule %" PRIu32 " is already there: %s\n", applied->id, text);
+	else if (dry_run)
+		printf("Would %s rule %" PRIu32 ": %s\n",
+			applied->outcome == APPLIED ? "add" : "change", applied->id, text);
+	else
+		printf("Rule %" PRIu32 " %s%s: %s\n", applied->id,
+			applied->outcome == APPLIED ? "added" : "changed; it was already there",
+			off ? " to the store; filtering is off" : "", text);
+	return 0;
+}
+
+static int add_rule(const struct args *args, struct rule **rule, struct diag *diag)
+{
+	struct apply_opts opts = {
+		.dry_run = args->given & OPT_DRY_RUN,
+		.force = args->given & OPT_FORCE,
+	};
+	char *text = spec_text(*rule, SPEC_ALL);
+	struct link_choices choices = {};
+	struct nl_links links = {};
+	struct applied applied;
+	struct host host = {};
+	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+
+	if (!rc)
+		rc = refuse_off(&host, args, diag);
+	if (!rc)
+		rc = attach_first(&host, &links, &choices, opts.dry_run, diag);
+	if (!rc) {
+		rc = apply_add(&host, rule, &opts, &applied, diag);
+		if (!rc && choices.n && !opts.dry_run)
+			rc = choices_remember(&choices, diag);
+		if (rc)
+			choices_undo(&choices);
+	}
+	if (!rc && !(args->given & OPT_JSON))
+		say_attached(&choices);
+	if (!rc)
+		rc = say_applied(args, &applied, text, host.off);
+	choices_free(&choices);
+	nl_links_free(&links);
+	host_close(&host);
+	free(text);
+	return rc;
+}
+
+static int cmd_add(const struct args *args, enum bp_action action, struct diag *diag)
+{
+	const struct spec_opts opts = { .action = action };
+	struct rule *rule = NULL;
+	int rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
+
+	if (!rc)
+		rc = take_options(args, rule, diag);
+	if (!rc)
+		rc = check_here(rule, diag);
+	if (!rc)
+		rc = store_read_lists(rule, diag);
+	if (!rc)
+		rc = add_rule(args, &rule, diag);
+	rule_free(&rule);
+	return rc;
+}
+
+int cmd_block(const struct args *args, struct diag *diag)
+{
+	return cmd_add(args, BP_BLOCK, diag);
+}
+
+int cmd_permit(const struct args *args, struct diag *diag)
+{
+	return cmd_add(args, BP_PERMIT, diag);
+}
+
+int cmd_count(const struct args *args, struct diag *diag)
+{
+	return cmd_add(args, BP_COUNT, diag);
+}
+
+static int parse_id(const struct args *args, uint32_t *id, struct diag *diag)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(args->id, &end, 10);
+	if (*end || end == args->id || errno || !value || value > UINT32_MAX || args->id[0] == '-') {
+		diag_place(diag, args->id, 0, strlen(args->id));
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"'%s' is not a rule's id; 'bpfpol list' shows them", args->id);
+	}
+	if (args->n) {
+		args_place(args, 0, diag);
+		return diag_set(diag, DIAG_USAGE, EINVAL, "give either a rule or --id, not both");
+	}
+	*id = value;
+	return 0;
+}
+
+static void say_removed(const struct args *args, const uint32_t *ids, size_t n)
+{
+	struct jw j;
+
+	if (!(args->given & OPT_JSON)) {
+		for (size_t i = 0; i < n; i++)
+			printf("%s rule %" PRIu32 ".\n",
+				args->given & OPT_DRY_RUN ? "Would remove" : "Removed", ids[i]);
+		return;
+	}
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_str(&j, "outcome", args->given & OPT_DRY_RUN ? "dry run" : "removed");
+	jw_array(&j, "ids");
+	for (size_t i = 0; i < n; i++)
+		jw_u64(&j, NULL, ids[i]);
+	jw_array_end(&j);
+	jw_object_end(&j);
+}
+
+/* Paths are kept absolute, so that a list is found again from any directory. */
+static int absolute_lists(struct rule *rule)
+{
+	struct end *ends[] = { &rule->from, &rule->to };
+
+	for (int i = 0; i < 2; i++) {
+		char *path = ends[i]->kind == END_FILE ? realpath(ends[i]->file, NULL) : NULL;
+
+		if (path) {
+			free(ends[i]->file);
+			ends[i]->file = path;
+		}
+	}
+	return 0;
+}
+
+static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
+	struct diag *diag)
+{
+	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
+	struct host host = {};
+	uint32_t *ids = NULL;
+	size_t n = 0;
+	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+
+	if (!rc)
+		rc = refuse_off(&host, args, diag);
+	if (!rc && rule)
+		rc = apply_remove(&host, rule, action, &opts, &ids, &n, diag);
+	else if (!rc)
+		rc = apply_remove_id(&host, id, &opts, diag);
+	if (!rc)
+		say_removed(args, rule ? ids : &id, rule ? n : 1);
+	free(ids);
+	host_close(&host);
+	return rc;
+}
+
+int cmd_remove(const struct args *args, struct diag *diag)
+{
+	bool has_action = false;
+	const struct spec_opts opts = {
+		.action = -1, .action_optional = true, .has_action = &has_action
+	};
+	struct rule *rule = NULL;
+	uint32_t id = 0;
+	int rc;
+
+	if (args->id) {
+		rc = parse_id(args, &id, diag);
+		return rc ? rc : remove_rule(args, NULL, -1, id, diag);
+	}
+	rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
+	if (!rc)
+		rc = absolute_lists(rule);
+	if (!rc)
+		rc = remove_rule(args, rule, has_action ? (int)rule->action : -1, 0, diag);
+	rule_free(&rule);
+	return rc;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands: a table that is run, and that prints its own help. Each is parse, act, free. */
+#ifndef BPFPOL_COMMAND_H
+#define BPFPOL_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "diag.h"
+#include "report.h"
+
+enum option {
+	OPT_JSON = 1 << 0,
+	OPT_DRY_RUN = 1 << 1,
+	OPT_FORCE = 1 << 2,
+	OPT_DEBUG = 1 << 3,
+	OPT_RULE = 1 << 4,
+	OPT_FOR = 1 << 5,
+	OPT_ID = 1 << 6,
+	OPT_MODE = 1 << 7,
+};
+
+/* The command line taken apart; words point into argv. */
+struct args {
+	unsigned int given; /* enum option */
+	char **words;
+	int n;
+	const char *rule, *lifetime, *id, *mode;
+};
+
+struct command {
+	const char *name;
+	int (*run)(const struct args *args, struct diag *diag);
+	unsigned int options;
+	const char *synopsis, *summary, *details;
+};
+
+/* -EINVAL: an option that the command does not have, or without its value. */
+int args_parse(const struct command *command, int argc, char **argv, struct args *args,
+	struct diag *diag);
+void args_free(struct args *args);
+/* The report back-end that was asked for. */
+const struct report *args_report(const struct args *args);
+/* The words joined, with the one at `index` marked, as the diag's place. */
+void args_place(const struct args *args, int index, struct diag *diag);
+
+extern const struct command commands[]; /* ends with a name of NULL */
+const struct command *command_find(const char *name);
+void help_all(void);
+void help_one(const struct command *command);
+
+int cmd_block(const struct args *args, struct diag *diag);
+int cmd_permit(const struct args *args, struct diag *diag);
+int cmd_count(const struct args *args, struct diag *diag);
+int cmd_remove(const struct args *args, struct diag *diag);
+int cmd_list(const struct args *args, struct diag *diag);
+int cmd_status(const struct args *args, struct diag *diag);
+int cmd_attach(const struct args *args, struct diag *diag);
+int cmd_detach(const struct args *args, struct diag *diag);
+int cmd_interfaces(const struct args *args, struct diag *diag);
+int cmd_off(const struct args *args, struct diag *diag);
+int cmd_on(const struct args *args, struct diag *diag);
+int cmd_help(const struct args *args, struct diag *diag);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "diag.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int diag_set(struct diag *d, enum diag_kind kind, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	d->kind = kind;
+	va_start(args, fmt);
+	vsnprintf(d->message, sizeof(d->message), fmt, args);
+	va_end(args);
+	return -err;
+}
+
+int diag_errno(struct diag *d, int err, const char *fmt, ...)
+{
+	va_list args;
+	size_t used;
+
+	d->kind = err == EPERM || err == EACCES ? DIAG_DENIED : DIAG_SYSTEM;
+	va_start(args, fmt);
+	vsnprintf(d->message, sizeof(d->message), fmt, args);
+	va_end(args);
+	used = strlen(d->message);
+	snprintf(d->message + used, sizeof(d->message) - used, ": %s", strerror(err));
+	return -err;
+}
+
+void diag_place(struct diag *d, const char *text, size_t column, size_t width)
+{
+	/* Without memory the message goes out without its caret. */
+	char *copy = strdup(text);
+
+	free(d->text);
+	d->text = copy;
+	d->column = column;
+	d->width = width ? width : 1;
+}
+
+/* What others wrote is shown on a terminal: nothing in it may steer that terminal. */
+static void put_clean(FILE *out, const char *text, char keep)
+{
+	for (; *text; text++) {
+		unsigned char c = *text;
+
+		putc((c < ' ' && c != keep) || c == 0x7f ? '?' : c, out);
+	}
+}
+
+/* Bytes that continue a UTF-8 character take no column of their own. */
+static bool starts_char(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* Tabs stand in the caret's line as they do in the text, so that both lines align. */
+static void put_caret(FILE *out, const char *text, size_t column, size_t width)
+{
+	size_t len = strlen(text), i;
+
+	fputs("  ", out);
+	for (i = 0; i < column; i++) {
+		if (i >= len || starts_char(text[i]))
+			putc(i < len && text[i] == '\t' ? '\t' : ' ', out);
+	}
+	putc('^', out);
+	for (i = column + 1; i < column + width && i < len; i++) {
+		if (starts_char(text[i]))
+			putc('^', out);
+	}
+	putc('\n', out);
+}
+
+static void put_place(FILE *out, const struct diag *d)
+{
+	if (!d->file[0])
+		return;
+	put_clean(out, d->file, 0);
+	if (d->line)
+		fprintf(out, ":%u", d->line);
+	if (d->line && d->text)
+		fprintf(out, ":%u", d->column + 1);
+	fputs(": ", out);
+}
+
+char *diag_text(const struct diag *d)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fputs("bpfpol: ", out);
+	put_place(out, d);
+	put_clean(out, d->message, '\n');
+	putc('\n', out);
+	if (d->text && d->text[0]) {
+		fputs("  ", out);
+		put_clean(out, d->text, '\t');
+		putc('\n', out);
+		put_caret(out, d->text, d->column, d->width);
+	}
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+void diag_free(struct diag *d)
+{
+	free(d->text);
+	d->text = NULL;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static const char *place(const char *variable, const char *otherwise)
+{
+	const char *value = getenv(variable);
+
+	return value && *value ? value : otherwise;
+}
+
+const struct dirs *dirs_get(void)
+{
+	static struct dirs dirs;
+
+	if (!dirs.conf) {
+		dirs.conf = place("BPFPOL_CONF_DIR", "/etc/bpfpol");
+		dirs.state = place("BPFPOL_STATE_DIR", "/var/lib/bpfpol");
+		dirs.bpffs = place("BPFPOL_BPFFS", "/sys/fs/bpf/bpfpol");
+		dirs.run = place("BPFPOL_RUN_DIR", "/run/bpfpol");
+	}
+	return &dirs;
+}
+
+char *path_join(const char *dir, const char *fmt, ...)
+{
+	va_list args;
+	char *name, *path = NULL;
+
+	va_start(args, fmt);
+	if (vasprintf(&name, fmt, args) < 0)
+		name = NULL;
+	va_end(args);
+	if (name && asprintf(&path, "%s/%s", dir, name) < 0)
+		path = NULL;
+	free(name);
+	return path;
+}
+
+/* mkdir -p of what is above the last name. */
+static int make_parents(const char *path)
+{
+	char *copy = strdup(path);
+	int rc = copy ? 0 : -ENOMEM;
+
+	for (char *at = copy ? strchr(copy + 1, '/') : NULL; at && !rc; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (mkdir(copy, 0755) && errno != EEXIST)
+			rc = -errno;
+		*at = '/';
+	}
+	free(copy);
+	return rc;
+}
+
+static int check_ours(const char *path, struct diag *diag)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return diag_errno(diag, errno, "cannot look at %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return diag_set(diag, DIAG_SYSTEM, ENOTDIR,
+			"%s is not a directory; move it out of the way", path);
+	if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
+		return diag_set(diag, DIAG_SYSTEM, EPERM,
+			"%s belongs to another user or can be written by others, so nothing in it "
+			"can be trusted; look at what is in it, then remove it or give it to root "
+			"with mode 0700", path);
+	return 0;
+}
+
+int dir_make(const char *path, struct diag *diag)
+{
+	int rc = make_parents(path);
+
+	if (rc || (mkdir(path, 0700) && errno != EEXIST))
+		return diag_errno(diag, rc ? -rc : errno, "cannot make the directory %s", path);
+	return check_ours(path, diag);
+}
+
+static int mount_bpffs(const char *path, struct diag *diag)
+{
+	if (!mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return 0;
+	return diag_errno(diag, errno,
+		"no bpffs is mounted at %s and mounting one failed; try: mount -t bpf bpf %s", path,
+		path);
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* The usual place is /sys/fs/bpf, mounted for all; another place gets a bpffs of its own. */
+int dir_make_bpffs(const char *path, struct diag *diag)
+{
+	static const char usual[] = "/sys/fs/bpf";
+	bool below_usual = !strncmp(path, usual, strlen(usual)) && path[strlen(usual)] == '/';
+	int rc = 0;
+
+	if (below_usual && !is_bpffs(usual))
+		rc = mount_bpffs(usual, diag);
+	if (!rc)
+		rc = dir_make(path, diag);
+	if (!rc && !is_bpffs(path))
+		rc = mount_bpffs(path, diag);
+	return rc;
+}
+
+static int read_all(int fd, char **text, size_t *len)
+{
+	struct stat st;
+	size_t room, n = 0;
+	char *buf;
+
+	if (fstat(fd, &st))
+		return -errno;
+	room = st.st_size > 0 ? st.st_size + 1 : 4096;
+	buf = malloc(room);
+	while (buf) {
+		ssize_t got = read(fd, buf + n, room - n - 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			int rc = got ? -errno : 0;
+
+			if (rc) {
+				free(buf);
+				return rc;
+			}
+			buf[n] = '\0';
+			*text = buf;
+			*len = n;
+			return 0;
+		}
+		n += got;
+		if (n + 1 == room) {
+			char *more = realloc(buf, room *= 2);
+
+			if (!more)
+				free(buf);
+			buf = more;
+		}
+	}
+	return -ENOMEM;
+}
+
+int file_read(const char *path, char **text, size_t *len, struct diag *diag)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
+	rc = read_all(fd, text, len);
+	close(fd);
+	return rc ? diag_errno(diag, -rc, "cannot read %s", path) : 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t put = write(fd, text, len);
+
+		if (put < 0 && errno != EINTR)
+			return -errno;
+		if (put > 0) {
+			text += put;
+			len -= put;
+		}
+	}
+	return 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return rc;
+}
+
+static int write_temporary(const char *path, const char *text, size_t len)
+{
+	int fd, rc;
+
+	/* One that a dying process left, or that somebody planted: never written through. */
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, text, len);
+	if (!rc && fsync(fd))
+		rc = -errno;
+	if (close(fd) && !rc)
+		rc = -errno;
+	return rc;
+}
+
+int file_write(const char *path, const char *text, size_t len, struct diag *diag)
+{
+	char *temporary = NULL;
+	int rc = asprintf(&temporary, "%s.new", path) < 0 ? -ENOMEM : 0;
+
+	if (!rc)
+		rc = write_temporary(temporary, text, len);
+	if (!rc && rename(temporary, path))
+		rc = -errno;
+	if (!rc)
+		rc = sync_dir_of(path);
+	if (rc && rc != -ENOMEM)
+		unlink(temporary);
+	free(temporary);
+	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
+}
+
+int file_remove(const char *path, struct diag *diag)
+{
+	if (unlink(path) && errno != ENOENT)
+		return diag_errno(diag, errno, "cannot remove %s", path);
+	return 0;
+}
+
+int lock_take(struct diag *diag)
+{
+	const char *run = dirs_get()->run;
+	int rc = dir_make(run, diag);
+	char *path = rc ? NULL : path_join(run, "lock");
+	int fd;
+
+	if (!path)
+		return rc ? rc : -ENOMEM;
+	/* Never closed: the kernel lets go of it when the process ends, however it ends. */
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		rc = diag_errno(diag, errno, "cannot open the lock %s", path);
+	while (!rc && flock(fd, LOCK_EX))
+		if (errno != EINTR)
+			rc = diag_errno(diag, errno, "cannot lock %s", path);
+	free(path);
+	return rc;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where things lie, and files written so that a reader finds the old or the new one whole. The
+ * BPFPOL_* variables replace each place (CONTRACT 4).
+ */
+#ifndef BPFPOL_DIRS_H
+#define BPFPOL_DIRS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diag.h"
+
+struct dirs {
+	const char *conf, *state, *bpffs, *run;
+};
+
+const struct dirs *dirs_get(void);
+
+/* "dir/printf"; caller frees. NULL: no memory. */
+char *path_join(const char *dir, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Makes the directory (and its parents) with mode 0700, or makes sure that the one there is
+ * ours: a real directory, owned by us, written by nobody else.
+ */
+int dir_make(const char *path, struct diag *diag);
+
+/* Makes BPFPOL_BPFFS, mounting a bpffs where none is. */
+int dir_make_bpffs(const char *path, struct diag *diag);
+
+/* The whole file, with a 0 behind it; caller frees. -ENOENT without a diag; others with one. */
+int file_read(const char *path, char **text, size_t *len, struct diag *diag);
+
+/* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
+int file_write(const char *path, const char *text, size_t len, struct diag *diag);
+int file_remove(const char *path, struct diag *diag);
+
+/* Holds the lock until the process ends; waits for it. */
+int lock_take(struct diag *diag);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "filter.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec.h"
+
+/* An end taken apart: what it can be, each alone. */
+struct parts {
+	const struct prefix *prefixes; /* n_prefixes == 0: any address */
+	size_t n_prefixes;
+	const struct port_range *ports; /* n_ports == 0: any port */
+	size_t n_ports;
+	bool me;
+};
+
+struct walk {
+	const struct rule *rule;
+	int (*fn)(const struct filter *, void *);
+	void *arg;
+	enum bp_dir dir;
+	bool shadow; /* this round is for shadows */
+	struct parts remote, local;
+};
+
+/*
+ * A count rule counts a packet once, so its filters must not overlap: of prefixes inside one
+ * another the widest stays, and port ranges that overlap become one. Both keep their order.
+ */
+static size_t widest_prefixes(struct prefix *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) /* sorted: the wider comes first */
+		if (!kept || !prefix_holds(&v[kept - 1], v[i].family, v[i].bytes))
+			v[kept++] = v[i];
+	return kept;
+}
+
+static size_t joined_ports(struct port_range *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!kept || v[i].lo > v[kept - 1].hi)
+			v[kept++] = v[i];
+		else if (v[i].hi > v[kept - 1].hi)
+			v[kept - 1].hi = v[i].hi;
+	}
+	return kept;
+}
+
+/* A copy of the end without overlaps; end_free() it. */
+static int end_disjoint(const struct end *end, struct end *copy)
+{
+	*copy = *end;
+	copy->list.v = malloc((end->list.n + 1) * sizeof(*end->list.v));
+	copy->ports.v = malloc((end->ports.n + 1) * sizeof(*end->ports.v));
+	if (!copy->list.v || !copy->ports.v)
+		return -ENOMEM;
+	if (end->list.n)
+		memcpy(copy->list.v, end->list.v, end->list.n * sizeof(*end->list.v));
+	if (end->ports.n)
+		memcpy(copy->ports.v, end->ports.v, end->ports.n * sizeof(*end->ports.v));
+	copy->list.n = widest_prefixes(copy->list.v, end->list.n);
+	copy->ports.n = joined_ports(copy->ports.v, end->ports.n);
+	return 0;
+}
+
+static void end_free(struct end *copy)
+{
+	free(copy->list.v);
+	free(copy->ports.v);
+}
+
+static void parts_of(const struct end *end, struct parts *parts)
+{
+	*parts = (struct parts){
+		.ports = end->ports.v,
+		.n_ports = end->ports.n,
+		.me = end->kind == END_ME,
+	};
+	if (end->kind == END_PREFIX) {
+		parts->prefixes = &end->prefix;
+		parts->n_prefixes = 1;
+	} else if (end->kind == END_FILE) {
+		parts->prefixes = end->list.v;
+		parts->n_prefixes = end->list.n;
+	}
+}
+
+static void set_port(struct filter *f, struct port_range *port, const struct port_range *is,
+	uint8_t exact, uint8_t range)
+{
+	if (!is)
+		return;
+	*port = *is;
+	f->shape.flags |= is->lo == is->hi ? exact : range;
+}
+
+static void set_ports(struct filter *f, const struct rule *rule, const struct port_range *rport,
+	const struct port_range *lport)
+{
+	struct port_range type = { (uint16_t)rule->type, (uint16_t)rule->type };
+	struct port_range code = { (uint16_t)rule->code, (uint16_t)rule->code };
+
+	f->rport = f->lport = (struct port_range){ 1, 0 };
+	if (rule->type >= 0)
+		lport = &type;
+	if (rule->code >= 0)
+		rport = &code;
+	set_port(f, &f->rport, rport, BPT_RPORT, BPT_RRANGE);
+	set_port(f, &f->lport, lport, BPT_LPORT, BPT_LRANGE);
+}
+
+static uint64_t rank_of(const struct filter *f, const struct rule *rule)
+{
+	unsigned int full = f->shape.family == BP_V4 ? 32 : 128;
+	struct bp_rank_of r = {
+		.remote = bp_rank_prefix(f->shape.rlen, full, false),
+		.local = bp_rank_prefix(f->shape.llen, full, f->shape.flags & BPT_ME),
+		.lport = bp_rank_port(f->lport.lo, f->lport.hi),
+		.rport = bp_rank_port(f->rport.lo, f->rport.hi),
+		.emergency = rule->emergency,
+		.iface = rule->ifname != NULL,
+		.proto = rule->proto != PROTO_ANY,
+		.dynamic = rule->layer == LAYER_DYNAMIC,
+		.block = rule->action == BP_BLOCK,
+	};
+
+	return bp_rank(&r);
+}
+
+/* What a shadow keeps of its filter: all but ports and type. */
+static void make_shadow(struct filter *f)
+{
+	f->shape.kind = BP_SHADOW;
+	f->shape.flags &= ~BPT_L4;
+	f->rport = f->lport = (struct port_range){ 1, 0 };
+}
+
+static int emit(const struct walk *w, int family, const struct prefix *remote,
+	const struct prefix *local, const struct port_range *rport, const struct port_range *lport)
+{
+	const struct rule *rule = w->rule;
+	struct filter f = {
+		.shape = { .dir = w->dir, .family = family == 4 ? BP_V4 : BP_V6 },
+	};
+
+	f.shape.kind = rule->action == BP_COUNT ? BP_TALLY : BP_DECIDE;
+	if (remote) {
+		f.shape.rlen = remote->len;
+		memcpy(f.remote, remote->bytes, 16);
+	}
+	if (local) {
+		f.shape.llen = local->len;
+		memcpy(f.local, local->bytes, 16);
+	}
+	if (w->local.me)
+		f.shape.flags |= BPT_ME;
+	if (rule->proto != PROTO_ANY) {
+		f.shape.flags |= BPT_PROTO;
+		f.proto = rule->proto;
+	}
+	set_ports(&f, rule, rport, lport);
+	if (!f.shape.flags && !remote && !local)
+		f.shape.flags |= BPT_BARE;
+	f.rank = rank_of(&f, rule);
+	if (w->shadow)
+		make_shadow(&f);
+	return w->fn(&f, w->arg);
+}
+
+static bool family_fits(const struct rule *rule, int family)
+{
+	switch (rule->proto) {
+	case IPPROTO_ICMP:
+	case IPPROTO_AH: /* these are extension headers in IPv6, and walked over */
+	case IPPROTO_MH:
+	case 139: /* HIP */
+	case 140: /* Shim6 */
+		return family == 4;
+	case IPPROTO_ICMPV6:
+		return family == 6;
+	}
+	return true;
+}
+
+/* All pairs of ports; one round for the shadow, which has none. */
+static int walk_ports(const struct walk *w, int family, const struct prefix *remote,
+	const struct prefix *local)
+{
+	size_t nr = w->remote.n_ports && !w->shadow ? w->remote.n_ports : 1;
+	size_t nl = w->local.n_ports && !w->shadow ? w->local.n_ports : 1;
+
+	for (size_t r = 0; r < nr; r++) {
+		for (size_t l = 0; l < nl; l++) {
+			int rc = emit(w, family, remote, local,
+				w->remote.n_ports ? &w->remote.ports[r] : NULL,
+				w->local.n_ports ? &w->local.ports[l] : NULL);
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* All pairs of addresses of one family. */
+static int walk_family(const struct walk *w, int family)
+{
+	size_t nr = w->remote.n_prefixes, nl = w->local.n_prefixes;
+
+	for (size_t r = 0; r < (nr ? nr : 1); r++) {
+		const struct prefix *remote = nr ? &w->remote.prefixes[r] : NULL;
+
+		if (remote && remote->family != family)
+			continue;
+		for (size_t l = 0; l < (nl ? nl : 1); l++) {
+			const struct prefix *local = nl ? &w->local.prefixes[l] : NULL;
+			int rc;
+
+			if (local && local->family != family)
+				continue;
+			rc = walk_ports(w, family, remote, local);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* A list that was named but is empty matches nothing. */
+static bool matches_nothing(const struct end *end)
+{
+	return end->kind == END_FILE && !end->list.n;
+}
+
+static int walk_rule(struct walk *w)
+{
+	const struct rule *rule = w->rule;
+
+	for (int dir = BP_IN; dir < BP_DIRS; dir++) {
+		const struct end *remote = rule_remote(rule, dir);
+		const struct end *local = rule_local(rule, dir);
+
+		if (!rule_has_dir(rule, dir) || matches_nothing(remote) || matches_nothing(local))
+			continue;
+		w->dir = dir;
+		parts_of(remote, &w->remote);
+		parts_of(local, &w->local);
+		for (int family = 4; family <= 6; family += 2) {
+			int rc = family_fits(rule, family) ? walk_family(w, family) : 0;
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int walk_count(struct walk *w)
+{
+	struct rule disjoint = *w->rule;
+	int rc = end_disjoint(&w->rule->from, &disjoint.from);
+
+	if (!rc) {
+		rc = end_disjoint(&w->rule->to, &disjoint.to);
+		w->rule = &disjoint;
+		if (!rc)
+			rc = walk_rule(w);
+		end_free(&disjoint.to);
+	}
+	end_free(&disjoint.from);
+	return rc;
+}
+
+static bool has_shadows(const struct rule *rule)
+{
+	return rule->type >= 0 || rule->from.ports.n || rule->to.ports.n;
+}
+
+int filter_each(const struct rule *rule, int (*fn)(const struct filter *, void *), void *arg)
+{
+	struct walk w = { .rule = rule, .fn = fn, .arg = arg };
+	int rc;
+
+	if (rule->action == BP_COUNT)
+		return walk_count(&w);
+	rc = walk_rule(&w);
+	if (rc || !has_shadows(rule))
+		return rc;
+	w.shadow = true;
+	return walk_rule(&w);
+}
+
+static int count_one(const struct filter *filter, void *arg)
+{
+	uint64_t *count = arg;
+
+	*count += filter->shape.kind != BP_SHADOW;
+	return 0;
+}
+
+int filter_count(const struct rule *rule, uint64_t *count)
+{
+	*count = 0;
+	return filter_each(rule, count_one, count);
+}
+
+static void mask_bits(uint32_t mask[4], unsigned int len)
+{
+	for (int i = 0; i < 4; i++, len -= len < 32 ? len : 32)
+		mask[i] = len >= 32 ? ~0U : htonl(len ? ~0U << (32 - len) : 0);
+}
+
+void shape_tuple(const struct shape *shape, struct bp_tuple *tuple)
+{
+	*tuple = (struct bp_tuple){
+		.flags = shape->flags,
+		.kind = shape->kind,
+		.rlen = shape->rlen,
+		.llen = shape->llen,
+		.chain = 1,
+	};
+	mask_bits(tuple->rmask, shape->rlen);
+	mask_bits(tuple->lmask, shape->llen);
+}
+
+bool shape_is(const struct shape *shape, const struct bp_tuple *tuple)
+{
+	return shape->flags == tuple->flags && shape->kind == tuple->kind &&
+		shape->rlen == tuple->rlen && shape->llen == tuple->llen;
+}
+
+void filter_key(const struct filter *f, unsigned int tuple, union filter_key *key)
+{
+	uint8_t number = f->shape.dir << 6 | tuple;
+	uint16_t rport = f->shape.flags & BPT_RPORT ? f->rport.lo : 0;
+	uint16_t lport = f->shape.flags & BPT_LPORT ? f->lport.lo : 0;
+
+	memset(key, 0, sizeof(*key));
+	if (f->shape.family == BP_V4) {
+		key->v4 = (struct bp_key4){
+			.tuple = number, .proto = f->proto, .rport = rport, .lport = lport
+		};
+		memcpy(&key->v4.remote, f->remote, 4);
+		memcpy(&key->v4.local, f->local, 4);
+		return;
+	}
+	key->v6 = (struct bp_key6){
+		.tuple = number, .proto = f->proto, .rport = rport, .lport = lport
+	};
+	memcpy(key->v6.remote, f->remote, 16);
+	memcpy(key->v6.local, f->local, 16);
+}
+
+void filter_elem(
+	const struct filter *f, const struct rule *rule, uint64_t print, uint32_t ifindex,
+	uint32_t gate, struct bp_elem *elem)
+{
+	*elem = (struct bp_elem){
+		.rank = f->rank,
+		.print = print,
+		.rule = rule->id,
+		.gate = gate,
+		.ifindex = ifindex,
+		.rport_lo = f->rport.lo,
+		.rport_hi = f->rport.hi,
+		.lport_lo = f->lport.lo,
+		.lport_hi = f->lport.hi,
+		.action = rule->action,
+	};
+}
+
+int rule_print(const struct rule *rule, uint64_t *print)
+{
+	char *text = spec_text(rule, SPEC_MATCH);
+	uint64_t hash = 0xcbf29ce484222325ULL; /* FNV-1a */
+
+	if (!text)
+		return -ENOMEM;
+	for (const char *c = text; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
+	free(text);
+	*print = hash;
+	return 0;
+}
+
+static int stop_at_second(const struct filter *filter, void *arg)
+{
+	unsigned int *seen = arg;
+
+	return filter->shape.kind != BP_SHADOW && ++*seen > 1;
+}
+
+int rule_needs_gate(const struct rule *rule, bool *needs)
+{
+	unsigned int seen = 0;
+	int rc = filter_each(rule, stop_at_second, &seen);
+
+	if (rc < 0)
+		return rc;
+	*needs = seen > 1 || rule->deadline || rule->lifetime;
+	return 0;
+}

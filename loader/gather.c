@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "gather.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attach.h"
+
+static int best_rank(const struct filter *f, void *arg)
+{
+	uint64_t *best = arg;
+
+	if (f->shape.kind != BP_SHADOW && f->rank > *best)
+		*best = f->rank;
+	return 0;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct status_rule *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? 1 : -1;
+	return x->rule->id < y->rule->id ? -1 : 1;
+}
+
+static int gather_rules(struct host *host, struct status *st, struct diag *diag)
+{
+	const struct policy *p = host->store->policy;
+	struct rule_counts counts = {};
+	struct compile_env env;
+	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
+
+	host_env(&env);
+	if (!rc && p) {
+		st->rules = calloc(p->n + 1, sizeof(*st->rules));
+		rc = st->rules ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; !rc && p && i < p->n; i++) {
+		const struct rule *rule = p->rules[i];
+		const struct rule_count *count = counts_find(&counts, rule->id);
+		struct status_rule *out = &st->rules[st->n_rules];
+
+		if (rule->deadline && rule->deadline <= env.now)
+			continue;
+		*out = (struct status_rule){ .rule = rule };
+		rc = filter_each(rule, best_rank, &out->rank);
+		if (count) {
+			out->packets = count->packets;
+			out->bytes = count->bytes;
+		}
+		out->expires_in = rule->deadline ? rule->deadline - env.now : 0;
+		st->n_rules++;
+	}
+	if (!rc && st->n_rules)
+		qsort(st->rules, st->n_rules, sizeof(*st->rules), by_rank);
+	free(counts.v);
+	return rc;
+}
+
+static int add_interface(struct status *st, const char *name, int ifindex,
+	struct status_interface **out)
+{
+	struct status_interface *v = realloc(st->interfaces, (st->n_interfaces + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	st->interfaces = v;
+	*out = &v[st->n_interfaces++];
+	**out = (struct status_interface){ .ifindex = ifindex, .ingress = "none", .egress = "none" };
+	snprintf((*out)->name, sizeof((*out)->name), "%s", name);
+	return 0;
+}
+
+static void why_not(struct status_interface *i, const struct nl_link *link, bool off)
+{
+	const char *why = link->loopback ? "the loopback is never filtered" :
+		i->remembered && off ? "off" :
+		i->remembered && link->xdp_prog ? "a foreign XDP program is in place" :
+		i->remembered ? "taken off by someone else; 'bpfpol attach' puts it back" :
+		"not attached";
+
+	snprintf(i->why, sizeof(i->why), "%s", why);
+}
+
+/* Every interface of the namespace, and the remembered ones that are not there. */
+static int list_interfaces(struct status *st, const struct nl_links *links,
+	const struct attached_list *attached, const struct remembered_list *remembered)
+{
+	struct status_interface *out;
+	int rc = 0;
+
+	for (size_t i = 0; i < links->n && !rc; i++) {
+		const struct nl_link *link = &links->v[i];
+		const struct attached *a = attached_find(attached, link->ifindex);
+
+		rc = add_interface(st, link->name, link->ifindex, &out);
+		if (rc)
+			break;
+		out->remembered = remembered_find(remembered, link->name) != NULL;
+		if (!a) {
+			why_not(out, link, st->off);
+			continue;
+		}
+		out->ingress = a->how == ATTACH_NATIVE ? "xdp-native" : "xdp-generic";
+		snprintf(out->why, sizeof(out->why), "%s", a->how == ATTACH_NATIVE ?
+			"the driver runs XDP" : "XDP without the driver's help: slower");
+	}
+	for (size_t i = 0; i < remembered->n && !rc; i++) {
+		if (nl_by_name(links, remembered->v[i].name) ||
+			strpbrk(remembered->v[i].name, "*?["))
+			continue;
+		rc = add_interface(st, remembered->v[i].name, 0, &out);
+		if (!rc) {
+			out->remembered = true;
+			snprintf(out->why, sizeof(out->why), "there is no such interface now");
+		}
+	}
+	return rc;
+}
+
+static int gather_interfaces(struct status *st, struct diag *diag)
+{
+	struct attached_list attached = {};
+	struct remembered_list remembered = {};
+	struct nl_links links = {};
+	int rc = attached_get(&attached, diag);
+
+	if (!rc)
+		rc = remembered_load(&remembered, diag);
+	if (!rc)
+		rc = nl_links_get(&links);
+	if (!rc)
+		rc = list_interfaces(st, &links, &attached, &remembered);
+	nl_links_free(&links);
+	remembered_free(&remembered);
+	free(attached.v);
+	return rc;
+}
+
+struct filters {
+	struct status *st;
+	const struct bp_tables *tables;
+	size_t room;
+};
+
+static int add_filter(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
+{
+	struct filters *f = arg;
+	uint8_t number = *(const uint8_t *)key;
+	uint8_t dir = number >> 6 & 1;
+	const struct bp_tuple *tuple = &f->tables->tuple[dir][family][number & (BP_TUPLES - 1)];
+
+	if (!e->rule || tuple->kind == BP_SHADOW)
+		return 0;
+	if (f->st->n_listed == f->room) {
+		size_t room = f->room ? f->room * 2 : 64;
+		struct status_filter *v = realloc(f->st->filters, room * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		f->st->filters = v;
+		f->room = room;
+	}
+	f->st->filters[f->st->n_listed++] = (struct status_filter){
+		.family = family, .tuple = *tuple, .key = *key, .elem = *e, .dir = dir
+	};
+	return 0;
+}
+
+static int by_elem(const void *a, const void *b)
+{
+	const struct status_filter *x = a, *y = b;
+
+	if (x->elem.rank != y->elem.rank)
+		return x->elem.rank < y->elem.rank ? 1 : -1;
+	if (x->elem.rule != y->elem.rule)
+		return x->elem.rule < y->elem.rule ? -1 : 1;
+	return x->family != y->family ? x->family - y->family :
+		memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+static int gather_filters(const struct host *host, struct status *st, struct diag *diag)
+{
+	const struct generation *gen = host->kernel ? host->kernel->gen : NULL;
+	struct filters f = { .st = st, .tables = gen ? gen->tables : NULL };
+	int rc = gen ? generation_walk(gen, add_filter, &f, diag) : 0;
+
+	if (!rc && st->n_listed)
+		qsort(st->filters, st->n_listed, sizeof(*st->filters), by_elem);
+	return rc;
+}
+
+int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
+{
+	int rc = host_store(host, diag);
+
+	*st = (struct status){ .version = VERSION, .off = host->off };
+	uname(&st->kernel);
+	if (rc)
+		return rc;
+	st->policy = host->store->policy ? host->store->policy->name : NULL;
+	if (host->kernel && host->kernel->gen) {
+		st->generation = host->kernel->gen->number;
+		st->n_filters = host->kernel->gen->tables->filters;
+	}
+	if (host->kernel)
+		rc = kernel_totals(host->kernel, st->totals, diag);
+	if (!rc && parts & GATHER_RULES)
+		rc = gather_rules(host, st, diag);
+	if (!rc && parts & GATHER_INTERFACES)
+		rc = gather_interfaces(st, diag);
+	if (!rc && parts & GATHER_FILTERS)
+		rc = gather_filters(host, st, diag);
+	if (rc)
+		gather_free(st);
+	return rc;
+}
+
+void gather_free(struct status *st)
+{
+	free(st->rules);
+	free(st->interfaces);
+	free(st->filters);
+	st->rules = NULL;
+	st->interfaces = NULL;
+	st->filters = NULL;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "generation.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dirs.h"
+#include "filter.skel.h"
+
+#define BATCH 4096
+#define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
+#define LEAST_GATES 4096
+
+/* Four times what is there: few collisions, and room for rules that are added one by one. */
+static uint32_t room_for(size_t n, uint32_t least)
+{
+	size_t room = least;
+
+	while (room < n * 4)
+		room *= 2;
+	return room;
+}
+
+static void *map_memory(int fd, size_t size)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	void *memory = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE,
+		MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int map_all(struct generation *gen, struct diag *diag)
+{
+	gen->tables = map_memory(gen->tables_fd, sizeof(*gen->tables));
+	gen->gates = gen->tables ? map_memory(gen->gates_fd, gen->gates_room * 8UL) : NULL;
+	if (!gen->gates)
+		return diag_errno(diag, errno, "cannot map the rules' tables");
+	return 0;
+}
+
+static int new_generation(struct generation **out)
+{
+	struct generation *gen = calloc(1, sizeof(*gen));
+
+	if (!gen)
+		return -ENOMEM;
+	gen->tables_fd = gen->gates_fd = gen->classify_xdp = -1;
+	gen->rules[BP_V4] = gen->rules[BP_V6] = -1;
+	*out = gen;
+	return 0;
+}
+
+void generation_free(struct generation **out)
+{
+	struct generation *gen = *out;
+
+	if (!gen)
+		return;
+	if (gen->tables)
+		munmap(gen->tables, sizeof(*gen->tables));
+	if (gen->gates)
+		munmap(gen->gates, gen->gates_room * 8UL);
+	for (int i = 0; i < 5; i++) {
+		int fd = ((int[]){ gen->tables_fd, gen->gates_fd, gen->classify_xdp,
+			gen->rules[BP_V4], gen->rules[BP_V6] })[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	free(gen);
+	*out = NULL;
+}
+
+/* Elements in batches; where the kernel has none for this map, one by one. */
+static int fill_rules(int fd, const struct plan_set *set)
+{
+	for (size_t at = 0; at < set->n;) {
+		__u32 count = set->n - at < BATCH ? set->n - at : BATCH;
+		const uint8_t *keys = set->keys + at * set->key_size;
+
+		if (bpf_map_update_batch(fd, keys, set->elems + at, &count, NULL)) {
+			count = 1;
+			if (bpf_map_update_elem(fd, keys, set->elems + at, BPF_NOEXIST))
+				return -errno;
+		}
+		at += count;
+	}
+	return 0;
+}
+
+static int fill(struct generation *gen, const struct plan *plan, struct diag *diag)
+{
+	int rc = 0;
+
+	for (int f = 0; f < BP_FAMILIES && !rc; f++)
+		rc = fill_rules(gen->rules[f], &plan->set[f]);
+	if (rc)
+		return diag_errno(diag, -rc, "the kernel took only a part of the rules");
+	memcpy(gen->gates, plan->gates, plan->n_gates * sizeof(*plan->gates));
+	*gen->tables = plan->tables;
+	return 0;
+}
+
+static void set_features(struct filter_bpf *skel)
+{
+	skel->rodata->have_loop =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL) == 1;
+	skel->rodata->have_frags =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
+	if (!skel->rodata->have_frags)
+		bpf_program__set_flags(skel->progs.classify_xdp, 0);
+}
+
+static int load_objects(struct generation *gen, const struct plan *plan, int totals_fd,
+	struct filter_bpf *skel)
+{
+	int rc;
+
+	gen->gates_room = room_for(plan->n_gates, LEAST_GATES);
+	gen->rules_room[BP_V4] = room_for(plan->set[BP_V4].n, LEAST_ROOM);
+	gen->rules_room[BP_V6] = room_for(plan->set[BP_V6].n, LEAST_ROOM);
+	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
+	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
+	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
+	rc = bpf_map__reuse_fd(skel->maps.totals, totals_fd);
+	set_features(skel);
+	if (!rc)
+		rc = filter_bpf__load(skel);
+	if (rc)
+		return rc;
+	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
+	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
+	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
+	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
+	gen->classify_xdp = dup(bpf_program__fd(skel->progs.classify_xdp));
+	return gen->classify_xdp < 0 ? -errno : 0;
+}
+
+int generation_load(const struct plan *plan, int totals_fd, struct generation **out,
+	struct diag *diag)
+{
+	struct generation *gen;
+	struct filter_bpf *skel;
+	int rc = new_generation(&gen);
+
+	if (rc)
+		return rc;
+	skel = filter_bpf__open();
+	rc = skel ? load_objects(gen, plan, totals_fd, skel) : -errno;
+	filter_bpf__destroy(skel);
+	if (rc)
+		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
+	if (!rc)
+		rc = map_all(gen, diag);
+	if (!rc)
+		rc = fill(gen, plan, diag);
+	if (rc)
+		generation_free(&gen);
+	else
+		*out = gen;
+	return rc;
+}
+
+static const char *const pin_names[] = { "tables", "gates", "rules4", "rules6", "classify_xdp" };
+#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
+
+static char *generation_dir(uint64_t number)
+{
+	return path_join(dirs_get()->bpffs, "gen-%llu", (unsigned long long)number);
+}
+
+int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag)
+{
+	const int fds[PINS] = { gen->tables_fd, gen->gates_fd, gen->rules[BP_V4],
+		gen->rules[BP_V6], gen->classify_xdp };
+	char *dir = generation_dir(number);
+	int rc = dir ? 0 : -ENOMEM;
+
+	generation_unpin(number); /* the remains of one that was never finished */
+	if (!rc && mkdir(dir, 0700))
+		rc = diag_errno(diag, errno, "cannot make %s", dir);
+	for (size_t i = 0; i < PINS && !rc; i++) {
+		char *path = path_join(dir, "%s", pin_names[i]);
+
+		if (!path || bpf_obj_pin(fds[i], path))
+			rc = diag_errno(diag, path ? errno : ENOMEM, "cannot pin %s in %s",
+				pin_names[i], dir);
+		free(path);
+	}
+	if (rc)
+		generation_unpin(number);
+	free(dir);
+	return rc;
+}
+
+void generation_unpin(uint64_t number)
+{
+	char *dir = generation_dir(number);
+
+	for (size_t i = 0; dir && i <= PINS; i++) {
+		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : "base");
+
+		if (path)
+			unlink(path);
+		free(path);
+	}
+	if (dir)
+		rmdir(dir);
+	free(dir);
+}
+
+static int map_room(int fd, uint32_t *room)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	*room = info.max_entries;
+	return 0;
+}
+
+int generation_open(uint64_t number, struct generation **out, struct diag *diag)
+{
+	char *dir = generation_dir(number);
+	struct generation *gen = NULL;
+	int fds[PINS];
+	int rc = dir ? new_generation(&gen) : -ENOMEM;
+
+	for (size_t i = 0; i < PINS && !rc; i++) {
+		char *path = path_join(dir, "%s", pin_names[i]);
+
+		fds[i] = path ? bpf_obj_get(path) : -1;
+		if (fds[i] < 0)
+			rc = path ? -errno : -ENOMEM;
+		else
+			*(int *[]){ &gen->tables_fd, &gen->gates_fd, &gen->rules[BP_V4],
+				&gen->rules[BP_V6], &gen->classify_xdp }[i] = fds[i];
+		free(path);
+	}
+	free(dir);
+	if (!rc)
+		rc = map_room(gen->gates_fd, &gen->gates_room);
+	for (int f = 0; f < BP_FAMILIES && !rc; f++)
+		rc = map_room(gen->rules[f], &gen->rules_room[f]);
+	if (rc && rc != -ENOENT)
+		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
+	if (!rc)
+		rc = map_all(gen, diag);
+	if (rc) {
+		generation_free(&gen);
+		return rc;
+	}
+	gen->number = number;
+	*out = gen;
+	return 0;
+}
+
+struct batch {
+	uint8_t keys[BATCH * sizeof(struct bp_key6)];
+	struct bp_elem elems[BATCH];
+};
+
+static int walk_family(const struct generation *gen, int family, struct batch *batch,
+	int (*fn)(const union filter_key *, int, const struct bp_elem *, void *), void *arg)
+{
+	size_t key_size = family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
+	__u32 position[16]; /* opaque to us; a bucket number, at most a key's size */
+	bool first = true;
+
+	for (;;) {
+		__u32 count = BATCH;
+		int rc = bpf_map_lookup_batch(gen->rules[family], first ? NULL : position,
+			position, batch->keys, batch->elems, &count, NULL);
+
+		if (rc && errno != ENOENT)
+			return -errno;
+		for (__u32 i = 0; i < count; i++) {
+			union filter_key key = {};
+			int stop;
+
+			memcpy(&key, batch->keys + i * key_size, key_size);
+			stop = fn(&key, family, &batch->elems[i], arg);
+			if (stop)
+				return stop;
+		}
+		if (rc)
+			return 0;
+		first = false;
+	}
+}
+
+int generation_walk(const struct generation *gen,
+	int (*fn)(const union filter_key *key, int family, const struct bp_elem *elem, void *arg),
+	void *arg, struct diag *diag)
+{
+	struct batch *batch = malloc(sizeof(*batch));
+	int rc = batch ? 0 : -ENOMEM;
+
+	for (int family = 0; family < BP_FAMILIES && !rc; family++)
+		rc = walk_family(gen, family, batch, fn, arg);
+	free(batch);
+	return rc < 0 ? diag_errno(diag, -rc, "cannot read the rules back from the kernel") : rc;
+}

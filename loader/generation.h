@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One generation: the maps that a policy was compiled into and the classifiers that read them.
+ * It is built beside the one in force, and lives by its pins in BPFPOL_BPFFS/gen-N.
+ */
+#ifndef BPFPOL_GENERATION_H
+#define BPFPOL_GENERATION_H
+
+#include "compile.h"
+#include "filter.h"
+
+struct generation {
+	uint64_t number;
+	int tables_fd, gates_fd, classify_xdp;
+	int rules[BP_FAMILIES]; /* rules4, rules6 */
+	struct bp_tables *tables; /* mapped; stored to word by word */
+	uint64_t *gates; /* mapped; */
+	uint32_t gates_room, rules_room[BP_FAMILIES];
+};
+
+/*
+ * Loads a plan: maps with room for as much again and more, filled, and the classifiers over
+ * them. Nothing is pinned. totals_fd: the map shared by all generations.
+ */
+int generation_load(const struct plan *plan, int totals_fd, struct generation **gen,
+	struct diag *diag);
+int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
+/* -ENOENT without a diag when there is none of that number, or not all of it. */
+int generation_open(uint64_t number, struct generation **gen, struct diag *diag);
+/* Takes its pins away; what the kernel still uses lives until then. */
+void generation_unpin(uint64_t number);
+void generation_free(struct generation **gen);
+
+/* Calls fn for each live element with its key; rule ids come in no order. */
+int generation_walk(const struct generation *gen,
+	int (*fn)(const union filter_key *key, int family, const struct bp_elem *elem, void *arg),
+	void *arg, struct diag *diag);
+
+#endif

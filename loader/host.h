@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a command works on: the lock, the kernel's side, the store; each opened when needed. */
+#ifndef BPFPOL_HOST_H
+#define BPFPOL_HOST_H
+
+#include "compile.h"
+#include "kernel.h"
+#include "store.h"
+
+struct host {
+	struct kernel *kernel; /* NULL: nothing is pinned */
+	struct store *store; /* NULL: not read yet, see host_store() */
+	bool off; /* `bpfpol off` is in force */
+};
+
+enum host_use { HOST_READ, HOST_CHANGE };
+
+/* HOST_READ makes nothing that is not there yet. */
+int host_open(struct host *host, enum host_use use, struct diag *diag);
+void host_close(struct host *host);
+
+int host_store(struct host *host, struct diag *diag);
+/* Loads and pins the shared programs if that was not done yet. */
+int host_kernel(struct host *host, struct diag *diag);
+/* The generation in force is what the store says, so that it may be changed in place. */
+bool host_in_step(const struct host *host);
+/* Compiles the store's policy, commits the store and puts both in force in one step. */
+int host_rebuild(struct host *host, struct diag *diag);
+
+/* The names and times of this moment, for the compiler. */
+void host_env(struct compile_env *env);
+
+#endif

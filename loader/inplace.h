@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A rule put into, found in and taken out of the maps of the generation in force. */
+#ifndef BPFPOL_INPLACE_H
+#define BPFPOL_INPLACE_H
+
+#include "compile.h"
+#include "generation.h"
+
+/* An element that stands for a rule of the same match. */
+struct inplace_found {
+	uint32_t id, gate;
+};
+
+/*
+ * Looks for the rule's match under one action. -ENOENT: it is not there. Lists must have been
+ * read: an empty rule is never found.
+ */
+int inplace_find(const struct generation *gen, const struct rule *rule, enum bp_action action,
+	struct inplace_found *found);
+
+/* Whether the generation has room for the rule: map elements, gates, tuples. */
+bool inplace_fits(const struct generation *gen, const struct rule *rule);
+
+/*
+ * Inserts the rule's elements, behind a shut gate if it has one (*gate). On failure what was
+ * inserted is taken out again. -ENOSPC: no tuple or chain is free.
+ */
+int inplace_insert(struct generation *gen, const struct rule *rule, const struct compile_env *env,
+	uint32_t *gate);
+
+/* Shuts the rule's gate, if it has one, and takes its elements out. */
+int inplace_delete(struct generation *gen, const struct rule *rule, const struct compile_env *env);
+
+#endif

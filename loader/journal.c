@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The journal: a head "journal COMMIT", then one record a line, "CRC32 OP ARGUMENTS". A journal
+ * of another commit than the state's is empty: its changes are in the state already. What comes
+ * after the first line that is torn or does not check is not there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "dirs.h"
+#include "store_parts.h"
+
+#define LONG_JOURNAL 65536
+
+static uint32_t sum_of(const char *text)
+{
+	return crc32(0, (const Bytef *)text, strlen(text));
+}
+
+/* Puts the rule in the place of the one with its id. */
+static int replace_rule(struct store *s, struct rule *rule)
+{
+	ptrdiff_t at = policy_find_id(s->policy, rule->id);
+	struct rule *old;
+
+	if (at < 0)
+		return -EINVAL;
+	old = s->policy->rules[at];
+	s->policy->rules[at] = rule;
+	rule_free(&old);
+	return store_note(s, CHANGE_SET, rule);
+}
+
+static int apply_rule(struct store *s, const char *record, bool add)
+{
+	struct rule *rule;
+	int rc = rule_from_record(record, &rule);
+
+	if (rc)
+		return rc;
+	if (!add) {
+		rc = replace_rule(s, rule);
+		if (rc == -EINVAL)
+			rule_free(&rule);
+		return rc;
+	}
+	if (rule->id >= s->next_id)
+		s->next_id = rule->id + 1;
+	rc = store_note(s, CHANGE_ADD, rule);
+	if (!rc)
+		rc = policy_add(s->policy, &rule);
+	rule_free(&rule);
+	return rc;
+}
+
+static int apply_del(struct store *s, const char *record)
+{
+	uint32_t id;
+	ptrdiff_t at;
+	int rc;
+
+	if (sscanf(record, "%" SCNu32, &id) != 1)
+		return -EINVAL;
+	at = policy_find_id(s->policy, id);
+	if (at < 0)
+		return -EINVAL;
+	rc = store_note(s, CHANGE_DEL, s->policy->rules[at]);
+	if (!rc)
+		policy_remove(s->policy, at);
+	return rc;
+}
+
+/* -EINVAL: not a record of ours; the journal ends before it. */
+static int apply(struct store *s, const char *line)
+{
+	unsigned int sum;
+
+	if (strlen(line) < 9 || line[8] != ' ' || sscanf(line, "%8x", &sum) != 1 ||
+		sum_of(line + 9) != sum)
+		return -EINVAL;
+	line += 9;
+	if (!strncmp(line, "add ", 4))
+		return apply_rule(s, line + 4, true);
+	if (!strncmp(line, "set ", 4))
+		return apply_rule(s, line + 4, false);
+	if (!strncmp(line, "del ", 4))
+		return apply_del(s, line + 4);
+	return -EINVAL;
+}
+
+static int apply_all(struct store *s, char *text)
+{
+	uint64_t commit;
+	char *line = text, *end = strchr(line, '\n');
+	int rc = 0;
+
+	if (!end || sscanf(line, "journal %" SCNu64 "\n", &commit) != 1 || commit != s->commit)
+		return 0;
+	for (line = end + 1; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		rc = s->policy ? apply(s, line) : -EINVAL;
+		if (rc)
+			break;
+	}
+	s->journal = line - text;
+	return rc == -EINVAL ? 0 : rc;
+}
+
+int journal_load(struct store *s, struct diag *diag)
+{
+	char *path = state_path("journal"), *text = NULL;
+	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = apply_all(s, text);
+	free(text);
+	free(path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int journal_reset(struct store *s, struct diag *diag)
+{
+	char *path = state_path("journal"), *text = NULL;
+	int len = asprintf(&text, "journal %" PRIu64 "\n", s->commit);
+	int rc = path && len > 0 ? file_write(path, text, len, diag) : -ENOMEM;
+
+	if (!rc)
+		s->journal = len;
+	free(path);
+	if (len > 0)
+		free(text);
+	return rc;
+}
+
+/* All of it and durable, or nothing of it. */
+static int append(int fd, const char *line, size_t len, uint64_t size)
+{
+	ssize_t put = write(fd, line, len);
+	int rc = put == (ssize_t)len ? 0 : put < 0 ? -errno : -ENOSPC;
+
+	if (!rc && fdatasync(fd))
+		rc = -errno;
+	if (rc && ftruncate(fd, size))
+		return -errno; /* the record may stand; the sizes differ, so all is read again */
+	return rc;
+}
+
+static int journal_write(__u64 *journal, const char *op, const char *record, struct diag *diag)
+{
+	char *path = state_path("journal"), *body = NULL, *line = NULL;
+	int fd = -1, len = -1, rc = -ENOMEM;
+
+	if (path && asprintf(&body, "%s %s", op, record) > 0)
+		len = asprintf(&line, "%08" PRIx32 " %s\n", sum_of(body), body);
+	if (len > 0) {
+		fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+		rc = fd < 0 ? -errno : append(fd, line, len, *journal);
+		if (rc)
+			rc = diag_errno(diag, -rc, "cannot write %s", path);
+		else
+			*journal += len;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(line);
+	free(body);
+	free(path);
+	return rc;
+}
+
+static int journal_rule(__u64 *journal, const char *op, const struct rule *rule,
+	struct diag *diag)
+{
+	char *record = rule_record(rule);
+	int rc = record ? journal_write(journal, op, record, diag) : -ENOMEM;
+
+	free(record);
+	return rc;
+}
+
+int journal_add(__u64 *journal, const struct rule *rule, struct diag *diag)
+{
+	return journal_rule(journal, "add", rule, diag);
+}
+
+int journal_set(__u64 *journal, const struct rule *rule, struct diag *diag)
+{
+	return journal_rule(journal, "set", rule, diag);
+}
+
+int journal_del(__u64 *journal, uint32_t id, struct diag *diag)
+{
+	char record[16];
+
+	snprintf(record, sizeof(record), "%" PRIu32, id);
+	return journal_write(journal, "del", record, diag);
+}
+
+bool journal_is_long(uint64_t journal)
+{
+	return journal > LONG_JOURNAL;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "json.h"
+
+/*
+ * Length of the UTF-8 sequence at s, 0 if it is none: overlong forms, surrogates and what is
+ * beyond U+10FFFF included. Reads no byte past the terminating 0.
+ */
+static unsigned int utf8_len(const unsigned char *s)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned int len = s[0] < 0x80	 ? 1
+			   : s[0] < 0xc0 ? 0
+			   : s[0] < 0xe0 ? 2
+			   : s[0] < 0xf0 ? 3
+					 : 4;
+	uint32_t c = s[0] & (0xff >> (len + 1));
+
+	if (len < 2)
+		return len;
+	if (s[0] >= 0xf8)
+		return 0;
+	for (unsigned int i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : len;
+}
+
+/* The letter of a short escape, 0 if there is none. */
+static char short_escape(unsigned char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return (char)c;
+	case '\b':
+		return 'b';
+	case '\f':
+		return 'f';
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	default:
+		return 0;
+	}
+}
+
+static void put_string(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	fputc('"', out);
+	while (*s) {
+		unsigned int len = utf8_len(s);
+
+		if (short_escape(*s))
+			fprintf(out, "\\%c", short_escape(*s));
+		else if (*s < 0x20 || *s == 0x7f)
+			fprintf(out, "\\u%04x", *s);
+		else if (!len)
+			fputs("\xef\xbf\xbd", out);
+		else
+			fwrite(s, 1, len, out);
+		s += len ? len : 1;
+	}
+	fputc('"', out);
+}
+
+static void put_line(const struct jw *j)
+{
+	fprintf(j->out, "\n%*s", (int)(2 * j->depth), "");
+}
+
+/* What stands before every element: the comma, the line's indentation, the key. */
+static void put_key(struct jw *j, const char *key)
+{
+	uint64_t bit = 1ULL << j->depth;
+
+	if (j->filled & bit)
+		fputc(',', j->out);
+	j->filled |= bit;
+	if (j->depth)
+		put_line(j);
+	if (key) {
+		put_string(j->out, key);
+		fputs(": ", j->out);
+	}
+}
+
+static void open_level(struct jw *j, const char *key, char bracket)
+{
+	put_key(j, key);
+	fputc(bracket, j->out);
+	j->depth++;
+	assert(j->depth < JW_DEPTH);
+	j->filled &= ~(1ULL << j->depth);
+}
+
+static void close_level(struct jw *j, char bracket)
+{
+	bool filled = j->filled & 1ULL << j->depth;
+
+	assert(j->depth > 0);
+	j->depth--;
+	if (filled)
+		put_line(j);
+	fputc(bracket, j->out);
+	if (!j->depth)
+		fputc('\n', j->out);
+}
+
+void jw_begin(struct jw *j, FILE *out)
+{
+	*j = (struct jw){ .out = out };
+}
+
+void jw_object(struct jw *j, const char *key)
+{
+	open_level(j, key, '{');
+}
+
+void jw_object_end(struct jw *j)
+{
+	close_level(j, '}');
+}
+
+void jw_array(struct jw *j, const char *key)
+{
+	open_level(j, key, '[');
+}
+
+void jw_array_end(struct jw *j)
+{
+	close_level(j, ']');
+}
+
+void jw_str(struct jw *j, const char *key, const char *value)
+{
+	if (!value) {
+		jw_null(j, key);
+		return;
+	}
+	put_key(j, key);
+	put_string(j->out, value);
+}
+
+void jw_u64(struct jw *j, const char *key, uint64_t value)
+{
+	put_key(j, key);
+	fprintf(j->out, "%" PRIu64, value);
+}
+
+void jw_i64(struct jw *j, const char *key, int64_t value)
+{
+	put_key(j, key);
+	fprintf(j->out, "%" PRId64, value);
+}
+
+void jw_bool(struct jw *j, const char *key, bool value)
+{
+	put_key(j, key);
+	fputs(value ? "true" : "false", j->out);
+}
+
+void jw_null(struct jw *j, const char *key)
+{
+	put_key(j, key);
+	fputs("null", j->out);
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dirs.h"
+#include "root.skel.h"
+
+static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "bpfpol_xdp" };
+#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
+
+static void fds_of(struct kernel *k, int *fds[PINS])
+{
+	fds[0] = &k->ctl_fd;
+	fds[1] = &k->totals_fd;
+	fds[2] = &k->xdp_generations;
+	fds[3] = &k->root_xdp;
+}
+
+static int new_kernel(struct kernel **out)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int *fds[PINS];
+
+	if (!k)
+		return -ENOMEM;
+	fds_of(k, fds);
+	for (size_t i = 0; i < PINS; i++)
+		*fds[i] = -1;
+	*out = k;
+	return 0;
+}
+
+void kernel_free(struct kernel **out)
+{
+	struct kernel *k = *out;
+	int *fds[PINS];
+
+	if (!k)
+		return;
+	generation_free(&k->gen);
+	if (k->ctl)
+		munmap(k->ctl, sizeof(*k->ctl));
+	fds_of(k, fds);
+	for (size_t i = 0; i < PINS; i++)
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+	free(k);
+	*out = NULL;
+}
+
+static int map_ctl(struct kernel *k, struct diag *diag)
+{
+	void *memory = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		k->ctl_fd, 0);
+
+	if (memory == MAP_FAILED)
+		return diag_errno(diag, errno, "cannot map the control word");
+	k->ctl = memory;
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return level == LIBBPF_WARN && getenv("BPFPOL_DEBUG") ? vfprintf(stderr, fmt, args) : 0;
+}
+
+int kernel_load(struct kernel **out, struct diag *diag)
+{
+	struct kernel *k;
+	struct root_bpf *skel;
+	int rc = new_kernel(&k);
+
+	if (rc)
+		return rc;
+	libbpf_set_print(quiet);
+	skel = root_bpf__open();
+	if (skel && libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) != 1)
+		bpf_program__set_flags(skel->progs.bpfpol_xdp, 0);
+	rc = skel ? root_bpf__load(skel) : -errno;
+	if (!rc) {
+		k->ctl_fd = dup(bpf_map__fd(skel->maps.ctl));
+		k->totals_fd = dup(bpf_map__fd(skel->maps.totals));
+		k->xdp_generations = dup(bpf_map__fd(skel->maps.xdp_generations));
+		k->root_xdp = dup(bpf_program__fd(skel->progs.bpfpol_xdp));
+		rc = k->root_xdp < 0 ? -errno : 0;
+	}
+	root_bpf__destroy(skel);
+	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the XDP program") :
+		map_ctl(k, diag);
+	if (rc) {
+		kernel_free(&k);
+		return rc;
+	}
+	k->ctl->abi = BP_ABI;
+	k->ctl->next_id = 1;
+	*out = k;
+	return 0;
+}
+
+static int pin(int fd, const char *name, struct diag *diag)
+{
+	char *path = path_join(dirs_get()->bpffs, "%s", name);
+	int rc = path ? 0 : -ENOMEM;
+
+	if (path)
+		unlink(path);
+	if (path && bpf_obj_pin(fd, path))
+		rc = diag_errno(diag, errno, "cannot pin %s", path);
+	free(path);
+	return rc;
+}
+
+int kernel_init(struct kernel **out, struct diag *diag)
+{
+	struct kernel *k;
+	int *fds[PINS];
+	int rc = kernel_load(&k, diag);
+
+	if (rc)
+		return rc;
+	fds_of(k, fds);
+	/* ctl last: what finds it finds the others too. */
+	for (size_t i = PINS; i-- && !rc;)
+		rc = pin(*fds[i], pin_names[i], diag);
+	if (rc)
+		kernel_free(&k);
+	else
+		*out = k;
+	return rc;
+}
+
+static int open_pins(struct kernel *k)
+{
+	int *fds[PINS];
+	int rc = 0;
+
+	fds_of(k, fds);
+	for (size_t i = 0; i < PINS && !rc; i++) {
+		char *path = path_join(dirs_get()->bpffs, "%s", pin_names[i]);
+
+		*fds[i] = path ? bpf_obj_get(path) : -1;
+		if (*fds[i] < 0)
+			rc = path ? -errno : -ENOMEM;
+		free(path);
+	}
+	return rc;
+}
+
+int kernel_open(struct kernel **out, struct diag *diag)
+{
+	struct kernel *k;
+	int rc = new_kernel(&k);
+
+	if (rc)
+		return rc;
+	rc = open_pins(k);
+	if (rc && rc != -ENOENT)
+		rc = diag_errno(diag, -rc, "cannot open what is pinned in %s", dirs_get()->bpffs);
+	if (!rc)
+		rc = map_ctl(k, diag);
+	if (!rc && k->ctl->abi != BP_ABI)
+		rc = -ENOENT;
+	if (!rc && k->ctl->generation) {
+		rc = generation_open(k->ctl->generation, &k->gen, diag);
+		if (rc == -ENOENT) /* its pins are gone: as good as none */
+			rc = 0;
+	}
+	if (rc)
+		kernel_free(&k);
+	else
+		*out = k;
+	return rc;
+}
+
+/* Counters. */
+
+static int counts_add(struct rule_counts *c, uint32_t rule, uint64_t packets, uint64_t bytes)
+{
+	if (c->n == c->room) {
+		size_t room = c->room ? c->room * 2 : 256;
+		struct rule_count *v = realloc(c->v, room * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		c->v = v;
+		c->room = room;
+	}
+	c->v[c->n++] = (struct rule_count){ rule, packets, bytes };
+	return 0;
+}
+
+static int count_elem(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
+{
+	(void)key;
+	(void)family;
+	/* A shadow's packets are the filters it stands for; it has no bytes. */
+	return e->rule && e->bytes ? counts_add(arg, e->rule, e->packets, e->bytes) : 0;
+}
+
+static int by_rule(const void *a, const void *b)
+{
+	const struct rule_count *x = a, *y = b;
+
+	return x->rule < y->rule ? -1 : x->rule > y->rule;
+}
+
+static void counts_sum(struct rule_counts *c)
+{
+	size_t kept = 0;
+
+	if (c->n)
+		qsort(c->v, c->n, sizeof(c->v[0]), by_rule);
+	for (size_t i = 0; i < c->n; i++) {
+		if (kept && c->v[kept - 1].rule == c->v[i].rule) {
+			c->v[kept - 1].packets += c->v[i].packets;
+			c->v[kept - 1].bytes += c->v[i].bytes;
+		} else {
+			c->v[kept++] = c->v[i];
+		}
+	}
+	c->n = kept;
+}
+
+static char *base_path(uint64_t number)
+{
+	return path_join(dirs_get()->bpffs, "gen-%llu/base", (unsigned long long)number);
+}
+
+/* Adds what `base` of that generation holds; a generation without one has none. */
+static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
+{
+	char *path = base_path(number);
+	int fd = path ? bpf_obj_get(path) : -1;
+	int rc = 0;
+	__u32 id, *previous = NULL;
+
+	free(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot open old counters");
+	while (!rc && !bpf_map_get_next_key(fd, previous, &id)) {
+		struct bp_count count;
+
+		if (!bpf_map_lookup_elem(fd, &id, &count))
+			rc = counts_add(c, id, count.packets, count.bytes);
+		previous = &id;
+	}
+	close(fd);
+	return rc;
+}
+
+static int generation_counts(const struct generation *gen, struct rule_counts *c,
+	struct diag *diag)
+{
+	int rc = generation_walk(gen, count_elem, c, diag);
+
+	if (!rc)
+		rc = add_base(gen->number, c, diag);
+	counts_sum(c);
+	return rc;
+}
+
+int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag)
+{
+	*counts = (struct rule_counts){};
+	return k->gen ? generation_counts(k->gen, counts, diag) : 0;
+}
+
+const struct rule_count *counts_find(const struct rule_counts *counts, uint32_t rule)
+{
+	const struct rule_count key = { .rule = rule };
+
+	return counts->n ? bsearch(&key, counts->v, counts->n, sizeof(key), by_rule) : NULL;
+}
+
+int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct bp_totals *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
+	int rc = each ? 0 : -ENOMEM;
+
+	memset(totals, 0, BP_DIRS * sizeof(*totals));
+	for (__u32 dir = 0; dir < BP_DIRS && !rc; dir++) {
+		if (bpf_map_lookup_elem(k->totals_fd, &dir, each))
+			rc = diag_errno(diag, errno, "cannot read the totals");
+		for (int i = 0; i < cpus && !rc; i++) {
+			totals[dir].passed += each[i].passed;
+			totals[dir].blocked += each[i].blocked;
+			totals[dir].malformed += each[i].malformed;
+		}
+	}
+	free(each);
+	return rc;
+}
+
+/* Switching. */
+
+/* Writes counts to a map of their own, pinned beside the generation that goes on from them. */
+static int write_base(uint64_t number, const struct rule_counts *c, struct diag *diag)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	char *path = base_path(number);
+	int fd = path ? bpf_map_create(BPF_MAP_TYPE_HASH, "bpfpol_base", sizeof(__u32),
+				sizeof(struct bp_count), c->n ? c->n : 1, &opts) : -1;
+	int rc = fd < 0 ? -errno : 0;
+
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		struct bp_count count = { c->v[i].packets, c->v[i].bytes };
+
+		if (bpf_map_update_elem(fd, &c->v[i].rule, &count, BPF_ANY))
+			rc = -errno;
+	}
+	if (!rc) {
+		unlink(path);
+		rc = bpf_obj_pin(fd, path) ? -errno : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
+}
+
+/* Returns when every packet that was being judged when it was called has been judged. */
+static void wait_for_packets(void)
+{
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/* The old generation's final counts become the new one's base; then its pins go. */
+static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
+{
+	struct generation *old = NULL;
+	struct rule_counts counts = {};
+	int rc = generation_open(old_number, &old, diag);
+
+	if (!rc) {
+		wait_for_packets();
+		rc = generation_counts(old, &counts, diag);
+		if (!rc)
+			rc = write_base(k->gen->number, &counts, diag);
+	} else if (rc == -ENOENT) {
+		rc = 0;
+	}
+	if (!rc) {
+		k->gen->tables->folded = 1;
+		generation_unpin(old_number);
+	}
+	generation_free(&old);
+	free(counts.v);
+	return rc;
+}
+
+int kernel_recover(struct kernel *k, struct diag *diag)
+{
+	if (!k->gen || k->gen->tables->folded)
+		return 0;
+	return fold(k, k->gen->number - 1, diag);
+}
+
+int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
+	void *arg, struct diag *diag)
+{
+	uint64_t old = k->ctl->generation, number = old + 1;
+	__u32 slot = number & 1;
+	int rc = generation_pin(gen, number, diag);
+
+	if (rc)
+		return rc;
+	if (bpf_map_update_elem(k->xdp_generations, &slot, &gen->classify_xdp, BPF_ANY))
+		rc = diag_errno(diag, errno, "cannot place the classifier beside the one in force");
+	gen->tables->dirty = 1; /* until the store agrees with it */
+	if (!rc && commit)
+		rc = commit(arg, diag);
+	if (rc) {
+		generation_unpin(number);
+		return rc;
+	}
+	gen->tables->dirty = 0;
+	gen->number = number;
+	__atomic_store_n(&k->ctl->generation, number, __ATOMIC_SEQ_CST);
+	generation_free(&k->gen);
+	k->gen = gen;
+	return fold(k, old, diag);
+}

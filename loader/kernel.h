@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all generations share in the kernel: the root programs, the word that says which
+ * generation judges, the totals. Pinned in BPFPOL_BPFFS.
+ */
+#ifndef BPFPOL_KERNEL_H
+#define BPFPOL_KERNEL_H
+
+#include "diag.h"
+#include "generation.h"
+
+struct kernel {
+	int ctl_fd, totals_fd, xdp_generations, root_xdp;
+	struct bp_ctl *ctl; /* mapped; stored to word by word */
+	struct generation *gen; /* the one in force; NULL: none */
+};
+
+/*
+ * Opens what is pinned; -ENOENT without a diag when nothing is, or when it is of another ABI.
+ * k->gen is opened if there is one.
+ */
+int kernel_open(struct kernel **k, struct diag *diag);
+/* Loads and pins the root programs and what they share, in place of any older ones. */
+int kernel_init(struct kernel **k, struct diag *diag);
+/* Loads the same without pinning: for tests. */
+int kernel_load(struct kernel **k, struct diag *diag);
+void kernel_free(struct kernel **k);
+
+/*
+ * Puts a loaded generation in force in one store, and makes it k->gen. Before the store
+ * `commit`, if not NULL, is called: it makes the change durable, and its failure calls all off.
+ * Afterwards the old generation's counters are folded into the new one's base.
+ */
+int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
+	void *arg, struct diag *diag);
+
+/* Finishes a switch that was cut short after its store. */
+int kernel_recover(struct kernel *k, struct diag *diag);
+
+/* Counters of every rule of the generation in force: base + live, sorted by id. */
+struct rule_count {
+	uint32_t rule;
+	uint64_t packets, bytes;
+};
+struct rule_counts {
+	struct rule_count *v;
+	size_t n, room;
+};
+int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
+const struct rule_count *counts_find(const struct rule_counts *counts, uint32_t rule);
+
+/* Sum over all CPUs. */
+int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "links.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+
+int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_mode mode)
+{
+	struct link_choice *v;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].link == link)
+			return 0;
+	v = realloc(c->v, (c->n + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	c->v = v;
+	v[c->n++] = (struct link_choice){ .link = link, .mode = mode, .how = ATTACH_NONE };
+	return 0;
+}
+
+int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
+{
+	struct attached_list attached = {};
+	int rc = host_kernel(host, diag);
+
+	if (!rc)
+		rc = attached_get(&attached, diag);
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		struct link_choice *choice = &c->v[i];
+		const struct attached *is = attached_find(&attached, choice->link->ifindex);
+
+		if (is && (choice->mode == ATTACH_AUTO || choice->mode == is->how)) {
+			choice->already = true;
+			choice->how = is->how;
+			continue;
+		}
+		if (is)
+			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
+				"%s is attached in %s mode; 'bpfpol detach %s' first, to change that",
+				choice->link->name, attach_mode_name(is->how), choice->link->name);
+		else
+			rc = attach_link(host->kernel, choice->link, choice->mode, &choice->how,
+				choice->why, sizeof(choice->why), diag);
+		if (rc)
+			choice->how = ATTACH_NONE;
+	}
+	free(attached.v);
+	if (rc)
+		choices_undo(c);
+	return rc;
+}
+
+void choices_undo(const struct link_choices *c)
+{
+	struct diag ignored = {};
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].how != ATTACH_NONE && !c->v[i].already)
+			detach_link(c->v[i].link->ifindex, &ignored);
+	diag_free(&ignored);
+}
+
+int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag)
+{
+	const struct nl_link **v = NULL;
+	size_t n = 0;
+	int rc = nl_default_links(links, &v, &n);
+
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = choices_add(c, v[i], ATTACH_AUTO);
+	free(v);
+	if (!rc && !n)
+		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
+			"nothing is attached yet, and no interface has hardware behind it or carries "
+			"a default route; say which to filter: bpfpol attach IFACE");
+	return rc;
+}
+
+int choices_remember(const struct link_choices *c, struct diag *diag)
+{
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
+
+	for (size_t i = 0; i < c->n && !rc; i++)
+		if (!remembered_find(&list, c->v[i].link->name))
+			rc = remembered_add(&list, c->v[i].link->name, c->v[i].mode);
+	if (!rc)
+		rc = remembered_save(&list, diag);
+	remembered_free(&list);
+	return rc;
+}
+
+void choices_free(struct link_choices *c)
+{
+	free(c->v);
+	*c = (struct link_choices){};
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Attaching several interfaces, all or none, with what was said of each. */
+#ifndef BPFPOL_LINKS_H
+#define BPFPOL_LINKS_H
+
+#include "attach.h"
+#include "host.h"
+
+struct link_choice {
+	const struct nl_link *link;
+	enum attach_mode mode; /* asked for */
+	enum attach_mode how; /* came to; ATTACH_NONE before */
+	bool already; /* was attached before */
+	char why[256];
+};
+
+struct link_choices {
+	struct link_choice *v;
+	size_t n;
+};
+
+int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_mode mode);
+/* Attaches all of them, or on failure none that was not attached before. */
+int choices_attach(struct host *host, struct link_choices *c, struct diag *diag);
+/* Takes off again what choices_attach() put on. */
+void choices_undo(const struct link_choices *c);
+/* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
+int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
+/* Adds them to what is remembered on disk. */
+int choices_remember(const struct link_choices *c, struct diag *diag);
+void choices_free(struct link_choices *c);
+
+#endif

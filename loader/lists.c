@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Address lists: the user's files, and the copies of them that boot uses. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dirs.h"
+#include "spec.h"
+#include "store_parts.h"
+
+static char *copy_path(uint32_t id, const char *side)
+{
+	return path_join(dirs_get()->state, "lists/%" PRIu32 ".%s", id, side);
+}
+
+static int save(const struct end *end, uint32_t id, const char *side, struct diag *diag)
+{
+	char *path, *text = NULL;
+	size_t len;
+	FILE *out;
+	int rc = -ENOMEM;
+
+	if (end->kind != END_FILE)
+		return 0;
+	path = copy_path(id, side);
+	out = path ? open_memstream(&text, &len) : NULL;
+	if (out) {
+		for (size_t i = 0; i < end->list.n; i++) {
+			char buf[64];
+
+			spec_prefix_text(&end->list.v[i], buf, sizeof(buf));
+			fprintf(out, "%s\n", buf);
+		}
+		if (!fclose(out))
+			rc = file_write(path, text, len, diag);
+		free(text);
+	}
+	free(path);
+	return rc;
+}
+
+int lists_save(const struct rule *rule, struct diag *diag)
+{
+	char *dir = state_path("lists");
+	int rc = dir ? 0 : -ENOMEM;
+
+	if (!rc && (rule->from.kind == END_FILE || rule->to.kind == END_FILE))
+		rc = dir_make(dir, diag);
+	if (!rc)
+		rc = save(&rule->from, rule->id, "from", diag);
+	if (!rc)
+		rc = save(&rule->to, rule->id, "to", diag);
+	free(dir);
+	return rc;
+}
+
+static int read_list(const char *path, struct prefixes *list, struct diag *diag)
+{
+	char *text;
+	size_t len;
+	int rc = file_read(path, &text, &len, diag);
+
+	if (rc)
+		return rc;
+	rc = spec_parse_list(path, text, len, list, diag);
+	free(text);
+	return rc;
+}
+
+static int load(struct end *end, uint32_t id, const char *side, struct diag *diag)
+{
+	char *path;
+	int rc;
+
+	if (end->kind != END_FILE)
+		return 0;
+	path = copy_path(id, side);
+	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
+	if (rc == -ENOENT)
+		rc = diag_set(diag, DIAG_SYSTEM, ENOENT,
+			"%s, the copy of the list @%s of rule %" PRIu32 ", is gone; remove the rule "
+			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",
+			path, end->file, id, id);
+	free(path);
+	return rc;
+}
+
+int lists_load(struct rule *rule, struct diag *diag)
+{
+	int rc = load(&rule->from, rule->id, "from", diag);
+
+	return rc ? rc : load(&rule->to, rule->id, "to", diag);
+}
+
+void lists_sweep(const struct policy *policy)
+{
+	char *dir = state_path("lists");
+	DIR *d = dir ? opendir(dir) : NULL;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		uint32_t id;
+
+		if (sscanf(entry->d_name, "%" SCNu32 ".", &id) == 1 &&
+			(!policy || policy_find_id(policy, id) < 0))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+	free(dir);
+}
+
+/* A rule outlives the directory that it was typed in, so the path becomes absolute. */
+static int read_end(struct end *end, struct diag *diag)
+{
+	char *path;
+	int rc;
+
+	if (end->kind != END_FILE)
+		return 0;
+	path = realpath(end->file, NULL);
+	rc = path ? read_list(path, &end->list, diag) : -errno;
+	if (rc && diag->kind == DIAG_NONE)
+		rc = diag_set(diag, DIAG_USAGE, -rc, "cannot read the address list '%s': %s; give the "
+			"path of a file with one address or prefix a line", end->file, strerror(-rc));
+	else if (rc)
+		diag->kind = DIAG_USAGE;
+	if (rc) {
+		free(path);
+		return rc;
+	}
+	free(end->file);
+	end->file = path;
+	return 0;
+}
+
+int store_read_lists(struct rule *rule, struct diag *diag)
+{
+	int rc = read_end(&rule->from, diag);
+
+	return rc ? rc : read_end(&rule->to, diag);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* bpfpol: blocks and permits network traffic at the NIC. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+const struct command commands[] = {
+	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
+		"RULE", "stop what the rule matches",
+		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
+		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
+		"  bpfpol block 203.0.113.7                  all that this address sends\n"
+		"  bpfpol block @bad.txt                     ...or any in this file\n"
+		"  bpfpol block tcp/80,443,8000-8999 --for 2h\n"
+		"  bpfpol block icmp type 8 to me\n"
+		"In force when the command returns. With nothing attached yet, attaches to the\n"
+		"interfaces with hardware behind them. The most specific rule wins." },
+	{ "permit", cmd_permit, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
+		"RULE", "let pass what a wider block would stop",
+		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
+		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
+	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
+		"RULE", "count what the rule matches, and decide nothing",
+		"  bpfpol count udp/53" },
+	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID,
+		"[ACTION] RULE | --id N", "take a rule away",
+		"  bpfpol remove udp/1434\n"
+		"  bpfpol remove block udp/1434\n"
+		"  bpfpol remove --id 7                      the number that 'list' shows" },
+	{ "unblock", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID,
+		"[ACTION] RULE | --id N", "the same as remove", "  bpfpol unblock udp/1434" },
+	{ "list", cmd_list, OPT_JSON, "", "rules in force with their counters, most specific first",
+		NULL },
+	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, "[--debug]",
+		"policy in force, interfaces, totals",
+		"  --debug  every filter, as read back from the kernel's maps" },
+	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_MODE,
+		"IFACE... [--mode native|generic]", "filter on these interfaces",
+		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
+		"Without --mode: XDP in the driver, else generic XDP; says which, and why." },
+	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, "IFACE...",
+		"stop filtering on these interfaces", NULL },
+	{ "interfaces", cmd_interfaces, OPT_JSON, "",
+		"every interface, and how it is filtered", NULL },
+	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "",
+		"stop all filtering at once, until 'on'",
+		"Rules and interfaces are kept. Works whatever else is broken." },
+	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
+	{ "help", cmd_help, 0, "[COMMAND]", "this, or more on one command", NULL },
+	{ NULL, NULL, 0, NULL, NULL, NULL },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+void help_all(void)
+{
+	printf("Usage: bpfpol COMMAND [WORDS] [OPTIONS]\n\n");
+	for (const struct command *c = commands; c->name; c++)
+		printf("  %-11s %s\n", c->name, c->summary);
+	printf("\n--json prints facts for programs, --dry-run changes nothing and says what it would do.\n"
+	       "'bpfpol help COMMAND' tells more and shows examples.\n\n"
+	       "Exit codes: 0 done; 1 the kernel or system refused; 2 bad usage or rule; 3 no such\n"
+	       "policy, rule or interface; 4 not permitted; 5 refused for safety (--force).\n");
+}
+
+void help_one(const struct command *c)
+{
+	static const struct {
+		enum option option;
+		const char *text;
+	} options[] = {
+		{ OPT_JSON, "--json        facts as JSON" },
+		{ OPT_DRY_RUN, "--dry-run     change nothing, say what would change" },
+		{ OPT_FORCE, "--force       go ahead where safety refuses" },
+		{ OPT_RULE, "--rule LABEL  a label for the rule, the same as name \"LABEL\"" },
+		{ OPT_FOR, "--for TIME    until then only: 90s, 15m, 2h, 7d" },
+	};
+
+	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);
+	if (c->details)
+		printf("\n%s\n", c->details);
+	printf("\n");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (c->options & options[i].option)
+			printf("  %s\n", options[i].text);
+}
+
+int cmd_help(const struct args *args, struct diag *diag)
+{
+	const struct command *c;
+
+	if (!args->n) {
+		help_all();
+		return 0;
+	}
+	c = command_find(args->words[0]);
+	if (!c) {
+		args_place(args, 0, diag);
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"there is no command '%s'; 'bpfpol help' lists them", args->words[0]);
+	}
+	help_one(c);
+	return 0;
+}
+
+static int run(int argc, char **argv, struct diag *diag)
+{
+	const struct command *c;
+	struct args args = {};
+	int rc;
+
+	if (argc < 2) {
+		help_all();
+		return diag_set(diag, DIAG_USAGE, EINVAL, "say what to do, as in: bpfpol block udp/1434");
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		help_all();
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("bpfpol %s\n", VERSION);
+		return 0;
+	}
+	c = command_find(argv[1]);
+	if (!c) {
+		diag_place(diag, argv[1], 0, strlen(argv[1]));
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"there is no command '%s'; 'bpfpol help' lists them", argv[1]);
+	}
+	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+		help_one(c);
+		return 0;
+	}
+	rc = args_parse(c, argc - 2, argv + 2, &args, diag);
+	if (!rc)
+		rc = c->run(&args, diag);
+	args_free(&args);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct diag diag = {};
+	int rc = run(argc, argv, &diag);
+	int exit_code = EXIT_SUCCESS;
+
+	if (fflush(stdout) && !rc)
+		rc = diag_errno(&diag, errno, "cannot write the output");
+	if (rc) {
+		char *text;
+
+		if (diag.kind == DIAG_NONE)
+			diag_errno(&diag, -rc, rc == -ENOMEM ? "there is too little memory" :
+				"something failed");
+		text = diag_text(&diag);
+		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
+		free(text);
+		exit_code = diag.kind;
+	}
+	diag_free(&diag);
+	return exit_code;
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rtnetlink by libmnl. Each question is one dump on a socket of its own; a dump that the kernel
+ * calls inconsistent (something changed meanwhile) is thrown away and asked again.
+ */
+#include <errno.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "netlink.h"
+#include "policy.h"
+
+#define TRIES 5
+#define BUFFER_SIZE 32768 /* the most that the kernel puts into one part of a dump */
+
+/* Makes room for one more: doubles whenever n is a power of two. NULL: no memory, v is kept. */
+static void *grow(void *v, size_t n, size_t size)
+{
+	return n & (n - 1) ? v : reallocarray(v, n ? 2 * n : 1, size);
+}
+
+struct attrs {
+	const struct nlattr **tb;
+	int max;
+	int newest; /* highest type seen, also beyond max */
+};
+
+static int attr_keep(const struct nlattr *attr, void *data)
+{
+	struct attrs *a = data;
+	int type = mnl_attr_get_type(attr);
+
+	if (type <= a->max)
+		a->tb[type] = attr;
+	if (type > a->newest)
+		a->newest = type;
+	return MNL_CB_OK;
+}
+
+static uint32_t attr_u32(const struct nlattr *attr)
+{
+	return attr && !mnl_attr_validate(attr, MNL_TYPE_U32) ? mnl_attr_get_u32(attr) : 0;
+}
+
+static void attr_str(const struct nlattr *attr, char *buf, size_t size)
+{
+	if (attr && !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+		snprintf(buf, size, "%s", mnl_attr_get_str(attr));
+}
+
+static int receive(struct mnl_socket *nl, unsigned int seq, mnl_cb_t cb, void *data)
+{
+	char buf[BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+	unsigned int port = mnl_socket_get_portid(nl);
+	ssize_t len;
+	int rc;
+
+	do {
+		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (len < 0)
+			return -errno;
+		rc = mnl_cb_run(buf, len, seq, port, cb, data);
+	} while (rc > MNL_CB_STOP);
+	return rc < 0 ? -errno : 0;
+}
+
+/* -EINTR: the dump was inconsistent. */
+static int dump_once(struct nlmsghdr *request, mnl_cb_t cb, void *data)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int rc;
+
+	if (!nl)
+		return -errno;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+		mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
+		rc = -errno;
+	else
+		rc = receive(nl, request->nlmsg_seq, cb, data);
+	mnl_socket_close(nl);
+	return rc;
+}
+
+/* What was collected by a dump that has to be asked again is forgotten by reset(data). */
+static int dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data)
+{
+	int rc = -EINTR;
+
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = 1;
+	for (int try = 0; try < TRIES && rc == -EINTR; try++) {
+		reset(data);
+		rc = dump_once(request, cb, data);
+	}
+	return rc;
+}
+
+struct link_dump {
+	struct nl_links *links;
+	int newest; /* highest attribute type that this kernel sent */
+};
+
+static void links_reset(void *data)
+{
+	struct link_dump *ld = data;
+
+	ld->links->n = 0;
+}
+
+static void link_read_kind(const struct nlattr *info, struct nl_link *link)
+{
+	const struct nlattr *tb[IFLA_INFO_MAX + 1] = { NULL };
+	struct attrs a = { .tb = tb, .max = IFLA_INFO_MAX };
+
+	if (!info)
+		return;
+	mnl_attr_parse_nested(info, attr_keep, &a);
+	attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+}
+
+static void link_read_xdp(const struct nlattr *xdp, struct nl_link *link)
+{
+	const struct nlattr *tb[IFLA_XDP_MAX + 1] = { NULL };
+	struct attrs a = { .tb = tb, .max = IFLA_XDP_MAX };
+	uint8_t mode;
+
+	if (!xdp)
+		return;
+	mnl_attr_parse_nested(xdp, attr_keep, &a);
+	if (!tb[IFLA_XDP_ATTACHED])
+		return;
+	mode = mnl_attr_get_u8(tb[IFLA_XDP_ATTACHED]);
+	link->xdp_generic = mode == XDP_ATTACHED_SKB;
+	link->xdp_prog =
+		attr_u32(tb[mode == XDP_ATTACHED_MULTI ? IFLA_XDP_DRV_PROG_ID : IFLA_XDP_PROG_ID]);
+}
+
+/* The IFLA_LINK of these is their other end, not something that lies below them. */
+static bool is_pair(const struct nl_link *link)
+{
+	return !strcmp(link->kind, "veth") || !strcmp(link->kind, "netkit") ||
+	       !strcmp(link->kind, "vxcan");
+}
+
+static void link_read(
+	const struct ifinfomsg *ifi, const struct nlattr *const *tb, struct nl_link *link)
+{
+	*link = (struct nl_link){
+		.ifindex = ifi->ifi_index,
+		.loopback = ifi->ifi_flags & IFF_LOOPBACK,
+		.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK,
+		.up = ifi->ifi_flags & IFF_UP,
+		.hardware = tb[IFLA_PARENT_DEV_NAME],
+		.master = attr_u32(tb[IFLA_MASTER]),
+		.mtu = attr_u32(tb[IFLA_MTU]),
+	};
+	attr_str(tb[IFLA_IFNAME], link->name, sizeof(link->name));
+	link_read_kind(tb[IFLA_LINKINFO], link);
+	link_read_xdp(tb[IFLA_XDP], link);
+	if (!tb[IFLA_LINK_NETNSID] && !is_pair(link))
+		link->lower = attr_u32(tb[IFLA_LINK]);
+	if (link->lower == link->ifindex)
+		link->lower = 0;
+}
+
+static int link_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[IFLA_PARENT_DEV_NAME + 1] = { NULL };
+	struct attrs a = { .tb = tb, .max = IFLA_PARENT_DEV_NAME };
+	struct link_dump *ld = data;
+	struct nl_links *links = ld->links;
+	struct nl_link *v;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	v = grow(links->v, links->n, sizeof(*v));
+	if (!v) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	links->v = v;
+	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), attr_keep, &a);
+	link_read(mnl_nlmsg_get_payload(nlh), tb, &v[links->n++]);
+	if (a.newest > ld->newest)
+		ld->newest = a.newest;
+	return MNL_CB_OK;
+}
+
+static int link_cmp(const void *a, const void *b)
+{
+	const struct nl_link *x = a, *y = b;
+
+	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+/*
+ * Before 5.14 only sysfs tells. It may be the mount of another network namespace, so the name has
+ * to stand for the same ifindex there.
+ */
+static bool sysfs_hardware(const struct nl_link *link)
+{
+	char path[64 + IF_NAMESIZE];
+	int ifindex = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/ifindex", link->name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%d", &ifindex) != 1)
+		ifindex = 0;
+	fclose(f);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", link->name);
+	return ifindex == link->ifindex && !access(path, F_OK);
+}
+
+static int links_dump(struct nl_links *links)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct link_dump ld = { .links = links };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	int rc;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	rc = dump(nlh, link_cb, links_reset, &ld);
+	if (rc)
+		return rc;
+	/* A kernel that sends this attribute or younger ones would have sent it. */
+	for (size_t i = 0; ld.newest < IFLA_PARENT_DEV_NAME && i < links->n; i++)
+		links->v[i].hardware = sysfs_hardware(&links->v[i]);
+	if (links->n)
+		qsort(links->v, links->n, sizeof(*links->v), link_cmp);
+	return 0;
+}
+
+static void mark_default(struct nl_links *links, int ifindex)
+{
+	struct nl_link *link = (struct nl_link *)nl_by_index(links, ifindex);
+
+	if (link)
+		link->default_route = true;
+}
+
+static void mark_multipath(struct nl_links *links, const struct nlattr *attr)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(attr);
+	int len = mnl_attr_get_payload_len(attr);
+
+	while (RTNH_OK(hop, len)) {
+		mark_default(links, hop->rtnh_ifindex);
+		len -= RTNH_ALIGN(hop->rtnh_len);
+		hop = RTNH_NEXT(hop);
+	}
+}
+
+static void routes_reset(void *data)
+{
+	struct nl_links *links = data;
+
+	for (size_t i = 0; i < links->n; i++)
+		links->v[i].default_route = false;
+}
+
+/* Default routes of every table count: policy routing is how VPNs and second uplinks are set. */
+static int route_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_MULTIPATH + 1] = { NULL };
+	struct attrs a = { .tb = tb, .max = RTA_MULTIPATH };
+	struct nl_links *links = data;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_dst_len || rtm->rtm_type != RTN_UNICAST)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*rtm), attr_keep, &a);
+	mark_default(links, attr_u32(tb[RTA_OIF]));
+	if (tb[RTA_MULTIPATH])
+		mark_multipath(links, tb[RTA_MULTIPATH]);
+	return MNL_CB_OK;
+}
+
+static int routes_dump(struct nl_links *links)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct rtmsg));
+	return dump(nlh, route_cb, routes_reset, links);
+}
+
+int nl_links_get(struct nl_links *links)
+{
+	struct nl_links got = { 0 };
+	int rc;
+
+	rc = links_dump(&got);
+	if (!rc)
+		rc = routes_dump(&got);
+	if (rc)
+		nl_links_free(&got);
+	else
+		*links = got;
+	return rc;
+}
+
+void nl_links_free(struct nl_links *links)
+{
+	free(links->v);
+	*links = (struct nl_links){ 0 };
+}
+
+const struct nl_link *nl_by_name(const struct nl_links *links, const char *name)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (!strcmp(links->v[i].name, name))
+			return &links->v[i];
+	return NULL;
+}
+
+const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex)
+{
+	struct nl_link key = { .ifindex = ifindex };
+
+	if (!links->n)
+		return NULL;
+	return bsearch(&key, links->v, links->n, sizeof(key), link_cmp);
+}
+
+/*
+ * Whether hardware lies below `top`: the link it stands on, the members whose master it is, and
+ * what lies below those. seen: one flag per link, so that a loop ends.
+ */
+static bool hardware_below(const struct nl_links *links, const struct nl_link *top, bool *seen)
+{
+	seen[top - links->v] = true;
+	for (size_t i = 0; i < links->n; i++) {
+		const struct nl_link *l = &links->v[i];
+
+		if (seen[i] || (l->ifindex != top->lower && l->master != top->ifindex))
+			continue;
+		if (l->hardware || hardware_below(links, l, seen))
+			return true;
+	}
+	return false;
+}
+
+static bool is_default(const struct nl_links *links, const struct nl_link *link, bool *seen)
+{
+	if (link->loopback)
+		return false;
+	if (link->hardware)
+		return true;
+	memset(seen, 0, links->n * sizeof(*seen));
+	return link->default_route && !hardware_below(links, link, seen);
+}
+
+int nl_default_links(const struct nl_links *links, const struct nl_link ***out, size_t *n)
+{
+	const struct nl_link **v = calloc(links->n + 1, sizeof(*v));
+	bool *seen = calloc(links->n + 1, sizeof(*seen));
+	size_t found = 0;
+
+	if (!v || !seen) {
+		free(v);
+		free(seen);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < links->n; i++)
+		if (is_default(links, &links->v[i], seen))
+			v[found++] = &links->v[i];
+	free(seen);
+	*out = v;
+	*n = found;
+	return 0;
+}
+
+static void addresses_reset(void *data)
+{
+	struct prefixes *list = data;
+
+	list->n = 0;
+}
+
+static int address_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFA_LOCAL + 1] = { NULL };
+	struct attrs a = { .tb = tb, .max = IFA_LOCAL };
+	bool v4 = ifa->ifa_family == AF_INET;
+	struct prefixes *list = data;
+	size_t size = v4 ? 4 : 16;
+	const struct nlattr *attr;
+	struct prefix *v;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || (!v4 && ifa->ifa_family != AF_INET6))
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*ifa), attr_keep, &a);
+	/* On a point-to-point link IFA_ADDRESS is the peer's. */
+	attr = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	if (!attr || mnl_attr_get_payload_len(attr) != size)
+		return MNL_CB_OK;
+	v = grow(list->v, list->n, sizeof(*v));
+	if (!v) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	list->v = v;
+	v[list->n] = (struct prefix){ .family = v4 ? 4 : 6, .len = 8 * size };
+	memcpy(v[list->n++].bytes, mnl_attr_get_payload(attr), size);
+	return MNL_CB_OK;
+}
+
+int nl_addresses_get(struct prefixes *list)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct prefixes got = { 0 };
+	int rc;
+
+	nlh->nlmsg_type = RTM_GETADDR;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
+	rc = dump(nlh, address_cb, addresses_reset, &got);
+	if (rc) {
+		free(got.v);
+		return rc;
+	}
+	prefixes_sort(&got); /* a link-local address may stand on several links */
+	*list = got;
+	return 0;
+}

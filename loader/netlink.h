@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Interfaces and default routes of this network namespace, asked of the kernel by rtnetlink. */
+#ifndef BPFPOL_NETLINK_H
+#define BPFPOL_NETLINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct nl_link {
+	int ifindex;
+	char name[IF_NAMESIZE];
+	char kind[32]; /* IFLA_INFO_KIND: veth, bond, vlan, tun...; "" for none */
+	int lower; /* IFLA_LINK in this namespace: a VLAN's parent; 0: none */
+	int master; /* IFLA_MASTER: a bond's or bridge's ifindex; 0: none */
+	bool hardware; /* a device stands behind it (IFLA_PARENT_DEV_NAME, else sysfs) */
+	bool loopback;
+	bool l3; /* frames begin with the IP header (no ARPHRD_ETHER) */
+	bool up;
+	bool default_route; /* an IPv4 or IPv6 default route leaves by it */
+	uint32_t mtu;
+	uint32_t xdp_prog; /* id of the XDP program on it (native or generic); 0: none */
+	bool xdp_generic;
+};
+
+struct nl_links {
+	struct nl_link *v; /* by ifindex */
+	size_t n;
+};
+
+/* 0 or -errno. */
+int nl_links_get(struct nl_links *links);
+void nl_links_free(struct nl_links *links);
+const struct nl_link *nl_by_name(const struct nl_links *links, const char *name);
+const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);
+
+/*
+ * Where filtering starts when nothing is attached yet: every interface with hardware behind it,
+ * and every default-route interface that has none such below it. *out: array of pointers into
+ * links, caller frees. -ENOMEM.
+ */
+int nl_default_links(
+	const struct nl_links *links, const struct nl_link ***out, size_t *n);
+
+struct prefixes;
+/* Every unicast address of this host, as full-length prefixes; caller frees v. */
+int nl_addresses_get(struct prefixes *list);
+
+#endif

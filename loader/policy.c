@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "policy.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+int rule_new(struct rule **rule)
+{
+	struct rule *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	new->proto = PROTO_ANY;
+	new->type = -1;
+	new->code = -1;
+	*rule = new;
+	return 0;
+}
+
+static void end_free(struct end *end)
+{
+	free(end->file);
+	free(end->list.v);
+	free(end->ports.v);
+}
+
+void rule_free(struct rule **rule)
+{
+	if (!*rule)
+		return;
+	end_free(&(*rule)->from);
+	end_free(&(*rule)->to);
+	free((*rule)->ifname);
+	free((*rule)->label);
+	free(*rule);
+	*rule = NULL;
+}
+
+struct policy *policy_new(const char *name)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy)
+		return NULL;
+	policy->name = strdup(name);
+	if (!policy->name) {
+		free(policy);
+		return NULL;
+	}
+	return policy;
+}
+
+void policy_free(struct policy **policy)
+{
+	size_t i;
+
+	if (!*policy)
+		return;
+	for (i = 0; i < (*policy)->n; i++)
+		rule_free(&(*policy)->rules[i]);
+	free((*policy)->rules);
+	free((*policy)->name);
+	free(*policy);
+	*policy = NULL;
+}
+
+int policy_add(struct policy *policy, struct rule **rule)
+{
+	if (policy->n == policy->room) {
+		size_t room = policy->room ? 2 * policy->room : 16;
+		struct rule **rules = reallocarray(policy->rules, room, sizeof(*rules));
+
+		if (!rules)
+			return -ENOMEM;
+		policy->rules = rules;
+		policy->room = room;
+	}
+	policy->rules[policy->n++] = *rule;
+	*rule = NULL;
+	return 0;
+}
+
+ptrdiff_t policy_find_id(const struct policy *policy, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < policy->n; i++) {
+		if (policy->rules[i]->id == id)
+			return i;
+	}
+	return -1;
+}
+
+void policy_remove(struct policy *policy, size_t index)
+{
+	struct rule **at = &policy->rules[index];
+
+	rule_free(at);
+	policy->n--;
+	memmove(at, at + 1, (policy->n - index) * sizeof(*at));
+}
+
+/*
+ * An inout rule holds for what leaves with its ends exchanged: its `from` is remote both ways.
+ * So the rule's own direction decides, whichever way the packet goes.
+ */
+const struct end *rule_remote(const struct rule *rule, enum bp_dir dir)
+{
+	(void)dir;
+	return rule->dir == DIR_OUT ? &rule->to : &rule->from;
+}
+
+const struct end *rule_local(const struct rule *rule, enum bp_dir dir)
+{
+	(void)dir;
+	return rule->dir == DIR_OUT ? &rule->from : &rule->to;
+}
+
+bool rule_has_dir(const struct rule *rule, enum bp_dir dir)
+{
+	return rule->dir == DIR_INOUT || rule->dir == (dir == BP_IN ? DIR_IN : DIR_OUT);
+}
+
+bool proto_has_ports(int proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
+
+bool proto_has_type(int proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+int prefix_cmp(const struct prefix *a, const struct prefix *b)
+{
+	int order;
+
+	if (a->family != b->family)
+		return a->family - b->family;
+	order = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	return order ? order : a->len - b->len;
+}
+
+static int prefix_order(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+void prefixes_sort(struct prefixes *list)
+{
+	size_t kept = 0, i;
+
+	if (!list->n)
+		return;
+	qsort(list->v, list->n, sizeof(*list->v), prefix_order);
+	for (i = 1; i < list->n; i++) {
+		if (prefix_cmp(&list->v[kept], &list->v[i]))
+			list->v[++kept] = list->v[i];
+	}
+	list->n = kept + 1;
+}
+
+bool prefix_holds(const struct prefix *prefix, int family, const uint8_t address[16])
+{
+	unsigned int whole = prefix->len / 8, rest = prefix->len % 8;
+
+	if (prefix->family != family || memcmp(prefix->bytes, address, whole))
+		return false;
+	return !rest || !((prefix->bytes[whole] ^ address[whole]) >> (8 - rest));
+}
+
+static const char *const actions[] = {
+	[BP_BLOCK] = "block",
+	[BP_PERMIT] = "permit",
+	[BP_COUNT] = "count",
+};
+
+static const char *const dirs[] = {
+	[DIR_IN] = "in",
+	[DIR_OUT] = "out",
+	[DIR_INOUT] = "inout",
+};
+
+static const char *const layers[] = {
+	[LAYER_STATIC] = "static",
+	[LAYER_DYNAMIC] = "dynamic",
+	[LAYER_DOMAIN] = "domain",
+};
+
+const char *action_name(enum bp_action action)
+{
+	return actions[action];
+}
+
+const char *dir_name(enum rule_dir dir)
+{
+	return dirs[dir];
+}
+
+const char *layer_name(enum rule_layer layer)
+{
+	return layers[layer];
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model: what the user said. Rules and policies as plain structs, made by spec.c, kept by
+ * store.c, read by compile.c (for the kernel) and eval.c (the oracle). Pure: no system calls.
+ */
+#ifndef BPFPOL_POLICY_H
+#define BPFPOL_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+enum rule_dir { DIR_IN, DIR_OUT, DIR_INOUT };
+enum rule_layer { LAYER_STATIC, LAYER_DYNAMIC, LAYER_DOMAIN };
+
+/* family: 4 or 6. Bits past len are 0. IPv4 uses bytes[0..3]. Network order. */
+struct prefix {
+	uint8_t family, len;
+	uint8_t bytes[16];
+};
+
+struct prefixes {
+	struct prefix *v;
+	size_t n;
+};
+
+/* Inclusive, lo <= hi. */
+struct port_range {
+	uint16_t lo, hi;
+};
+
+/* n == 0: any port. Sorted by lo, then hi; no two equal. */
+struct ports {
+	struct port_range *v;
+	size_t n;
+};
+
+enum end_kind { END_ANY, END_ME, END_PREFIX, END_FILE };
+
+struct end {
+	enum end_kind kind;
+	struct prefix prefix; /* END_PREFIX */
+	char *file; /* END_FILE: as written, without the @ */
+	struct prefixes list; /* END_FILE: its contents, once read; sorted, no two equal */
+	struct ports ports;
+};
+
+#define PROTO_ANY (-1)
+
+struct rule {
+	uint32_t id; /* 0: not given yet */
+	enum bp_action action;
+	enum rule_dir dir;
+	enum rule_layer layer;
+	bool emergency;
+	bool log;
+	char *ifname; /* NULL: any interface */
+	int proto; /* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
+	int type, code; /* icmp and icmpv6; -1: any */
+	struct end from, to;
+	char *label; /* NULL: none */
+	uint64_t lifetime; /* seconds, as written with `for`; 0: for good */
+	uint64_t deadline; /* CLOCK_REALTIME seconds from which it does not exist; 0: none */
+};
+
+struct policy {
+	char *name;
+	struct rule **rules;
+	size_t n, room;
+};
+
+int rule_new(struct rule **rule);
+void rule_free(struct rule **rule);
+
+/* NULL when there is no memory. */
+struct policy *policy_new(const char *name);
+void policy_free(struct policy **policy);
+/* Takes the rule over and sets *rule to NULL. -ENOMEM. */
+int policy_add(struct policy *policy, struct rule **rule);
+/* The rule's index, or -1. */
+ptrdiff_t policy_find_id(const struct policy *policy, uint32_t id);
+void policy_remove(struct policy *policy, size_t index);
+
+/* The end that is far from (near to) this host, for a packet of that direction. */
+const struct end *rule_remote(const struct rule *rule, enum bp_dir dir);
+const struct end *rule_local(const struct rule *rule, enum bp_dir dir);
+/* Whether the rule speaks of that direction. */
+bool rule_has_dir(const struct rule *rule, enum bp_dir dir);
+/* The protocols that have ports: tcp, udp, dccp, sctp, udplite. */
+bool proto_has_ports(int proto);
+bool proto_has_type(int proto);
+
+/* Sorts and drops repetitions. */
+void prefixes_sort(struct prefixes *list);
+int prefix_cmp(const struct prefix *a, const struct prefix *b);
+bool prefix_holds(const struct prefix *prefix, int family, const uint8_t address[16]);
+
+const char *action_name(enum bp_action action);
+const char *dir_name(enum rule_dir dir);
+const char *layer_name(enum rule_layer layer);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* NAME.policy: the text that people read and edit. Only lines that changed are touched. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+#include "spec.h"
+#include "store_parts.h"
+
+/* The last change of each text decides. Sorted by text. */
+struct wanted {
+	const struct change **v;
+	size_t n;
+	bool *found; /* a line for it stands in the file */
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct change *const *x = a, *const *y = b;
+	int order = strcmp((*x)->text, (*y)->text);
+
+	return order ? order : *x < *y ? -1 : *x > *y;
+}
+
+static int by_text_only(const void *key, const void *entry)
+{
+	return strcmp(key, (*(const struct change *const *)entry)->text);
+}
+
+static int wanted_make(const struct store *s, struct wanted *w)
+{
+	size_t n = s->n_changes, kept = 0;
+
+	*w = (struct wanted){
+		.v = malloc((n + 1) * sizeof(*w->v)),
+		.found = calloc(n + 1, sizeof(*w->found)),
+	};
+	if (!w->v || !w->found)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		w->v[i] = &s->changes[i];
+	if (n)
+		qsort(w->v, n, sizeof(*w->v), by_text);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && !strcmp(w->v[kept - 1]->text, w->v[i]->text))
+			w->v[kept - 1] = w->v[i];
+		else
+			w->v[kept++] = w->v[i];
+	}
+	w->n = kept;
+	return 0;
+}
+
+static void wanted_free(struct wanted *w)
+{
+	free(w->v);
+	free(w->found);
+}
+
+/* The change that speaks of the rule on this line; NULL: none does. */
+static const struct change **find_change(const struct wanted *w, const char *line)
+{
+	const struct spec_opts opts = { .action = -1 };
+	const struct change **at = NULL;
+	struct diag ignored = {};
+	struct rule *rule = NULL;
+	char *text;
+
+	if (!spec_parse_line(line, &opts, &rule, &ignored)) {
+		text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+		if (text)
+			at = bsearch(text, w->v, w->n, sizeof(*w->v), by_text_only);
+		free(text);
+	}
+	rule_free(&rule);
+	diag_free(&ignored);
+	return at;
+}
+
+static void fold_line(struct wanted *w, const char *line, FILE *out)
+{
+	const struct change **at = find_change(w, line);
+
+	if (!at) {
+		fprintf(out, "%s\n", line);
+		return;
+	}
+	if (!(*at)->line)
+		return;
+	/* A line that was written by hand keeps its wording, unless its options changed. */
+	fprintf(out, "%s\n", (*at)->op == CHANGE_SET ? (*at)->line : line);
+	w->found[at - w->v] = true;
+}
+
+static void fold_text(struct wanted *w, char *text, FILE *out)
+{
+	for (char *line = text, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end) {
+			fold_line(w, line, out);
+			break;
+		}
+		*end = '\0';
+		fold_line(w, line, out);
+	}
+}
+
+static int write_whole(const struct policy *policy, FILE *out)
+{
+	fprintf(out, "# In force as of the last commit; edit it by hand or with bpfpol.\n"
+		     "policy \"%s\"\n\n", policy->name);
+	for (size_t i = 0; i < policy->n; i++) {
+		char *line = policy->rules[i]->deadline ? strdup("") :
+			spec_text(policy->rules[i], SPEC_ALL);
+
+		if (!line)
+			return -ENOMEM;
+		if (*line)
+			fprintf(out, "%s\n", line);
+		free(line);
+	}
+	return 0;
+}
+
+static int fold_into(const struct store *s, char *text, FILE *out)
+{
+	struct wanted w;
+	int rc = wanted_make(s, &w);
+
+	if (!rc) {
+		fold_text(&w, text, out);
+		for (size_t i = 0; i < w.n; i++)
+			if (w.v[i]->line && !w.found[i])
+				fprintf(out, "%s\n", w.v[i]->line);
+	}
+	wanted_free(&w);
+	return rc;
+}
+
+int policy_file_fold(const struct store *s, struct diag *diag)
+{
+	char *dir, *path, *old = NULL, *text = NULL;
+	size_t len;
+	FILE *out;
+	int rc;
+
+	if (!s->policy)
+		return 0;
+	dir = path_join(dirs_get()->conf, "policies");
+	path = dir ? path_join(dir, "%s.policy", s->policy->name) : NULL;
+	rc = path ? dir_make(dirs_get()->conf, diag) : -ENOMEM;
+	if (!rc)
+		rc = dir_make(dir, diag);
+	if (!rc)
+		rc = file_read(path, &old, &len, diag);
+	if (!rc || rc == -ENOENT) {
+		out = open_memstream(&text, &len);
+		rc = !out ? -ENOMEM : old ? fold_into(s, old, out) : write_whole(s->policy, out);
+		if (out && fclose(out))
+			rc = -ENOMEM;
+		if (!rc && (!old || strlen(old) != len || memcmp(old, text, len)))
+			rc = file_write(path, text, len, diag);
+	}
+	free(text);
+	free(old);
+	free(path);
+	free(dir);
+	return rc;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which interfaces are to be filtered, kept on disk. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attach.h"
+#include "dirs.h"
+
+static int parse(struct remembered_list *list, char *text)
+{
+	int rc = 0;
+
+	for (char *line = strtok(text, "\n"); line && !rc; line = strtok(NULL, "\n")) {
+		char *blank = strrchr(line, ' ');
+		enum attach_mode mode;
+
+		if (!blank || attach_mode_parse(blank + 1, &mode))
+			continue; /* of another version: not ours to understand */
+		*blank = '\0';
+		rc = remembered_add(list, line, mode);
+	}
+	return rc;
+}
+
+static char *remembered_path(void)
+{
+	return path_join(dirs_get()->state, "interfaces");
+}
+
+int remembered_load(struct remembered_list *list, struct diag *diag)
+{
+	char *path = remembered_path(), *text = NULL;
+	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	*list = (struct remembered_list){};
+	if (!rc)
+		rc = parse(list, text);
+	free(text);
+	free(path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int remembered_save(const struct remembered_list *list, struct diag *diag)
+{
+	char *path = remembered_path(), *text = NULL;
+	size_t len;
+	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	int rc = -ENOMEM;
+
+	if (out) {
+		for (size_t i = 0; i < list->n; i++)
+			fprintf(out, "%s %s\n", list->v[i].name, attach_mode_name(list->v[i].mode));
+		if (!fclose(out))
+			rc = file_write(path, text, len, diag);
+	}
+	free(text);
+	free(path);
+	return rc;
+}
+
+int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode)
+{
+	struct remembered *v;
+	char *copy;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (!strcmp(list->v[i].name, name)) {
+			list->v[i].mode = mode;
+			return 0;
+		}
+	}
+	copy = strdup(name);
+	v = copy ? realloc(list->v, (list->n + 1) * sizeof(*v)) : NULL;
+	if (!v) {
+		free(copy);
+		return -ENOMEM;
+	}
+	list->v = v;
+	v[list->n++] = (struct remembered){ copy, mode };
+	return 0;
+}
+
+void remembered_remove(struct remembered_list *list, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->v[i].name, name))
+			list->v[kept++] = list->v[i];
+		else
+			free(list->v[i].name);
+	}
+	list->n = kept;
+}
+
+const struct remembered *remembered_find(const struct remembered_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!fnmatch(list->v[i].name, name, 0))
+			return &list->v[i];
+	return NULL;
+}
+
+void remembered_free(struct remembered_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i].name);
+	free(list->v);
+	*list = (struct remembered_list){};
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+
+#include "json.h"
+#include "report.h"
+#include "spec.h"
+
+static int put_rule(struct jw *j, const struct status_rule *r)
+{
+	char *filter = spec_text(r->rule, SPEC_MATCH);
+
+	if (!filter)
+		return -ENOMEM;
+	jw_object(j, NULL);
+	jw_u64(j, "id", r->rule->id);
+	jw_str(j, "name", r->rule->label);
+	jw_str(j, "action", action_name(r->rule->action));
+	jw_str(j, "direction", dir_name(r->rule->dir));
+	jw_str(j, "filter", filter);
+	jw_str(j, "layer", layer_name(r->rule->layer));
+	if (r->rule->deadline)
+		jw_u64(j, "expires_in", r->expires_in);
+	else
+		jw_null(j, "expires_in");
+	jw_u64(j, "packets", r->packets);
+	jw_u64(j, "bytes", r->bytes);
+	jw_object_end(j);
+	free(filter);
+	return 0;
+}
+
+static int put_rules(struct jw *j, const char *key, const struct status *st)
+{
+	int rc = 0;
+
+	jw_array(j, key);
+	for (size_t i = 0; i < st->n_rules && !rc; i++)
+		rc = put_rule(j, &st->rules[i]);
+	jw_array_end(j);
+	return rc;
+}
+
+static void put_policy(struct jw *j, const struct status *st)
+{
+	if (!st->policy) {
+		jw_null(j, "policy");
+		return;
+	}
+	jw_object(j, "policy");
+	jw_str(j, "name", st->policy);
+	jw_str(j, "source", "local");
+	jw_u64(j, "rules", st->n_rules);
+	jw_u64(j, "filters", st->n_filters);
+	jw_u64(j, "generation", st->generation);
+	jw_null(j, "overrides");
+	jw_null(j, "confirm_in");
+	jw_object_end(j);
+}
+
+static void put_interfaces(struct jw *j, const char *key, const struct status *st, bool all)
+{
+	jw_array(j, key);
+	for (size_t i = 0; i < st->n_interfaces; i++) {
+		const struct status_interface *f = &st->interfaces[i];
+
+		if (!all && !f->remembered && f->ingress[0] == 'n')
+			continue;
+		jw_object(j, NULL);
+		jw_str(j, "name", f->name);
+		jw_u64(j, "ifindex", f->ifindex);
+		jw_str(j, "ingress", f->ingress);
+		jw_str(j, "egress", f->egress);
+		jw_str(j, "why", f->why);
+		jw_object_end(j);
+	}
+	jw_array_end(j);
+}
+
+static void put_totals(struct jw *j, const char *key, const struct bp_totals *t)
+{
+	jw_object(j, key);
+	jw_u64(j, "passed", t->passed);
+	jw_u64(j, "blocked", t->blocked);
+	jw_u64(j, "malformed", t->malformed);
+	jw_object_end(j);
+}
+
+static int json_rules(FILE *out, const struct status *st)
+{
+	struct jw j;
+	int rc;
+
+	jw_begin(&j, out);
+	jw_object(&j, NULL);
+	rc = put_rules(&j, "rules", st);
+	jw_object_end(&j);
+	return rc;
+}
+
+static int json_interfaces(FILE *out, const struct status *st)
+{
+	struct jw j;
+
+	jw_begin(&j, out);
+	jw_object(&j, NULL);
+	put_interfaces(&j, "interfaces", st, true);
+	jw_object_end(&j);
+	return 0;
+}
+
+static void put_prefix(struct jw *j, const char *key, int family, const void *bytes, uint8_t len)
+{
+	struct prefix p = { .family = family == BP_V4 ? 4 : 6, .len = len };
+	char buf[64];
+
+	for (int i = 0; i < (family == BP_V4 ? 4 : 16); i++)
+		p.bytes[i] = ((const uint8_t *)bytes)[i];
+	spec_prefix_text(&p, buf, sizeof(buf));
+	jw_str(j, key, buf);
+}
+
+static void put_filter(struct jw *j, const struct status_filter *f)
+{
+	const union filter_key *k = &f->key;
+	bool v4 = f->family == BP_V4;
+
+	jw_object(j, NULL);
+	jw_u64(j, "rule", f->elem.rule);
+	jw_str(j, "action", action_name(f->elem.action));
+	jw_str(j, "direction", f->dir == BP_IN ? "in" : "out");
+	jw_u64(j, "family", v4 ? 4 : 6);
+	put_prefix(j, "remote", f->family, v4 ? (const void *)&k->v4.remote : k->v6.remote,
+		f->tuple.rlen);
+	put_prefix(j, "local", f->family, v4 ? (const void *)&k->v4.local : k->v6.local,
+		f->tuple.llen);
+	jw_bool(j, "me", f->tuple.flags & BPT_ME);
+	if (f->tuple.flags & BPT_PROTO)
+		jw_u64(j, "protocol", v4 ? k->v4.proto : k->v6.proto);
+	else
+		jw_null(j, "protocol");
+	jw_u64(j, "ifindex", f->elem.ifindex);
+	jw_u64(j, "packets", f->elem.packets);
+	jw_u64(j, "bytes", f->elem.bytes);
+	jw_object_end(j);
+}
+
+static int json_status(FILE *out, const struct status *st)
+{
+	struct jw j;
+	int rc;
+
+	jw_begin(&j, out);
+	jw_object(&j, NULL);
+	jw_str(&j, "version", st->version);
+	jw_str(&j, "kernel", st->kernel.release);
+	jw_bool(&j, "off", st->off);
+	jw_str(&j, "agent", "stopped");
+	put_policy(&j, st);
+	put_interfaces(&j, "interfaces", st, false);
+	rc = put_rules(&j, "rules", st);
+	if (st->filters) {
+		jw_array(&j, "filters");
+		for (size_t i = 0; i < st->n_listed; i++)
+			put_filter(&j, &st->filters[i]);
+		jw_array_end(&j);
+	}
+	jw_object(&j, "totals");
+	put_totals(&j, "in", &st->totals[BP_IN]);
+	put_totals(&j, "out", &st->totals[BP_OUT]);
+	jw_object_end(&j);
+	jw_object_end(&j);
+	return rc;
+}
+
+const struct report report_json = {
+	.rules = json_rules,
+	.status = json_status,
+	.interfaces = json_interfaces,
+};

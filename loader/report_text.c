@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "spec.h"
+
+/* 90s, 15m, 2h, 7d: the largest unit of which at least two are left. */
+static void time_left(uint64_t seconds, char *buf, size_t size)
+{
+	static const struct {
+		unsigned int seconds;
+		char letter;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	int i = 0;
+
+	while (units[i].seconds > 1 && seconds < 2 * units[i].seconds)
+		i++;
+	snprintf(buf, size, "%" PRIu64 "%c", seconds / units[i].seconds, units[i].letter);
+}
+
+static int put_rule(FILE *out, const struct status_rule *r)
+{
+	char *text = spec_text(r->rule, SPEC_ALL);
+	char left[32] = "-";
+
+	if (!text)
+		return -ENOMEM;
+	if (r->rule->deadline)
+		time_left(r->expires_in, left, sizeof(left));
+	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %-7s %5s  %s\n", r->rule->id,
+		r->packets, r->bytes, layer_name(r->rule->layer), left, text);
+	free(text);
+	return 0;
+}
+
+static int text_rules(FILE *out, const struct status *st)
+{
+	int rc = 0;
+
+	if (!st->policy)
+		fprintf(out, "No policy is assigned; 'bpfpol block udp/1434' makes one.\n");
+	else if (!st->n_rules)
+		fprintf(out, "Policy '%s' has no rules; everything passes.\n", st->policy);
+	else
+		fprintf(out, "%6s %12s %14s  %-7s %5s  %s\n", "ID", "PACKETS", "BYTES", "LAYER",
+			"LEFT", "RULE");
+	for (size_t i = 0; i < st->n_rules && !rc; i++)
+		rc = put_rule(out, &st->rules[i]);
+	return rc;
+}
+
+static void put_interface(FILE *out, const struct status_interface *f)
+{
+	fprintf(out, "  %-15s %-12s %-7s %s\n", f->name, f->ingress, f->egress, f->why);
+}
+
+static void interface_head(FILE *out)
+{
+	fprintf(out, "  %-15s %-12s %-7s %s\n", "INTERFACE", "IN", "OUT", "WHY");
+}
+
+static int text_interfaces(FILE *out, const struct status *st)
+{
+	interface_head(out);
+	for (size_t i = 0; i < st->n_interfaces; i++)
+		put_interface(out, &st->interfaces[i]);
+	return 0;
+}
+
+static void put_filtered(FILE *out, const struct status *st)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < st->n_interfaces; i++) {
+		const struct status_interface *f = &st->interfaces[i];
+
+		if (!f->remembered && !strcmp(f->ingress, "none"))
+			continue;
+		if (!any)
+			interface_head(out);
+		any = true;
+		put_interface(out, f);
+	}
+	if (!any)
+		fprintf(out, "  no interface is filtered; 'bpfpol attach IFACE' changes that\n");
+}
+
+static void put_port(FILE *out, const char *what, uint16_t lo, uint16_t hi)
+{
+	if (lo == hi)
+		fprintf(out, " %s %u", what, lo);
+	else if (lo < hi)
+		fprintf(out, " %s %u-%u", what, lo, hi);
+}
+
+static void put_prefix(FILE *out, const char *what, int family, const void *bytes, uint8_t len)
+{
+	struct prefix p = { .family = family == BP_V4 ? 4 : 6, .len = len };
+	char buf[64];
+
+	memcpy(p.bytes, bytes, family == BP_V4 ? 4 : 16);
+	spec_prefix_text(&p, buf, sizeof(buf));
+	fprintf(out, " %s %s", what, buf);
+}
+
+static void put_filter(FILE *out, const struct status_filter *f)
+{
+	const union filter_key *k = &f->key;
+	bool v4 = f->family == BP_V4;
+	char proto[16];
+
+	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %s %s %s", f->elem.rule,
+		(uint64_t)f->elem.packets, (uint64_t)f->elem.bytes, action_name(f->elem.action),
+		f->dir == BP_IN ? "in" : "out", v4 ? "ipv4" : "ipv6");
+	if (f->elem.ifindex)
+		fprintf(out, " ifindex %" PRIu32, f->elem.ifindex);
+	if (f->tuple.flags & BPT_PROTO)
+		fprintf(out, " %s", spec_proto_text(v4 ? k->v4.proto : k->v6.proto, proto,
+			sizeof(proto)));
+	put_prefix(out, "remote", f->family, v4 ? (const void *)&k->v4.remote : k->v6.remote,
+		f->tuple.rlen);
+	put_port(out, "port", f->elem.rport_lo, f->elem.rport_hi);
+	if (f->tuple.flags & BPT_ME)
+		fprintf(out, " local me");
+	else
+		put_prefix(out, "local", f->family,
+			v4 ? (const void *)&k->v4.local : k->v6.local, f->tuple.llen);
+	put_port(out, "port", f->elem.lport_lo, f->elem.lport_hi);
+	fputc('\n', out);
+}
+
+static void put_totals(FILE *out, const char *what, const struct bp_totals *t)
+{
+	fprintf(out, "  %-4s %12" PRIu64 " passed %12" PRIu64 " blocked %12" PRIu64 " malformed\n",
+		what, (uint64_t)t->passed, (uint64_t)t->blocked, (uint64_t)t->malformed);
+}
+
+static int text_status(FILE *out, const struct status *st)
+{
+	if (st->off)
+		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
+	if (st->policy)
+		fprintf(out, "Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %"
+			PRIu64 "\n", st->policy, st->n_rules, st->n_filters, st->generation);
+	else
+		fprintf(out, "No policy is assigned.\n");
+	fprintf(out, "bpfpol %s, kernel %s\n\n", st->version, st->kernel.release);
+	put_filtered(out, st);
+	fprintf(out, "\nPackets\n");
+	put_totals(out, "in", &st->totals[BP_IN]);
+	fprintf(out, "\nARP, neighbour discovery (ICMPv6 types 133 to 136) and frames that are not IP\n"
+		     "always pass. What leaves this host is not filtered.\n");
+	if (st->filters)
+		fprintf(out, "\nFilters in the kernel: %zu\n%6s %12s %14s  %s\n", st->n_listed,
+			"RULE", "PACKETS", "BYTES", "FILTER");
+	for (size_t i = 0; i < st->n_listed; i++)
+		put_filter(out, &st->filters[i]);
+	return 0;
+}
+
+const struct report report_text = {
+	.rules = text_rules,
+	.status = text_status,
+	.interfaces = text_interfaces,
+};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rule language (the grammar is in the comment above spec.c): text to struct rule and back.
+ * Reads no list files; they are named in the rule (END_FILE) and read by the store. Looks names
+ * up in /etc/protocols and /etc/services, nothing else.
+ */
+#ifndef BPFPOL_SPEC_H
+#define BPFPOL_SPEC_H
+
+#include "diag.h"
+#include "policy.h"
+
+/* What a caller already knows of the rule, and what it allows. */
+struct spec_opts {
+	int action;	      /* enum bp_action given by the command; -1: the text begins with it */
+	bool action_optional; /* `remove`: with action == -1, the text may begin with one; if it
+				 does not, *has_action is set false */
+	bool *has_action;     /* may be NULL */
+};
+
+/*
+ * A rule from command arguments: each argument is a word, and `name` takes the next one whole.
+ * One argument alone that holds blanks is read by spec_parse_line(). -EINVAL with the diag's
+ * place in the arguments joined by blanks, -ENOMEM.
+ */
+int spec_parse_args(int argc, char *const *argv, const struct spec_opts *opts, struct rule **rule,
+	struct diag *diag);
+
+/* A rule from one line of a file, or from one quoted argument. `name` is followed by "TEXT". */
+int spec_parse_line(
+	const char *line, const struct spec_opts *opts, struct rule **rule, struct diag *diag);
+
+/*
+ * Canonical text of the rule; caller frees; NULL: no memory. Parses back to an equal rule.
+ * SPEC_MATCH alone is what makes two rules the same: action, words, protocol, ends.
+ */
+enum spec_parts {
+	SPEC_ACTION = 1 << 0,
+	SPEC_MATCH = 1 << 1,
+	SPEC_OPTIONS = 1 << 2, /* for, log, name; `for` only while no deadline was fixed */
+};
+#define SPEC_ALL (SPEC_ACTION | SPEC_MATCH | SPEC_OPTIONS)
+char *spec_text(const struct rule *rule, unsigned int parts);
+
+/* One address or prefix; `text` of `len` bytes. -EINVAL with *why set to a static sentence. */
+int spec_parse_prefix(const char *text, size_t len, struct prefix *prefix, const char **why);
+/* INET6_ADDRSTRLEN + 4 bytes are enough. Full-length prefixes print without a length. */
+void spec_prefix_text(const struct prefix *prefix, char *buf, size_t size);
+/* The number, or the built-in name (tcp); buf of 16 bytes is enough. */
+const char *spec_proto_text(int proto, char *buf, size_t size);
+
+/* Seconds of 90s, 15m, 2h, 7d. -EINVAL. */
+int spec_parse_duration(const char *text, uint64_t *seconds);
+
+/*
+ * The contents of an address list: one address or prefix a line, # comments. On bad lines -EINVAL
+ * and the diag names the first 20 and counts the rest; `file` is used in messages only.
+ */
+int spec_parse_list(
+	const char *file, const char *text, size_t len, struct prefixes *list, struct diag *diag);
+
+#endif

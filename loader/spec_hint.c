@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Help with rules that are none: what was probably meant, and how it is written.
+ */
+#include "spec_parts.h"
+
+#include <string.h>
+
+/* What to do about a word that stands where it cannot. */
+static const struct {
+	const char *word, *advice;
+} misplaced[] = {
+	{ "in", "put `in` before the protocol and the addresses" },
+	{ "out", "put `out` before the protocol and the addresses" },
+	{ "inout", "put `inout` before the protocol and the addresses" },
+	{ "emergency", "put `emergency` before the protocol and the addresses" },
+	{ "on", "put `on IFACE` before the protocol and the addresses" },
+	{ "from", "`from` stands once, before `to` and the options" },
+	{ "to", "`to` stands once, after `from` and before the options" },
+	{ "port", "`port` stands behind `from` or `to`, or behind the address there: "
+		  "`to port 80`, `from 192.0.2.1 port 80`" },
+	{ "type", "`type` stands behind icmp or icmpv6: `icmp type 8`" },
+	{ "code", "`code` stands behind the type: `icmp type 3 code 4`" },
+	{ "for", "`for` stands after the addresses" },
+	{ "log", "`log` stands after the addresses" },
+	{ "name", "`name` stands after the addresses" },
+	{ "block", "the action stands once, and first" },
+	{ "permit", "the action stands once, and first" },
+	{ "count", "the action stands once, and first" },
+};
+
+const char *advice_on(struct span word)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(misplaced) / sizeof(misplaced[0]); i++) {
+		if (span_is(word, misplaced[i].word))
+			return misplaced[i].advice;
+	}
+	return NULL;
+}
+
+bool looks_like_address(struct span word)
+{
+	const char *slash = memchr(word.s, '/', word.len);
+	struct span head = span_part(word, 0, slash ? (size_t)(slash - word.s) : word.len);
+
+	return word.s[0] == '@' || span_has(head, ':') ||
+	       (is_digit(word.s[0]) && span_has(head, '.'));
+}
+
+static size_t least_of(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+#define LONGEST 9 /* word of the language; a misspelt one may have two bytes more */
+
+/* How many letters must be changed, added, dropped or exchanged to make one of the other. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t d[LONGEST + 3][LONGEST + 3], i, j;
+
+	for (i = 0; i <= a_len; i++) {
+		for (j = 0; j <= b_len; j++) {
+			if (!i || !j) {
+				d[i][j] = i + j;
+				continue;
+			}
+			d[i][j] = least_of(d[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+				least_of(d[i - 1][j], d[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	}
+	return d[a_len][b_len];
+}
+
+/* The word of the language that a misspelt one is closest to, or NULL. */
+static const char *nearest_word(struct span span)
+{
+	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "dccp",
+		"udplite", "gre", "esp", "igmp", "any", "from", "to", "port", "type", "code", "in",
+		"out", "inout", "emergency", "on", "for", "log", "name", "block", "permit",
+		"count" };
+	size_t best = span.len > 4 ? 3 : 2, i;
+	const char *nearest = NULL;
+
+	if (span.len < 2 || span.len > LONGEST + 2)
+		return NULL;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t far = distance(span.s, span.len, known[i], strlen(known[i]));
+
+		if (far < best) {
+			best = far;
+			nearest = known[i];
+		}
+	}
+	return nearest;
+}
+
+int unknown_proto(const struct words *words, struct span word)
+{
+	const char *near = nearest_word(word);
+
+	if (near)
+		return spec_fail(
+			words, word, "unknown protocol '%.*s': did you mean %s?", SHOW(word), near);
+	return spec_fail(words, word,
+		"unknown protocol '%.*s': it is not in /etc/protocols, write its number",
+		SHOW(word));
+}
+
+int unknown_word(const struct words *words, struct span word)
+{
+	int port = service_port(word.s);
+	const char *near = nearest_word(word);
+
+	if (port >= 0)
+		return spec_fail(words, word,
+			"'%.*s' is a service: write its protocol too, as in tcp/%.*s", SHOW(word),
+			SHOW(word));
+	if (near)
+		return spec_fail(
+			words, word, "unknown word '%.*s': did you mean %s?", SHOW(word), near);
+	return spec_fail(words, word,
+		"'%.*s' is no word of a rule, no protocol and no address; host names are not "
+		"looked up",
+		SHOW(word));
+}
+
+int unexpected_word(const struct words *words, struct span word, struct span bare)
+{
+	const char *advice = advice_on(word), *near = nearest_word(word);
+
+	if (bare.width && (span_is(word, "from") || span_is(word, "to") || span_is(word, "port")))
+		return spec_fail(words, word,
+			"an address alone is the remote end, and that is all: for more write "
+			"`from %.*s` or `to %.*s` in its place",
+			SHOW(bare), SHOW(bare));
+	if (advice)
+		return spec_fail(words, word, "%s", advice);
+	if (looks_like_address(word) || span_is(word, "any") || span_is(word, "me"))
+		return spec_fail(words, word, "put `from` or `to` before an address");
+	if (span_has(word, '/') || is_proto(word))
+		return spec_fail(
+			words, word, "the protocol stands once, before the addresses and options");
+	if (near)
+		return spec_fail(
+			words, word, "unexpected '%.*s': did you mean %s?", SHOW(word), near);
+	return spec_fail(words, word,
+		"'%.*s' is one word too many at the end of the rule: leave it out", SHOW(word));
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the rule language (spec*.c) share. Nothing else includes this.
+ */
+#ifndef BPFPOL_SPEC_PARTS_H
+#define BPFPOL_SPEC_PARTS_H
+
+#include "spec.h"
+
+/* A piece of the text being read, and where its caret goes. */
+struct span {
+	const char *s; /* whole words end in a NUL, parts of words do not */
+	size_t len;
+	size_t at, width; /* in the text as written, with its quotes and escapes */
+	bool quoted;
+};
+
+/* A text in words. */
+struct words {
+	char *text;  /* as written */
+	char *plain; /* the words without quotes and escapes */
+	struct span *v;
+	size_t n;
+	bool args; /* from arguments: the shell has taken the quotes away */
+	struct diag *diag;
+};
+
+#define SHOWN 60 /* of a user's word, in a message */
+#define SHOW(span) (int)((span).len < SHOWN ? (span).len : SHOWN), (span).s
+
+/* spec_words.c */
+int words_of_line(struct words *words, const char *line, struct diag *diag);
+int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag);
+void words_free(struct words *words);
+
+/* Says what is wrong with `at` (width 0: no place); returns -EINVAL. */
+int spec_fail(const struct words *words, struct span at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+bool is_blank(char c);
+bool is_digit(char c);
+bool span_is(struct span span, const char *word);
+bool span_has(struct span span, char c);
+struct span span_part(struct span span, size_t from, size_t len);
+/* A number in decimal digits; those above UINT32_MAX read as that. */
+bool span_number(struct span span, uint32_t *value);
+/* UTF-8 without control characters: what can be printed on a line and in JSON. */
+bool text_is_printable(const char *text);
+/* Whether an unquoted word of a line reads back as this text. */
+bool text_is_word(const char *text);
+
+/* spec_hint.c */
+/* What to do about a word of the language that stands where it cannot; NULL: it is none. */
+const char *advice_on(struct span word);
+bool looks_like_address(struct span word);
+/* Of PROTO/PORTS. */
+int unknown_proto(const struct words *words, struct span word);
+/* Of a first word that is no keyword, protocol or address. */
+int unknown_word(const struct words *words, struct span word);
+/* After the end of the rule; bare: the ADDR that was its BODY. */
+int unexpected_word(const struct words *words, struct span word, struct span bare);
+
+/* spec_proto.c */
+/* -ENOENT, with nothing said: no such protocol. */
+int parse_proto(const struct words *words, struct span span, int *proto);
+bool is_proto(struct span span);
+int parse_ports(const struct words *words, struct span span, int proto, struct ports *ports);
+/* The family (4 or 6) that alone has this protocol, and why; 0: both have it. */
+int proto_family(int proto, const char **why);
+/* The port of a service of any protocol, or -1. */
+int service_port(const char *name);
+
+/* spec_prefix.c */
+struct flaw {
+	const char *why;
+	size_t at, len; /* in the text */
+};
+int parse_prefix(const char *text, size_t len, struct prefix *prefix, struct flaw *flaw);
+
+#endif

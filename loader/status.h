@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The facts that every report shows, gathered once: `list`, `status` and their JSON are walks
+ * over this one struct.
+ */
+#ifndef BPFPOL_STATUS_H
+#define BPFPOL_STATUS_H
+
+#include <sys/utsname.h>
+
+#include "filter.h"
+#include "netlink.h"
+#include "policy.h"
+
+struct status_rule {
+	const struct rule *rule;
+	uint64_t rank; /* of its best filter */
+	uint64_t packets, bytes;
+	uint64_t expires_in; /* seconds; only if rule->deadline */
+};
+
+struct status_interface {
+	char name[IF_NAMESIZE];
+	int ifindex; /* 0: not there now */
+	const char *ingress, *egress; /* the words of CONTRACT 6 */
+	bool remembered;
+	char why[256];
+};
+
+/* A filter as it was read back from the kernel. */
+struct status_filter {
+	int family; /* enum bp_family */
+	struct bp_tuple tuple;
+	union filter_key key;
+	struct bp_elem elem;
+	uint8_t dir;
+};
+
+struct status {
+	const char *version;
+	struct utsname kernel;
+	bool off;
+	const char *policy; /* its name; NULL: none */
+	uint64_t n_filters, generation;
+	struct status_rule *rules; /* most specific first */
+	size_t n_rules;
+	struct status_interface *interfaces;
+	size_t n_interfaces;
+	struct status_filter *filters; /* only if asked for */
+	size_t n_listed;
+	struct bp_totals totals[BP_DIRS];
+};
+
+#endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "dirs.h"
+#include "spec.h"
+#include "store_parts.h"
+
+#define STATE_HEAD "bpfpol state 1\n"
+
+char *state_path(const char *name)
+{
+	return path_join(dirs_get()->state, "%s", name);
+}
+
+char *rule_record(const struct rule *rule)
+{
+	char *text = spec_text(rule, SPEC_ALL), *record = NULL;
+
+	if (text && asprintf(&record, "%" PRIu32 " %" PRIu64 " %s", rule->id, rule->deadline, text) < 0)
+		record = NULL;
+	free(text);
+	return record;
+}
+
+int rule_from_record(const char *record, struct rule **rule)
+{
+	const struct spec_opts opts = { .action = -1 };
+	struct diag ignored = {};
+	uint64_t deadline;
+	uint32_t id;
+	int at, rc;
+
+	if (sscanf(record, "%" SCNu32 " %" SCNu64 " %n", &id, &deadline, &at) != 2)
+		return -EINVAL;
+	rc = spec_parse_line(record + at, &opts, rule, &ignored);
+	diag_free(&ignored);
+	if (rc)
+		return rc;
+	(*rule)->id = id;
+	(*rule)->deadline = deadline;
+	(*rule)->lifetime = 0;
+	return 0;
+}
+
+static int damaged(struct diag *diag)
+{
+	return diag_set(diag, DIAG_SYSTEM, EINVAL,
+		"%s/state is damaged or of another version, so the policy in force cannot be read; "
+		"restore it from a backup, or move it away to begin without a policy",
+		dirs_get()->state);
+}
+
+/* One line of the state file, without its newline. */
+static int state_line(struct store *s, const char *line, struct diag *diag)
+{
+	struct rule *rule;
+	int rc;
+
+	if (sscanf(line, "commit %" SCNu64, &s->commit) == 1 ||
+		sscanf(line, "next-id %" SCNu32, &s->next_id) == 1)
+		return 0;
+	if (!strncmp(line, "assigned ", 9)) {
+		s->policy = policy_new(line + 9);
+		return s->policy ? 0 : -ENOMEM;
+	}
+	if (strncmp(line, "rule ", 5) || !s->policy)
+		return damaged(diag);
+	rc = rule_from_record(line + 5, &rule);
+	if (rc)
+		return rc == -ENOMEM ? rc : damaged(diag);
+	rc = policy_add(s->policy, &rule);
+	if (rc)
+		rule_free(&rule);
+	return rc;
+}
+
+/* The text ends with "end CRC32\n" of all that stands before. */
+static int check_sum(char *text, size_t len)
+{
+	static const size_t tail = sizeof("end 01234567\n") - 1;
+	unsigned int sum;
+	char *end = text + len - tail;
+
+	if (len < tail || sscanf(end, "end %8x\n", &sum) != 1 ||
+		crc32(0, (const Bytef *)text, len - tail) != sum)
+		return -EINVAL;
+	*end = '\0';
+	return 0;
+}
+
+static int state_parse(struct store *s, char *text, size_t len, struct diag *diag)
+{
+	int rc = 0;
+
+	if (check_sum(text, len) || strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
+		return damaged(diag);
+	text += strlen(STATE_HEAD);
+	for (char *line = strtok(text, "\n"); line && !rc; line = strtok(NULL, "\n"))
+		rc = state_line(s, line, diag);
+	return rc;
+}
+
+static int stat_state(uint64_t *inode, uint64_t *mtime)
+{
+	char *path = state_path("state");
+	struct stat st;
+	int rc = path ? stat(path, &st) ? -errno : 0 : -ENOMEM;
+
+	free(path);
+	if (rc)
+		return rc;
+	*inode = st.st_ino;
+	*mtime = st.st_mtim.tv_sec * 1000000000ULL + st.st_mtim.tv_nsec;
+	return 0;
+}
+
+int store_load(struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char *path = state_path("state"), *text = NULL;
+	size_t len;
+	int rc = s && path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	if (s)
+		s->next_id = 1;
+	if (!rc)
+		rc = state_parse(s, text, len, diag);
+	if (!rc)
+		rc = stat_state(&s->inode, &s->mtime);
+	else if (rc == -ENOENT)
+		rc = 0;
+	if (!rc)
+		rc = journal_load(s, diag);
+	for (size_t i = 0; !rc && s->policy && i < s->policy->n; i++)
+		rc = lists_load(s->policy->rules[i], diag);
+	free(text);
+	free(path);
+	if (rc)
+		store_free(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+void store_free(struct store **store)
+{
+	struct store *s = *store;
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_changes; i++) {
+		free(s->changes[i].text);
+		free(s->changes[i].line);
+	}
+	free(s->changes);
+	policy_free(&s->policy);
+	free(s);
+	*store = NULL;
+}
+
+bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
+{
+	uint64_t inode_now, mtime_now;
+	char *path;
+	struct stat st;
+	bool same;
+
+	if (stat_state(&inode_now, &mtime_now) || inode_now != inode || mtime_now != mtime)
+		return false;
+	path = state_path("journal");
+	same = path && !stat(path, &st) && (uint64_t)st.st_size == journal;
+	free(path);
+	return same;
+}
+
+int store_note(struct store *s, enum change_op op, const struct rule *rule)
+{
+	struct change *c;
+
+	if (s->n_changes == s->changes_room) {
+		size_t room = s->changes_room ? s->changes_room * 2 : 16;
+		struct change *more = realloc(s->changes, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		s->changes = more;
+		s->changes_room = room;
+	}
+	c = &s->changes[s->n_changes];
+	*c = (struct change){ .op = op, .text = spec_text(rule, SPEC_ACTION | SPEC_MATCH) };
+	if (op != CHANGE_DEL && !rule->deadline)
+		c->line = spec_text(rule, SPEC_ALL);
+	if (!c->text || (op != CHANGE_DEL && !rule->deadline && !c->line)) {
+		free(c->text);
+		free(c->line);
+		return -ENOMEM;
+	}
+	s->n_changes++;
+	return 0;
+}
+
+int store_add(struct store *s, struct rule **rule, struct diag *diag)
+{
+	int rc;
+
+	if (!s->policy)
+		s->policy = policy_new("local");
+	if (!s->policy)
+		return -ENOMEM;
+	if (!(*rule)->id)
+		(*rule)->id = s->next_id;
+	if ((*rule)->id >= s->next_id)
+		s->next_id = (*rule)->id + 1;
+	rc = lists_save(*rule, diag);
+	if (!rc)
+		rc = store_note(s, CHANGE_ADD, *rule);
+	return rc ? rc : policy_add(s->policy, rule);
+}
+
+int store_del(struct store *s, size_t index, struct diag *diag)
+{
+	int rc = store_note(s, CHANGE_DEL, s->policy->rules[index]);
+
+	(void)diag;
+	if (!rc)
+		policy_remove(s->policy, index);
+	return rc;
+}
+
+int store_set(struct store *s, size_t index, struct diag *diag)
+{
+	(void)diag;
+	return store_note(s, CHANGE_SET, s->policy->rules[index]);
+}
+
+static int state_text(const struct store *s, char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+	int rc = out ? 0 : -ENOMEM;
+
+	if (!out)
+		return rc;
+	fprintf(out, STATE_HEAD "commit %" PRIu64 "\nnext-id %" PRIu32 "\n", s->commit, s->next_id);
+	if (s->policy)
+		fprintf(out, "assigned %s\n", s->policy->name);
+	for (size_t i = 0; s->policy && i < s->policy->n && !rc; i++) {
+		char *record = rule_record(s->policy->rules[i]);
+
+		if (!record || fprintf(out, "rule %s\n", record) < 0)
+			rc = -ENOMEM;
+		free(record);
+	}
+	if (!fflush(out))
+		fprintf(out, "end %08lx\n", crc32(0, (const Bytef *)*text, *len));
+	if (fclose(out) && !rc)
+		rc = -ENOMEM;
+	if (rc)
+		free(*text);
+	return rc;
+}
+
+int store_commit(struct store *s, struct diag *diag)
+{
+	char *path = state_path("state"), *text;
+	size_t len;
+	int rc;
+
+	s->commit++;
+	rc = path ? state_text(s, &text, &len) : -ENOMEM;
+	if (!rc) {
+		rc = file_write(path, text, len, diag);
+		free(text);
+	}
+	free(path);
+	if (!rc)
+		rc = stat_state(&s->inode, &s->mtime);
+	/* From here on the change is made; what follows is made again by the next commit. */
+	if (!rc)
+		rc = journal_reset(s, diag);
+	if (!rc)
+		rc = policy_file_fold(s, diag);
+	if (!rc)
+		lists_sweep(s->policy);
+	return rc;
+}

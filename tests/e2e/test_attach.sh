@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Which interfaces are filtered: attach, detach, two at once, none.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# on_second FRAME-CHECK...: the same by the second pair.
+on_second() {
+	TX=tx1 RX=rx1 "$@"
+}
+
+add_pair tx1 rx1 78
+
+# has IFACE: prints native, generic or none.
+has() {
+	case $(run_in rx ip -o link show "$1") in
+	*xdpgeneric*) echo generic ;;
+	*xdp*) echo native ;;
+	*) echo none ;;
+	esac
+}
+
+# Without hardware and without a default route there is nothing to begin with.
+run_in rx ip route del default
+BEFORE=$(snapshot)
+expect_exit 3 bp block udp/1434
+expect_out 'attach'
+unchanged "block without an interface" "$BEFORE"
+
+expect_exit 3 bp attach nosuch0
+expect_exit 3 bp attach rx0 nosuch0
+same "all or none" none "$(has rx0)"
+expect_exit 3 bp detach rx0
+
+expect_exit 0 bp attach rx0
+expect_out 'native'
+same "native" native "$(has rx0)"
+expect_exit 0 bp attach rx0
+expect_exit 0 bp block udp/1434
+blocked dport=1434
+on_second passes dport=1434
+same "the other one is left alone" none "$(has rx1)"
+
+expect_exit 0 bp attach rx1 --mode generic
+same "generic" generic "$(has rx1)"
+on_second blocked dport=1434
+on_second blocked "${V6[@]}" dport=1434
+on_second passes dport=1435
+expect_json "status names both" '[.interfaces[] | {(.name): .ingress}] | add
+	| .rx0 == "xdp-native" and .rx1 == "xdp-generic"' bp status --json
+OUT=$(bp interfaces)
+expect_out 'rx0.*native'
+expect_out 'rx1.*generic'
+
+# A rule for one of them.
+expect_exit 0 bp block on rx1 udp/53
+passes dport=53
+on_second blocked dport=53
+expect_exit 3 bp block on nosuch0 udp/53
+expect_out 'nosuch0'
+
+expect_exit 0 bp detach rx0
+passes dport=1434
+on_second blocked dport=1434
+same "detached" none "$(has rx0)"
+expect_exit 3 bp detach rx0
+expect_exit 3 bp detach nosuch0
+expect_exit 0 bp attach 'rx*'
+same "a pattern" native "$(has rx0)"
+blocked dport=1434
+on_second blocked dport=1434
+expect_exit 2 bp attach
+expect_exit 2 bp attach rx0 --mode fast
+expect_out 'fast'
+
+# Nothing attached yet: the default route says where to begin.
+expect_exit 0 bp detach rx0 rx1
+run_in rx ip route add default via 10.78.0.1
+expect_exit 0 bp block udp/1435
+same "at the default route" native "$(has rx1)"
+same "and nowhere else" none "$(has rx0)"
+on_second blocked dport=1435
+on_second blocked dport=1434
+passes dport=1434
+
+# An interface goes while it is filtered: what is left works on.
+expect_exit 0 bp attach rx0
+run_in rx ip link del rx1
+expect_exit 0 bp block udp/1436
+blocked dport=1436
+expect_exit 0 bp status
+
+finish

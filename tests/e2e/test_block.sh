@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The main job: a port is closed by one command, and nothing beside it.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# neighbours: what must pass while udp/1434 is blocked.
+neighbours() {
+	passes "${SLAMMER[@]}" dport=1433
+	passes "${SLAMMER[@]}" dport=1435
+	passes proto=tcp sport=20199 dport=1434
+	passes sport=1434 dport=20199
+	passes proto=icmp type=8
+	passes "${V6[@]}" "${SLAMMER[@]}" dport=1433
+	passes "${V6[@]}" proto=tcp dport=1434
+	passes "${V6[@]}" sport=1434 dport=20199
+}
+
+passes "${SLAMMER[@]}"
+passes "${V6[@]}" "${SLAMMER[@]}"
+
+expect_exit 0 bp block udp/1434
+expect_out 'rx0'
+same "a program is attached" 1 "$(run_in rx ip -o link show rx0 | grep -cE 'prog/xdp|xdp.* id ')"
+blocked "${SLAMMER[@]}"
+blocked "${V6[@]}" "${SLAMMER[@]}"
+blocked "src=203.0.113.9" "${SLAMMER[@]}"
+neighbours
+
+# The same once more, in other words.
+expect_exit 0 bp block in udp from any to any port 1434
+expect_out 'already'
+same "one rule" 1 "$(bp status --json | jq '.rules | length')"
+expect_json "what arrived is counted" \
+	'.rules[0] | .packets == 3 and .bytes == 418 + 438 + 418' bp status --json
+
+expect_exit 0 bp block tcp/445
+blocked proto=tcp dport=445
+blocked "${SLAMMER[@]}"
+neighbours
+
+expect_exit 0 bp remove udp/1434
+passes "${SLAMMER[@]}"
+passes "${V6[@]}" "${SLAMMER[@]}"
+blocked proto=tcp dport=445
+expect_exit 3 bp remove udp/1434
+expect_exit 3 bp remove udp/445
+expect_exit 3 bp remove --id 4711
+
+expect_exit 0 bp unblock tcp/445
+passes proto=tcp dport=445
+same "no rule is left" 0 "$(bp status --json | jq '.rules | length')"
+
+# An id is never used again.
+bp block udp/1434 >/dev/null
+FIRST=$(bp status --json | jq '.rules[0].id')
+bp remove --id "$FIRST" >/dev/null
+passes "${SLAMMER[@]}"
+bp block udp/1434 >/dev/null
+check "ids are never reused" [ "$(bp status --json | jq '.rules[0].id')" -gt "$FIRST" ]
+blocked "${SLAMMER[@]}"
+
+finish

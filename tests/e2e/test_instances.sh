@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Many commands at once, and whole instances beside each other.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Twenty at once on a host where nothing is attached yet: the lock puts them in a row.
+PIDS=()
+for port in {2001..2020}; do
+	bp block "udp/$port" >"$WORLD/out.$port" 2>&1 &
+	PIDS+=($!)
+done
+CODES=
+for pid in "${PIDS[@]}"; do
+	wait "$pid"
+	CODES+=$?
+done
+same "all of them succeed" 00000000000000000000 "$CODES"
+[[ $CODES =~ ^0+$ ]] || cat "$WORLD"/out.*
+same "every rule is there" 20 "$(bp status --json | jq '.rules | length')"
+same "every id is another" 20 "$(bp status --json | jq '[.rules[].id] | unique | length')"
+for port in 2001 2010 2020; do blocked "dport=$port"; done
+passes dport=2021
+
+# The same rule by many: one of them makes it.
+PIDS=()
+for _ in {1..8}; do
+	bp block udp/3000 >/dev/null 2>&1 &
+	PIDS+=($!)
+done
+for pid in "${PIDS[@]}"; do wait "$pid"; done
+same "one rule" 21 "$(bp status --json | jq '.rules | length')"
+
+# Adding and removing at once.
+PIDS=()
+for port in {2001..2010}; do
+	bp remove "udp/$port" >/dev/null 2>&1 &
+	PIDS+=($!)
+	bp block "udp/$((port + 2000))" >/dev/null 2>&1 &
+	PIDS+=($!)
+done
+for pid in "${PIDS[@]}"; do wait "$pid"; done
+same "as many as before" 21 "$(bp status --json | jq '.rules | length')"
+passes dport=2001
+blocked dport=2011
+blocked dport=4010
+
+# A second instance: another interface, other directories, nothing in common.
+add_pair tx1 rx1 78
+second() {
+	BPFPOL_CONF_DIR=$WORLD/b/etc BPFPOL_STATE_DIR=$WORLD/b/lib BPFPOL_BPFFS=$WORLD/bpf/b \
+		BPFPOL_RUN_DIR=$WORLD/b/run bp "$@"
+}
+mkdir "$WORLD/b"
+expect_exit 0 second attach rx1
+expect_exit 0 second block udp/5000
+same "the second has its own rules" 1 "$(second status --json | jq '.rules | length')"
+same "the first keeps its own" 21 "$(bp status --json | jq '.rules | length')"
+TX=tx1 RX=rx1 blocked dport=5000
+TX=tx1 RX=rx1 passes dport=4010
+passes dport=5000
+blocked dport=4010
+# It does not take the other's interface.
+BEFORE=$(snapshot)
+OUT=$(second attach rx0 2>&1)
+check "the second does not take over rx0" [ $? -ne 0 ]
+unchanged "the attempt" "$BEFORE"
+expect_exit 0 second off
+blocked dport=4010
+
+# The pins outlive every process: a new one finds them, also under a directory that was lost.
+rm -rf "$BPFPOL_RUN_DIR"
+expect_exit 0 bp block udp/6000
+blocked dport=6000
+blocked dport=4010
+expect_exit 0 bp remove udp/6000
+passes dport=6000
+
+finish

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What scripts read: the keys of the contract, and counters that are exact.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+TOP_KEYS='["agent","interfaces","kernel","off","policy","rules","totals","version"]'
+RULE_KEYS='["action","bytes","direction","expires_in","filter","id","layer","name","packets"]'
+
+# shape DESC: status --json has every key of the contract, of the right type.
+shape() {
+	expect_json "$1: keys" "keys | contains($TOP_KEYS)" bp status --json
+	expect_json "$1: types" '(.version | type) == "string" and (.kernel | type) == "string"
+		and (.off | type) == "boolean" and .agent == "stopped"' bp status --json
+	expect_json "$1: totals" '[.totals.in, .totals.out | .passed, .blocked, .malformed]
+		| map(type) | . == ["number", "number", "number", "number", "number", "number"]' \
+		bp status --json
+	expect_json "$1: rules" "[.rules[] | keys | contains($RULE_KEYS)] | all" bp status --json
+	check "$1: list --json is JSON" jq -e . <<<"$(bp list --json)"
+	check "$1: interfaces --json is JSON" jq -e . <<<"$(bp interfaces --json)"
+}
+
+shape "a first run"
+expect_json "no policy" '.policy == null and .rules == []' bp status --json
+expect_exit 0 bp list
+expect_exit 0 bp status
+expect_exit 0 bp interfaces
+
+expect_exit 0 bp block udp/1434 name "Slammer \"worm\" \\ grün"
+expect_exit 0 bp permit tcp/22 from 10.0.0.0/8
+expect_exit 0 bp count inout tcp/80
+shape "with rules"
+expect_json "the policy" '.policy.name == "local" and .policy.source == "local"
+	and .policy.rules == 3 and .policy.filters >= 3 and .policy.overrides == null
+	and .policy.confirm_in == null and (.policy.generation | type) == "number"' bp status --json
+expect_json "the interface" '.interfaces[] | select(.name == "rx0")
+	| .ingress == "xdp-native" and (.ifindex | type) == "number"
+	and (.why | type) == "string"' bp status --json
+expect_json "a rule" '.rules[] | select(.action == "block")
+	| .name == "Slammer \"worm\" \\ grün" and .direction == "in" and .layer == "static"
+	and .filter == "in udp to port 1434" and .expires_in == null
+	and .packets == 0 and .bytes == 0' bp status --json
+expect_json "another direction" '.rules[] | select(.action == "count")
+	| .direction == "inout"' bp status --json
+
+# 57 = 14 + 20 + 8 + 15, 77 with IPv6.
+send_frames 250 dport=1434 len=15
+send_frames 50 "${V6[@]}" dport=1434 len=15
+send_frames 100 proto=tcp dport=22
+send_frames 30 proto=tcp dport=80
+expect_json "blocked packets and bytes" '.rules[] | select(.action == "block")
+	| .packets == 300 and .bytes == 250 * 57 + 50 * 77' bp status --json
+expect_json "permitted packets and bytes" '.rules[] | select(.action == "permit")
+	| .packets == 100 and .bytes == 100 * 54' bp status --json
+expect_json "counted packets" '.rules[] | select(.action == "count") | .packets == 30' \
+	bp status --json
+expect_json "the sum of the blocked" '.totals.in.blocked == 300' bp status --json
+expect_json "the sum of the others" '.totals.in.passed >= 130 + 4' bp status --json
+
+# A change beside it leaves them alone; nobody else's frames are in them.
+expect_exit 0 bp block udp/1435
+expect_exit 0 bp remove udp/1435
+expect_json "counters stay" '.rules[] | select(.action == "block") | .packets == 300' \
+	bp status --json
+
+OUT=$(bp list)
+expect_out '300'
+expect_out 'udp to port 1434'
+OUT=$(bp help)
+for word in block permit remove list status attach detach interfaces off on; do
+	expect_out "$word"
+done
+expect_exit 0 bp help block
+
+finish

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A round as text, by lines:
+ *	forwarding on|off
+ *	list NAME PREFIX...			what @NAME holds
+ *	[dynamic] [timed|expired] RULE		ids are given from 1
+ *	on IFACE				by which the frames below come in
+ *	frame HEX
+ * and # comments.
+ */
+#include "twin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec.h"
+
+static void print_list(const struct end *end, FILE *out)
+{
+	char text[64];
+	size_t i;
+
+	if (end->kind != END_FILE)
+		return;
+	fprintf(out, "list %s", end->file);
+	for (i = 0; i < end->list.n; i++) {
+		spec_prefix_text(&end->list.v[i], text, sizeof(text));
+		fprintf(out, " %s", text);
+	}
+	fputc('\n', out);
+}
+
+static void print_rule(const struct world *w, const struct rule *rule, FILE *out)
+{
+	char *text = must(spec_text(rule, SPEC_ACTION | SPEC_MATCH));
+
+	print_list(&rule->from, out);
+	print_list(&rule->to, out);
+	if (rule->layer == LAYER_DYNAMIC)
+		fputs("dynamic ", out);
+	if (rule->deadline)
+		fputs(rule->deadline > w->now ? "timed " : "expired ", out);
+	fprintf(out, "%s\n", text);
+	free(text);
+}
+
+void round_print(const struct world *w, const struct round *round, FILE *out)
+{
+	size_t i, b;
+
+	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
+	for (i = 0; i < round->policy->n; i++) {
+		fprintf(out, "# rule %u:\n", round->policy->rules[i]->id);
+		print_rule(w, round->policy->rules[i], out);
+	}
+	for (i = 0; i < round->n; i++) {
+		fprintf(out, "on %s\nframe ", twin_names[round->v[i].iface]);
+		for (b = 0; b < round->v[i].len; b++)
+			fprintf(out, "%02x", round->v[i].data[b]);
+		fputc('\n', out);
+	}
+}
+
+/* --- and back --- */
+
+struct lists {
+	char *name[256];
+	struct prefixes list[256];
+	size_t n;
+};
+
+struct reading {
+	struct world *w;
+	struct policy *policy;
+	struct lists lists;
+	struct sample *v;
+	size_t n;
+	unsigned int iface;
+};
+
+static bool word(char **line, const char *w)
+{
+	size_t n = strlen(w);
+
+	if (strncmp(*line, w, n) || (*line)[n] != ' ')
+		return false;
+	*line += n + 1;
+	return true;
+}
+
+static int read_list(struct reading *r, char *line)
+{
+	struct lists *l = &r->lists;
+	char *save, *at = strtok_r(line, " ", &save);
+	struct prefixes *list = &l->list[l->n];
+	const char *why;
+
+	if (l->n == 256 || !at)
+		return -EINVAL;
+	l->name[l->n] = must(strdup(at));
+	while ((at = strtok_r(NULL, " ", &save))) {
+		list->v = must(realloc(list->v, (list->n + 1) * sizeof(*list->v)));
+		if (spec_parse_prefix(at, strlen(at), &list->v[list->n++], &why))
+			return -EINVAL;
+	}
+	l->n++;
+	return 0;
+}
+
+static int fill_list(const struct reading *r, struct end *end)
+{
+	size_t i;
+
+	if (end->kind != END_FILE)
+		return 0;
+	for (i = r->lists.n; i--;) { /* the latest of that name */
+		const struct prefixes *list = &r->lists.list[i];
+
+		if (strcmp(r->lists.name[i], end->file))
+			continue;
+		end->list.v = must(calloc(list->n + 1, sizeof(*list->v)));
+		memcpy(end->list.v, list->v, list->n * sizeof(*list->v));
+		end->list.n = list->n;
+		prefixes_sort(&end->list);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int read_rule(struct reading *r, char *line)
+{
+	struct spec_opts opts = { .action = -1 };
+	bool dynamic = word(&line, "dynamic");
+	bool timed = word(&line, "timed"), expired = !timed && word(&line, "expired");
+	struct diag diag = { 0 };
+	struct rule *rule = NULL;
+	int rc = spec_parse_line(line, &opts, &rule, &diag);
+
+	if (rc)
+		printf("# %s\n", diag.message);
+	diag_free(&diag);
+	if (rc)
+		return rc;
+	rule->id = r->policy->n + 1;
+	if (dynamic)
+		rule->layer = LAYER_DYNAMIC;
+	if (timed || expired)
+		rule->deadline = r->w->now + (timed ? 1000 : 0);
+	rc = fill_list(r, &rule->from);
+	if (!rc)
+		rc = fill_list(r, &rule->to);
+	return rc ? rc : policy_add(r->policy, &rule);
+}
+
+static int read_frame(struct reading *r, const char *hex)
+{
+	size_t i, len = strlen(hex) / 2;
+	uint8_t *data = must(malloc(len + 1));
+
+	for (i = 0; i < len; i++) {
+		if (sscanf(hex + 2 * i, "%2hhx", &data[i]) != 1)
+			return -EINVAL;
+	}
+	r->v = must(realloc(r->v, (r->n + 1) * sizeof(*r->v)));
+	r->v[r->n++] = (struct sample){ .data = data, .len = len, .iface = r->iface };
+	return 0;
+}
+
+static int read_line(struct reading *r, char *line)
+{
+	line[strcspn(line, "\r\n")] = 0;
+	if (!*line || *line == '#')
+		return 0;
+	if (word(&line, "forwarding"))
+		return world_forwarding(r->w, !strcmp(line, "on"));
+	if (word(&line, "list"))
+		return read_list(r, line);
+	if (word(&line, "on")) {
+		r->iface = !strcmp(line, twin_names[1]);
+		return 0;
+	}
+	if (word(&line, "frame"))
+		return read_frame(r, line);
+	return read_rule(r, line);
+}
+
+static int read_round(struct reading *r, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+	int rc = f ? 0 : -errno;
+
+	while (!rc && getline(&line, &room, f) > 0)
+		rc = read_line(r, line);
+	if (rc)
+		printf("# %s: %s: %s\n", path, line ? line : "", strerror(-rc));
+	free(line);
+	if (f)
+		fclose(f);
+	return rc;
+}
+
+static void reading_free(struct reading *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->lists.n; i++) {
+		free(r->lists.name[i]);
+		free(r->lists.list[i].v);
+	}
+	for (i = 0; i < r->n; i++)
+		free((void *)r->v[i].data);
+	free(r->v);
+	policy_free(&r->policy);
+}
+
+int round_replay(struct world *w, const char *path)
+{
+	struct reading r = { .w = w, .policy = must(policy_new("replay")) };
+	struct round round;
+	size_t bad;
+	int rc = read_round(&r, path);
+
+	if (!rc) {
+		round = (struct round){ .policy = r.policy, .v = r.v, .n = r.n };
+		rc = round_run(w, &round, NULL, stdout, &bad);
+		if (rc == -E2BIG)
+			printf("# too many tuples, or too long a chain\n");
+		printf("%sok - the round agrees\n1..1\n", rc ? "not " : "");
+	}
+	reading_free(&r);
+	return rc ? 1 : 0;
+}

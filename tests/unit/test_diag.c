@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "diag.h"
+
+static void prints(struct diag *diag, const char *expected)
+{
+	char *text = diag_text(diag);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void message_alone(void **state)
+{
+	struct diag diag = { 0 };
+
+	(void)state;
+	assert_int_equal(diag_set(&diag, DIAG_REFUSED, EBUSY, "no %d", 7), -EBUSY);
+	assert_int_equal(diag.kind, DIAG_REFUSED);
+	prints(&diag, "bpfpol: no 7\n");
+}
+
+static void place_and_caret(void **state)
+{
+	struct diag diag = { .file = "web.policy", .line = 3 };
+
+	(void)state;
+	diag_set(&diag, DIAG_USAGE, EINVAL, "wrong");
+	prints(&diag, "bpfpol: web.policy:3: wrong\n");
+	diag_place(&diag, "block tpc/80", 6, 3);
+	prints(&diag, "bpfpol: web.policy:3:7: wrong\n  block tpc/80\n        ^^^\n");
+	diag_place(&diag, "block", 6, 0);
+	prints(&diag, "bpfpol: web.policy:3:7: wrong\n  block\n        ^\n");
+	diag.line = 0;
+	diag_free(&diag);
+	prints(&diag, "bpfpol: web.policy: wrong\n");
+}
+
+static void caret_lines_up(void **state)
+{
+	struct diag diag = { .message = "wrong" };
+
+	(void)state;
+	diag_place(&diag, "\ta\tb", 3, 1);
+	prints(&diag, "bpfpol: wrong\n  \ta\tb\n  \t \t^\n");
+	diag_place(&diag, "\xc3\xbc \xc3\xbc\xc3\xbc", 3, 4);
+	prints(&diag, "bpfpol: wrong\n  \xc3\xbc \xc3\xbc\xc3\xbc\n    ^^\n");
+	diag_free(&diag);
+}
+
+static void terminal_is_safe(void **state)
+{
+	struct diag diag = { .message = "a\033[2J\nb" };
+
+	(void)state;
+	diag_place(&diag, "\033]0;x\a", 0, 1);
+	prints(&diag, "bpfpol: a?[2J\nb\n  ?]0;x?\n  ^\n");
+	diag_free(&diag);
+}
+
+static void system_errors(void **state)
+{
+	struct diag diag = { 0 };
+
+	(void)state;
+	assert_int_equal(diag_errno(&diag, ENOENT, "cannot open %s", "x"), -ENOENT);
+	assert_int_equal(diag.kind, DIAG_SYSTEM);
+	prints(&diag, "bpfpol: cannot open x: No such file or directory\n");
+	diag_errno(&diag, EPERM, "bpf");
+	assert_int_equal(diag.kind, DIAG_DENIED);
+	diag_errno(&diag, EACCES, "bpf");
+	assert_int_equal(diag.kind, DIAG_DENIED);
+}
+
+static void long_messages_are_cut(void **state)
+{
+	struct diag diag = { 0 };
+	char text[3000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	diag_errno(&diag, EIO, "%s", text);
+	assert_int_equal(strlen(diag.message), sizeof(diag.message) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(message_alone),
+		cmocka_unit_test(place_and_caret),
+		cmocka_unit_test(caret_lines_up),
+		cmocka_unit_test(terminal_is_safe),
+		cmocka_unit_test(system_errors),
+		cmocka_unit_test(long_messages_are_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

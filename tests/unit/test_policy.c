@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "policy.h"
+
+static struct prefix ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint8_t len)
+{
+	return (struct prefix){ .family = 4, .len = len, .bytes = { a, b, c, d } };
+}
+
+static void add_ids(struct policy *policy, uint32_t n)
+{
+	struct rule *rule;
+	uint32_t id;
+
+	for (id = 1; id <= n; id++) {
+		assert_int_equal(rule_new(&rule), 0);
+		rule->id = id;
+		assert_int_equal(policy_add(policy, &rule), 0);
+		assert_null(rule);
+	}
+}
+
+static void new_rule_matches_everything(void **state)
+{
+	struct rule *rule = NULL;
+
+	(void)state;
+	assert_int_equal(rule_new(&rule), 0);
+	assert_int_equal(rule->proto, PROTO_ANY);
+	assert_int_equal(rule->type, -1);
+	assert_int_equal(rule->code, -1);
+	assert_int_equal(rule->from.kind, END_ANY);
+	assert_null(rule->ifname);
+	rule_free(&rule);
+	assert_null(rule);
+	rule_free(&rule);
+}
+
+static void policy_keeps_order(void **state)
+{
+	struct policy *policy = policy_new("web");
+
+	(void)state;
+	assert_string_equal(policy->name, "web");
+	add_ids(policy, 100);
+	assert_int_equal(policy->n, 100);
+	assert_int_equal(policy_find_id(policy, 100), 99);
+	assert_int_equal(policy_find_id(policy, 101), -1);
+	policy_remove(policy, 0);
+	policy_remove(policy, 98);
+	assert_int_equal(policy->n, 98);
+	assert_int_equal(policy_find_id(policy, 1), -1);
+	assert_int_equal(policy_find_id(policy, 2), 0);
+	assert_int_equal(policy_find_id(policy, 99), 97);
+	policy_free(&policy);
+	assert_null(policy);
+	policy_free(&policy);
+}
+
+static void remote_end_by_direction(void **state)
+{
+	struct rule rule = { .dir = DIR_IN };
+
+	(void)state;
+	assert_ptr_equal(rule_remote(&rule, BP_IN), &rule.from);
+	assert_ptr_equal(rule_local(&rule, BP_IN), &rule.to);
+	rule.dir = DIR_OUT;
+	assert_ptr_equal(rule_remote(&rule, BP_OUT), &rule.to);
+	assert_ptr_equal(rule_local(&rule, BP_OUT), &rule.from);
+	rule.dir = DIR_INOUT;
+	assert_ptr_equal(rule_remote(&rule, BP_IN), &rule.from);
+	assert_ptr_equal(rule_remote(&rule, BP_OUT), &rule.from);
+	assert_ptr_equal(rule_local(&rule, BP_OUT), &rule.to);
+}
+
+static void directions_of_rules(void **state)
+{
+	struct rule rule = { .dir = DIR_IN };
+
+	(void)state;
+	assert_true(rule_has_dir(&rule, BP_IN));
+	assert_false(rule_has_dir(&rule, BP_OUT));
+	rule.dir = DIR_OUT;
+	assert_false(rule_has_dir(&rule, BP_IN));
+	assert_true(rule_has_dir(&rule, BP_OUT));
+	rule.dir = DIR_INOUT;
+	assert_true(rule_has_dir(&rule, BP_IN));
+	assert_true(rule_has_dir(&rule, BP_OUT));
+}
+
+static void protocols_with_ports(void **state)
+{
+	int proto, n = 0;
+
+	(void)state;
+	for (proto = 0; proto < 256; proto++)
+		n += proto_has_ports(proto);
+	assert_int_equal(n, 5);
+	assert_true(proto_has_ports(IPPROTO_DCCP) && proto_has_ports(IPPROTO_UDPLITE));
+	assert_false(proto_has_ports(PROTO_ANY));
+	assert_true(proto_has_type(IPPROTO_ICMP) && proto_has_type(IPPROTO_ICMPV6));
+	assert_false(proto_has_type(IPPROTO_TCP));
+}
+
+static void sorting_drops_repetitions(void **state)
+{
+	struct prefix v[] = {
+		ipv4(10, 0, 0, 0, 16),
+		ipv4(192, 0, 2, 1, 32),
+		ipv4(10, 0, 0, 0, 8),
+		{ .family = 6, .len = 0 },
+		ipv4(192, 0, 2, 1, 32),
+		ipv4(9, 255, 0, 0, 16),
+	};
+	struct prefixes list = { v, 6 }, none = { 0 };
+	size_t i;
+
+	(void)state;
+	prefixes_sort(&none);
+	assert_int_equal(none.n, 0);
+	prefixes_sort(&list);
+	assert_int_equal(list.n, 5);
+	for (i = 1; i < list.n; i++)
+		assert_true(prefix_cmp(&v[i - 1], &v[i]) < 0);
+	assert_int_equal(v[0].bytes[0], 9);
+	assert_int_equal(v[1].len, 8);
+	assert_int_equal(v[4].family, 6);
+}
+
+static void prefixes_hold_addresses(void **state)
+{
+	const uint8_t inside[16] = { 10, 15, 255, 255 }, outside[16] = { 10, 16, 0, 0 };
+	const uint8_t one[16] = { 10, 0, 0, 1 };
+	struct prefix prefix = ipv4(10, 0, 0, 0, 12), all = ipv4(0, 0, 0, 0, 0);
+	struct prefix host = ipv4(10, 0, 0, 1, 32), six = { .family = 6, .len = 128 };
+
+	(void)state;
+	assert_true(prefix_holds(&prefix, 4, inside));
+	assert_false(prefix_holds(&prefix, 4, outside));
+	assert_false(prefix_holds(&prefix, 6, inside));
+	assert_true(prefix_holds(&all, 4, outside));
+	assert_false(prefix_holds(&all, 6, outside));
+	assert_true(prefix_holds(&host, 4, one));
+	assert_false(prefix_holds(&host, 4, inside));
+	memcpy(six.bytes, one, 16);
+	assert_true(prefix_holds(&six, 6, one));
+	assert_false(prefix_holds(&six, 6, inside));
+}
+
+static void names(void **state)
+{
+	(void)state;
+	assert_string_equal(action_name(BP_COUNT), "count");
+	assert_string_equal(dir_name(DIR_INOUT), "inout");
+	assert_string_equal(layer_name(LAYER_DYNAMIC), "dynamic");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(new_rule_matches_everything),
+		cmocka_unit_test(policy_keeps_order),
+		cmocka_unit_test(remote_end_by_direction),
+		cmocka_unit_test(directions_of_rules),
+		cmocka_unit_test(protocols_with_ports),
+		cmocka_unit_test(sorting_drops_repetitions),
+		cmocka_unit_test(prefixes_hold_addresses),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
