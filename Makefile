@@ -1,72 +1,104 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make [all]	build/bpfpol		make deps	install what a build needs (root)
-# make check	tests without root	make test	all tests (root)
-# make demo	the main job, shown	make install	PREFIX, DESTDIR
+#
+#	make		build/bpfpol, with the BPF programs inside it
+#	make deps	installs what build, tests and demo need (root)
+#	make check	tests that need no root
+#	make test	all tests (root)
+#	make demo	the main job, shown in two network namespaces (root)
+#	make lint	format, shell scripts, layers
+#	make sanitize	the tests without root, under ASan and UBSan
+#	make install	PREFIX, DESTDIR
 
 PREFIX ?= /usr/local
-CC ?= gcc
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 CFLAGS ?= -O2 -g
 VERSION := 0.1
 
-B := build
+# BUILD and FLAGS keep builds with other flags apart: make BUILD=build/asan FLAGS=...
+BUILD ?= build
+B := $(BUILD)
 WARN := -Wall -Wextra -Werror -Wno-unused-parameter
-override CFLAGS += -std=gnu11 $(WARN) -Iinclude -Iloader -I$B -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP
+C := $(CC) -std=gnu11 $(CFLAGS) $(FLAGS) $(WARN) -Iinclude -Iloader -Itests/prog -I$B \
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP
 
 # Linked in where the archives are there, so that one file is enough on a server.
 static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-LIBS := $(call static,bpf) $(call static,elf) $(call static,z) $(call static,mnl)
+LIBS = $(foreach l,bpf elf z mnl,$(call static,$l))
 
-# The pure layers: no system calls, no printing; unit tests need only these.
-IMPURE := main args apply attach cmd_% dirs gather generation host inplace journal kernel links lists \
-	netlink policy_file remembered store
-PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(wildcard loader/*.c))
-ALL := $(wildcard loader/*.c)
+# All but these are pure: no system calls, no printing (tests/layers).
+IMPURE := main args apply attach cmd_% dirs gather generation host inplace journal kernel links \
+	lists netlink policy_file remembered store
+LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
+PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
+UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)	$@')
 obj = $(patsubst %.c,$B/%.o,$(1))
-LOADER := $(call obj,$(filter-out loader/main.c,$(ALL)))
-TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c)) \
-	$(patsubst tests/golden/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c))
-PROGS := $(B)/tests/twin $(B)/tests/pkt
 
 all: $B/bpfpol
 
-$B/bpfpol: $B/loader/main.o $(LOADER)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$B/bpfpol: $(call obj,loader/main.c $(LOADER))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/abi.h
 	@mkdir -p $(@D)
-	$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
+	$(call say,CLANG)
+	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
 		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
 
 $B/%.skel.h: $B/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	$(call say,GEN)
+	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
 
-$B/loader/generation.o $B/loader/kernel.o: $B/filter.skel.h $B/root.skel.h
+$B/loader/generation.o: $B/filter.skel.h
+$B/loader/kernel.o: $B/root.skel.h
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,CC)
+	$Q$C -c $< -o $@
 
-$B/tests/test_%: $B/tests/unit/test_%.o $(call obj,$(PURE))
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap
+$(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl
 
-$B/tests/test_golden: $B/tests/golden/test_golden.o $(call obj,$(PURE))
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka
+$B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^)
 
-$B/tests/pkt: $B/tests/e2e/pkt.o
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+$B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(LOADER))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS) -lpcap
 
-$B/tests/twin: $(call obj,$(wildcard tests/prog/*.c)) $(LOADER)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+deps:
+	./tests/deps
+
+unit: $(UNIT)
+
+check: all unit
+	BUILD=$B tests/run unit
+
+test: all unit $B/tests/pkt $B/tests/twin lint
+	BUILD=$B tests/run all
+
+sanitize:
+	$(MAKE) BUILD=$B/sanitize FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -O1" check
+
+lint:
+	tests/lint
+
+demo: all
+	tests/demo
+
+install: all
+	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
 
 clean:
 	rm -rf $B
 
-.PHONY: all clean
+.PHONY: all deps unit check test sanitize lint demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -14,17 +14,13 @@ struct frame {
 	__u32 ifindex;
 };
 
-static __always_inline enum class
-read_frame(const struct frame *f, struct packet *p, const __u8 dir)
-{
-	struct cursor c = { .pos = f->data, .end = f->end };
-	__u16 type = read_ethernet(&c);
+static __always_inline enum class read_frame(
+	const struct frame *f, struct packet *p, const __u8 dir) {
+	struct cursor c = { .pos = f->data, .end = f->end }; __u16 type = read_ethernet(&c);
 	__u32 left = f->len - (c.pos - f->data);
 
-	if (type == bpf_htons(ETH_P_IP))
-		return read_ipv4(&c, left, p, dir);
-	if (type == bpf_htons(ETH_P_IPV6))
-		return read_ipv6(&c, left, p, dir);
+	if (type == bpf_htons(ETH_P_IP)) return read_ipv4(&c, left, p, dir);
+	if (type == bpf_htons(ETH_P_IPV6)) return read_ipv6(&c, left, p, dir);
 	return is_tag(type) ? CLASS_OPAQUE : CLASS_EXEMPT;
 }
 
@@ -62,7 +58,8 @@ static __always_inline bool classify(const struct frame *f, const __u8 dir)
 	if (!q || !s.tables)
 		return false;
 	*q = (struct query){ .me = -1, .ifindex = f->ifindex, .bytes = f->len, .packets = 1 };
-	/* Through memory: so the verifier follows one path from here on, not one per way to read. */
+	/* Through memory: so the verifier follows one path from here on, not one per way to read.
+	 */
 	*(volatile __u32 *)&q->class = read_frame(f, &q->p, dir);
 	class = *(volatile __u32 *)&q->class;
 	malformed = class == CLASS_CUT || class == CLASS_BAD || class == CLASS_OPAQUE;

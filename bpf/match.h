@@ -30,10 +30,10 @@ struct query {
 	__u32 class; /* enum class */
 	__u32 ifindex;
 	__u64 bytes, packets; /* that this packet counts for */
-	bool opaque; /* not even addresses are known: only BPT_BARE tuples may match */
-	__s8 me; /* whether the local end is this host; -1: not asked yet */
+	bool opaque;	      /* not even addresses are known: only BPT_BARE tuples may match */
+	__s8 me;	      /* whether the local end is this host; -1: not asked yet */
 
-	__u64 todo; /* tuples still to probe */
+	__u64 todo;	   /* tuples still to probe */
 	__u32 tuple, slot; /* being probed; slot > 0: within its chain */
 	__u64 best_rank;
 	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
@@ -83,7 +83,8 @@ static __always_inline bool ask_me(struct query *q, void *ctx)
 
 	fib.ifindex = q->ifindex;
 	if (q->p.family == BP_V4) {
-		if (q->p.local[0] == ~0U || (q->p.local[0] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000))
+		if (q->p.local[0] == ~0U ||
+			(q->p.local[0] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000))
 			return true;
 		fib.family = AF_INET;
 		fib.ipv4_src = q->p.remote[0];
@@ -107,8 +108,8 @@ static __always_inline bool is_me(struct query *q, void *ctx)
 }
 
 /* Whether all that the key cannot say holds of the packet too; the dearest question last. */
-static __always_inline bool
-elem_matches(struct query *q, const struct bp_elem *e, __u8 flags, void *ctx)
+static __always_inline bool elem_matches(
+	struct query *q, const struct bp_elem *e, __u8 flags, void *ctx)
 {
 	if (!e->rule || (e->ifindex && e->ifindex != q->ifindex))
 		return false;
@@ -133,7 +134,8 @@ static __always_inline bool tuple_worth(const struct query *q, const struct bp_t
 	return q->p.l4 && (q->p.ports || (t->flags & BPT_PROTO));
 }
 
-static __always_inline struct bp_elem *lookup4(const struct query *q, const struct bp_tuple *t, const __u8 dir)
+static __always_inline struct bp_elem *lookup4(
+	const struct query *q, const struct bp_tuple *t, const __u8 dir)
 {
 	struct bp_key4 key = {
 		.tuple = dir << 6 | q->tuple,
@@ -148,7 +150,8 @@ static __always_inline struct bp_elem *lookup4(const struct query *q, const stru
 	return bpf_map_lookup_elem(&rules4, &key);
 }
 
-static __always_inline struct bp_elem *lookup6(const struct query *q, const struct bp_tuple *t, const __u8 dir)
+static __always_inline struct bp_elem *lookup6(
+	const struct query *q, const struct bp_tuple *t, const __u8 dir)
 {
 	struct bp_key6 key = {
 		.tuple = dir << 6 | q->tuple,
@@ -174,7 +177,8 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
 		count_elem(e, q->packets, q->bytes);
 		return;
 	}
-	if (s->best && (e->rank < q->best_rank || (e->rank == q->best_rank && e->rule > s->best->rule)))
+	if (s->best &&
+		(e->rank < q->best_rank || (e->rank == q->best_rank && e->rule > s->best->rule)))
 		return;
 	s->best = e;
 	q->best_rank = e->rank;

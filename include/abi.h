@@ -22,7 +22,7 @@
 
 #define BP_ABI 1
 
-#define BP_TUPLES 64 /* per direction and family: one word of bits */
+#define BP_TUPLES 64  /* per direction and family: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
@@ -39,13 +39,14 @@ enum bp_kind { BP_DECIDE, BP_TALLY, BP_SHADOW, BP_KINDS };
 
 /* What a tuple asks of a packet beside its masked addresses. */
 enum bp_tuple_flags {
-	BPT_PROTO = 1 << 0, /* the protocol stands in the key */
-	BPT_RPORT = 1 << 1, /* remote port (ICMP: code) stands in the key */
-	BPT_LPORT = 1 << 2, /* local port (ICMP: type) stands in the key */
+	BPT_PROTO = 1 << 0,  /* the protocol stands in the key */
+	BPT_RPORT = 1 << 1,  /* remote port (ICMP: code) stands in the key */
+	BPT_LPORT = 1 << 2,  /* local port (ICMP: type) stands in the key */
 	BPT_RRANGE = 1 << 3, /* remote port is compared with rport_lo..rport_hi of the element */
 	BPT_LRANGE = 1 << 4, /* local port likewise */
-	BPT_ME = 1 << 5, /* the local end is this host itself */
-	BPT_BARE = 1 << 6, /* filters with nothing but direction and interface: match the unreadable */
+	BPT_ME = 1 << 5,     /* the local end is this host itself */
+	BPT_BARE =
+		1 << 6, /* filters with nothing but direction and interface: match the unreadable */
 };
 #define BPT_L4 (BPT_RPORT | BPT_LPORT | BPT_RRANGE | BPT_LRANGE) /* ports or type must be known */
 
@@ -76,10 +77,10 @@ struct bp_key6 {
  */
 struct bp_elem {
 	__u64 packets, bytes;
-	__u64 rank; /* bp_rank() */
-	__u64 print; /* fingerprint of the rule's canonical text without its action */
-	__u32 rule; /* id */
-	__u32 gate; /* index into gates; 0: always live */
+	__u64 rank;    /* bp_rank() */
+	__u64 print;   /* fingerprint of the rule's canonical text without its action */
+	__u32 rule;    /* id */
+	__u32 gate;    /* index into gates; 0: always live */
 	__u32 ifindex; /* 0: any */
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
 	__u8 action, pad[3];
@@ -103,13 +104,14 @@ struct bp_tables {
 	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_TUPLES];
 	/* The loader's notes; the kernel side never reads them. */
 	__u32 used[BP_DIRS][BP_FAMILIES][BP_TUPLES]; /* elements in each tuple, dead ones too */
-	__u64 named[BP_DIRS][BP_FAMILIES]; /* tuples that have masks: a number is never given twice */
+	__u64 named[BP_DIRS]
+		   [BP_FAMILIES]; /* tuples that have masks: a number is never given twice */
 	__u64 elements[BP_FAMILIES];
 	__u64 gates; /* given out so far; numbers begin at 1 */
 	__u64 rules, filters;
 	__u64 dirty; /* a change is under way; found set by the next command, it rebuilds */
 	__u64 state_inode, state_mtime; /* of the state file that this generation stands for */
-	__u64 journal; /* bytes of the journal that are in force here */
+	__u64 journal;			/* bytes of the journal that are in force here */
 	__u64 folded; /* `base` holds the final counts of the generation before this one */
 };
 

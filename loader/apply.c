@@ -18,7 +18,7 @@ static bool has_list(const struct rule *rule)
 static bool in_place(const struct host *host, const struct rule *rule)
 {
 	return !host->off && !has_list(rule) && host_in_step(host) &&
-		!journal_is_long(host->kernel->gen->tables->journal);
+	       !journal_is_long(host->kernel->gen->tables->journal);
 }
 
 static bool same_match(const struct rule *a, const struct rule *b)
@@ -37,8 +37,8 @@ static bool alive(const struct rule *rule, uint64_t now)
 }
 
 /* The rule of the store with that match and action, or -1. */
-static ptrdiff_t store_find(const struct store *s, const struct rule *rule, int action,
-	uint64_t now)
+static ptrdiff_t store_find(
+	const struct store *s, const struct rule *rule, int action, uint64_t now)
 {
 	for (size_t i = 0; s->policy && i < s->policy->n; i++) {
 		const struct rule *is = s->policy->rules[i];
@@ -195,14 +195,15 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 	}
 	if (!rc) {
 		if (gate)
-			__atomic_store_n(&gen->gates[gate], compile_gate(rule, &env),
-				__ATOMIC_SEQ_CST);
+			__atomic_store_n(
+				&gen->gates[gate], compile_gate(rule, &env), __ATOMIC_SEQ_CST);
 		t->rules++;
 		t->filters += filters;
 	}
 	t->dirty = 0;
-	return rc && diag->kind == DIAG_NONE && rc != -ENOSPC ?
-		diag_errno(diag, -rc, "the kernel did not take the rule") : rc;
+	return rc && diag->kind == DIAG_NONE && rc != -ENOSPC
+		       ? diag_errno(diag, -rc, "the kernel did not take the rule")
+		       : rc;
 }
 
 /* Gates that are not wide open belong to timed rules: the store knows them. */
@@ -333,7 +334,7 @@ static bool ends_cover(const struct end *wide, const struct end *narrow)
 
 		for (size_t j = 0; j < wide->ports.n && !held; j++)
 			held = wide->ports.v[j].lo <= narrow->ports.v[i].lo &&
-				wide->ports.v[j].hi >= narrow->ports.v[i].hi;
+			       wide->ports.v[j].hi >= narrow->ports.v[i].hi;
 		if (!held)
 			return false;
 	}
@@ -343,11 +344,11 @@ static bool ends_cover(const struct end *wide, const struct end *narrow)
 static bool rule_covers(const struct rule *wide, const struct rule *narrow)
 {
 	return wide->dir == narrow->dir &&
-		(wide->proto == PROTO_ANY || wide->proto == narrow->proto) &&
-		(!wide->ifname || (narrow->ifname && !strcmp(wide->ifname, narrow->ifname))) &&
-		(wide->type < 0 || wide->type == narrow->type) &&
-		(wide->code < 0 || wide->code == narrow->code) &&
-		ends_cover(&wide->from, &narrow->from) && ends_cover(&wide->to, &narrow->to);
+	       (wide->proto == PROTO_ANY || wide->proto == narrow->proto) &&
+	       (!wide->ifname || (narrow->ifname && !strcmp(wide->ifname, narrow->ifname))) &&
+	       (wide->type < 0 || wide->type == narrow->type) &&
+	       (wide->code < 0 || wide->code == narrow->code) &&
+	       ends_cover(&wide->from, &narrow->from) && ends_cover(&wide->to, &narrow->to);
 }
 
 static int unknown_rule(const struct host *host, const struct rule *rule, struct diag *diag)
@@ -363,8 +364,8 @@ static int unknown_rule(const struct host *host, const struct rule *rule, struct
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
 		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"no rule has exactly that match; rule %" PRIu32 " '%s' covers it: "
-			"'bpfpol remove --id %" PRIu32 "' takes that one away", p->rules[i]->id,
-			text ? text : "", p->rules[i]->id);
+			"'bpfpol remove --id %" PRIu32 "' takes that one away",
+			p->rules[i]->id, text ? text : "", p->rules[i]->id);
 		free(text);
 		return rc;
 	}
@@ -398,7 +399,8 @@ int apply_remove(struct host *host, const struct rule *rule, int action,
 	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag)
 {
 	struct removal r = {};
-	int rc = in_place(host, rule) ? remove_in_place(host, rule, action, opts, &r, diag) : -ENOENT;
+	int rc = in_place(host, rule) ? remove_in_place(host, rule, action, opts, &r, diag)
+				      : -ENOENT;
 
 	if (rc == -ENOENT && !r.n)
 		rc = remove_by_store(host, rule, action, opts, &r, diag);
@@ -411,8 +413,8 @@ int apply_remove(struct host *host, const struct rule *rule, int action,
 	return 0;
 }
 
-int apply_remove_id(struct host *host, uint32_t id, const struct apply_opts *opts,
-	struct diag *diag)
+int apply_remove_id(
+	struct host *host, uint32_t id, const struct apply_opts *opts, struct diag *diag)
 {
 	struct rule *rule;
 	ptrdiff_t at;

@@ -12,7 +12,7 @@
 
 enum apply_outcome {
 	APPLIED,
-	APPLIED_ALREADY, /* an equal rule stands, nothing to change */
+	APPLIED_ALREADY,  /* an equal rule stands, nothing to change */
 	APPLIED_REPLACED, /* an equal rule stands; its time, label or log is changed */
 };
 
@@ -39,7 +39,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
  */
 int apply_remove(struct host *host, const struct rule *rule, int action,
 	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag);
-int apply_remove_id(struct host *host, uint32_t id, const struct apply_opts *opts,
-	struct diag *diag);
+int apply_remove_id(
+	struct host *host, uint32_t id, const struct apply_opts *opts, struct diag *diag);
 
 #endif

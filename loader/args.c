@@ -50,15 +50,15 @@ static int unknown_option(const struct command *command, const char *text, struc
 }
 
 /* --name VALUE or --name=VALUE. Returns how many arguments were used, or -EINVAL. */
-static int take_option(const struct command *command, char **argv, struct args *args,
-	struct diag *diag)
+static int take_option(
+	const struct command *command, char **argv, struct args *args, struct diag *diag)
 {
 	const char *equals = strchr(argv[0], '=');
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
 	int i = 0;
 
-	while (i < OPTIONS && (strlen(options[i].name) != len ||
-				      strncmp(options[i].name, argv[0], len)))
+	while (i < OPTIONS &&
+		(strlen(options[i].name) != len || strncmp(options[i].name, argv[0], len)))
 		i++;
 	if (i == OPTIONS || !(command->options & options[i].option) ||
 		(equals && !options[i].value))
@@ -74,8 +74,8 @@ static int take_option(const struct command *command, char **argv, struct args *
 	return equals ? 1 : 2;
 }
 
-int args_parse(const struct command *command, int argc, char **argv, struct args *args,
-	struct diag *diag)
+int args_parse(
+	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag)
 {
 	bool ended = false; /* by -- */
 
@@ -85,7 +85,7 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
 	for (int i = 0; i < argc;) {
 		/* `name` takes the next word whole, whatever it looks like. */
 		bool taken = args->n && !strcmp(args->words[args->n - 1], "name") &&
-			command->options & OPT_RULE;
+			     command->options & OPT_RULE;
 		int used = 1;
 
 		if (!ended && !taken && !strcmp(argv[i], "--")) {

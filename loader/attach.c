@@ -113,9 +113,8 @@ static int gather_one(const char *path, int ifindex, void *arg)
 	if (!v)
 		return -ENOMEM;
 	g->list->v = v;
-	v[g->list->n++] = (struct attached){
-		ifindex, link && link->xdp_generic ? ATTACH_GENERIC : ATTACH_NATIVE
-	};
+	v[g->list->n++] = (struct attached){ ifindex,
+		link && link->xdp_generic ? ATTACH_GENERIC : ATTACH_NATIVE };
 	return 0;
 }
 
@@ -181,8 +180,10 @@ static int can_attach(const struct nl_link *link, struct diag *diag)
 			"%s is the loopback, which is never filtered", link->name);
 	if (link->l3)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"%s has no Ethernet header, which XDP needs; filter on the interface that its "
-			"packets come in by", link->name);
+			"%s has no Ethernet header, which XDP needs; filter on the interface that "
+			"its "
+			"packets come in by",
+			link->name);
 	if (link->xdp_prog)
 		return foreign(link, diag);
 	return 0;
@@ -207,13 +208,17 @@ int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_
 			return 0;
 	}
 	if (mode == ATTACH_NATIVE)
-		return diag_errno(diag, -rc, "%s does not take native XDP (its driver, or its MTU of "
-			"%u); without --mode bpfpol falls back to generic XDP", link->name, link->mtu);
+		return diag_errno(diag, -rc,
+			"%s does not take native XDP (its driver, or its MTU of "
+			"%u); without --mode bpfpol falls back to generic XDP",
+			link->name, link->mtu);
 	*how = ATTACH_GENERIC;
-	snprintf(why, size, mode == ATTACH_GENERIC ? "asked for" :
-		"the driver does not take native XDP: %s", strerror(-native));
+	snprintf(why, size,
+		mode == ATTACH_GENERIC ? "asked for" : "the driver does not take native XDP: %s",
+		strerror(-native));
 	rc = create_link(k, link, XDP_FLAGS_SKB_MODE);
-	return rc ? diag_errno(diag, -rc, "%s takes neither native nor generic XDP", link->name) : 0;
+	return rc ? diag_errno(diag, -rc, "%s takes neither native nor generic XDP", link->name)
+		  : 0;
 }
 
 int detach_link(int ifindex, struct diag *diag)

@@ -34,9 +34,9 @@ static int no_interface(const struct args *args, int index, struct diag *diag)
 
 static int want_words(const struct args *args, struct diag *diag)
 {
-	return args->n ? 0 :
-		diag_set(diag, DIAG_USAGE, EINVAL,
-			"say which interface; 'bpfpol interfaces' lists them");
+	return args->n ? 0
+		       : diag_set(diag, DIAG_USAGE, EINVAL,
+				 "say which interface; 'bpfpol interfaces' lists them");
 }
 
 /* The interfaces that the words name; a pattern leaves out the loopback. */
@@ -52,8 +52,8 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 		for (size_t i = 0; i < links->n && !rc; i++) {
 			const struct nl_link *link = &links->v[i];
 
-			if (is_pattern(word) ? link->loopback || fnmatch(word, link->name, 0) :
-					       strcmp(word, link->name) != 0)
+			if (is_pattern(word) ? link->loopback || fnmatch(word, link->name, 0)
+					     : strcmp(word, link->name) != 0)
 				continue;
 			found = true;
 			rc = choices_add(choices, link, mode);
@@ -83,8 +83,10 @@ static void warn_stacked(const struct link_choices *c, const struct attached_lis
 		for (int o = 0; o < 2; o++) {
 			const struct nl_link *other = nl_by_index(links, others[o]);
 
-			if (other && (choice_of(c, others[o]) || attached_find(attached, others[o])))
-				fprintf(stderr, "bpfpol: warning: %s and %s are two levels of one "
+			if (other &&
+				(choice_of(c, others[o]) || attached_find(attached, others[o])))
+				fprintf(stderr,
+					"bpfpol: warning: %s and %s are two levels of one "
 					"stack; a packet that crosses both is counted twice\n",
 					link->name, other->name);
 		}
@@ -145,9 +147,9 @@ static int remember(const struct args *args, enum attach_mode mode, bool keep, s
 
 static int refuse_off(const struct host *host, struct diag *diag)
 {
-	return !host->off ? 0 :
-		diag_set(diag, DIAG_REFUSED, EPERM,
-			"filtering is off; 'bpfpol on' starts it again");
+	return !host->off ? 0
+			  : diag_set(diag, DIAG_REFUSED, EPERM,
+				    "filtering is off; 'bpfpol on' starts it again");
 }
 
 int cmd_attach(const struct args *args, struct diag *diag)
@@ -219,7 +221,8 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 		else if (!rc && !found) {
 			args_place(args, w, diag);
 			rc = diag_set(diag, DIAG_UNKNOWN, ENODEV,
-				"bpfpol is not attached to '%s'; 'bpfpol interfaces' shows where it is",
+				"bpfpol is not attached to '%s'; 'bpfpol interfaces' shows where "
+				"it is",
 				word);
 		}
 	}
@@ -263,7 +266,8 @@ int cmd_detach(const struct args *args, struct diag *diag)
 		rc = attached_get(&attached, diag);
 	if (!rc)
 		rc = find_attached(args, &links, &attached, &choices, diag);
-	/* Forgotten first: a full disk must not leave a host that differs from what it remembers. */
+	/* Forgotten first: a full disk must not leave a host that differs from what it remembers.
+	 */
 	if (!rc && !dry_run)
 		rc = remember(args, ATTACH_AUTO, false, diag);
 	for (size_t i = 0; i < choices.n && !rc && !dry_run; i++)

@@ -40,7 +40,8 @@ int cmd_off(const struct args *args, struct diag *diag)
 	int rc;
 
 	if (geteuid())
-		return diag_set(diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
+		return diag_set(
+			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
 	if (args->given & OPT_DRY_RUN) {
 		say(args, true, "Would stop all filtering.");
 		return 0;
@@ -55,7 +56,8 @@ int cmd_off(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = file_write(path, "off\n", 4, diag);
 	if (rc)
-		fprintf(stderr, "bpfpol: warning: filtering is off, but a reboot may turn it on: %s\n",
+		fprintf(stderr,
+			"bpfpol: warning: filtering is off, but a reboot may turn it on: %s\n",
 			diag->message);
 	free(path);
 	say(args, true, "Filtering is off on every interface; 'bpfpol on' starts it again.");
@@ -63,8 +65,8 @@ int cmd_off(const struct args *args, struct diag *diag)
 }
 
 /* The remembered interfaces that are there now. */
-static int choose_remembered(const struct nl_links *links, struct link_choices *choices,
-	struct diag *diag)
+static int choose_remembered(
+	const struct nl_links *links, struct link_choices *choices, struct diag *diag)
 {
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
@@ -116,8 +118,10 @@ int cmd_on(const struct args *args, struct diag *diag)
 	if (!rc && was_off && !dry_run)
 		rc = turn_on(&host, diag);
 	if (!rc)
-		say(args, was_off && dry_run, !was_off ? "Filtering was not off." :
-			dry_run ? "Would filter again." : "Filtering is on again.");
+		say(args, was_off && dry_run,
+			!was_off  ? "Filtering was not off."
+			: dry_run ? "Would filter again."
+				  : "Filtering is on again.");
 	host_close(&host);
 	return rc;
 }

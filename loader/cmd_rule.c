@@ -50,7 +50,8 @@ static int refuse_off(const struct host *host, const struct args *args, struct d
 	if (!host->off || args->given & OPT_FORCE)
 		return 0;
 	return diag_set(diag, DIAG_REFUSED, EPERM,
-		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for then");
+		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for "
+		"then");
 }
 
 /* Attaches to the interfaces to begin with, if none is attached. */
@@ -92,8 +93,8 @@ static void say_json(const char *outcome, uint32_t id, const char *text)
 	jw_object_end(&j);
 }
 
-static int say_applied(const struct args *args, const struct applied *applied, const char *text,
-	bool off)
+static int say_applied(
+	const struct args *args, const struct applied *applied, const char *text, bool off)
 {
 	static const char *const outcomes[] = {
 		[APPLIED] = "added",
@@ -195,7 +196,8 @@ static int parse_id(const struct args *args, uint32_t *id, struct diag *diag)
 
 	errno = 0;
 	value = strtoul(args->id, &end, 10);
-	if (*end || end == args->id || errno || !value || value > UINT32_MAX || args->id[0] == '-') {
+	if (*end || end == args->id || errno || !value || value > UINT32_MAX ||
+		args->id[0] == '-') {
 		diag_place(diag, args->id, 0, strlen(args->id));
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"'%s' is not a rule's id; 'bpfpol list' shows them", args->id);

@@ -36,8 +36,8 @@ struct command {
 };
 
 /* -EINVAL: an option that the command does not have, or without its value. */
-int args_parse(const struct command *command, int argc, char **argv, struct args *args,
-	struct diag *diag);
+int args_parse(
+	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag);
 void args_free(struct args *args);
 /* The report back-end that was asked for. */
 const struct report *args_report(const struct args *args);

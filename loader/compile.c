@@ -48,7 +48,8 @@ int compile_too_long_chain(struct diag *diag, const struct rule *rule)
 	char *text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
 	int rc = diag_set(diag, DIAG_SYSTEM, E2BIG,
 		"more than %d rules differ from '%s' only in port ranges, interface or action; "
-		"join their ranges into fewer rules", BP_CHAIN, text ? text : "this one");
+		"join their ranges into fewer rules",
+		BP_CHAIN, text ? text : "this one");
 
 	free(text);
 	return rc;
@@ -99,8 +100,9 @@ static int by_bound(const void *a, const void *b)
 {
 	const struct draft *x = a, *y = b;
 
-	return x->bound < y->bound ? 1 : x->bound > y->bound ? -1 : memcmp(&x->shape, &y->shape,
-		sizeof(x->shape));
+	return x->bound < y->bound   ? 1
+	       : x->bound > y->bound ? -1
+				     : memcmp(&x->shape, &y->shape, sizeof(x->shape));
 }
 
 static void number_tuples(struct compiler *c)

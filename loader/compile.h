@@ -17,7 +17,7 @@ struct compile_env {
 	/* The interface's index, or 0: it is not there, and its rules match nothing yet. */
 	uint32_t (*ifindex)(const char *name, void *arg);
 	void *arg;
-	uint64_t now; /* CLOCK_REALTIME seconds */
+	uint64_t now;	   /* CLOCK_REALTIME seconds */
 	uint64_t boot_now; /* CLOCK_BOOTTIME nanoseconds at the same moment */
 };
 

@@ -12,21 +12,21 @@
 /* The exit codes of the contract. */
 enum diag_kind {
 	DIAG_NONE,
-	DIAG_SYSTEM = 1, /* the kernel or the system refused, or no agent */
-	DIAG_USAGE = 2, /* bad usage, bad rule, unreadable input */
+	DIAG_SYSTEM = 1,  /* the kernel or the system refused, or no agent */
+	DIAG_USAGE = 2,	  /* bad usage, bad rule, unreadable input */
 	DIAG_UNKNOWN = 3, /* no such policy, rule or interface */
-	DIAG_DENIED = 4, /* not permitted */
+	DIAG_DENIED = 4,  /* not permitted */
 	DIAG_REFUSED = 5, /* refused for safety */
 };
 
 struct diag {
 	enum diag_kind kind;
-	char message[1024]; /* what is wrong and what to do; may hold line breaks */
-	char file[4096]; /* "" when the text is the command line */
-	unsigned int line; /* from 1; 0: no place known */
-	char *text; /* the line the caret points into; owned; NULL: no caret */
+	char message[1024];  /* what is wrong and what to do; may hold line breaks */
+	char file[4096];     /* "" when the text is the command line */
+	unsigned int line;   /* from 1; 0: no place known */
+	char *text;	     /* the line the caret points into; owned; NULL: no caret */
 	unsigned int column; /* of the offence in text, in bytes, from 0 */
-	unsigned int width; /* of the offence, in bytes, at least 1 */
+	unsigned int width;  /* of the offence, in bytes, at least 1 */
 };
 
 /* Fills kind and message (printf-style), leaves the place as it is. Returns -err. */
@@ -34,8 +34,7 @@ int diag_set(struct diag *d, enum diag_kind kind, int err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* Like diag_set() with DIAG_SYSTEM, or DIAG_DENIED for EPERM and EACCES; adds strerror(err). */
-int diag_errno(struct diag *d, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int diag_errno(struct diag *d, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Where: `width` bytes at `column` of `text`, which is copied. */
 void diag_place(struct diag *d, const char *text, size_t column, size_t width);

@@ -80,7 +80,8 @@ static int check_ours(const char *path, struct diag *diag)
 		return diag_set(diag, DIAG_SYSTEM, EPERM,
 			"%s belongs to another user or can be written by others, so nothing in it "
 			"can be trusted; look at what is in it, then remove it or give it to root "
-			"with mode 0700", path);
+			"with mode 0700",
+			path);
 	return 0;
 }
 

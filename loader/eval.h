@@ -14,14 +14,14 @@
 struct eval_env {
 	enum bp_dir dir;
 	const char *ifname; /* whose hook sees the packet */
-	bool me; /* the local end is this host itself */
-	uint64_t now; /* CLOCK_REALTIME seconds */
+	bool me;	    /* the local end is this host itself */
+	uint64_t now;	    /* CLOCK_REALTIME seconds */
 };
 
 enum eval_reason {
-	REASON_NO_MATCH, /* no rule matches: passes */
-	REASON_RULE, /* the winner decided */
-	REASON_EXEMPT, /* FRAME_PASS */
+	REASON_NO_MATCH,  /* no rule matches: passes */
+	REASON_RULE,	  /* the winner decided */
+	REASON_EXEMPT,	  /* FRAME_PASS */
 	REASON_MALFORMED, /* too short to read, and a rule asks for what is missing: blocked */
 };
 
@@ -37,8 +37,7 @@ struct eval_verdict {
 };
 
 /* -ENOMEM. */
-int eval_frame(
-	const struct policy *policy, const struct eval_env *env, const struct frame *frame,
+int eval_frame(const struct policy *policy, const struct eval_env *env, const struct frame *frame,
 	struct eval_verdict *verdict);
 void eval_free(struct eval_verdict *verdict);
 

@@ -190,8 +190,8 @@ static bool family_fits(const struct rule *rule, int family)
 }
 
 /* All pairs of ports; one round for the shadow, which has none. */
-static int walk_ports(const struct walk *w, int family, const struct prefix *remote,
-	const struct prefix *local)
+static int walk_ports(
+	const struct walk *w, int family, const struct prefix *remote, const struct prefix *local)
 {
 	size_t nr = w->remote.n_ports && !w->shadow ? w->remote.n_ports : 1;
 	size_t nl = w->local.n_ports && !w->shadow ? w->local.n_ports : 1;
@@ -333,7 +333,7 @@ void shape_tuple(const struct shape *shape, struct bp_tuple *tuple)
 bool shape_is(const struct shape *shape, const struct bp_tuple *tuple)
 {
 	return shape->flags == tuple->flags && shape->kind == tuple->kind &&
-		shape->rlen == tuple->rlen && shape->llen == tuple->llen;
+	       shape->rlen == tuple->rlen && shape->llen == tuple->llen;
 }
 
 void filter_key(const struct filter *f, unsigned int tuple, union filter_key *key)
@@ -358,8 +358,7 @@ void filter_key(const struct filter *f, unsigned int tuple, union filter_key *ke
 	memcpy(key->v6.local, f->local, 16);
 }
 
-void filter_elem(
-	const struct filter *f, const struct rule *rule, uint64_t print, uint32_t ifindex,
+void filter_elem(const struct filter *f, const struct rule *rule, uint64_t print, uint32_t ifindex,
 	uint32_t gate, struct bp_elem *elem)
 {
 	*elem = (struct bp_elem){

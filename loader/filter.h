@@ -11,8 +11,8 @@
 /* The masks of a tuple: filters of equal shape share it. */
 struct shape {
 	uint8_t dir, family; /* enum bp_dir, enum bp_family */
-	uint8_t kind; /* enum bp_kind */
-	uint8_t flags; /* enum bp_tuple_flags */
+	uint8_t kind;	     /* enum bp_kind */
+	uint8_t flags;	     /* enum bp_tuple_flags */
 	uint8_t rlen, llen;
 };
 
@@ -46,9 +46,8 @@ union filter_key {
 };
 void filter_key(const struct filter *filter, unsigned int tuple, union filter_key *key);
 /* The element that stands for it. */
-void filter_elem(
-	const struct filter *filter, const struct rule *rule, uint64_t print, uint32_t ifindex,
-	uint32_t gate, struct bp_elem *elem);
+void filter_elem(const struct filter *filter, const struct rule *rule, uint64_t print,
+	uint32_t ifindex, uint32_t gate, struct bp_elem *elem);
 
 /* Fingerprint of the rule's match: the same for rules that differ in action and options alone. */
 int rule_print(const struct rule *rule, uint64_t *print);

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 enum frame_class {
-	FRAME_PASS, /* not IP, ARP, neighbour discovery: always passes */
+	FRAME_PASS,  /* not IP, ARP, neighbour discovery: always passes */
 	FRAME_WHOLE, /* all read, or a later fragment (then without ports and type) */
-	FRAME_CUT, /* too short to read its ports or type, or hides them (RFC 3128) */
-	FRAME_BAD, /* ihl < 5, lengths beyond the frame: only the fixed header counts */
-	FRAME_TAGS, /* a fifth VLAN tag: what is below it is not read */
+	FRAME_CUT,   /* too short to read its ports or type, or hides them (RFC 3128) */
+	FRAME_BAD,   /* ihl < 5, lengths beyond the frame: only the fixed header counts */
+	FRAME_TAGS,  /* a fifth VLAN tag: what is below it is not read */
 };
 
 /* Addresses in network order, IPv4 in the first 4 bytes; ports in host order. */
@@ -30,7 +30,8 @@ struct frame {
 	uint32_t bytes; /* the whole frame */
 };
 
-/* data: from the Ethernet header, or with l3 from the IP header. Never fails: reads what is there. */
+/* data: from the Ethernet header, or with l3 from the IP header. Never fails: reads what is there.
+ */
 void frame_read(const uint8_t *data, size_t len, bool l3, struct frame *frame);
 
 #endif

@@ -60,8 +60,8 @@ static int gather_rules(struct host *host, struct status *st, struct diag *diag)
 	return rc;
 }
 
-static int add_interface(struct status *st, const char *name, int ifindex,
-	struct status_interface **out)
+static int add_interface(
+	struct status *st, const char *name, int ifindex, struct status_interface **out)
 {
 	struct status_interface *v = realloc(st->interfaces, (st->n_interfaces + 1) * sizeof(*v));
 
@@ -69,18 +69,21 @@ static int add_interface(struct status *st, const char *name, int ifindex,
 		return -ENOMEM;
 	st->interfaces = v;
 	*out = &v[st->n_interfaces++];
-	**out = (struct status_interface){ .ifindex = ifindex, .ingress = "none", .egress = "none" };
+	**out = (struct status_interface){
+		.ifindex = ifindex, .ingress = "none", .egress = "none"
+	};
 	snprintf((*out)->name, sizeof((*out)->name), "%s", name);
 	return 0;
 }
 
 static void why_not(struct status_interface *i, const struct nl_link *link, bool off)
 {
-	const char *why = link->loopback ? "the loopback is never filtered" :
-		i->remembered && off ? "off" :
-		i->remembered && link->xdp_prog ? "a foreign XDP program is in place" :
-		i->remembered ? "taken off by someone else; 'bpfpol attach' puts it back" :
-		"not attached";
+	const char *why = link->loopback		    ? "the loopback is never filtered"
+			  : i->remembered && off	    ? "off"
+			  : i->remembered && link->xdp_prog ? "a foreign XDP program is in place"
+			  : i->remembered
+				  ? "taken off by someone else; 'bpfpol attach' puts it back"
+				  : "not attached";
 
 	snprintf(i->why, sizeof(i->why), "%s", why);
 }
@@ -105,8 +108,9 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 			continue;
 		}
 		out->ingress = a->how == ATTACH_NATIVE ? "xdp-native" : "xdp-generic";
-		snprintf(out->why, sizeof(out->why), "%s", a->how == ATTACH_NATIVE ?
-			"the driver runs XDP" : "XDP without the driver's help: slower");
+		snprintf(out->why, sizeof(out->why), "%s",
+			a->how == ATTACH_NATIVE ? "the driver runs XDP"
+						: "XDP without the driver's help: slower");
 	}
 	for (size_t i = 0; i < remembered->n && !rc; i++) {
 		if (nl_by_name(links, remembered->v[i].name) ||
@@ -178,8 +182,8 @@ static int by_elem(const void *a, const void *b)
 		return x->elem.rank < y->elem.rank ? 1 : -1;
 	if (x->elem.rule != y->elem.rule)
 		return x->elem.rule < y->elem.rule ? -1 : 1;
-	return x->family != y->family ? x->family - y->family :
-		memcmp(&x->key, &y->key, sizeof(x->key));
+	return x->family != y->family ? x->family - y->family
+				      : memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
 static int gather_filters(const struct host *host, struct status *st, struct diag *diag)

@@ -31,8 +31,8 @@ static uint32_t room_for(size_t n, uint32_t least)
 static void *map_memory(int fd, size_t size)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	void *memory = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE,
-		MAP_SHARED, fd, 0);
+	void *memory = mmap(
+		NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -119,8 +119,8 @@ static void set_features(struct filter_bpf *skel)
 		bpf_program__set_flags(skel->progs.classify_xdp, 0);
 }
 
-static int load_objects(struct generation *gen, const struct plan *plan, int totals_fd,
-	struct filter_bpf *skel)
+static int load_objects(
+	struct generation *gen, const struct plan *plan, int totals_fd, struct filter_bpf *skel)
 {
 	int rc;
 
@@ -144,8 +144,8 @@ static int load_objects(struct generation *gen, const struct plan *plan, int tot
 	return gen->classify_xdp < 0 ? -errno : 0;
 }
 
-int generation_load(const struct plan *plan, int totals_fd, struct generation **out,
-	struct diag *diag)
+int generation_load(
+	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
 {
 	struct generation *gen;
 	struct filter_bpf *skel;
@@ -179,8 +179,8 @@ static char *generation_dir(uint64_t number)
 
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag)
 {
-	const int fds[PINS] = { gen->tables_fd, gen->gates_fd, gen->rules[BP_V4],
-		gen->rules[BP_V6], gen->classify_xdp };
+	const int fds[PINS] = { gen->tables_fd, gen->gates_fd, gen->rules[BP_V4], gen->rules[BP_V6],
+		gen->classify_xdp };
 	char *dir = generation_dir(number);
 	int rc = dir ? 0 : -ENOMEM;
 
@@ -278,8 +278,8 @@ static int walk_family(const struct generation *gen, int family, struct batch *b
 
 	for (;;) {
 		__u32 count = BATCH;
-		int rc = bpf_map_lookup_batch(gen->rules[family], first ? NULL : position,
-			position, batch->keys, batch->elems, &count, NULL);
+		int rc = bpf_map_lookup_batch(gen->rules[family], first ? NULL : position, position,
+			batch->keys, batch->elems, &count, NULL);
 
 		if (rc && errno != ENOENT)
 			return -errno;

@@ -12,9 +12,9 @@
 struct generation {
 	uint64_t number;
 	int tables_fd, gates_fd, classify_xdp;
-	int rules[BP_FAMILIES]; /* rules4, rules6 */
+	int rules[BP_FAMILIES];	  /* rules4, rules6 */
 	struct bp_tables *tables; /* mapped; stored to word by word */
-	uint64_t *gates; /* mapped; */
+	uint64_t *gates;	  /* mapped; */
 	uint32_t gates_room, rules_room[BP_FAMILIES];
 };
 
@@ -22,8 +22,8 @@ struct generation {
  * Loads a plan: maps with room for as much again and more, filled, and the classifiers over
  * them. Nothing is pinned. totals_fd: the map shared by all generations.
  */
-int generation_load(const struct plan *plan, int totals_fd, struct generation **gen,
-	struct diag *diag);
+int generation_load(
+	const struct plan *plan, int totals_fd, struct generation **gen, struct diag *diag);
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
 /* -ENOENT without a diag when there is none of that number, or not all of it. */
 int generation_open(uint64_t number, struct generation **gen, struct diag *diag);

@@ -43,8 +43,8 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 
 	*host = (struct host){};
 	if (geteuid())
-		return diag_set(diag, DIAG_DENIED, EPERM,
-			"this needs root: run it again with sudo");
+		return diag_set(
+			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
 	rc = use == HOST_CHANGE || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
 	if (!rc && use == HOST_CHANGE)
 		rc = dir_make(dirs_get()->state, diag);

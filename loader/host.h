@@ -9,8 +9,8 @@
 
 struct host {
 	struct kernel *kernel; /* NULL: nothing is pinned */
-	struct store *store; /* NULL: not read yet, see host_store() */
-	bool off; /* `bpfpol off` is in force */
+	struct store *store;   /* NULL: not read yet, see host_store() */
+	bool off;	       /* `bpfpol off` is in force */
 };
 
 enum host_use { HOST_READ, HOST_CHANGE };

@@ -167,8 +167,8 @@ static int put(struct spot *s, const struct bp_elem *elem)
 /* Whether the shadow in s->elem can stand for one more filter. Its count is read by nobody else. */
 static bool shadow_shares(const struct insertion *in, const struct spot *s)
 {
-	return s->filter->shape.kind == BP_SHADOW && !in->timed && !s->elem.gate &&
-		s->elem.rule && s->elem.ifindex == in->ifindex;
+	return s->filter->shape.kind == BP_SHADOW && !in->timed && !s->elem.gate && s->elem.rule &&
+	       s->elem.ifindex == in->ifindex;
 }
 
 static int insert_one(const struct filter *f, void *arg)
@@ -261,10 +261,10 @@ static int delete_one(const struct filter *f, void *arg)
 		if (!is_ours(d, &s))
 			continue;
 		if (s.elem.gate && f->shape.kind != BP_SHADOW)
-			__atomic_store_n(&d->gen->gates[s.elem.gate], BP_GATE_SHUT,
-				__ATOMIC_SEQ_CST);
-		return f->shape.kind == BP_SHADOW && !d->timed ? release_shadow(&s, slot) :
-			unchain(&s, slot);
+			__atomic_store_n(
+				&d->gen->gates[s.elem.gate], BP_GATE_SHUT, __ATOMIC_SEQ_CST);
+		return f->shape.kind == BP_SHADOW && !d->timed ? release_shadow(&s, slot)
+							       : unchain(&s, slot);
 	}
 	return 0;
 }
@@ -291,8 +291,11 @@ int inplace_insert(struct generation *gen, const struct rule *rule, const struct
 	}
 	rc = filter_each(rule, insert_one, &in);
 	if (rc) {
-		struct deletion d = { .gen = gen, .id = rule->id, .ifindex = in.ifindex,
-			.timed = in.timed, .left = in.done };
+		struct deletion d = { .gen = gen,
+			.id = rule->id,
+			.ifindex = in.ifindex,
+			.timed = in.timed,
+			.left = in.done };
 
 		filter_each(rule, delete_one, &d);
 		return rc;

@@ -176,8 +176,7 @@ static int journal_write(__u64 *journal, const char *op, const char *record, str
 	return rc;
 }
 
-static int journal_rule(__u64 *journal, const char *op, const struct rule *rule,
-	struct diag *diag)
+static int journal_rule(__u64 *journal, const char *op, const struct rule *rule, struct diag *diag)
 {
 	char *record = rule_record(rule);
 	int rc = record ? journal_write(journal, op, record, diag) : -ENOMEM;

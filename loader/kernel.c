@@ -59,8 +59,8 @@ void kernel_free(struct kernel **out)
 
 static int map_ctl(struct kernel *k, struct diag *diag)
 {
-	void *memory = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-		k->ctl_fd, 0);
+	void *memory =
+		mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, k->ctl_fd, 0);
 
 	if (memory == MAP_FAILED)
 		return diag_errno(diag, errno, "cannot map the control word");
@@ -83,7 +83,8 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		return rc;
 	libbpf_set_print(quiet);
 	skel = root_bpf__open();
-	if (skel && libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) != 1)
+	if (skel &&
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) != 1)
 		bpf_program__set_flags(skel->progs.bpfpol_xdp, 0);
 	rc = skel ? root_bpf__load(skel) : -errno;
 	if (!rc) {
@@ -94,8 +95,8 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		rc = k->root_xdp < 0 ? -errno : 0;
 	}
 	root_bpf__destroy(skel);
-	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the XDP program") :
-		map_ctl(k, diag);
+	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the XDP program")
+		: map_ctl(k, diag);
 	if (rc) {
 		kernel_free(&k);
 		return rc;
@@ -257,8 +258,7 @@ static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 	return rc;
 }
 
-static int generation_counts(const struct generation *gen, struct rule_counts *c,
-	struct diag *diag)
+static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
 {
 	int rc = generation_walk(gen, count_elem, c, diag);
 
@@ -309,7 +309,8 @@ static int write_base(uint64_t number, const struct rule_counts *c, struct diag 
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char *path = base_path(number);
 	int fd = path ? bpf_map_create(BPF_MAP_TYPE_HASH, "bpfpol_base", sizeof(__u32),
-				sizeof(struct bp_count), c->n ? c->n : 1, &opts) : -1;
+				sizeof(struct bp_count), c->n ? c->n : 1, &opts)
+		      : -1;
 	int rc = fd < 0 ? -errno : 0;
 
 	for (size_t i = 0; i < c->n && !rc; i++) {

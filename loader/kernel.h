@@ -11,7 +11,7 @@
 
 struct kernel {
 	int ctl_fd, totals_fd, xdp_generations, root_xdp;
-	struct bp_ctl *ctl; /* mapped; stored to word by word */
+	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
 };
 

@@ -68,7 +68,8 @@ static int grow(struct keyset *set)
 		return -ENOMEM;
 	for (size_t i = 0; i <= set->mask; i++)
 		if (set->slots[i])
-			bigger.slots[probe(&bigger, key_at(set, set->slots[i] - 1))] = set->slots[i];
+			bigger.slots[probe(&bigger, key_at(set, set->slots[i] - 1))] =
+				set->slots[i];
 	free(set->slots);
 	*set = bigger;
 	return 0;

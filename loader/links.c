@@ -40,7 +40,8 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 		}
 		if (is)
 			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
-				"%s is attached in %s mode; 'bpfpol detach %s' first, to change that",
+				"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
+				"that",
 				choice->link->name, attach_mode_name(is->how), choice->link->name);
 		else
 			rc = attach_link(host->kernel, choice->link, choice->mode, &choice->how,
@@ -75,7 +76,8 @@ int choices_default(const struct nl_links *links, struct link_choices *c, struct
 	free(v);
 	if (!rc && !n)
 		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
-			"nothing is attached yet, and no interface has hardware behind it or carries "
+			"nothing is attached yet, and no interface has hardware behind it or "
+			"carries "
 			"a default route; say which to filter: bpfpol attach IFACE");
 	return rc;
 }

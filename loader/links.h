@@ -9,8 +9,8 @@
 struct link_choice {
 	const struct nl_link *link;
 	enum attach_mode mode; /* asked for */
-	enum attach_mode how; /* came to; ATTACH_NONE before */
-	bool already; /* was attached before */
+	enum attach_mode how;  /* came to; ATTACH_NONE before */
+	bool already;	       /* was attached before */
 	char why[256];
 };
 

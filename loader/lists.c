@@ -82,7 +82,8 @@ static int load(struct end *end, uint32_t id, const char *side, struct diag *dia
 	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
 	if (rc == -ENOENT)
 		rc = diag_set(diag, DIAG_SYSTEM, ENOENT,
-			"%s, the copy of the list @%s of rule %" PRIu32 ", is gone; remove the rule "
+			"%s, the copy of the list @%s of rule %" PRIu32
+			", is gone; remove the rule "
 			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",
 			path, end->file, id, id);
 	free(path);
@@ -125,8 +126,10 @@ static int read_end(struct end *end, struct diag *diag)
 	path = realpath(end->file, NULL);
 	rc = path ? read_list(path, &end->list, diag) : -errno;
 	if (rc && diag->kind == DIAG_NONE)
-		rc = diag_set(diag, DIAG_USAGE, -rc, "cannot read the address list '%s': %s; give the "
-			"path of a file with one address or prefix a line", end->file, strerror(-rc));
+		rc = diag_set(diag, DIAG_USAGE, -rc,
+			"cannot read the address list '%s': %s; give the "
+			"path of a file with one address or prefix a line",
+			end->file, strerror(-rc));
 	else if (rc)
 		diag->kind = DIAG_USAGE;
 	if (rc) {

@@ -8,8 +8,8 @@
 #include "command.h"
 
 const struct command commands[] = {
-	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
-		"RULE", "stop what the rule matches",
+	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
+		"stop what the rule matches",
 		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
 		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
 		"  bpfpol block 203.0.113.7                  all that this address sends\n"
@@ -18,13 +18,12 @@ const struct command commands[] = {
 		"  bpfpol block icmp type 8 to me\n"
 		"In force when the command returns. With nothing attached yet, attaches to the\n"
 		"interfaces with hardware behind them. The most specific rule wins." },
-	{ "permit", cmd_permit, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
-		"RULE", "let pass what a wider block would stop",
+	{ "permit", cmd_permit, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
+		"let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
 		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
-	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR,
-		"RULE", "count what the rule matches, and decide nothing",
-		"  bpfpol count udp/53" },
+	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
+		"count what the rule matches, and decide nothing", "  bpfpol count udp/53" },
 	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID,
 		"[ACTION] RULE | --id N", "take a rule away",
 		"  bpfpol remove udp/1434\n"
@@ -43,10 +42,9 @@ const struct command commands[] = {
 		"Without --mode: XDP in the driver, else generic XDP; says which, and why." },
 	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, "IFACE...",
 		"stop filtering on these interfaces", NULL },
-	{ "interfaces", cmd_interfaces, OPT_JSON, "",
-		"every interface, and how it is filtered", NULL },
-	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "",
-		"stop all filtering at once, until 'on'",
+	{ "interfaces", cmd_interfaces, OPT_JSON, "", "every interface, and how it is filtered",
+		NULL },
+	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
 	{ "help", cmd_help, 0, "[COMMAND]", "this, or more on one command", NULL },
@@ -66,9 +64,11 @@ void help_all(void)
 	printf("Usage: bpfpol COMMAND [WORDS] [OPTIONS]\n\n");
 	for (const struct command *c = commands; c->name; c++)
 		printf("  %-11s %s\n", c->name, c->summary);
-	printf("\n--json prints facts for programs, --dry-run changes nothing and says what it would do.\n"
+	printf("\n--json prints facts for programs, --dry-run changes nothing and says what it "
+	       "would do.\n"
 	       "'bpfpol help COMMAND' tells more and shows examples.\n\n"
-	       "Exit codes: 0 done; 1 the kernel or system refused; 2 bad usage or rule; 3 no such\n"
+	       "Exit codes: 0 done; 1 the kernel or system refused; 2 bad usage or rule; 3 no "
+	       "such\n"
 	       "policy, rule or interface; 4 not permitted; 5 refused for safety (--force).\n");
 }
 
@@ -120,7 +120,8 @@ static int run(int argc, char **argv, struct diag *diag)
 
 	if (argc < 2) {
 		help_all();
-		return diag_set(diag, DIAG_USAGE, EINVAL, "say what to do, as in: bpfpol block udp/1434");
+		return diag_set(
+			diag, DIAG_USAGE, EINVAL, "say what to do, as in: bpfpol block udp/1434");
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help_all();
@@ -159,8 +160,8 @@ int main(int argc, char **argv)
 		char *text;
 
 		if (diag.kind == DIAG_NONE)
-			diag_errno(&diag, -rc, rc == -ENOMEM ? "there is too little memory" :
-				"something failed");
+			diag_errno(&diag, -rc,
+				rc == -ENOMEM ? "there is too little memory" : "something failed");
 		text = diag_text(&diag);
 		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
 		free(text);

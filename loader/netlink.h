@@ -12,8 +12,8 @@ struct nl_link {
 	int ifindex;
 	char name[IF_NAMESIZE];
 	char kind[32]; /* IFLA_INFO_KIND: veth, bond, vlan, tun...; "" for none */
-	int lower; /* IFLA_LINK in this namespace: a VLAN's parent; 0: none */
-	int master; /* IFLA_MASTER: a bond's or bridge's ifindex; 0: none */
+	int lower;     /* IFLA_LINK in this namespace: a VLAN's parent; 0: none */
+	int master;    /* IFLA_MASTER: a bond's or bridge's ifindex; 0: none */
 	bool hardware; /* a device stands behind it (IFLA_PARENT_DEV_NAME, else sysfs) */
 	bool loopback;
 	bool l3; /* frames begin with the IP header (no ARPHRD_ETHER) */
@@ -40,8 +40,7 @@ const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);
  * and every default-route interface that has none such below it. *out: array of pointers into
  * links, caller frees. -ENOMEM.
  */
-int nl_default_links(
-	const struct nl_links *links, const struct nl_link ***out, size_t *n);
+int nl_default_links(const struct nl_links *links, const struct nl_link ***out, size_t *n);
 
 struct prefixes;
 /* Every unicast address of this host, as full-length prefixes; caller frees v. */

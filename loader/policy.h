@@ -42,7 +42,7 @@ enum end_kind { END_ANY, END_ME, END_PREFIX, END_FILE };
 struct end {
 	enum end_kind kind;
 	struct prefix prefix; /* END_PREFIX */
-	char *file; /* END_FILE: as written, without the @ */
+	char *file;	      /* END_FILE: as written, without the @ */
 	struct prefixes list; /* END_FILE: its contents, once read; sorted, no two equal */
 	struct ports ports;
 };
@@ -56,11 +56,11 @@ struct rule {
 	enum rule_layer layer;
 	bool emergency;
 	bool log;
-	char *ifname; /* NULL: any interface */
-	int proto; /* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
+	char *ifname;	/* NULL: any interface */
+	int proto;	/* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
 	int type, code; /* icmp and icmpv6; -1: any */
 	struct end from, to;
-	char *label; /* NULL: none */
+	char *label;	   /* NULL: none */
 	uint64_t lifetime; /* seconds, as written with `for`; 0: for good */
 	uint64_t deadline; /* CLOCK_REALTIME seconds from which it does not exist; 0: none */
 };

@@ -109,11 +109,13 @@ static void fold_text(struct wanted *w, char *text, FILE *out)
 
 static int write_whole(const struct policy *policy, FILE *out)
 {
-	fprintf(out, "# In force as of the last commit; edit it by hand or with bpfpol.\n"
-		     "policy \"%s\"\n\n", policy->name);
+	fprintf(out,
+		"# In force as of the last commit; edit it by hand or with bpfpol.\n"
+		"policy \"%s\"\n\n",
+		policy->name);
 	for (size_t i = 0; i < policy->n; i++) {
-		char *line = policy->rules[i]->deadline ? strdup("") :
-			spec_text(policy->rules[i], SPEC_ALL);
+		char *line = policy->rules[i]->deadline ? strdup("")
+							: spec_text(policy->rules[i], SPEC_ALL);
 
 		if (!line)
 			return -ENOMEM;

@@ -118,16 +118,16 @@ static void put_filter(FILE *out, const struct status_filter *f)
 	if (f->elem.ifindex)
 		fprintf(out, " ifindex %" PRIu32, f->elem.ifindex);
 	if (f->tuple.flags & BPT_PROTO)
-		fprintf(out, " %s", spec_proto_text(v4 ? k->v4.proto : k->v6.proto, proto,
-			sizeof(proto)));
+		fprintf(out, " %s",
+			spec_proto_text(v4 ? k->v4.proto : k->v6.proto, proto, sizeof(proto)));
 	put_prefix(out, "remote", f->family, v4 ? (const void *)&k->v4.remote : k->v6.remote,
 		f->tuple.rlen);
 	put_port(out, "port", f->elem.rport_lo, f->elem.rport_hi);
 	if (f->tuple.flags & BPT_ME)
 		fprintf(out, " local me");
 	else
-		put_prefix(out, "local", f->family,
-			v4 ? (const void *)&k->v4.local : k->v6.local, f->tuple.llen);
+		put_prefix(out, "local", f->family, v4 ? (const void *)&k->v4.local : k->v6.local,
+			f->tuple.llen);
 	put_port(out, "port", f->elem.lport_lo, f->elem.lport_hi);
 	fputc('\n', out);
 }
@@ -143,16 +143,19 @@ static int text_status(FILE *out, const struct status *st)
 	if (st->off)
 		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
 	if (st->policy)
-		fprintf(out, "Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %"
-			PRIu64 "\n", st->policy, st->n_rules, st->n_filters, st->generation);
+		fprintf(out,
+			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64
+			"\n",
+			st->policy, st->n_rules, st->n_filters, st->generation);
 	else
 		fprintf(out, "No policy is assigned.\n");
 	fprintf(out, "bpfpol %s, kernel %s\n\n", st->version, st->kernel.release);
 	put_filtered(out, st);
 	fprintf(out, "\nPackets\n");
 	put_totals(out, "in", &st->totals[BP_IN]);
-	fprintf(out, "\nARP, neighbour discovery (ICMPv6 types 133 to 136) and frames that are not IP\n"
-		     "always pass. What leaves this host is not filtered.\n");
+	fprintf(out,
+		"\nARP, neighbour discovery (ICMPv6 types 133 to 136) and frames that are not IP\n"
+		"always pass. What leaves this host is not filtered.\n");
 	if (st->filters)
 		fprintf(out, "\nFilters in the kernel: %zu\n%6s %12s %14s  %s\n", st->n_listed,
 			"RULE", "PACKETS", "BYTES", "FILTER");

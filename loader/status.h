@@ -21,7 +21,7 @@ struct status_rule {
 
 struct status_interface {
 	char name[IF_NAMESIZE];
-	int ifindex; /* 0: not there now */
+	int ifindex;		      /* 0: not there now */
 	const char *ingress, *egress; /* the words of CONTRACT 6 */
 	bool remembered;
 	char why[256];

@@ -24,7 +24,8 @@ char *rule_record(const struct rule *rule)
 {
 	char *text = spec_text(rule, SPEC_ALL), *record = NULL;
 
-	if (text && asprintf(&record, "%" PRIu32 " %" PRIu64 " %s", rule->id, rule->deadline, text) < 0)
+	if (text &&
+		asprintf(&record, "%" PRIu32 " %" PRIu64 " %s", rule->id, rule->deadline, text) < 0)
 		record = NULL;
 	free(text);
 	return record;

@@ -28,9 +28,9 @@ struct change {
 struct store {
 	struct policy *policy; /* in force; NULL: none assigned */
 	uint32_t next_id;
-	uint64_t commit; /* number of the last commit */
+	uint64_t commit;       /* number of the last commit */
 	uint64_t inode, mtime; /* of `state`; 0: there is none */
-	uint64_t journal; /* bytes of the journal that are whole */
+	uint64_t journal;      /* bytes of the journal that are whole */
 	struct change *changes;
 	size_t n_changes, changes_room;
 };

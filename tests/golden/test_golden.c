@@ -3,7 +3,6 @@
  * The rule language by example: rules.ok (input => canonical text) and rules.bad (input, then
  * exactly what is said about it). The directory is argv[1], or tests/golden.
  */
-#define _GNU_SOURCE /* asprintf */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
