@@ -3,9 +3,9 @@
 #	make		build/bpfpol, with the BPF programs inside it
 #	make deps	installs what build, tests and demo need (root)
 #	make check	tests that need no root
-#	make test	all tests (root)
-#	make demo	the main job, shown in two network namespaces (root)
-#	make lint	format, shell scripts, layers
+#	make test	all tests (root); installs what they need, like make deps
+#	make demo	the main job, shown in two network namespaces (root); installs likewise
+#	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
 #	make install	PREFIX, DESTDIR
 
@@ -74,14 +74,16 @@ $B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(LOADER))
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS) -lpcap
 
 deps:
-	./tests/deps
+	tests/deps
 
 unit: $(UNIT)
 
 check: all unit
 	BUILD=$B tests/run unit
 
-test: all unit $B/tests/pkt $B/tests/twin lint
+test:
+	tests/deps
+	$(MAKE) all unit $B/tests/pkt $B/tests/twin lint
 	BUILD=$B tests/run all
 
 sanitize:
@@ -90,8 +92,17 @@ sanitize:
 lint:
 	tests/lint
 
-demo: all
-	tests/demo
+format:
+	find bpf include loader tests -name '*.[ch]' -exec clang-format -i {} +
+
+# For tests/lint.
+print-pure:
+	@echo $(PURE)
+
+demo:
+	tests/deps build
+	$(MAKE) all $B/tests/pkt
+	BUILD=$B tests/demo
 
 install: all
 	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
@@ -99,6 +110,6 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test sanitize lint demo install clean
+.PHONY: all deps unit check test sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

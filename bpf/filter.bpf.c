@@ -9,7 +9,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Who asks, and the packet's size, which depends on the hook. */
 struct frame {
-	void *ctx, *data, *end;
+	struct xdp_md *ctx;
+	void *data, *end;
 	__u32 len; /* the whole frame, also what lies beyond end */
 	__u32 ifindex;
 };
@@ -29,14 +30,12 @@ static __always_inline bool judge(struct search *s, enum class class, const __u8
 {
 	const __u64 *live = s->tables->live[dir][s->q->p.family & (BP_FAMILIES - 1)];
 
-	s->q->opaque = false;
 	if (class == CLASS_CUT) {
-		search(s, live[BP_SHADOW]);
+		search(s, live[BP_SHADOW], 0);
 		if (s->best)
 			return true;
 	}
-	s->q->opaque = class == CLASS_OPAQUE;
-	search(s, live[BP_DECIDE] | live[BP_TALLY]);
+	search(s, live[BP_DECIDE] | live[BP_TALLY], INLINE_STEPS);
 	if (!s->best)
 		return false;
 	count_elem(s->best, s->q->packets, s->q->bytes);
@@ -63,6 +62,7 @@ static __always_inline bool classify(const struct frame *f, const __u8 dir)
 	*(volatile __u32 *)&q->class = read_frame(f, &q->p, dir);
 	class = *(volatile __u32 *)&q->class;
 	malformed = class == CLASS_CUT || class == CLASS_BAD || class == CLASS_OPAQUE;
+	q->lacks = class == CLASS_OPAQUE ? 0xff : !q->p.l4 ? BPT_L4 : !q->p.ports ? BPT_PORTS : 0;
 	if (class != CLASS_EXEMPT)
 		blocked = judge(&s, class, dir);
 	count_total(dir, blocked, malformed);

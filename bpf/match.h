@@ -15,9 +15,8 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* bpf_loop() is there (5.17); without it a generation is limited to PLAIN_STEPS probes. */
-const volatile bool have_loop = true;
-#define PLAIN_STEPS 64
+/* Probes that are made inline; bpf_loop() goes on from there, which costs some 20 ns more each. */
+#define INLINE_STEPS 2
 #define LOOP_STEPS (BP_TUPLES * BP_CHAIN)
 
 /*
@@ -30,12 +29,13 @@ struct query {
 	__u32 class; /* enum class */
 	__u32 ifindex;
 	__u64 bytes, packets; /* that this packet counts for */
-	bool opaque;	      /* not even addresses are known: only BPT_BARE tuples may match */
-	__s8 me;	      /* whether the local end is this host; -1: not asked yet */
+	__u8 lacks; /* tuples with any of these flags ask for what is not known of this packet */
+	__s8 me;    /* whether the local end is this host; -1: not asked yet */
 
 	__u64 todo;	   /* tuples still to probe */
 	__u32 tuple, slot; /* being probed; slot > 0: within its chain */
 	__u64 best_rank;
+	__u32 best_rule;
 	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
 };
 
@@ -51,7 +51,7 @@ struct search {
 	struct query *q;
 	const struct bp_tables *tables;
 	struct bp_elem *best;
-	void *ctx;
+	struct xdp_md *ctx;
 };
 
 static __always_inline bool gate_open(struct query *q, __u32 gate)
@@ -76,7 +76,7 @@ static __always_inline bool gate_open(struct query *q, __u32 gate)
  * forwarded. NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not
  * forward, so what the kernel accepts is ours.
  */
-static __always_inline bool ask_me(struct query *q, void *ctx)
+static __always_inline bool ask_me(struct query *q, struct xdp_md *ctx)
 {
 	struct bpf_fib_lookup fib = {};
 	long rc;
@@ -100,17 +100,22 @@ static __always_inline bool ask_me(struct query *q, void *ctx)
 	return rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
-static __always_inline bool is_me(struct query *q, void *ctx)
+static __always_inline bool is_me(struct query *q, struct xdp_md *ctx)
 {
 	if (q->me < 0)
 		q->me = ask_me(q, ctx);
 	return q->me;
 }
 
-/* Whether all that the key cannot say holds of the packet too; the dearest question last. */
-static __always_inline bool elem_matches(
-	struct query *q, const struct bp_elem *e, __u8 flags, void *ctx)
+/*
+ * Whether all that the key cannot say holds of the packet too; the dearest question last. A
+ * function of its own to the verifier, which goes through it once and not at every call.
+ */
+__noinline int elem_matches(
+	struct query *q, const struct bp_elem *e, __u32 flags, struct xdp_md *ctx)
 {
+	if (!q || !e)
+		return false;
 	if (!e->rule || (e->ifindex && e->ifindex != q->ifindex))
 		return false;
 	if ((flags & BPT_RRANGE) && (q->p.rport < e->rport_lo || q->p.rport > e->rport_hi))
@@ -122,43 +127,31 @@ static __always_inline bool elem_matches(
 	return !(flags & BPT_ME) || is_me(q, ctx);
 }
 
-/* Whether the tuple can hold a match for this packet that would change the outcome. */
-static __always_inline bool tuple_worth(const struct query *q, const struct bp_tuple *t)
-{
-	if (t->kind == BP_DECIDE && t->bound < q->best_rank)
-		return false;
-	if (q->opaque)
-		return t->flags & BPT_BARE;
-	if (!(t->flags & BPT_L4))
-		return true;
-	return q->p.l4 && (q->p.ports || (t->flags & BPT_PROTO));
-}
-
 static __always_inline struct bp_elem *lookup4(
-	const struct query *q, const struct bp_tuple *t, const __u8 dir)
+	const struct query *q, const struct bp_tuple *t, const __u8 dir, __u32 slot)
 {
 	struct bp_key4 key = {
 		.tuple = dir << 6 | q->tuple,
-		.slot = q->slot,
-		.proto = t->flags & BPT_PROTO ? q->p.proto : 0,
+		.slot = slot,
+		.proto = q->p.proto & t->proto_mask,
 		.remote = q->p.remote[0] & t->rmask[0],
 		.local = q->p.local[0] & t->lmask[0],
-		.rport = t->flags & BPT_RPORT ? q->p.rport : 0,
-		.lport = t->flags & BPT_LPORT ? q->p.lport : 0,
+		.rport = q->p.rport & t->rport_mask,
+		.lport = q->p.lport & t->lport_mask,
 	};
 
 	return bpf_map_lookup_elem(&rules4, &key);
 }
 
 static __always_inline struct bp_elem *lookup6(
-	const struct query *q, const struct bp_tuple *t, const __u8 dir)
+	const struct query *q, const struct bp_tuple *t, const __u8 dir, __u32 slot)
 {
 	struct bp_key6 key = {
 		.tuple = dir << 6 | q->tuple,
-		.slot = q->slot,
-		.proto = t->flags & BPT_PROTO ? q->p.proto : 0,
-		.rport = t->flags & BPT_RPORT ? q->p.rport : 0,
-		.lport = t->flags & BPT_LPORT ? q->p.lport : 0,
+		.slot = slot,
+		.proto = q->p.proto & t->proto_mask,
+		.rport = q->p.rport & t->rport_mask,
+		.lport = q->p.lport & t->lport_mask,
 	};
 
 #pragma unroll
@@ -177,11 +170,11 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
 		count_elem(e, q->packets, q->bytes);
 		return;
 	}
-	if (s->best &&
-		(e->rank < q->best_rank || (e->rank == q->best_rank && e->rule > s->best->rule)))
+	if (e->rank < q->best_rank || (e->rank == q->best_rank && e->rule > q->best_rule))
 		return;
 	s->best = e;
 	q->best_rank = e->rank;
+	q->best_rule = e->rule;
 }
 
 /*
@@ -197,59 +190,71 @@ static __always_inline __u32 lowest_bit(__u64 word)
 	return word * 0x0101010101010101ULL >> 56;
 }
 
-/* One probe. Returns 1 when the search is over. */
-static __always_inline long search_step(struct search *s, const __u8 dir, const __u8 family)
+/* Looks at one element: the next of the tuple's chain, or the first of the next tuple's. */
+static __always_inline void probe(struct search *s, const __u8 dir, const __u8 family)
 {
 	struct query *q = s->q;
 	const struct bp_tuple *t;
 	struct bp_elem *e;
+	__u32 slot = q->slot;
 
-	if (!q->slot) {
-		if (!q->todo)
-			return 1;
+	if (!slot) {
 		q->tuple = lowest_bit(q->todo);
 		q->todo &= q->todo - 1;
 	}
+	q->slot = 0;
 	t = &s->tables->tuple[dir][family][q->tuple & (BP_TUPLES - 1)];
-	if (!q->slot && !tuple_worth(q, t))
-		return 0;
-	e = family == BP_V4 ? lookup4(q, t, dir) : lookup6(q, t, dir);
-	if (e && elem_matches(q, e, t->flags, s->ctx))
+	if (t->flags & q->lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
+		return;
+	e = family == BP_V4 ? lookup4(q, t, dir, slot) : lookup6(q, t, dir, slot);
+	if (!e)
+		return;
+	if (elem_matches(q, e, t->flags, s->ctx))
 		take(s, e, t->kind);
-	q->slot = e && q->slot + 1 < t->chain ? q->slot + 1 : 0;
-	return 0;
+	if (slot + 1 < t->chain)
+		q->slot = slot + 1;
 }
 
-static long step_in4(__u32 index, struct search *s)
+/* Returns 1 when nothing is left to look at. */
+static __always_inline long step(struct search *s, const __u8 dir, const __u8 family)
 {
-	return search_step(s, BP_IN, BP_V4);
+	probe(s, dir, family);
+	return !s->q->todo && !s->q->slot;
 }
 
-static long step_in6(__u32 index, struct search *s)
+static __always_inline long step_in4(__u32 index, struct search *s)
 {
-	return search_step(s, BP_IN, BP_V6);
+	return step(s, BP_IN, BP_V4);
+}
+
+static __always_inline long step_in6(__u32 index, struct search *s)
+{
+	return step(s, BP_IN, BP_V6);
+}
+
+static __always_inline void search_on(
+	struct search *s, long (*step)(__u32, struct search *), const int inline_steps)
+{
+	for (int i = 0; i < inline_steps; i++)
+		if (step(i, s))
+			return;
+	bpf_loop(LOOP_STEPS, step, s, 0);
 }
 
 /* Probes the tuples of the set `todo` and leaves the best element, or NULL, in s->best. */
-static __always_inline void search(struct search *s, __u64 todo)
+static __always_inline void search(struct search *s, __u64 todo, const int inline_steps)
 {
-	struct query *q = s->q;
-
 	s->best = NULL;
-	q->best_rank = 0;
-	q->todo = todo;
-	q->slot = 0;
+	s->q->best_rank = 0;
+	s->q->best_rule = 0;
+	s->q->todo = todo;
+	s->q->slot = 0;
 	if (!todo)
 		return;
-	if (!have_loop) {
-		for (int i = 0; i < PLAIN_STEPS; i++)
-			if (q->p.family == BP_V4 ? step_in4(0, s) : step_in6(0, s))
-				break;
-	} else if (q->p.family == BP_V4) {
-		bpf_loop(LOOP_STEPS, step_in4, s, 0);
-	} else {
-		bpf_loop(LOOP_STEPS, step_in6, s, 0);
-	}
+	if (s->q->p.family == BP_V4)
+		search_on(s, step_in4, inline_steps);
+	else
+		search_on(s, step_in6, inline_steps);
 }
 
 #endif

@@ -45,8 +45,8 @@ enum bp_tuple_flags {
 	BPT_RRANGE = 1 << 3, /* remote port is compared with rport_lo..rport_hi of the element */
 	BPT_LRANGE = 1 << 4, /* local port likewise */
 	BPT_ME = 1 << 5,     /* the local end is this host itself */
-	BPT_BARE =
-		1 << 6, /* filters with nothing but direction and interface: match the unreadable */
+	BPT_FIELDS = 1 << 6, /* it asks for anything at all beside direction and interface */
+	BPT_PORTS = 1 << 7,  /* no protocol, but ports: one that has ports */
 };
 #define BPT_L4 (BPT_RPORT | BPT_LPORT | BPT_RRANGE | BPT_LRANGE) /* ports or type must be known */
 
@@ -86,12 +86,18 @@ struct bp_elem {
 	__u8 action, pad[3];
 };
 
-/* lmask, rmask: network order, IPv4 in [0]. bound: no rank in the tuple is higher. */
+/*
+ * What of a packet stands in the key: each field, masked. Addresses in network order, IPv4 in [0].
+ * bound: no rank in the tuple is higher.
+ */
 struct bp_tuple {
 	__u64 bound;
 	__u32 rmask[4], lmask[4];
+	__u16 rport_mask, lport_mask;
+	__u8 proto_mask;
+	__u8 flags, rlen, llen;
 	__u32 chain; /* most elements of one key: 1 = slot 0 only */
-	__u8 flags, rlen, llen, kind;
+	__u32 kind;
 };
 
 /*
@@ -181,7 +187,7 @@ static inline __u64 bp_rank(const struct bp_rank_of *r)
 _Static_assert(sizeof(struct bp_key4) == 16, "bp_key4");
 _Static_assert(sizeof(struct bp_key6) == 40, "bp_key6");
 _Static_assert(sizeof(struct bp_elem) == 56, "bp_elem");
-_Static_assert(sizeof(struct bp_tuple) == 48, "bp_tuple");
+_Static_assert(sizeof(struct bp_tuple) == 56, "bp_tuple");
 _Static_assert(sizeof(struct bp_ctl) == 32, "bp_ctl");
 
 #endif

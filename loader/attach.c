@@ -173,7 +173,7 @@ static int create_link(const struct kernel *k, const struct nl_link *link, __u32
 	return rc;
 }
 
-static int can_attach(const struct nl_link *link, struct diag *diag)
+int attach_check(const struct nl_link *link, struct diag *diag)
 {
 	if (link->loopback)
 		return diag_set(diag, DIAG_USAGE, EINVAL,
@@ -193,7 +193,7 @@ int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_
 	enum attach_mode *how, char *why, size_t size, struct diag *diag)
 {
 	char *dir = links_dir();
-	int rc = can_attach(link, diag), native = 0;
+	int rc = attach_check(link, diag), native = 0;
 
 	if (!rc)
 		rc = dir ? dir_make(dir, diag) : -ENOMEM;

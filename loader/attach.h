@@ -32,6 +32,9 @@ const struct attached *attached_find(const struct attached_list *list, int ifind
 /* Whether anything is; stops at the first. */
 bool attached_any(void);
 
+/* Whether we may attach there at all: no loopback, no foreign program (-EBUSY, the diag names it). */
+int attach_check(const struct nl_link *link, struct diag *diag);
+
 /*
  * Attaches to one interface. *how: what it came to; why: a sentence on that choice, of at least
  * 256 bytes. A foreign XDP program is left alone: -EBUSY, and the diag names it.
@@ -43,8 +46,8 @@ void detach_all(void);
 
 /* The remembered interfaces. */
 struct remembered {
-	char *name; /* or a pattern, as for fnmatch(3) */
-	enum attach_mode mode;
+	char *name;	       /* or a pattern, as for fnmatch(3) */
+	enum attach_mode mode; /* ATTACH_NONE: detached, although a pattern holds it */
 };
 struct remembered_list {
 	struct remembered *v;
@@ -54,7 +57,9 @@ int remembered_load(struct remembered_list *list, struct diag *diag);
 int remembered_save(const struct remembered_list *list, struct diag *diag);
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
 void remembered_remove(struct remembered_list *list, const char *name);
-/* The entry that the name is equal to or matches; NULL: none. */
+/* Takes back what ATTACH_NONE says of the names that are equal to or match the word. */
+void remembered_readmit(struct remembered_list *list, const char *word);
+/* The entry that the name is equal to, or else matches; NULL: it is not to be filtered. */
 const struct remembered *remembered_find(const struct remembered_list *list, const char *name);
 void remembered_free(struct remembered_list *list);
 

@@ -113,10 +113,10 @@ static void say_choices(const struct args *args, const struct link_choices *c)
 			jw_bool(&j, "already", choice->already);
 			jw_str(&j, "why", choice->why);
 			jw_object_end(&j);
-		} else if (args->given & OPT_DRY_RUN) {
-			printf("Would attach %s.\n", choice->link->name);
 		} else if (choice->already) {
 			printf("%s is already attached: %s XDP.\n", choice->link->name, how);
+		} else if (args->given & OPT_DRY_RUN) {
+			printf("Would attach %s.\n", choice->link->name);
 		} else {
 			printf("Attached %s: %s XDP (%s).\n", choice->link->name, how, choice->why);
 		}
@@ -128,16 +128,35 @@ static void say_choices(const struct args *args, const struct link_choices *c)
 }
 
 /* Words are remembered as they were given: a pattern is one. */
-static int remember(const struct args *args, enum attach_mode mode, bool keep, struct diag *diag)
+static int remember(const struct args *args, enum attach_mode mode, struct diag *diag)
 {
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
 
 	for (int w = 0; w < args->n && !rc; w++) {
-		if (keep)
-			rc = remembered_add(&list, args->words[w], mode);
-		else
-			remembered_remove(&list, args->words[w]);
+		remembered_readmit(&list, args->words[w]);
+		rc = remembered_add(&list, args->words[w], mode);
+	}
+	if (!rc)
+		rc = remembered_save(&list, diag);
+	remembered_free(&list);
+	return rc;
+}
+
+/* A pattern that stands on does not bring back what was taken out of it. */
+static int forget(const struct args *args, const struct link_choices *c, struct diag *diag)
+{
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
+
+	for (int w = 0; w < args->n && !rc; w++) {
+		remembered_readmit(&list, args->words[w]);
+		remembered_remove(&list, args->words[w]);
+	}
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		remembered_remove(&list, c->v[i].link->name);
+		if (remembered_find(&list, c->v[i].link->name))
+			rc = remembered_add(&list, c->v[i].link->name, ATTACH_NONE);
 	}
 	if (!rc)
 		rc = remembered_save(&list, diag);
@@ -172,13 +191,15 @@ int cmd_attach(const struct args *args, struct diag *diag)
 		rc = nl_links_get(&links);
 	if (!rc)
 		rc = choose(args, &links, mode, &choices, diag);
+	if (!rc && dry_run)
+		rc = choices_check(&choices, diag);
 	if (!rc && !dry_run) {
 		rc = choices_attach(&host, &choices, diag);
 		/* Boot, or an upgrade, may have left the policy on disk alone. */
 		if (!rc && !host_in_step(&host))
 			rc = host_rebuild(&host, diag);
 		if (!rc)
-			rc = remember(args, mode, true, diag);
+			rc = remember(args, mode, diag);
 		if (rc)
 			choices_undo(&choices);
 	}
@@ -207,7 +228,7 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 		bool found = false;
 
 		for (size_t i = 0; i < list.n; i++)
-			found |= !strcmp(list.v[i].name, word);
+			found |= list.v[i].mode != ATTACH_NONE && !strcmp(list.v[i].name, word);
 		for (size_t i = 0; i < attached->n && !rc; i++) {
 			const struct nl_link *link = nl_by_index(links, attached->v[i].ifindex);
 
@@ -269,7 +290,7 @@ int cmd_detach(const struct args *args, struct diag *diag)
 	/* Forgotten first: a full disk must not leave a host that differs from what it remembers.
 	 */
 	if (!rc && !dry_run)
-		rc = remember(args, ATTACH_AUTO, false, diag);
+		rc = forget(args, &choices, diag);
 	for (size_t i = 0; i < choices.n && !rc && !dry_run; i++)
 		rc = detach_link(choices.v[i].link->ifindex, diag);
 	if (!rc)

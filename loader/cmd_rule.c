@@ -9,6 +9,7 @@
 
 #include "apply.h"
 #include "command.h"
+#include "dirs.h"
 #include "json.h"
 #include "links.h"
 #include "spec.h"
@@ -66,8 +67,8 @@ static int attach_first(struct host *host, struct nl_links *links, struct link_c
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
 	rc = choices_default(links, choices, diag);
-	if (!rc && !dry_run)
-		rc = choices_attach(host, choices, diag);
+	if (!rc)
+		rc = dry_run ? choices_check(choices, diag) : choices_attach(host, choices, diag);
 	return rc;
 }
 
@@ -138,13 +139,13 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 		rc = refuse_off(&host, args, diag);
 	if (!rc)
 		rc = attach_first(&host, &links, &choices, opts.dry_run, diag);
-	if (!rc) {
+	/* Before the rule: whoever dies in between leaves nothing that would not survive a reboot. */
+	if (!rc && choices.n && !opts.dry_run)
+		rc = choices_remember(&choices, diag);
+	if (!rc)
 		rc = apply_add(&host, rule, &opts, &applied, diag);
-		if (!rc && choices.n && !opts.dry_run)
-			rc = choices_remember(&choices, diag);
-		if (rc)
-			choices_undo(&choices);
-	}
+	if (rc && !opts.dry_run)
+		choices_undo(&choices);
 	if (!rc && !(args->given & OPT_JSON))
 		say_attached(&choices);
 	if (!rc)
@@ -230,20 +231,49 @@ static void say_removed(const struct args *args, const uint32_t *ids, size_t n)
 	jw_object_end(&j);
 }
 
+/* The absolute path of a file that may be gone by now. */
+static char *absolute(const char *file)
+{
+	char *path = realpath(file, NULL), *copy, *dir, *name;
+
+	if (path || errno != ENOENT)
+		return path;
+	copy = strdup(file);
+	name = copy ? strrchr(copy, '/') : NULL;
+	if (name)
+		*name++ = '\0';
+	dir = realpath(name ? (*copy ? copy : "/") : ".", NULL);
+	if (copy && dir)
+		path = path_join(dir, "%s", name ? name : copy);
+	free(dir);
+	free(copy);
+	return path;
+}
+
 /* Paths are kept absolute, so that a list is found again from any directory. */
-static int absolute_lists(struct rule *rule)
+static void absolute_lists(struct rule *rule)
 {
 	struct end *ends[] = { &rule->from, &rule->to };
 
 	for (int i = 0; i < 2; i++) {
-		char *path = ends[i]->kind == END_FILE ? realpath(ends[i]->file, NULL) : NULL;
+		char *path = ends[i]->kind == END_FILE ? absolute(ends[i]->file) : NULL;
 
 		if (path) {
 			free(ends[i]->file);
 			ends[i]->file = path;
 		}
 	}
-	return 0;
+}
+
+/* No such rule: all that was said of it is the place. */
+static void place_unknown(const struct args *args, struct diag *diag)
+{
+	if (args->id)
+		diag_place(diag, args->id, 0, strlen(args->id));
+	else
+		args_place(args, 0, diag);
+	if (diag->text)
+		diag->width = strlen(diag->text);
 }
 
 static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
@@ -255,14 +285,14 @@ static int remove_rule(const struct args *args, const struct rule *rule, int act
 	size_t n = 0;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
-	if (!rc)
-		rc = refuse_off(&host, args, diag);
 	if (!rc && rule)
 		rc = apply_remove(&host, rule, action, &opts, &ids, &n, diag);
 	else if (!rc)
 		rc = apply_remove_id(&host, id, &opts, diag);
 	if (!rc)
 		say_removed(args, rule ? ids : &id, rule ? n : 1);
+	else if (diag->kind == DIAG_UNKNOWN)
+		place_unknown(args, diag);
 	free(ids);
 	host_close(&host);
 	return rc;
@@ -283,10 +313,10 @@ int cmd_remove(const struct args *args, struct diag *diag)
 		return rc ? rc : remove_rule(args, NULL, -1, id, diag);
 	}
 	rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
-	if (!rc)
-		rc = absolute_lists(rule);
-	if (!rc)
+	if (!rc) {
+		absolute_lists(rule);
 		rc = remove_rule(args, rule, has_action ? (int)rule->action : -1, 0, diag);
+	}
 	rule_free(&rule);
 	return rc;
 }

@@ -138,7 +138,7 @@ static uint64_t rank_of(const struct filter *f, const struct rule *rule)
 static void make_shadow(struct filter *f)
 {
 	f->shape.kind = BP_SHADOW;
-	f->shape.flags &= ~BPT_L4;
+	f->shape.flags &= ~(BPT_L4 | BPT_PORTS);
 	f->rport = f->lport = (struct port_range){ 1, 0 };
 }
 
@@ -166,8 +166,10 @@ static int emit(const struct walk *w, int family, const struct prefix *remote,
 		f.proto = rule->proto;
 	}
 	set_ports(&f, rule, rport, lport);
-	if (!f.shape.flags && !remote && !local)
-		f.shape.flags |= BPT_BARE;
+	if (f.shape.flags || remote || local)
+		f.shape.flags |= BPT_FIELDS;
+	if (f.shape.flags & BPT_L4 && !(f.shape.flags & BPT_PROTO))
+		f.shape.flags |= BPT_PORTS;
 	f.rank = rank_of(&f, rule);
 	if (w->shadow)
 		make_shadow(&f);
@@ -324,6 +326,9 @@ void shape_tuple(const struct shape *shape, struct bp_tuple *tuple)
 		.kind = shape->kind,
 		.rlen = shape->rlen,
 		.llen = shape->llen,
+		.proto_mask = shape->flags & BPT_PROTO ? 0xff : 0,
+		.rport_mask = shape->flags & BPT_RPORT ? 0xffff : 0,
+		.lport_mask = shape->flags & BPT_LPORT ? 0xffff : 0,
 		.chain = 1,
 	};
 	mask_bits(tuple->rmask, shape->rlen);

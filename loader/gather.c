@@ -113,7 +113,8 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 						: "XDP without the driver's help: slower");
 	}
 	for (size_t i = 0; i < remembered->n && !rc; i++) {
-		if (nl_by_name(links, remembered->v[i].name) ||
+		if (remembered->v[i].mode == ATTACH_NONE ||
+			nl_by_name(links, remembered->v[i].name) ||
 			strpbrk(remembered->v[i].name, "*?["))
 			continue;
 		rc = add_interface(st, remembered->v[i].name, 0, &out);
@@ -191,6 +192,11 @@ static int gather_filters(const struct host *host, struct status *st, struct dia
 	const struct generation *gen = host->kernel ? host->kernel->gen : NULL;
 	struct filters f = { .st = st, .tables = gen ? gen->tables : NULL };
 	int rc = gen ? generation_walk(gen, add_filter, &f, diag) : 0;
+
+	if (!rc && !st->filters) /* asked for, and there is none */
+		st->filters = calloc(1, sizeof(*st->filters));
+	if (!st->filters)
+		rc = rc ? rc : -ENOMEM;
 
 	if (!rc && st->n_listed)
 		qsort(st->filters, st->n_listed, sizeof(*st->filters), by_elem);

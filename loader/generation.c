@@ -111,8 +111,6 @@ static int fill(struct generation *gen, const struct plan *plan, struct diag *di
 
 static void set_features(struct filter_bpf *skel)
 {
-	skel->rodata->have_loop =
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL) == 1;
 	skel->rodata->have_frags =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (!skel->rodata->have_frags)

@@ -22,43 +22,73 @@ int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_
 	return 0;
 }
 
-int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
+int choices_check(struct link_choices *c, struct diag *diag)
 {
 	struct attached_list attached = {};
-	int rc = host_kernel(host, diag);
+	int rc = attached_get(&attached, diag);
 
-	if (!rc)
-		rc = attached_get(&attached, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
 		const struct attached *is = attached_find(&attached, choice->link->ifindex);
 
-		if (is && (choice->mode == ATTACH_AUTO || choice->mode == is->how)) {
+		if (!is) {
+			rc = attach_check(choice->link, diag);
+		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how) {
 			choice->already = true;
 			choice->how = is->how;
-			continue;
-		}
-		if (is)
+		} else {
 			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
-				"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
-				"that",
+				"%s is attached in %s mode; 'bpfpol detach %s' first, to change that",
 				choice->link->name, attach_mode_name(is->how), choice->link->name);
-		else
-			rc = attach_link(host->kernel, choice->link, choice->mode, &choice->how,
-				choice->why, sizeof(choice->why), diag);
+		}
+	}
+	free(attached.v);
+	return rc;
+}
+
+int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
+{
+	int rc = choices_check(c, diag);
+
+	/* Only now: what is refused leaves nothing in the kernel. */
+	if (!rc)
+		rc = host_kernel(host, diag);
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		struct link_choice *choice = &c->v[i];
+
+		if (choice->already)
+			continue;
+		rc = attach_link(host->kernel, choice->link, choice->mode, &choice->how,
+			choice->why, sizeof(choice->why), diag);
 		if (rc)
 			choice->how = ATTACH_NONE;
 	}
-	free(attached.v);
 	if (rc)
 		choices_undo(c);
 	return rc;
+}
+
+static void forget(const struct link_choices *c, struct diag *diag)
+{
+	struct remembered_list list;
+	bool any = false;
+	int rc = remembered_load(&list, diag);
+
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		if (c->v[i].remembered)
+			remembered_remove(&list, c->v[i].link->name);
+		any |= c->v[i].remembered;
+	}
+	if (!rc && any)
+		remembered_save(&list, diag);
+	remembered_free(&list);
 }
 
 void choices_undo(const struct link_choices *c)
 {
 	struct diag ignored = {};
 
+	forget(c, &ignored);
 	for (size_t i = 0; i < c->n; i++)
 		if (c->v[i].how != ATTACH_NONE && !c->v[i].already)
 			detach_link(c->v[i].link->ifindex, &ignored);
@@ -82,14 +112,17 @@ int choices_default(const struct nl_links *links, struct link_choices *c, struct
 	return rc;
 }
 
-int choices_remember(const struct link_choices *c, struct diag *diag)
+int choices_remember(struct link_choices *c, struct diag *diag)
 {
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
 
-	for (size_t i = 0; i < c->n && !rc; i++)
-		if (!remembered_find(&list, c->v[i].link->name))
-			rc = remembered_add(&list, c->v[i].link->name, c->v[i].mode);
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		if (remembered_find(&list, c->v[i].link->name))
+			continue;
+		rc = remembered_add(&list, c->v[i].link->name, c->v[i].mode);
+		c->v[i].remembered = !rc;
+	}
 	if (!rc)
 		rc = remembered_save(&list, diag);
 	remembered_free(&list);

@@ -11,6 +11,7 @@ struct link_choice {
 	enum attach_mode mode; /* asked for */
 	enum attach_mode how;  /* came to; ATTACH_NONE before */
 	bool already;	       /* was attached before */
+	bool remembered;       /* choices_remember() has added it */
 	char why[256];
 };
 
@@ -20,14 +21,16 @@ struct link_choices {
 };
 
 int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_mode mode);
+/* Whether all of them can be attached; marks those that are. */
+int choices_check(struct link_choices *c, struct diag *diag);
 /* Attaches all of them, or on failure none that was not attached before. */
 int choices_attach(struct host *host, struct link_choices *c, struct diag *diag);
-/* Takes off again what choices_attach() put on. */
+/* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
 void choices_undo(const struct link_choices *c);
 /* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
 int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
 /* Adds them to what is remembered on disk. */
-int choices_remember(const struct link_choices *c, struct diag *diag);
+int choices_remember(struct link_choices *c, struct diag *diag);
 void choices_free(struct link_choices *c);
 
 #endif

@@ -9,6 +9,12 @@
 #include "attach.h"
 #include "dirs.h"
 
+static int parse_mode(const char *word, enum attach_mode *mode)
+{
+	*mode = ATTACH_NONE;
+	return strcmp(word, attach_mode_name(ATTACH_NONE)) ? attach_mode_parse(word, mode) : 0;
+}
+
 static int parse(struct remembered_list *list, char *text)
 {
 	int rc = 0;
@@ -17,7 +23,7 @@ static int parse(struct remembered_list *list, char *text)
 		char *blank = strrchr(line, ' ');
 		enum attach_mode mode;
 
-		if (!blank || attach_mode_parse(blank + 1, &mode))
+		if (!blank || parse_mode(blank + 1, &mode))
 			continue; /* of another version: not ours to understand */
 		*blank = '\0';
 		rc = remembered_add(list, line, mode);
@@ -97,12 +103,33 @@ void remembered_remove(struct remembered_list *list, const char *name)
 	list->n = kept;
 }
 
+void remembered_readmit(struct remembered_list *list, const char *word)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].mode != ATTACH_NONE || fnmatch(word, list->v[i].name, 0))
+			list->v[kept++] = list->v[i];
+		else
+			free(list->v[i].name);
+	}
+	list->n = kept;
+}
+
 const struct remembered *remembered_find(const struct remembered_list *list, const char *name)
 {
-	for (size_t i = 0; i < list->n; i++)
-		if (!fnmatch(list->v[i].name, name, 0))
-			return &list->v[i];
-	return NULL;
+	const struct remembered *found = NULL;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct remembered *r = &list->v[i];
+		bool equal = !strcmp(r->name, name);
+
+		if (equal || (!found && !fnmatch(r->name, name, 0)))
+			found = r;
+		if (equal)
+			break;
+	}
+	return found && found->mode != ATTACH_NONE ? found : NULL;
 }
 
 void remembered_free(struct remembered_list *list)

@@ -120,6 +120,18 @@ static void put_prefix(struct jw *j, const char *key, int family, const void *by
 	jw_str(j, key, buf);
 }
 
+static void put_ports(struct jw *j, const char *key, uint16_t lo, uint16_t hi)
+{
+	if (hi < lo) {
+		jw_null(j, key);
+		return;
+	}
+	jw_array(j, key);
+	jw_u64(j, NULL, lo);
+	jw_u64(j, NULL, hi);
+	jw_array_end(j);
+}
+
 static void put_filter(struct jw *j, const struct status_filter *f)
 {
 	const union filter_key *k = &f->key;
@@ -139,6 +151,8 @@ static void put_filter(struct jw *j, const struct status_filter *f)
 		jw_u64(j, "protocol", v4 ? k->v4.proto : k->v6.proto);
 	else
 		jw_null(j, "protocol");
+	put_ports(j, "remote_ports", f->elem.rport_lo, f->elem.rport_hi);
+	put_ports(j, "local_ports", f->elem.lport_lo, f->elem.lport_hi);
 	jw_u64(j, "ifindex", f->elem.ifindex);
 	jw_u64(j, "packets", f->elem.packets);
 	jw_u64(j, "bytes", f->elem.bytes);

@@ -55,7 +55,9 @@ blocked dst=255.255.255.255
 blocked dst=224.0.0.251
 blocked src=fd77::1 dst=ff02::fb
 blocked "src=$TX4" dst=10.77.0.255
-# What this host forwards is not its own. (While it does not forward, the kernel cannot tell.)
+# What this host forwards is not its own. (While it does not forward, the kernel cannot tell; nor
+# where there is no route.)
+run_in rx ip -6 route add default via "$TX6"
 run_in rx sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 passes dst=203.0.113.1
 passes src=fd77::1 dst=2001:db8::7

@@ -17,7 +17,7 @@ TABLE="
 2|me|block from me to any in
 2|type|block tcp type 8
 2|port|block icmp to any port 8
-2|rule|block
+2|what to block|block
 2|bolck|bolck udp/1434
 2|--frobnicate|block --frobnicate udp/1434
 2|log|block log

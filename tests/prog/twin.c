@@ -39,24 +39,55 @@ static void name_list(const struct rule *rule, struct end *end, char which)
 		must(NULL);
 }
 
-/* Small ones most often: there each rule decides more. */
-struct policy *draw_policy(struct gen *g)
+/* Any address, or of one family: equal in rank, though not in what they match. */
+static void any_end(struct gen *g, struct end *end)
+{
+	free(end->file);
+	free(end->list.v);
+	free(end->ports.v);
+	*end = (struct end){ .kind = END_ANY };
+	if (gen_chance(g, 30)) {
+		end->kind = END_PREFIX;
+		end->prefix.family = gen_chance(g, 50) ? 4 : 6;
+	}
+}
+
+static void any_rule(struct gen *g, struct rule *rule)
+{
+	rule->proto = PROTO_ANY;
+	rule->type = rule->code = -1;
+	any_end(g, &rule->from);
+	any_end(g, &rule->to);
+	if (rule->from.kind == END_PREFIX && rule->to.kind == END_PREFIX)
+		rule->to.prefix.family = rule->from.prefix.family;
+}
+
+/* What gen_policy() does not draw, or too seldom. */
+static void vary(struct gen *g, struct rule *rule)
 {
 	/* Legal in rules, and IPv4's alone: IPv6 walks over them. */
 	static const uint8_t walked[] = { IPPROTO_AH, 135, 139, 140 };
+
+	if (gen_chance(g, 8))
+		any_rule(g, rule);
+	if (rule->proto == IPPROTO_AH)
+		rule->proto = PICK(g, walked);
+	if (rule->proto == IPPROTO_ICMPV6 && rule->type == 135) /* the edges of what is exempt */
+		rule->type = 132 + gen_below(g, 6);
+	name_list(rule, &rule->from, 'f');
+	name_list(rule, &rule->to, 't');
+}
+
+/* Small ones most often: there each rule decides more. */
+struct policy *draw_policy(struct gen *g)
+{
 	static const unsigned int sizes[] = { 2, 4, 8, 8, 20, 60 };
 	struct policy *policy;
 	size_t i;
 
 	gen_policy(g, &policy, PICK(g, sizes));
-	for (i = 0; i < policy->n; i++) {
-		struct rule *rule = policy->rules[i];
-
-		if (rule->proto == IPPROTO_AH)
-			rule->proto = PICK(g, walked);
-		name_list(rule, &rule->from, 'f');
-		name_list(rule, &rule->to, 't');
-	}
+	for (i = 0; i < policy->n; i++)
+		vary(g, policy->rules[i]);
 	return policy;
 }
 
@@ -65,7 +96,7 @@ static int run_round(const struct world *w, struct gen *g, size_t n, struct cove
 	static uint8_t data[FRAMES_MOST][GEN_ROOM];
 	static struct sample v[FRAMES_MOST];
 	struct policy *policy = draw_policy(g);
-	struct round round = { .policy = policy, .v = v, .n = n };
+	struct round round = { .policy = policy, .v = v, .n = n, .early = gen_chance(g, 50) };
 	size_t i, bad;
 	int rc;
 

@@ -48,6 +48,7 @@ struct sample {
 
 struct round {
 	const struct policy *policy;
+	bool early; /* compiled before any of its rules expired */
 	const struct sample *v;
 	size_t n;
 };

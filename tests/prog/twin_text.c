@@ -2,6 +2,7 @@
 /*
  * A round as text, by lines:
  *	forwarding on|off
+ *	compiled early|late			before or after rules expired
  *	list NAME PREFIX...			what @NAME holds
  *	[dynamic] [timed|expired] RULE		ids are given from 1
  *	on IFACE				by which the frames below come in
@@ -50,6 +51,7 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 	size_t i, b;
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
+	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
 	for (i = 0; i < round->policy->n; i++) {
 		fprintf(out, "# rule %u:\n", round->policy->rules[i]->id);
 		print_rule(w, round->policy->rules[i], out);
@@ -77,6 +79,7 @@ struct reading {
 	struct sample *v;
 	size_t n;
 	unsigned int iface;
+	bool early;
 };
 
 static bool word(char **line, const char *w)
@@ -174,6 +177,10 @@ static int read_line(struct reading *r, char *line)
 		return 0;
 	if (word(&line, "forwarding"))
 		return world_forwarding(r->w, !strcmp(line, "on"));
+	if (word(&line, "compiled")) {
+		r->early = !strcmp(line, "early");
+		return 0;
+	}
 	if (word(&line, "list"))
 		return read_list(r, line);
 	if (word(&line, "on")) {
@@ -219,12 +226,12 @@ static void reading_free(struct reading *r)
 int round_replay(struct world *w, const char *path)
 {
 	struct reading r = { .w = w, .policy = must(policy_new("replay")) };
-	struct round round;
+	struct round round = { 0 };
 	size_t bad;
 	int rc = read_round(&r, path);
 
 	if (!rc) {
-		round = (struct round){ .policy = r.policy, .v = r.v, .n = r.n };
+		round = (struct round){ .policy = r.policy, .v = r.v, .n = r.n, .early = r.early };
 		rc = round_run(w, &round, NULL, stdout, &bad);
 		if (rc == -E2BIG)
 			printf("# too many tuples, or too long a chain\n");

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Frames that are sent and seen to arrive; a part of lib.sh. Words are KEY=VALUE, the last of a key
+# counts:
+#	src-mac dst-mac src dst proto (udp tcp icmp icmp6 sctp dccp udplite gre or a number)
+#	sport dport type code len (of the payload) first (its first byte) vlan (repeatable)
+#	frag=OFFSET[+] (in bytes; + more follow) cut (bytes that are left of the frame)
+
+# sniffed HEX...: what came out at the other end, a line each.
+sniffed() {
+	local fd pid seen status
+
+	exec {fd}< <(run_in rx "$PKT" sniff "${RX:-rx0}")
+	pid=$!
+	read -r -u "$fd" seen
+	run_in tx "$PKT" send "${TX:-tx0}" "$@"
+	seen=$(cat <&"$fd")
+	exec {fd}<&-
+	wait "$pid"
+	status=$?
+	[ $status -eq 0 ] || seen="sniff: exit $status"
+	printf '%s\n' "$seen"
+}
+
+# arrivals LINE HEX...: how many frames that sniff prints as LINE came out at the other end.
+arrivals() {
+	local line=$1 seen
+
+	shift
+	seen=$(sniffed "$@")
+	case $seen in
+	sniff:*) echo "$seen" ;;
+	*) grep -cxF -- "$line" <<<"$seen" ;;
+	esac
+}
+
+# frame KEY=VALUE...: in hex.
+frame() {
+	"$PKT" build "${ETHER[@]}" "$@"
+}
+
+# verdicts HEX...: p for each that passes, b for each that does not; no two may look alike to sniff.
+verdicts() {
+	local seen hex
+
+	seen=$(sniffed "$@")
+	for hex; do
+		if grep -qxF -- "$("$PKT" line "$hex")" <<<"$seen"; then printf p; else printf b; fi
+	done
+	echo
+}
+
+# expect_arrivals WORD COUNT KEY=VALUE...
+expect_arrivals() {
+	local word=$1 count=$2 hex got
+
+	shift 2
+	hex=$("$PKT" build "${ETHER[@]}" "$@") || { nok "$word: $*" "pkt build failed"; return; }
+	got=$(arrivals "$("$PKT" line "$hex")" "$hex")
+	if [ "$got" = "$count" ]; then
+		ok "$word: $*"
+	else
+		nok "$word: $*" "arrived: $got"
+	fi
+}
+
+passes() {
+	expect_arrivals passes 1 "$@"
+}
+
+blocked() {
+	expect_arrivals blocked 0 "$@"
+}
+
+# send_frames COUNT KEY=VALUE...: and comes back when the last one has been judged.
+send_frames() {
+	local count=$1 hex i frames=()
+
+	shift
+	hex=$("$PKT" build "${ETHER[@]}" "$@") || return
+	for ((i = 0; i < count; i++)); do frames+=("$hex"); done
+	arrivals none "${frames[@]}" >/dev/null
+}

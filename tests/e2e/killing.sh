@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Kills a command at every system call by which it touches the world, for the test_killed_*.sh.
+# strace ends the process as it enters the call, so the call itself is not made.
+#
+# Before each kill the world is the old one; afterwards packets are judged by exactly the old or
+# exactly the new rules, and when the next command (`status`) has run, packets, its rules, the
+# kernel's maps and the counters all say the same.
+
+CALLS=bpf,openat,write,fsync,fdatasync,rename,unlink,unlinkat,rmdir,mkdir,mmap,flock,ftruncate
+CALLS=$CALLS,membarrier,exit_group
+KEPT=udp/1434 # a rule that stands all the time and has counted
+KEPT_SEEN=0
+export KEPT KEPT_SEEN
+
+# points COMMAND...: the calls that it makes once it has the lock, as CALL N (the Nth of that name).
+points() {
+	run_in rx strace -f -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
+	awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
+		call == "flock" { locked = 1 }
+		locked { print call, n[call] }' "$WORLD/trace"
+}
+
+# kill_at CALL N COMMAND...: exit code 137: it was killed.
+kill_at() {
+	local call=$1 n=$2
+
+	shift 2
+	run_in rx strace -f -qq -o /dev/null -e "trace=$call" \
+		-e "inject=$call:signal=KILL:when=$n" "$BPFPOL" "$@" >/dev/null 2>&1
+}
+
+# The frames by which old and new rules differ, then one of KEPT and one that no rule blocks.
+# probe OLD NEW: the verdict on FRAMES must be one of them; it is left in SEEN as old or new.
+probe() {
+	local got
+
+	got=$(verdicts "${FRAMES[@]}" "$KEPT_FRAME" "$FREE_FRAME")
+	KEPT_SEEN=$((KEPT_SEEN + 1))
+	case $got in
+	"$1"bp) SEEN=old ;;
+	"$2"bp) SEEN=new ;;
+	*) SEEN=$got ;;
+	esac
+}
+
+# What `status` says of the rule FILTER: old or new (it is there exactly when PRESENT says), and
+# whether the maps hold its ELEMENTS and no other rule's; and that KEPT has lost no packet.
+status_says() {
+	jq -r --arg f "$FILTER" --arg present "$PRESENT" --argjson n "$ELEMENTS" \
+		--argjson kept "$KEPT_SEEN" '
+		[.rules[] | select(.filter == $f).id] as $ids
+		| [.rules[] | select(.filter == "in udp to port 1434")][0] as $k
+		| [.filters[] | select(.rule != $k.id)] as $others
+		| (if ($ids | length) == 1 then $n else 0 end) as $expected
+		| if ($ids | length) > 1 then "twice"
+		  elif ($others | length) != $expected then "\($others | length) filters in the maps"
+		  elif ([$others[] | select(.rule != $ids[0])] | length) > 0 then "another rule in the maps"
+		  elif ($k.packets != $kept) then "counted \($k.packets), not \($kept)"
+		  elif (($ids | length) == 1) == ($present == "new") then "new" else "old" end'
+}
+
+# sweep COMMAND...: kills it at each point. The caller has set FRAMES (that the rule FILTER of
+# ELEMENTS filters blocks), and PRESENT: new when the command adds the rule, old when it removes
+# it. reset_world makes the world the old one.
+sweep() {
+	local old new call n was said before=$FAILED killed=0 kept
+
+	FREE_FRAME=$(frame dport=1433)
+	KEPT_FRAME=$(frame dport=1434)
+	kept=$(printf '%*s' "${#FRAMES[@]}" '')
+	old=${kept// /p} new=${kept// /b}
+	[ "$PRESENT" = old ] && old=${kept// /b} new=${kept// /p}
+	reset_world
+	mapfile -t POINTS < <(points "$@")
+	check "$*: ${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 20 ]
+	for point in "${POINTS[@]}"; do
+		read -r call n <<<"$point"
+		reset_world
+		kill_at "$call" "$n" "$@"
+		[ $? -eq 137 ] && killed=$((killed + 1))
+		probe "$old" "$new"
+		was=$SEEN
+		said=$(bp status --debug --json 2>&1 | status_says 2>&1)
+		probe "$old" "$new"
+		if [[ ! $was =~ ^(old|new)$ || $said != "$SEEN" || ! $SEEN =~ ^(old|new)$ ]] ||
+			[ "$was$said" = newold ]; then
+			nok "$* killed at $call $n" \
+				"packets: $was; then status: $said; then packets: $SEEN"
+		fi
+	done
+	same "$*: every kill leaves old or new" "$before" "$FAILED"
+	check "$*: killed $killed times" [ $((killed * 10)) -ge $((${#POINTS[@]} * 9)) ]
+	same "$*: one generation is pinned" 1 \
+		"$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
+}
