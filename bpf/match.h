@@ -76,6 +76,16 @@ static __always_inline bool gate_open(struct query *q, __u32 gate)
  * forwarded. NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not
  * forward, so what the kernel accepts is ours.
  */
+/* The FIB answers NOT_FWDED for any packet from such a source, wherever it goes: it is not asked.
+ */
+static __always_inline bool stays_on_link(const __u32 address[4])
+{
+	__u32 top = bpf_ntohl(address[0]);
+
+	return top >> 24 == 0xff || top >> 22 == 0xfe80 >> 6 ||
+	       (!top && !address[1] && !address[2] && address[3] == bpf_htonl(1));
+}
+
 static __always_inline bool ask_me(struct query *q, struct xdp_md *ctx)
 {
 	struct bpf_fib_lookup fib = {};
@@ -93,7 +103,8 @@ static __always_inline bool ask_me(struct query *q, struct xdp_md *ctx)
 		if ((q->p.local[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000))
 			return true;
 		fib.family = AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, q->p.remote, 16);
+		if (!stays_on_link(q->p.remote))
+			__builtin_memcpy(fib.ipv6_src, q->p.remote, 16);
 		__builtin_memcpy(fib.ipv6_dst, q->p.local, 16);
 	}
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);

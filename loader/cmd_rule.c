@@ -68,7 +68,12 @@ static int attach_first(struct host *host, struct nl_links *links, struct link_c
 		return diag_errno(diag, -rc, "cannot list the interfaces");
 	rc = choices_default(links, choices, diag);
 	if (!rc)
-		rc = dry_run ? choices_check(choices, diag) : choices_attach(host, choices, diag);
+		rc = choices_check(choices, diag);
+	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+	if (!rc && !dry_run)
+		rc = choices_remember(choices, diag);
+	if (!rc && !dry_run)
+		rc = choices_attach(host, choices, diag);
 	return rc;
 }
 
@@ -139,9 +144,6 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 		rc = refuse_off(&host, args, diag);
 	if (!rc)
 		rc = attach_first(&host, &links, &choices, opts.dry_run, diag);
-	/* Before the rule: whoever dies in between leaves nothing that would not survive a reboot. */
-	if (!rc && choices.n && !opts.dry_run)
-		rc = choices_remember(&choices, diag);
 	if (!rc)
 		rc = apply_add(&host, rule, &opts, &applied, diag);
 	if (rc && !opts.dry_run)

@@ -58,6 +58,11 @@ add_end() {
 	fi
 }
 
+# Without any pin of ours, and so without our programs.
+fresh_bpffs() {
+	umount "$WORLD/bpf" && mount -t bpf bpf "$WORLD/bpf"
+}
+
 make_world() {
 	SPACES=()
 	WORLD=$(mktemp -d "${TMPDIR:-/tmp}/bpfpol-test.XXXXXX") || exit 1

@@ -170,10 +170,10 @@ static bool is_scoped(const uint8_t *address)
 }
 
 /*
- * Where the kernel cannot tell: bpf_fib_lookup() says of every packet with a scoped end, be it the
- * source, that it is not forwarded. That is true; whether it is ours it does not say.
+ * Where the kernel cannot tell: bpf_fib_lookup() says of every packet to a scoped address that it
+ * is not forwarded. That is true; whether it is ours it does not say.
  */
-static bool is_me6(const uint8_t *from, const uint8_t *to)
+static bool is_me6(const uint8_t *to)
 {
 	size_t i;
 
@@ -181,7 +181,7 @@ static bool is_me6(const uint8_t *from, const uint8_t *to)
 		if (!memcmp(to, local6[i], 16))
 			return true;
 	}
-	return !memcmp(to, anycast6, 16) || is_scoped(to) || is_scoped(from);
+	return !memcmp(to, anycast6, 16) || is_scoped(to);
 }
 
 /* Nor without forwarding: what arrives counts as ours; see "not exact" in the contract. */
@@ -191,5 +191,5 @@ bool world_me(const struct world *w, const struct frame *frame)
 		return false;
 	if (!w->forwarding)
 		return true;
-	return frame->family == 4 ? is_me4(frame->dst) : is_me6(frame->src, frame->dst);
+	return frame->family == 4 ? is_me4(frame->dst) : is_me6(frame->dst);
 }

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What a reboot takes, pins and /run, comes back from disk; a torn journal costs its tail alone;
+# and where no bpffs is mounted, the program mounts one.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# reboot: what it leaves of us.
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+	run_in rx ip -o link show rx0 | grep -c xdp
+}
+
+rules() {
+	bp status --json | jq -c '[.rules[] | [.id, .action, .filter, .name]] | sort'
+}
+
+printf '198.51.100.1\n198.51.100.2\n2001:db8::/32\n' >"$WORLD/list"
+bp block udp/1433 >/dev/null
+bp block udp/1434 name "Slammer" >/dev/null
+bp block "@$WORLD/list" >/dev/null
+bp permit tcp/22 from "$TX4" for 1h >/dev/null
+bp block tcp/22 >/dev/null
+bp remove udp/1433 >/dev/null
+rm "$WORLD/list"
+BEFORE=$(rules)
+same "no program is left" 0 "$(reboot)"
+passes dport=1434
+expect_exit 0 bp attach rx0
+same "the same rules, with their ids" "$BEFORE" "$(rules)"
+blocked dport=1434
+blocked "${V6[@]}" dport=1434
+blocked src=198.51.100.2
+blocked src=2001:db8::7 "dst=$RX6"
+passes proto=tcp dport=22
+blocked proto=tcp dport=22 src=10.77.0.9
+passes dport=1433
+LAST=$(jq '[.[][0]] | max' <<<"$BEFORE")
+expect_exit 0 bp block udp/53
+check "ids go on" [ "$(bp status --json | jq '[.rules[].id] | max')" -gt "$LAST" ]
+
+# The first command after a reboot may also be the next rule.
+BEFORE=$(rules)
+same "no program is left" 0 "$(reboot)"
+expect_exit 0 bp block udp/54
+blocked dport=54
+blocked dport=1434
+same "the old rules too" "$BEFORE" "$(bp remove udp/54 >/dev/null; rules)"
+same "no program is left" 0 "$(reboot)"
+expect_exit 0 bp off
+expect_exit 0 bp on
+blocked dport=1434
+same "on puts them in force as well" "$BEFORE" "$(rules)"
+
+# The journal: a tail of garbage, half a record.
+JOURNAL=$BPFPOL_STATE_DIR/journal
+for damage in garbage half; do
+	bp block udp/3000 >/dev/null
+	bp block udp/3001 >/dev/null
+	case $damage in
+	garbage) printf 'xx\0yy' >>"$JOURNAL" ;;
+	half) truncate -s -9 "$JOURNAL" ;;
+	esac
+	expect_exit 0 bp block udp/4000
+	[ $damage = garbage ] && expected=bbb || expected=bpb
+	same "$damage: the rest is in force" "$expected" \
+		"$(verdicts "$(frame dport=3000)" "$(frame dport=3001)" "$(frame dport=4000)")"
+	same "$damage: and listed" "$(tr -dc b <<<"$expected" | wc -c)" \
+		"$(bp list | grep -cE 'port (3000|3001|4000)')"
+	blocked dport=1434
+	for port in 3000 3001 4000; do bp remove "udp/$port" >/dev/null 2>&1; done
+done
+# The same after a reboot, where the kernel knows nothing better.
+bp block udp/3000 >/dev/null
+bp block udp/3001 >/dev/null
+bp block udp/3002 >/dev/null
+sed -i 's/3001/3009/' "$JOURNAL"
+same "no program is left" 0 "$(reboot)"
+expect_exit 0 bp attach rx0
+blocked dport=3000
+for port in 3001 3002 3009; do passes "dport=$port"; done
+blocked dport=1434
+
+# A directory that is on no bpffs gets one of its own.
+expect_exit 0 bp off
+umount "$WORLD/bpf"
+export BPFPOL_BPFFS=$WORLD/own/pins BPFPOL_STATE_DIR=$WORLD/lib2 BPFPOL_CONF_DIR=$WORLD/etc2
+expect_exit 0 bp block udp/5000
+same "a bpffs" bpf_fs "$(stat -f -c %T "$BPFPOL_BPFFS")"
+same "for root alone" "drwx-----" "$(stat -c %.9A "$BPFPOL_BPFFS")"
+blocked dport=5000
+expect_exit 0 bp block udp/5001
+blocked dport=5001
+same "one mount" 1 "$(grep -c " $BPFPOL_BPFFS bpf " /proc/self/mounts)"
+
+finish

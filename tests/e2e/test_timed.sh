@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Rules with a deadline: the kernel ends them by itself. Their labels and log, too.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# until_passes LIMIT KEY=VALUE...: polls with packets; prints after how many ms the first passes.
+until_passes() {
+	local limit=$1 start hex
+
+	shift
+	start=$(date +%s%N)
+	hex=$(frame "$@")
+	while [ $(($(date +%s%N) - start)) -lt $((limit * 1000000)) ]; do
+		if [ "$(verdicts "$hex")" = p ]; then
+			echo $((($(date +%s%N) - start) / 1000000))
+			return
+		fi
+	done
+	echo never
+}
+
+# in_time DESC LEAST MOST MS
+in_time() {
+	check "$1 ($4 ms)" [ "$4" != never ] && check "$1: not early" [ "$4" -ge "$2" ] &&
+		check "$1: not late" [ "$4" -le "$3" ]
+}
+
+# field KEY FILTER: of the rule, from status.
+field() {
+	bp status --json | jq -r --arg f "$2" ".rules[] | select(.filter == \$f) | .$1"
+}
+
+bp block udp/1434 >/dev/null
+expect_exit 0 bp block udp/2000 for 2s
+blocked dport=2000
+blocked "${V6[@]}" dport=2000
+in_time "for 2s" 1000 3200 "$(until_passes 5000 dport=2000)"
+passes "${V6[@]}" dport=2000
+blocked dport=1434
+OUT=$(bp list)
+check "it is no longer listed" [ "$(grep -c 'port 2000' <<<"$OUT")" = 0 ]
+
+# The same again is another rule.
+expect_exit 0 bp block udp/2000 --for 1h --rule "an hour"
+blocked dport=2000
+same "--rule" "an hour" "$(field name "in udp to port 2000")"
+check "--for" [ "$(field expires_in "in udp to port 2000")" -gt 3590 ]
+check "another id" [ "$(field id "in udp to port 2000")" -gt 2 ]
+ID=$(field id "in udp to port 2000")
+# The later deadline wins; what says none is latest.
+expect_exit 0 bp block udp/2000 for 1s
+check "the later deadline wins" [ "$(field expires_in "in udp to port 2000")" -gt 3580 ]
+expect_exit 0 bp block udp/2000 for 2h name "two"
+check "a later one takes its place" [ "$(field expires_in "in udp to port 2000")" -gt 7190 ]
+same "the label is replaced" two "$(field name "in udp to port 2000")"
+expect_exit 0 bp block udp/2000
+same "none is the latest" null "$(field expires_in "in udp to port 2000")"
+expect_exit 0 bp block udp/2000 for 1s
+same "and stays" null "$(field expires_in "in udp to port 2000")"
+same "all of it is one rule" "$ID" "$(field id "in udp to port 2000")"
+blocked dport=2000
+expect_exit 0 bp remove udp/2000
+passes dport=2000
+
+# Over a rebuild, beside a list that is timed itself.
+printf '198.51.100.1\n198.51.100.2\n' >"$WORLD/list"
+expect_exit 0 bp block udp/2001 for 3s
+expect_exit 0 bp block "@$WORLD/list" for 3s log name "a list"
+blocked dport=2001
+blocked src=198.51.100.2
+OUT=$(bp list)
+expect_out 'log name "a list"'
+in_time "after a rebuild" 1500 4600 "$(until_passes 8000 src=198.51.100.2)"
+check "the other one ends too" [ "$(until_passes 2000 dport=2001)" != never ]
+passes src=198.51.100.1
+blocked dport=1434
+# What a command writes down after that no longer knows them.
+expect_exit 0 bp block "@$WORLD/list"
+same "two rules" 2 "$(bp status --json | jq '.rules | length')"
+check "in the state too" [ "$(grep -c '^rule ' "$BPFPOL_STATE_DIR/state")" = 2 ]
+
+# A timed permit in a block, and a timed shadow: cut frames.
+expect_exit 0 bp permit udp/1434 from "$TX4" for 2s
+passes dport=1434
+expect_exit 0 bp block tcp/22 for 2s
+blocked proto=6 len=6
+check "the shadow of a timed rule ends with it" [ "$(until_passes 5000 proto=6 len=6)" != never ]
+check "the permit has ended" [ "$(until_passes 10 dport=1434)" = never ]
+expect_exit 2 bp block udp/9 --for 5x
+expect_exit 2 bp block udp/9 --for 0s
+
+finish
