@@ -15,22 +15,26 @@ struct frame {
 	__u32 ifindex;
 };
 
-static __always_inline enum class read_frame(
-	const struct frame *f, struct packet *p, const __u8 dir) {
-	struct cursor c = { .pos = f->data, .end = f->end }; __u16 type = read_ethernet(&c);
+static __always_inline enum reading read_frame(
+	const struct frame *f, struct packet *p, const __u8 dir)
+{
+	struct cursor c = { .pos = f->data, .end = f->end };
+	__u16 type = read_ethernet(&c);
 	__u32 left = f->len - (c.pos - f->data);
 
-	if (type == bpf_htons(ETH_P_IP)) return read_ipv4(&c, left, p, dir);
-	if (type == bpf_htons(ETH_P_IPV6)) return read_ipv6(&c, left, p, dir);
-	return is_tag(type) ? CLASS_OPAQUE : CLASS_EXEMPT;
+	if (type == bpf_htons(ETH_P_IP))
+		return read_ipv4(&c, left, p, dir);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return read_ipv6(&c, left, p, dir);
+	return is_tag(type) ? READ_OPAQUE : READ_EXEMPT;
 }
 
 /* True: blocked. */
-static __always_inline bool judge(struct search *s, enum class class, const __u8 dir)
+static __always_inline bool judge(struct search *s, enum reading reading, const __u8 dir)
 {
 	const __u64 *live = s->tables->live[dir][s->q->p.family & (BP_FAMILIES - 1)];
 
-	if (class == CLASS_CUT) {
+	if (reading == READ_CUT) {
 		search(s, live[BP_SHADOW], 0);
 		if (s->best)
 			return true;
@@ -52,19 +56,18 @@ static __always_inline bool classify(const struct frame *f, const __u8 dir)
 		.ctx = f->ctx,
 	};
 	bool malformed, blocked = false;
-	enum class class;
+	enum reading reading;
 
 	if (!q || !s.tables)
 		return false;
 	*q = (struct query){ .me = -1, .ifindex = f->ifindex, .bytes = f->len, .packets = 1 };
-	/* Through memory: so the verifier follows one path from here on, not one per way to read.
-	 */
-	*(volatile __u32 *)&q->class = read_frame(f, &q->p, dir);
-	class = *(volatile __u32 *)&q->class;
-	malformed = class == CLASS_CUT || class == CLASS_BAD || class == CLASS_OPAQUE;
-	q->lacks = class == CLASS_OPAQUE ? 0xff : !q->p.l4 ? BPT_L4 : !q->p.ports ? BPT_PORTS : 0;
-	if (class != CLASS_EXEMPT)
-		blocked = judge(&s, class, dir);
+	/* Through memory: so the verifier follows one path from here on, not one per reading. */
+	*(volatile __u32 *)&q->reading = read_frame(f, &q->p, dir);
+	reading = *(volatile __u32 *)&q->reading;
+	malformed = reading == READ_CUT || reading == READ_BAD || reading == READ_OPAQUE;
+	q->lacks = reading == READ_OPAQUE ? 0xff : !q->p.l4 ? BPT_L4 : !q->p.ports ? BPT_PORTS : 0;
+	if (reading != READ_EXEMPT)
+		blocked = judge(&s, reading, dir);
 	count_total(dir, blocked, malformed);
 	return blocked;
 }

@@ -26,7 +26,7 @@
  */
 struct query {
 	struct packet p;
-	__u32 class; /* enum class */
+	__u32 reading; /* enum reading */
 	__u32 ifindex;
 	__u64 bytes, packets; /* that this packet counts for */
 	__u8 lacks; /* tuples with any of these flags ask for what is not known of this packet */

@@ -29,12 +29,12 @@
 #define IPPROTO_HIP 139	  /* RFC 7401 */
 #define IPPROTO_SHIM6 140 /* RFC 5533 */
 
-enum class {
-	CLASS_EXEMPT, /* not IP, or neighbour discovery: passes */
-	CLASS_WHOLE,
-	CLASS_CUT,    /* ends before its ports or type */
-	CLASS_BAD,    /* lengths lie: only the fixed header counts */
-	CLASS_OPAQUE, /* not even the fixed header: a fifth VLAN tag, a cut IP header */
+enum reading {
+	READ_EXEMPT, /* not IP, or neighbour discovery: passes */
+	READ_WHOLE,
+	READ_CUT,    /* ends before its ports or type */
+	READ_BAD,    /* lengths lie: only the fixed header counts */
+	READ_OPAQUE, /* not even the fixed header: a fifth VLAN tag, a cut IP header */
 };
 
 /* By distance, not by direction: remote is the source of what arrives. */
@@ -115,45 +115,60 @@ static const struct {
 	[IPPROTO_SHIM6] = { 1, 8, 0 },
 };
 
-static __always_inline enum class read_l4(
-	struct cursor *c, struct packet *p, const __u8 dir, const __u8 family) {
-	__u32 need = l4_header[family][p->proto]; __u16 *port = c->pos; __u8 *icmp = c->pos;
+static __always_inline enum reading read_l4(
+	struct cursor *c, struct packet *p, const __u8 dir, const __u8 family)
+{
+	__u32 need = l4_header[family][p->proto];
+	__u16 *port = c->pos;
+	__u8 *icmp = c->pos;
 
-	if (!need) return CLASS_WHOLE;
-	if (c->left < need || (__u64)c->end - (__u64)c->pos < need) return CLASS_CUT;
+	if (!need)
+		return READ_WHOLE;
+	if (c->left < need || (__u64)c->end - (__u64)c->pos < need)
+		return READ_CUT;
 	if ((void *)(port + 2) > c->end) /* known by now, but not to the verifier */
-	return CLASS_CUT;
-	p->l4 = true; if (p->proto != (family == BP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)){
-		p->ports = true; p->rport = bpf_ntohs(dir == BP_IN ? port[0] : port[1]);
-		p->lport = bpf_ntohs(dir == BP_IN ? port[1] : port[0]); return CLASS_WHOLE; }
-p->lport = icmp[0];
-p->rport = icmp[1];
-/* Router and neighbour solicitation and advertisement (RFC 4861). */
-if (family == BP_V6 && icmp[0] >= 133 && icmp[0] <= 136)
-	return CLASS_EXEMPT;
-return CLASS_WHOLE;
+		return READ_CUT;
+	p->l4 = true;
+	if (p->proto != (family == BP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		p->ports = true;
+		p->rport = bpf_ntohs(dir == BP_IN ? port[0] : port[1]);
+		p->lport = bpf_ntohs(dir == BP_IN ? port[1] : port[0]);
+		return READ_WHOLE;
+	}
+	p->lport = icmp[0];
+	p->rport = icmp[1];
+	/* Router and neighbour solicitation and advertisement (RFC 4861). */
+	if (family == BP_V6 && icmp[0] >= 133 && icmp[0] <= 136)
+		return READ_EXEMPT;
+	return READ_WHOLE;
 }
 
 /* offset: in 8-byte units. A TCP fragment at 1 could rewrite the first one's flags (RFC 3128). */
-static __always_inline enum class read_later_fragment(const struct packet *p, __u32 offset) {
-	return p->proto == IPPROTO_TCP && offset == 1 ? CLASS_CUT : CLASS_WHOLE;
+static __always_inline enum reading read_later_fragment(const struct packet *p, __u32 offset)
+{
+	return p->proto == IPPROTO_TCP && offset == 1 ? READ_CUT : READ_WHOLE;
 }
 
 /* frame_left: bytes of the frame from the IP header on, wherever they lie. */
-static __always_inline enum class read_ipv4(
-	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir) {
-	struct iphdr *ip = c->pos; __u32 header, total, offset;
+static __always_inline enum reading read_ipv4(
+	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir)
+{
+	struct iphdr *ip = c->pos;
+	__u32 header, total, offset;
 
-	if ((void *)(ip + 1) > c->end || ip->version != 4) return CLASS_OPAQUE;
+	if ((void *)(ip + 1) > c->end || ip->version != 4)
+		return READ_OPAQUE;
 	p->family = BP_V4;
 	p->proto = ip->protocol;
 	p->remote[0] = dir == BP_IN ? ip->saddr : ip->daddr;
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	if (header < sizeof(*ip) || total < header || total > frame_left) return CLASS_BAD;
+	if (header < sizeof(*ip) || total < header || total > frame_left)
+		return READ_BAD;
 	offset = bpf_ntohs(ip->frag_off) & IP_OFFSET;
-	if (offset) return read_later_fragment(p, offset);
+	if (offset)
+		return read_later_fragment(p, offset);
 	c->pos += header;
 	c->left = total - header;
 	return read_l4(c, p, dir, BP_V4);
@@ -177,21 +192,31 @@ static __always_inline bool step_extension(struct cursor *c, struct packet *p, _
 	return true;
 }
 
-static __always_inline enum class read_ipv6(
-	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir) {
-	struct ipv6hdr *ip = c->pos; __u32 offset;
+static __always_inline enum reading read_ipv6(
+	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir)
+{
+	struct ipv6hdr *ip = c->pos;
+	__u32 offset;
 
-	if ((void *)(ip + 1) > c->end || ip->version != 6) return CLASS_OPAQUE; p->family = BP_V6;
+	if ((void *)(ip + 1) > c->end || ip->version != 6)
+		return READ_OPAQUE;
+	p->family = BP_V6;
 	p->proto = ip->nexthdr;
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
-	if (c->left + sizeof(*ip) > frame_left) return CLASS_BAD; c->pos = ip + 1;
-	for (int i = 0; i < MAX_EXTENSIONS && extension[p->proto].walked; i++){
-		if (!step_extension(c, p, &offset)) return CLASS_CUT;
-		if (offset) return read_later_fragment(p, offset); }
-if (extension[p->proto].walked) return CLASS_CUT;
-return read_l4(c, p, dir, BP_V6);
+	if (c->left + sizeof(*ip) > frame_left)
+		return READ_BAD;
+	c->pos = ip + 1;
+	for (int i = 0; i < MAX_EXTENSIONS && extension[p->proto].walked; i++) {
+		if (!step_extension(c, p, &offset))
+			return READ_CUT;
+		if (offset)
+			return read_later_fragment(p, offset);
+	}
+	if (extension[p->proto].walked)
+		return READ_CUT;
+	return read_l4(c, p, dir, BP_V6);
 }
 
 #endif
