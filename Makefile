@@ -11,7 +11,9 @@
 
 PREFIX ?= /usr/local
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+# Ubuntu's /usr/sbin/bpftool is a wrapper, which asks for that of the running kernel.
+BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/lib/linux-tools/*/bpftool \
+	/usr/sbin/bpftool) bpftool)
 CFLAGS ?= -O2 -g
 VERSION := 0.1
 

@@ -33,9 +33,16 @@ static __always_inline enum reading read_frame(
 static __always_inline bool judge(struct search *s, enum reading reading, const __u8 dir)
 {
 	const __u64 *live = s->tables->live[dir][s->q->p.family & (BP_FAMILIES - 1)];
+	__u64 hidden = 0;
 
-	if (reading == READ_CUT) {
-		search(s, live[BP_SHADOW], 0);
+	/* A rule that asks for what this packet does not show: blocked before any rule is compared.
+	 */
+	if (reading == READ_CUT)
+		hidden = live[BP_SHADOW];
+	else if (reading == READ_BLIND)
+		hidden = live[BP_BLIND];
+	if (hidden) {
+		search(s, hidden, 0);
 		if (s->best)
 			return true;
 	}
@@ -43,7 +50,7 @@ static __always_inline bool judge(struct search *s, enum reading reading, const 
 	if (!s->best)
 		return false;
 	count_elem(s->best, s->q->packets, s->q->bytes);
-	return s->best->action == BP_BLOCK;
+	return s->q->best_action == BP_BLOCK;
 }
 
 static __always_inline bool classify(const struct frame *f, const __u8 dir)
@@ -55,20 +62,20 @@ static __always_inline bool classify(const struct frame *f, const __u8 dir)
 		.tables = bpf_map_lookup_elem(&tables, &zero),
 		.ctx = f->ctx,
 	};
-	bool malformed, blocked = false;
+	bool blocked = false;
 	enum reading reading;
 
 	if (!q || !s.tables)
 		return false;
 	*q = (struct query){ .me = -1, .ifindex = f->ifindex, .bytes = f->len, .packets = 1 };
+	q->p.lacks = 0xff;
 	/* Through memory: so the verifier follows one path from here on, not one per reading. */
 	*(volatile __u32 *)&q->reading = read_frame(f, &q->p, dir);
 	reading = *(volatile __u32 *)&q->reading;
-	malformed = reading == READ_CUT || reading == READ_BAD || reading == READ_OPAQUE;
-	q->lacks = reading == READ_OPAQUE ? 0xff : !q->p.l4 ? BPT_L4 : !q->p.ports ? BPT_PORTS : 0;
+	q->malformed = reading > READ_WHOLE;
 	if (reading != READ_EXEMPT)
 		blocked = judge(&s, reading, dir);
-	count_total(dir, blocked, malformed);
+	count_total(dir, blocked, q->malformed);
 	return blocked;
 }
 

@@ -29,13 +29,15 @@ struct query {
 	__u32 reading; /* enum reading */
 	__u32 ifindex;
 	__u64 bytes, packets; /* that this packet counts for */
-	__u8 lacks; /* tuples with any of these flags ask for what is not known of this packet */
-	__s8 me;    /* whether the local end is this host; -1: not asked yet */
+	bool malformed;
+	__s8 me; /* whether the local end is this host; -1: not asked yet */
 
 	__u64 todo;	   /* tuples still to probe */
 	__u32 tuple, slot; /* being probed; slot > 0: within its chain */
 	__u64 best_rank;
+	/* Of the best: copied, since a removed element's memory is soon another's. */
 	__u32 best_rule;
+	__u8 best_action;
 	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
 };
 
@@ -186,6 +188,7 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
 	s->best = e;
 	q->best_rank = e->rank;
 	q->best_rule = e->rule;
+	q->best_action = e->action;
 }
 
 /*
@@ -215,7 +218,7 @@ static __always_inline void probe(struct search *s, const __u8 dir, const __u8 f
 	}
 	q->slot = 0;
 	t = &s->tables->tuple[dir][family][q->tuple & (BP_TUPLES - 1)];
-	if (t->flags & q->lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
+	if (t->flags & q->p.lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
 		return;
 	e = family == BP_V4 ? lookup4(q, t, dir, slot) : lookup6(q, t, dir, slot);
 	if (!e)

@@ -33,18 +33,21 @@ enum reading {
 	READ_EXEMPT, /* not IP, or neighbour discovery: passes */
 	READ_WHOLE,
 	READ_CUT,    /* ends before its ports or type */
+	READ_BLIND,  /* its extension headers cannot be walked: not even the protocol is known */
 	READ_BAD,    /* lengths lie: only the fixed header counts */
 	READ_OPAQUE, /* not even the fixed header: a fifth VLAN tag, a cut IP header */
 };
 
-/* By distance, not by direction: remote is the source of what arrives. */
+/*
+ * By distance, not by direction: remote is the source of what arrives. It begins with lacks =
+ * 0xff: nothing is known.
+ */
 struct packet {
 	__u32 remote[4], local[4]; /* network order; IPv4 in [0] */
 	__u16 rport, lport;	   /* host order; for ICMP lport = type, rport = code */
 	__u8 family;		   /* enum bp_family */
 	__u8 proto;
-	bool l4;    /* ports or type are known */
-	bool ports; /* they are ports */
+	__u8 lacks; /* tuples with any of these flags ask for what is not known of this packet */
 };
 
 /* What is left of the frame: in memory up to end, and of that `left` bytes by the IP length. */
@@ -128,13 +131,13 @@ static __always_inline enum reading read_l4(
 		return READ_CUT;
 	if ((void *)(port + 2) > c->end) /* known by now, but not to the verifier */
 		return READ_CUT;
-	p->l4 = true;
+	p->lacks = 0;
 	if (p->proto != (family == BP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
-		p->ports = true;
 		p->rport = bpf_ntohs(dir == BP_IN ? port[0] : port[1]);
 		p->lport = bpf_ntohs(dir == BP_IN ? port[1] : port[0]);
 		return READ_WHOLE;
 	}
+	p->lacks = BPT_PORTS;
 	p->lport = icmp[0];
 	p->rport = icmp[1];
 	/* Router and neighbour solicitation and advertisement (RFC 4861). */
@@ -159,6 +162,7 @@ static __always_inline enum reading read_ipv4(
 	if ((void *)(ip + 1) > c->end || ip->version != 4)
 		return READ_OPAQUE;
 	p->family = BP_V4;
+	p->lacks = BPT_L4;
 	p->proto = ip->protocol;
 	p->remote[0] = dir == BP_IN ? ip->saddr : ip->daddr;
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
@@ -201,6 +205,7 @@ static __always_inline enum reading read_ipv6(
 	if ((void *)(ip + 1) > c->end || ip->version != 6)
 		return READ_OPAQUE;
 	p->family = BP_V6;
+	p->lacks = BPT_L4;
 	p->proto = ip->nexthdr;
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
@@ -210,12 +215,14 @@ static __always_inline enum reading read_ipv6(
 	c->pos = ip + 1;
 	for (int i = 0; i < MAX_EXTENSIONS && extension[p->proto].walked; i++) {
 		if (!step_extension(c, p, &offset))
-			return READ_CUT;
+			break;
 		if (offset)
 			return read_later_fragment(p, offset);
 	}
-	if (extension[p->proto].walked)
-		return READ_CUT;
+	if (extension[p->proto].walked) {
+		p->lacks |= BPT_PROTO;
+		return READ_BLIND;
+	}
 	return read_l4(c, p, dir, BP_V6);
 }
 

@@ -33,9 +33,10 @@ enum bp_action { BP_BLOCK, BP_PERMIT, BP_COUNT, BP_ACTIONS };
  * Sets of tuples that are searched for different ends. DECIDE: block and permit, the best one
  * wins. TALLY: count rules, each match counts. SHADOW: for packets cut before their ports or
  * type: one element per (addresses, protocol, interface) of the block and permit filters that
- * ask for ports or a type; it says only that such a filter is there.
+ * ask for ports or a type; it says only that such a filter is there. BLIND: the same without the
+ * protocol, for IPv6 packets whose extension headers hide even that.
  */
-enum bp_kind { BP_DECIDE, BP_TALLY, BP_SHADOW, BP_KINDS };
+enum bp_kind { BP_DECIDE, BP_TALLY, BP_SHADOW, BP_BLIND, BP_KINDS };
 
 /* What a tuple asks of a packet beside its masked addresses. */
 enum bp_tuple_flags {
@@ -73,7 +74,7 @@ struct bp_key6 {
  * else in a live element is ever written again. An element whose rule has other elements, or a
  * deadline, is live only while its gate is open, so that all of them begin and end at once.
  * rule == 0: a dead element that keeps the chain whole.
- * In BP_SHADOW tuples packets is the number of filters that the element stands for.
+ * In BP_SHADOW and BP_BLIND tuples print is the number of filters that the element stands for.
  */
 struct bp_elem {
 	__u64 packets, bytes;
@@ -118,6 +119,7 @@ struct bp_tables {
 	__u64 dirty; /* a change is under way; found set by the next command, it rebuilds */
 	__u64 state_inode, state_mtime; /* of the state file that this generation stands for */
 	__u64 journal;			/* bytes of the journal that are in force here */
+	__u64 links;  /* fingerprint of the interfaces' names and numbers, if a rule names one */
 	__u64 folded; /* `base` holds the final counts of the generation before this one */
 };
 

@@ -109,20 +109,31 @@ static bool same_lists(const struct rule *a, const struct rule *b)
 	return true;
 }
 
-/* A list that is blocked again is read again: the new contents take the old ones' place. */
-static int reload_lists(struct host *host, ptrdiff_t at, struct rule **rule, struct diag *diag)
+/*
+ * A list that is blocked again is read again: the new contents take the old ones' place, and what
+ * the rule was beside them stays. *rule: gets all that the old one has.
+ */
+static void inherit(struct rule *rule, struct rule *old)
 {
-	struct rule *old = host->store->policy->rules[at];
-
-	(*rule)->id = old->id;
-	merge(old, *rule);
-	free((*rule)->label);
-	(*rule)->label = old->label;
+	merge(old, rule);
+	rule->id = old->id;
+	rule->deadline = old->deadline;
+	rule->log = old->log;
+	free(rule->label);
+	rule->label = old->label;
 	old->label = NULL;
-	(*rule)->deadline = old->deadline;
-	(*rule)->log = old->log;
-	policy_remove(host->store->policy, at);
-	return store_add(host->store, rule, diag);
+}
+
+/* For a dry run: the rule stands in the store's memory, and all is compiled. */
+static int try_rule(struct host *host, struct rule **rule, struct diag *diag)
+{
+	struct store *s = host->store;
+	int rc;
+
+	if (!s->policy)
+		s->policy = policy_new("local");
+	rc = s->policy ? policy_add(s->policy, rule) : -ENOMEM;
+	return rc ? rc : host_try(host, diag);
 }
 
 /* An equal rule stands in the store at that index. */
@@ -138,11 +149,20 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	if (!reload && !merge(old, *rule))
 		return host_in_step(host) || host->off || opts->dry_run ? 0 : settle(host, diag);
 	applied->outcome = APPLIED_REPLACED;
+	if (reload) {
+		inherit(*rule, old);
+		policy_remove(host->store->policy, at);
+		if (opts->dry_run)
+			return try_rule(host, rule, diag);
+		rc = store_add(host->store, rule, diag);
+		return rc ? rc : settle(host, diag);
+	}
 	if (opts->dry_run)
 		return 0;
-	if (!reload && deadline == old->deadline && host_in_step(host))
+	if (deadline == old->deadline && host_in_step(host) &&
+		!journal_is_long(host->kernel->gen->tables->journal))
 		return journal_set(&host->kernel->gen->tables->journal, old, diag);
-	rc = reload ? reload_lists(host, at, rule, diag) : store_set(host->store, at, diag);
+	rc = store_set(host->store, at, diag);
 	return rc ? rc : settle(host, diag);
 }
 
@@ -166,8 +186,9 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 			return refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
 	}
 	*applied = (struct applied){ APPLIED, host->store->next_id };
+	(*rule)->id = host->store->next_id;
 	if (opts->dry_run)
-		return 0;
+		return try_rule(host, rule, diag);
 	rc = store_add(host->store, rule, diag);
 	return rc ? rc : settle(host, diag);
 }
@@ -190,8 +211,9 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 	if (!rc) {
 		host->kernel->ctl->next_id = rule->id + 1;
 		rc = inplace_insert(gen, rule, &env, &gate);
-		if (rc)
-			journal_del(&t->journal, rule->id, diag);
+		if (rc && journal_del(&t->journal, &rule->id, 1, diag))
+			return rc; /* still dirty: the next command puts the journal's word in force
+				    */
 	}
 	if (!rc) {
 		if (gate)
@@ -199,6 +221,8 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 				&gen->gates[gate], compile_gate(rule, &env), __ATOMIC_SEQ_CST);
 		t->rules++;
 		t->filters += filters;
+		if (rule->ifname && !t->links)
+			t->links = host_links();
 	}
 	t->dirty = 0;
 	return rc && diag->kind == DIAG_NONE && rc != -ENOSPC
@@ -253,71 +277,63 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 
 /* Removing. */
 
+/* Rules found by their match, of one action each. */
 struct removal {
-	uint32_t *ids;
+	uint32_t ids[BP_ACTIONS];
+	struct rule rules[BP_ACTIONS]; /* like the one asked for; they own nothing */
 	size_t n;
 };
 
-static int removal_note(struct removal *r, uint32_t id)
-{
-	uint32_t *ids = realloc(r->ids, (r->n + 1) * sizeof(*ids));
-
-	if (!ids)
-		return -ENOMEM;
-	r->ids = ids;
-	ids[r->n++] = id;
-	return 0;
-}
-
-static int delete_in_place(struct host *host, struct rule *rule, struct diag *diag)
+/* One record for all, so that all go or none. */
+static int delete_in_place(struct host *host, const struct rule *rules, const uint32_t *ids,
+	size_t n, struct diag *diag)
 {
 	struct generation *gen = host->kernel->gen;
+	struct bp_tables *t = gen->tables;
 	struct compile_env env;
-	uint64_t filters;
-	int rc = filter_count(rule, &filters);
+	int rc;
 
-	if (rc)
-		return rc;
 	host_env(&env);
-	gen->tables->dirty = 1;
-	rc = journal_del(&gen->tables->journal, rule->id, diag);
+	t->dirty = 1;
+	rc = journal_del(&t->journal, ids, n, diag);
 	if (rc) {
-		gen->tables->dirty = 0;
+		t->dirty = 0;
 		return rc;
 	}
-	rc = inplace_delete(gen, rule, &env);
-	if (rc) /* `dirty` stays: the next command rebuilds from the store */
-		return diag_errno(diag, -rc, "the kernel did not let the rule go");
-	gen->tables->rules--;
-	gen->tables->filters -= filters;
-	gen->tables->dirty = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t filters;
+
+		rc = filter_count(&rules[i], &filters);
+		if (!rc)
+			rc = inplace_delete(gen, &rules[i], &env);
+		if (rc) /* still dirty: the next command rebuilds from the store */
+			return diag_errno(diag, -rc, "the kernel did not let the rule go");
+		t->rules--;
+		t->filters -= filters;
+	}
+	t->dirty = 0;
 	return 0;
 }
 
-/* -ENOENT: nothing found that can be removed in place. */
-static int remove_in_place(struct host *host, const struct rule *rule, int action,
-	const struct apply_opts *opts, struct removal *removal, struct diag *diag)
+/* -ENOENT: none is found, or one that only the store can tell all about. */
+static int find_in_place(struct host *host, const struct rule *rule, int action, struct removal *r)
 {
-	struct rule like = *rule;
-	int rc = 0;
+	const struct generation *gen = host->kernel->gen;
 
-	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
+	for (int a = 0; a < BP_ACTIONS; a++) {
 		struct inplace_found found;
 
-		if (action != -1 && action != a)
+		if ((action != -1 && action != a) || inplace_find(gen, rule, a, &found))
 			continue;
-		if (inplace_find(host->kernel->gen, rule, a, &found))
-			continue;
-		if (!stands_for_good(host->kernel->gen, &found))
+		if (!stands_for_good(gen, &found))
 			return -ENOENT; /* its deadline stands in the store */
-		like.action = a;
-		like.id = found.id;
-		like.deadline = 0;
-		rc = removal_note(removal, found.id);
-		if (!rc && !opts->dry_run)
-			rc = delete_in_place(host, &like, diag);
+		r->rules[r->n] = *rule;
+		r->rules[r->n].action = a;
+		r->rules[r->n].id = found.id;
+		r->rules[r->n].deadline = 0;
+		r->ids[r->n++] = found.id;
 	}
-	return rc ? rc : removal->n ? 0 : -ENOENT;
+	return r->n ? 0 : -ENOENT;
 }
 
 static bool ends_cover(const struct end *wide, const struct end *narrow)
@@ -374,7 +390,7 @@ static int unknown_rule(const struct host *host, const struct rule *rule, struct
 }
 
 static int remove_by_store(struct host *host, const struct rule *rule, int action,
-	const struct apply_opts *opts, struct removal *removal, struct diag *diag)
+	const struct apply_opts *opts, struct removal *r, struct diag *diag)
 {
 	int rc = host_store(host, diag);
 
@@ -386,37 +402,38 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 		at = store_find(host->store, rule, a, 0);
 		if (at < 0)
 			continue;
-		rc = removal_note(removal, host->store->policy->rules[at]->id);
-		if (!rc && !opts->dry_run)
+		r->ids[r->n++] = host->store->policy->rules[at]->id;
+		if (!opts->dry_run)
 			rc = store_del(host->store, at, diag);
 	}
-	if (!rc && !removal->n)
+	if (!rc && !r->n)
 		return unknown_rule(host, rule, diag);
 	return rc || opts->dry_run ? rc : settle(host, diag);
 }
 
 int apply_remove(struct host *host, const struct rule *rule, int action,
-	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag)
+	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag)
 {
 	struct removal r = {};
-	int rc = in_place(host, rule) ? remove_in_place(host, rule, action, opts, &r, diag)
-				      : -ENOENT;
+	int rc = in_place(host, rule) ? find_in_place(host, rule, action, &r) : -ENOENT;
 
-	if (rc == -ENOENT && !r.n)
+	if (!rc && !opts->dry_run)
+		rc = delete_in_place(host, r.rules, r.ids, r.n, diag);
+	else if (rc) {
+		r.n = 0;
 		rc = remove_by_store(host, rule, action, opts, &r, diag);
-	if (rc) {
-		free(r.ids);
-		return rc;
 	}
-	*removed = r.ids;
-	*n = r.n;
+	if (rc)
+		return rc;
+	memcpy(removed->ids, r.ids, sizeof(r.ids));
+	removed->n = r.n;
 	return 0;
 }
 
 int apply_remove_id(
 	struct host *host, uint32_t id, const struct apply_opts *opts, struct diag *diag)
 {
-	struct rule *rule;
+	const struct rule *rule;
 	ptrdiff_t at;
 	int rc = host_store(host, diag);
 
@@ -430,7 +447,7 @@ int apply_remove_id(
 		return 0;
 	rule = host->store->policy->rules[at];
 	if (in_place(host, rule) && !rule->deadline)
-		return delete_in_place(host, rule, diag);
+		return delete_in_place(host, rule, &id, 1, diag);
 	rc = store_del(host->store, at, diag);
 	return rc ? rc : settle(host, diag);
 }

@@ -33,12 +33,18 @@ struct apply_opts {
 int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);
 
+/* The rules that were removed: at most one of each action. */
+struct apply_removed {
+	uint32_t ids[BP_ACTIONS];
+	size_t n;
+};
+
 /*
- * Removes the rules with that match, of that action or (action == -1) of any. *removed: their
- * ids; caller frees. -ENOENT with DIAG_UNKNOWN when there is none.
+ * Removes the rules with that match, of that action or (action == -1) of any; all or none.
+ * -ENOENT with DIAG_UNKNOWN when there is none.
  */
 int apply_remove(struct host *host, const struct rule *rule, int action,
-	const struct apply_opts *opts, uint32_t **removed, size_t *n, struct diag *diag);
+	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag);
 int apply_remove_id(
 	struct host *host, uint32_t id, const struct apply_opts *opts, struct diag *diag);
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,36 +47,79 @@ static char *link_path(int ifindex)
 	return path_join(dirs_get()->bpffs, "links/xdp-%d", ifindex);
 }
 
-/* The interface that a pinned link is on; 0: it is gone, and the link with it. */
-static int link_ifindex(const char *path)
-{
-	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_obj_get(path), rc;
+/* A pinned link, opened. */
+struct pinned {
+	const char *path;
+	int number; /* the ifindex in its name */
+	int fd;
+	struct bpf_link_info info;
+};
 
-	if (fd < 0)
-		return -errno;
-	rc = bpf_obj_get_info_by_fd(fd, &info, &len) ? -errno : (int)info.xdp.ifindex;
-	close(fd);
+/* On the interface that it is named after. One of an interface that is gone is on number 0. */
+static bool is_live(const struct pinned *p)
+{
+	return p->number == (int)p->info.xdp.ifindex;
+}
+
+typedef int (*link_fn)(const struct pinned *p, void *arg, struct diag *diag);
+
+/* What cannot be opened is no link that is gone: the kernel may be out of memory for a moment. */
+static int with_link(const char *path, int number, link_fn fn, void *arg, struct diag *diag)
+{
+	struct pinned p = { .path = path, .number = number };
+	__u32 len = sizeof(p.info);
+	int rc = 0;
+
+	p.fd = bpf_obj_get(path);
+	if (p.fd < 0)
+		return errno == ENOENT ? 0 /* `off` was here */
+				       : diag_errno(diag, errno, "cannot open %s", path);
+	if (bpf_obj_get_info_by_fd(p.fd, &p.info, &len))
+		rc = diag_errno(diag, errno, "cannot tell where %s is attached", path);
+	else
+		rc = fn(&p, arg, diag);
+	close(p.fd);
 	return rc;
 }
 
-/* Calls fn for each pinned link until it returns non-zero. */
-static int each_link(int (*fn)(const char *path, int ifindex, void *arg), void *arg)
+static int open_links(char **dir, DIR **d, struct diag *diag)
 {
-	char *dir = links_dir();
-	DIR *d = dir ? opendir(dir) : NULL;
-	struct dirent *entry;
-	int rc = dir ? 0 : -ENOMEM;
+	int rc = dir_check(dirs_get()->bpffs, diag);
 
-	while (d && !rc && (entry = readdir(d))) {
-		int ifindex;
+	*dir = rc ? NULL : links_dir();
+	if (!rc)
+		rc = *dir ? dir_check(*dir, diag) : -ENOMEM;
+	*d = rc ? NULL : opendir(*dir);
+	if (!rc && !*d)
+		rc = diag_errno(diag, errno, "cannot list %s", *dir);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/*
+ * Calls fn for each pinned link, until it returns a positive number; one that fails, or that cannot
+ * be opened, does not keep it from the others. Returns the first failure, and the diag tells of it.
+ * *failed, unless NULL: how many.
+ */
+static int each_link(link_fn fn, void *arg, size_t *failed, struct diag *diag)
+{
+	struct dirent *entry;
+	char *dir;
+	DIR *d;
+	int rc = open_links(&dir, &d, diag);
+
+	while (d && rc <= 0 && (entry = readdir(d))) {
+		struct diag one = {};
+		int number, bad;
 		char *path;
 
-		if (sscanf(entry->d_name, "xdp-%d", &ifindex) != 1)
+		if (sscanf(entry->d_name, "xdp-%d", &number) != 1)
 			continue;
 		path = path_join(dir, "%s", entry->d_name);
-		rc = path ? fn(path, ifindex, arg) : -ENOMEM;
+		bad = path ? with_link(path, number, fn, arg, rc ? &one : diag) : -ENOMEM;
+		if (bad < 0 && failed)
+			++*failed;
+		rc = rc ? rc : bad;
+		diag_free(&one);
 		free(path);
 	}
 	if (d)
@@ -84,15 +128,21 @@ static int each_link(int (*fn)(const char *path, int ifindex, void *arg), void *
 	return rc;
 }
 
-static int is_live(const char *path, int ifindex, void *arg)
+static int note_live(const struct pinned *p, void *arg, struct diag *diag)
 {
-	(void)arg;
-	return link_ifindex(path) == ifindex;
+	(void)diag;
+	*(bool *)arg = is_live(p);
+	return is_live(p);
 }
 
 bool attached_any(void)
 {
-	return each_link(is_live, NULL) == 1;
+	struct diag ignored = {};
+	bool any = false;
+
+	each_link(note_live, &any, NULL, &ignored);
+	diag_free(&ignored);
+	return any;
 }
 
 struct gather {
@@ -100,20 +150,20 @@ struct gather {
 	const struct nl_links *links;
 };
 
-static int gather_one(const char *path, int ifindex, void *arg)
+static int gather_one(const struct pinned *p, void *arg, struct diag *diag)
 {
 	struct gather *g = arg;
-	const struct nl_link *link;
+	const struct nl_link *link = nl_by_index(g->links, p->number);
 	struct attached *v;
 
-	if (link_ifindex(path) != ifindex)
-		return unlink(path) ? 0 : 0; /* a sweep; what cannot be swept harms nobody */
-	link = nl_by_index(g->links, ifindex);
+	(void)diag;
+	if (!is_live(p))
+		return 0;
 	v = realloc(g->list->v, (g->list->n + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	g->list->v = v;
-	v[g->list->n++] = (struct attached){ ifindex,
+	v[g->list->n++] = (struct attached){ p->number,
 		link && link->xdp_generic ? ATTACH_GENERIC : ATTACH_NATIVE };
 	return 0;
 }
@@ -125,10 +175,38 @@ int attached_get(struct attached_list *list, struct diag *diag)
 	int rc = nl_links_get(&links);
 
 	*list = (struct attached_list){};
-	if (!rc)
-		rc = each_link(gather_one, &g);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the interfaces");
+	rc = each_link(gather_one, &g, NULL, diag);
 	nl_links_free(&links);
-	return rc ? diag_errno(diag, -rc, "cannot tell what is attached") : 0;
+	return rc;
+}
+
+static int adopt_one(const struct pinned *p, void *arg, struct diag *diag)
+{
+	const struct kernel *k = arg;
+	struct bpf_prog_info root = {};
+	__u32 len = sizeof(root);
+	char name[IF_NAMESIZE];
+
+	if (!p->info.xdp.ifindex) {
+		unlink(p->path); /* what cannot be swept harms nobody */
+		return 0;
+	}
+	if (bpf_obj_get_info_by_fd(k->root_xdp, &root, &len))
+		return diag_errno(diag, errno, "cannot tell which program is ours");
+	if (p->info.prog_id == root.id || !bpf_link_update(p->fd, k->root_xdp, NULL) ||
+		errno == ENOLINK) /* the interface has just gone */
+		return 0;
+	return diag_errno(diag, errno,
+		"cannot put the program of this version on %s, where that of an earlier one "
+		"filters; 'bpfpol detach' and 'bpfpol attach' would",
+		if_indextoname(p->number, name) ? name : p->path);
+}
+
+int attach_adopt(const struct kernel *k, struct diag *diag)
+{
+	return each_link(adopt_one, (void *)k, NULL, diag);
 }
 
 const struct attached *attached_find(const struct attached_list *list, int ifindex)
@@ -221,27 +299,30 @@ int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_
 		  : 0;
 }
 
+/*
+ * The program is off when this returns; letting go of the pin alone would do it some time later.
+ * A pin that stays behind holds a link to nothing, which a later attach sweeps.
+ */
+static int take_off(const struct pinned *p, void *arg, struct diag *diag)
+{
+	(void)arg;
+	if (bpf_link_detach(p->fd))
+		return diag_errno(diag, errno, "cannot detach %s", p->path);
+	unlink(p->path);
+	return 0;
+}
+
 int detach_link(int ifindex, struct diag *diag)
 {
 	char *path = link_path(ifindex);
-	/* The pin held the link's last reference: the kernel takes the program off. */
-	int rc = path ? unlink(path) ? -errno : 0 : -ENOMEM;
+	int rc = path ? with_link(path, ifindex, take_off, NULL, diag) : -ENOMEM;
 
-	if (rc)
-		rc = diag_errno(diag, -rc, "cannot remove %s", path ? path : "a link");
 	free(path);
 	return rc;
 }
 
-static int detach_one(const char *path, int ifindex, void *arg)
+int detach_all(size_t *left, struct diag *diag)
 {
-	(void)ifindex;
-	(void)arg;
-	unlink(path);
-	return 0;
-}
-
-void detach_all(void)
-{
-	each_link(detach_one, NULL);
+	*left = 0;
+	return each_link(take_off, NULL, left, diag);
 }

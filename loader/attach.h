@@ -26,13 +26,13 @@ struct attached_list {
 	size_t n;
 };
 
-/* What is attached now; links of interfaces that are gone are swept away. */
+/* What is attached now. Changes nothing. A link that cannot be looked at is an error. */
 int attached_get(struct attached_list *list, struct diag *diag);
 const struct attached *attached_find(const struct attached_list *list, int ifindex);
-/* Whether anything is; stops at the first. */
+/* Whether anything is that can be looked at. */
 bool attached_any(void);
 
-/* Whether we may attach there at all: no loopback, no foreign program (-EBUSY, the diag names it). */
+/* Whether we may attach there: not to the loopback, nor beside a foreign program (-EBUSY). */
 int attach_check(const struct nl_link *link, struct diag *diag);
 
 /*
@@ -41,8 +41,17 @@ int attach_check(const struct nl_link *link, struct diag *diag);
  */
 int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	enum attach_mode *how, char *why, size_t size, struct diag *diag);
+
+/*
+ * Puts the root program on every link that carries another: one of an earlier load, which obeys a
+ * control word of its own. Sweeps the pins of links whose interfaces are gone.
+ */
+int attach_adopt(const struct kernel *k, struct diag *diag);
+
+/* A link that is not there counts as detached. */
 int detach_link(int ifindex, struct diag *diag);
-void detach_all(void);
+/* Goes on after a failure; *left: how many links are still where they were. */
+int detach_all(size_t *left, struct diag *diag);
 
 /* The remembered interfaces. */
 struct remembered {
@@ -54,6 +63,7 @@ struct remembered_list {
 	size_t n;
 };
 int remembered_load(struct remembered_list *list, struct diag *diag);
+/* An empty list leaves no file. */
 int remembered_save(const struct remembered_list *list, struct diag *diag);
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
 void remembered_remove(struct remembered_list *list, const char *name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* attach, detach, off, on. */
+/* attach, detach. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -143,25 +143,39 @@ static int remember(const struct args *args, enum attach_mode mode, struct diag 
 	return rc;
 }
 
-/* A pattern that stands on does not bring back what was taken out of it. */
-static int forget(const struct args *args, const struct link_choices *c, struct diag *diag)
+static bool on_any(const struct link_choices *c, const char *word)
 {
-	struct remembered_list list;
-	int rc = remembered_load(&list, diag);
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].how != ATTACH_NONE && !fnmatch(word, c->v[i].link->name, 0))
+			return true;
+	return false;
+}
 
-	for (int w = 0; w < args->n && !rc; w++) {
-		remembered_readmit(&list, args->words[w]);
-		remembered_remove(&list, args->words[w]);
+/*
+ * Forgets the choices that are not attached, and the words that hold none that is. A pattern that
+ * stands on does not bring back what was taken out of it.
+ */
+static int forget(const struct args *args, const struct link_choices *c,
+	struct remembered_list *list, struct diag *diag)
+{
+	int rc = 0;
+
+	for (int w = 0; w < args->n; w++) {
+		if (on_any(c, args->words[w]))
+			continue;
+		remembered_readmit(list, args->words[w]);
+		remembered_remove(list, args->words[w]);
 	}
 	for (size_t i = 0; i < c->n && !rc; i++) {
-		remembered_remove(&list, c->v[i].link->name);
-		if (remembered_find(&list, c->v[i].link->name))
-			rc = remembered_add(&list, c->v[i].link->name, ATTACH_NONE);
+		const char *name = c->v[i].link->name;
+
+		if (c->v[i].how != ATTACH_NONE)
+			continue;
+		remembered_remove(list, name);
+		if (remembered_find(list, name))
+			rc = remembered_add(list, name, ATTACH_NONE);
 	}
-	if (!rc)
-		rc = remembered_save(&list, diag);
-	remembered_free(&list);
-	return rc;
+	return rc ? rc : remembered_save(list, diag);
 }
 
 static int refuse_off(const struct host *host, struct diag *diag)
@@ -169,6 +183,36 @@ static int refuse_off(const struct host *host, struct diag *diag)
 	return !host->off ? 0
 			  : diag_set(diag, DIAG_REFUSED, EPERM,
 				    "filtering is off; 'bpfpol on' starts it again");
+}
+
+/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+static int attach(struct host *host, const struct args *args, enum attach_mode mode,
+	struct link_choices *choices, struct diag *diag)
+{
+	struct remembered_list before = {};
+	struct diag ignored = {};
+	int rc = choices_check(choices, diag);
+	bool undo = false;
+
+	if (!rc)
+		rc = remembered_load(&before, diag);
+	if (!rc) {
+		undo = true; /* a failed write may have been one */
+		rc = remember(args, mode, diag);
+	}
+	if (!rc)
+		rc = choices_attach(host, choices, diag);
+	/* Boot, or an upgrade, may have left the policy on disk alone. */
+	if (!rc && !host_in_step(host)) {
+		rc = host_rebuild(host, diag);
+		if (rc)
+			choices_undo(choices);
+	}
+	if (rc && undo)
+		remembered_save(&before, &ignored);
+	diag_free(&ignored);
+	remembered_free(&before);
+	return rc;
 }
 
 int cmd_attach(const struct args *args, struct diag *diag)
@@ -193,18 +237,10 @@ int cmd_attach(const struct args *args, struct diag *diag)
 		rc = choose(args, &links, mode, &choices, diag);
 	if (!rc && dry_run)
 		rc = choices_check(&choices, diag);
-	if (!rc && !dry_run) {
-		rc = choices_attach(&host, &choices, diag);
-		/* Boot, or an upgrade, may have left the policy on disk alone. */
-		if (!rc && !host_in_step(&host))
-			rc = host_rebuild(&host, diag);
-		if (!rc)
-			rc = remember(args, mode, diag);
-		if (rc)
-			choices_undo(&choices);
-	}
 	if (!rc && !dry_run)
 		rc = attached_get(&attached, diag);
+	if (!rc && !dry_run)
+		rc = attach(&host, args, mode, &choices, diag);
 	if (!rc) {
 		say_choices(args, &choices);
 		warn_stacked(&choices, &attached, &links);
@@ -251,23 +287,81 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 	return rc;
 }
 
+/* Those that are off now, or would be. */
 static void say_detached(const struct args *args, const struct link_choices *c)
 {
+	bool json = args->given & OPT_JSON;
 	struct jw j;
 
-	if (!(args->given & OPT_JSON)) {
-		for (size_t i = 0; i < c->n; i++)
-			printf("%s %s.\n", args->given & OPT_DRY_RUN ? "Would detach" : "Detached",
-				c->v[i].link->name);
-		return;
+	if (json) {
+		jw_begin(&j, stdout);
+		jw_object(&j, NULL);
+		jw_array(&j, "detached");
 	}
-	jw_begin(&j, stdout);
-	jw_object(&j, NULL);
-	jw_array(&j, "detached");
-	for (size_t i = 0; i < c->n; i++)
-		jw_str(&j, NULL, c->v[i].link->name);
-	jw_array_end(&j);
-	jw_object_end(&j);
+	for (size_t i = 0; i < c->n; i++) {
+		const char *name = c->v[i].link->name;
+
+		if (c->v[i].how != ATTACH_NONE)
+			continue;
+		if (json)
+			jw_str(&j, NULL, name);
+		else
+			printf("%s %s.\n", args->given & OPT_DRY_RUN ? "Would detach" : "Detached",
+				name);
+	}
+	if (json) {
+		jw_array_end(&j);
+		jw_object_end(&j);
+	}
+}
+
+/* Takes off what it can, and marks what stays by its mode. */
+static int take_off(struct link_choices *c, const struct attached_list *attached, struct diag *diag)
+{
+	char names[512] = "", why[sizeof(diag->message)] = "";
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct link_choice *choice = &c->v[i];
+		int bad = detach_link(choice->link->ifindex, diag);
+		size_t used = strlen(names);
+
+		if (!bad)
+			continue;
+		if (!rc)
+			snprintf(why, sizeof(why), "%.400s",
+				diag->kind != DIAG_NONE ? diag->message : strerror(-bad));
+		rc = rc ? rc : bad;
+		choice->how = attached_find(attached, choice->link->ifindex)->how;
+		snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+			choice->link->name);
+	}
+	return !rc ? 0 : diag_set(diag, DIAG_SYSTEM, -rc, "still attached to %s: %s", names, why);
+}
+
+static int detach(const struct args *args, struct link_choices *choices,
+	const struct attached_list *attached, struct diag *diag)
+{
+	struct remembered_list before = {}, list = {};
+	struct diag ignored = {};
+	int rc = remembered_load(&before, diag);
+
+	if (!rc)
+		rc = remembered_load(&list, diag);
+	/* Forgotten first: a full disk must not leave a host that differs from what it remembers.
+	 */
+	if (!rc)
+		rc = forget(args, choices, &list, diag);
+	if (!rc) {
+		rc = take_off(choices, attached, diag);
+		if (rc)
+			forget(args, choices, &before, &ignored); /* no more than has come off */
+		say_detached(args, choices);
+	}
+	diag_free(&ignored);
+	remembered_free(&list);
+	remembered_free(&before);
+	return rc;
 }
 
 int cmd_detach(const struct args *args, struct diag *diag)
@@ -287,14 +381,10 @@ int cmd_detach(const struct args *args, struct diag *diag)
 		rc = attached_get(&attached, diag);
 	if (!rc)
 		rc = find_attached(args, &links, &attached, &choices, diag);
-	/* Forgotten first: a full disk must not leave a host that differs from what it remembers.
-	 */
-	if (!rc && !dry_run)
-		rc = forget(args, &choices, diag);
-	for (size_t i = 0; i < choices.n && !rc && !dry_run; i++)
-		rc = detach_link(choices.v[i].link->ifindex, diag);
-	if (!rc)
+	if (!rc && dry_run)
 		say_detached(args, &choices);
+	else if (!rc)
+		rc = detach(args, &choices, &attached, diag);
 	free(attached.v);
 	choices_free(&choices);
 	nl_links_free(&links);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* off, on. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "dirs.h"
 #include "json.h"
 #include "links.h"
+
+#define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
 
 static char *off_path(void)
 {
@@ -29,14 +33,157 @@ static void say(const struct args *args, bool off, const char *text)
 	jw_object_end(&j);
 }
 
+/* What became of an attempt to stop. */
+struct stop {
+	bool switched;	    /* the control word says that all is to pass */
+	size_t left;	    /* links that are still where they were */
+	bool unknown;	    /* nobody can tell which links there are */
+	bool written;	    /* a reboot and every later command will know */
+	struct diag kernel; /* why not, in the kernel */
+	struct diag disk;
+};
+
+/*
+ * The control word alone, and by hand: what else is pinned may be damaged, and must not stand in
+ * the way. One of another ABI has other words, and is left alone.
+ */
+static int switch_off(struct diag *diag)
+{
+	int rc = dir_check(dirs_get()->bpffs, diag), fd;
+	char *path = rc ? NULL : path_join(dirs_get()->bpffs, "ctl");
+	struct bp_ctl *ctl;
+
+	if (!path)
+		return rc ? rc : -ENOMEM;
+	fd = bpf_obj_get(path);
+	if (fd < 0) {
+		rc = errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
+		free(path);
+		return rc;
+	}
+	ctl = mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ctl == MAP_FAILED) {
+		rc = diag_errno(diag, errno, "cannot write to %s", path);
+	} else if (ctl->abi != BP_ABI) {
+		rc = diag_set(diag, DIAG_SYSTEM, EPROTO, "%s is another version's", path);
+	} else {
+		__atomic_store_n(&ctl->off, 1, __ATOMIC_SEQ_CST);
+	}
+	if (ctl != MAP_FAILED)
+		munmap(ctl, sizeof(*ctl));
+	close(fd);
+	free(path);
+	return rc;
+}
+
+static int write_off(struct diag *diag)
+{
+	char *path = off_path();
+	int rc = path ? dir_make(dirs_get()->state, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = file_write(path, "off\n", 4, diag);
+	free(path);
+	return rc;
+}
+
+static bool stopped(const struct stop *s)
+{
+	return s->switched || (!s->left && !s->unknown);
+}
+
 /*
  * The kernel's switch first: from then on every packet passes. Then the programs come off, and
- * the state is written down so that a reboot keeps it. Asks nothing of the store.
+ * the state is written down so that a reboot keeps it, unless filtering goes on: then nobody is to
+ * be told otherwise.
  */
+static void stop_all(struct stop *s)
+{
+	struct diag switching = {};
+	int rc;
+
+	s->switched = !switch_off(&switching);
+	rc = detach_all(&s->left, &s->kernel);
+	s->unknown = rc && !s->left;
+	if (!s->switched && switching.kind != DIAG_NONE) {
+		diag_free(&s->kernel);
+		s->kernel = switching;
+	}
+	s->written = stopped(s) && !write_off(&s->disk);
+}
+
+static void stop_free(struct stop *s)
+{
+	diag_free(&s->kernel);
+	diag_free(&s->disk);
+}
+
+static const char *reason(const struct diag *diag)
+{
+	return diag->kind != DIAG_NONE ? diag->message : "there is too little memory";
+}
+
+static int tell(const struct args *args, const struct stop *s, struct diag *diag)
+{
+	if (!stopped(s))
+		return diag_set(diag, DIAG_SYSTEM, EIO,
+			"filtering could NOT be stopped everywhere: %.400s; see to it that root "
+			"can write to the bpffs at %s ('mount -o remount,rw' if it is read-only), "
+			"then run 'bpfpol off' again",
+			reason(&s->kernel), dirs_get()->bpffs);
+	if (!s->written && !s->switched)
+		return diag_set(diag, DIAG_SYSTEM, EIO,
+			"nothing is filtered now, but that could not be written down, so the next "
+			"'bpfpol block' filters again: %.400s",
+			reason(&s->disk));
+	if (!s->written)
+		fprintf(stderr,
+			"bpfpol: warning: filtering is off, but a reboot may turn it on: %s\n",
+			reason(&s->disk));
+	if (s->left || s->unknown)
+		fprintf(stderr,
+			"bpfpol: warning: the program lets every packet pass, but stays on the "
+			"interfaces: %s\n",
+			reason(&s->kernel));
+	say(args, true, "Filtering is off on every interface; 'bpfpol on' starts it again.");
+	return 0;
+}
+
+/*
+ * Once more, with the lock: a command that had it may have attached, or a concurrent `on` undone
+ * what was done. Where that fails, what was done before still holds.
+ */
+static void stop_again(struct stop *first)
+{
+	struct stop again = {};
+	struct diag lock = {};
+	const struct diag *why = NULL;
+
+	if (lock_take_within(LOCK_PATIENCE, &lock)) {
+		why = &lock;
+	} else {
+		stop_all(&again);
+		if (stopped(first) && !stopped(&again)) {
+			why = &again.kernel;
+		} else {
+			stop_free(first);
+			*first = again;
+			again = (struct stop){};
+		}
+	}
+	if (why)
+		fprintf(stderr,
+			"bpfpol: warning: a command that ran at the same time may filter again; "
+			"'bpfpol status' shows it: %s\n",
+			reason(why));
+	stop_free(&again);
+	diag_free(&lock);
+}
+
+/* Stops at once, whoever holds the lock. Asks nothing of the store. */
 int cmd_off(const struct args *args, struct diag *diag)
 {
-	struct kernel *kernel = NULL;
-	char *path;
+	struct stop stop = {};
 	int rc;
 
 	if (geteuid())
@@ -46,22 +193,11 @@ int cmd_off(const struct args *args, struct diag *diag)
 		say(args, true, "Would stop all filtering.");
 		return 0;
 	}
-	if (!kernel_open(&kernel, diag))
-		__atomic_store_n(&kernel->ctl->off, 1, __ATOMIC_SEQ_CST);
-	detach_all();
-	kernel_free(&kernel);
-	diag->kind = DIAG_NONE;
-	path = off_path();
-	rc = path ? dir_make(dirs_get()->state, diag) : -ENOMEM;
-	if (!rc)
-		rc = file_write(path, "off\n", 4, diag);
-	if (rc)
-		fprintf(stderr,
-			"bpfpol: warning: filtering is off, but a reboot may turn it on: %s\n",
-			diag->message);
-	free(path);
-	say(args, true, "Filtering is off on every interface; 'bpfpol on' starts it again.");
-	return 0;
+	stop_all(&stop);
+	stop_again(&stop);
+	rc = tell(args, &stop, diag);
+	stop_free(&stop);
+	return rc;
 }
 
 /* The remembered interfaces that are there now. */
@@ -108,6 +244,26 @@ static int turn_on(struct host *host, struct diag *diag)
 	return rc;
 }
 
+/* On, and yet nothing is filtered: that must not go unsaid. */
+static void warn_nothing(void)
+{
+	struct remembered_list list;
+	struct diag ignored = {};
+	bool any = false;
+
+	if (attached_any() || remembered_load(&list, &ignored)) {
+		diag_free(&ignored);
+		return;
+	}
+	for (size_t i = 0; i < list.n; i++)
+		any |= list.v[i].mode != ATTACH_NONE;
+	fprintf(stderr, "bpfpol: warning: nothing is filtered: %s; 'bpfpol attach IFACE' %s\n",
+		any ? "none of the interfaces that are remembered is attached"
+		    : "no interface is remembered",
+		any ? "attaches another" : "says where to filter");
+	remembered_free(&list);
+}
+
 int cmd_on(const struct args *args, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
@@ -122,6 +278,8 @@ int cmd_on(const struct args *args, struct diag *diag)
 			!was_off  ? "Filtering was not off."
 			: dry_run ? "Would filter again."
 				  : "Filtering is on again.");
+	if (!rc && !dry_run)
+		warn_nothing();
 	host_close(&host);
 	return rc;
 }

@@ -33,7 +33,8 @@ static void catch_up(struct host *host)
 	struct diag diag = {};
 
 	if (host->kernel && !host->off && !host_in_step(host) && host_rebuild(host, &diag))
-		fprintf(stderr, "bpfpol: warning: the rules on disk could not be put in force: %s\n",
+		fprintf(stderr,
+			"bpfpol: warning: the rules on disk could not be put in force: %s\n",
 			diag.message);
 	diag_free(&diag);
 }

@@ -23,6 +23,11 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"'%s' is not a time; write 90s, 15m, 2h or 7d", args->lifetime);
 	}
+	if (args->rule && (!*args->rule || !text_is_printable(args->rule))) {
+		diag_place(diag, args->rule, 0, strlen(args->rule));
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"a label is UTF-8 text without control characters, and not empty");
+	}
 	if (args->rule && !rule->label) {
 		rule->label = strdup(args->rule);
 		if (!rule->label)
@@ -282,20 +287,18 @@ static int remove_rule(const struct args *args, const struct rule *rule, int act
 	struct diag *diag)
 {
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
+	struct apply_removed removed = { .ids = { id }, .n = 1 };
 	struct host host = {};
-	uint32_t *ids = NULL;
-	size_t n = 0;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
 	if (!rc && rule)
-		rc = apply_remove(&host, rule, action, &opts, &ids, &n, diag);
+		rc = apply_remove(&host, rule, action, &opts, &removed, diag);
 	else if (!rc)
 		rc = apply_remove_id(&host, id, &opts, diag);
 	if (!rc)
-		say_removed(args, rule ? ids : &id, rule ? n : 1);
+		say_removed(args, removed.ids, removed.n);
 	else if (diag->kind == DIAG_UNKNOWN)
 		place_unknown(args, diag);
-	free(ids);
 	host_close(&host);
 	return rc;
 }

@@ -90,7 +90,7 @@ static int gather_shape(const struct filter *f, void *arg)
 		d->v[d->n++] = (struct draft){ .shape = f->shape };
 	if (f->rank > d->v[i].bound)
 		d->v[i].bound = f->rank;
-	c->plan->tables.filters += f->shape.kind != BP_SHADOW;
+	c->plan->tables.filters += !is_shadow(&f->shape);
 	return 0;
 }
 
@@ -157,7 +157,7 @@ static bool share_shadow(struct compiler *c, struct plan_set *set, uint32_t at)
 
 	if (c->timed || elem->gate || elem->ifindex != c->ifindex)
 		return false;
-	elem->packets++;
+	elem->print++;
 	return true;
 }
 
@@ -179,9 +179,9 @@ static int add_elem(struct compiler *c, const struct filter *f, union filter_key
 		tuple->chain = slot + 1;
 	memcpy(set->keys + set->n * set->key_size, key, set->key_size);
 	filter_elem(f, c->rule, c->print, c->ifindex, c->gate, &set->elems[set->n]);
-	if (f->shape.kind == BP_SHADOW) {
+	if (is_shadow(&f->shape)) {
 		set->elems[set->n].gate = c->timed ? c->gate : 0;
-		set->elems[set->n].packets = 1;
+		set->elems[set->n].print = 1;
 	}
 	t->elements[f->shape.family]++;
 	t->used[f->shape.dir][f->shape.family][number]++;
@@ -214,7 +214,7 @@ static int place_filter(const struct filter *f, void *arg)
 
 		if (at == KEYSET_NONE)
 			return add_elem(c, f, &key);
-		if (f->shape.kind == BP_SHADOW && share_shadow(c, set, at))
+		if (is_shadow(&f->shape) && share_shadow(c, set, at))
 			return 0;
 	}
 }

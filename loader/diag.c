@@ -33,6 +33,16 @@ int diag_errno(struct diag *d, int err, const char *fmt, ...)
 	return -err;
 }
 
+void diag_to_warning(struct diag *d, const char *so)
+{
+	size_t used = strlen(d->warnings);
+
+	snprintf(d->warnings + used, sizeof(d->warnings) - used, "%s: %s\n", so,
+		d->kind == DIAG_NONE ? "there is too little memory" : d->message);
+	d->kind = DIAG_NONE;
+	d->message[0] = '\0';
+}
+
 void diag_place(struct diag *d, const char *text, size_t column, size_t width)
 {
 	/* Without memory the message goes out without its caret. */

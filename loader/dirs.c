@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *place(const char *variable, const char *otherwise)
@@ -67,12 +68,62 @@ static int make_parents(const char *path)
 	return rc;
 }
 
-static int check_ours(const char *path, struct diag *diag)
+static const char usual_bpffs[] = "/sys/fs/bpf";
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+static bool below_usual_bpffs(const char *path)
+{
+	size_t len = strlen(usual_bpffs);
+
+	return !strncmp(path, usual_bpffs, len) && path[len] == '/';
+}
+
+/* Whether our mounts are other ones than those of the host's first process. */
+static bool private_mounts(void)
+{
+	char own[64], first[64];
+	ssize_t n = readlink("/proc/self/ns/mnt", own, sizeof(own));
+	ssize_t m = readlink("/proc/1/ns/mnt", first, sizeof(first));
+
+	/* What cannot be read is no reason to refuse. */
+	return n > 0 && m > 0 && (n != m || memcmp(own, first, n));
+}
+
+/*
+ * `ip netns exec` hides the host's bpffs behind a /sys of its own. What lies there cannot be seen,
+ * and what would be put there goes when the command ends. Who names a place means that place.
+ */
+static int check_in_sight(const char *path, struct diag *diag)
+{
+	const char *given = getenv("BPFPOL_BPFFS");
+
+	if ((given && *given) || !below_usual_bpffs(path) || is_bpffs(usual_bpffs) ||
+		!private_mounts())
+		return 0;
+	return diag_set(diag, DIAG_SYSTEM, ENXIO,
+		"the host's bpffs, %s, is hidden here: this process has mounts of its own, as "
+		"under 'ip netns exec', and a filter put there would end with it; for the network "
+		"namespace NAME run: nsenter --net=/run/netns/NAME bpfpol ...",
+		usual_bpffs);
+}
+
+int dir_check(const char *path, struct diag *diag)
 {
 	struct stat st;
 
-	if (lstat(path, &st))
-		return diag_errno(diag, errno, "cannot look at %s", path);
+	if (lstat(path, &st)) {
+		int rc = errno == ENOENT ? check_in_sight(path, diag) : errno;
+
+		if (rc > 0)
+			return diag_errno(diag, rc, "cannot look at %s", path);
+		return rc ? rc : -ENOENT;
+	}
 	if (!S_ISDIR(st.st_mode))
 		return diag_set(diag, DIAG_SYSTEM, ENOTDIR,
 			"%s is not a directory; move it out of the way", path);
@@ -91,7 +142,8 @@ int dir_make(const char *path, struct diag *diag)
 
 	if (rc || (mkdir(path, 0700) && errno != EEXIST))
 		return diag_errno(diag, rc ? -rc : errno, "cannot make the directory %s", path);
-	return check_ours(path, diag);
+	rc = dir_check(path, diag);
+	return rc != -ENOENT ? rc : diag_errno(diag, ENOENT, "cannot find %s again", path);
 }
 
 static int mount_bpffs(const char *path, struct diag *diag)
@@ -103,22 +155,13 @@ static int mount_bpffs(const char *path, struct diag *diag)
 		path);
 }
 
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
 /* The usual place is /sys/fs/bpf, mounted for all; another place gets a bpffs of its own. */
 int dir_make_bpffs(const char *path, struct diag *diag)
 {
-	static const char usual[] = "/sys/fs/bpf";
-	bool below_usual = !strncmp(path, usual, strlen(usual)) && path[strlen(usual)] == '/';
-	int rc = 0;
+	int rc = check_in_sight(path, diag);
 
-	if (below_usual && !is_bpffs(usual))
-		rc = mount_bpffs(usual, diag);
+	if (!rc && below_usual_bpffs(path) && !is_bpffs(usual_bpffs))
+		rc = mount_bpffs(usual_bpffs, diag);
 	if (!rc)
 		rc = dir_make(path, diag);
 	if (!rc && !is_bpffs(path))
@@ -241,12 +284,27 @@ int file_write(const char *path, const char *text, size_t len, struct diag *diag
 
 int file_remove(const char *path, struct diag *diag)
 {
-	if (unlink(path) && errno != ENOENT)
-		return diag_errno(diag, errno, "cannot remove %s", path);
+	int rc = unlink(path) ? -errno : sync_dir_of(path);
+
+	return rc && rc != -ENOENT ? diag_errno(diag, -rc, "cannot remove %s", path) : 0;
+}
+
+/* Polls when there is an end to the waiting, because flock(2) knows none. */
+static int lock_wait(int fd, unsigned int seconds)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	unsigned int left = seconds * 50;
+
+	while (flock(fd, seconds ? LOCK_EX | LOCK_NB : LOCK_EX)) {
+		if (errno == EWOULDBLOCK && left--)
+			nanosleep(&pause, NULL);
+		else if (errno != EINTR)
+			return -errno;
+	}
 	return 0;
 }
 
-int lock_take(struct diag *diag)
+static int take_lock(unsigned int seconds, struct diag *diag)
 {
 	const char *run = dirs_get()->run;
 	int rc = dir_make(run, diag);
@@ -257,11 +315,23 @@ int lock_take(struct diag *diag)
 		return rc ? rc : -ENOMEM;
 	/* Never closed: the kernel lets go of it when the process ends, however it ends. */
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (fd < 0) {
 		rc = diag_errno(diag, errno, "cannot open the lock %s", path);
-	while (!rc && flock(fd, LOCK_EX))
-		if (errno != EINTR)
-			rc = diag_errno(diag, errno, "cannot lock %s", path);
+	} else {
+		rc = lock_wait(fd, seconds);
+		if (rc)
+			rc = diag_errno(diag, -rc, "cannot lock %s", path);
+	}
 	free(path);
 	return rc;
+}
+
+int lock_take(struct diag *diag)
+{
+	return take_lock(0, diag);
+}
+
+int lock_take_within(unsigned int seconds, struct diag *diag)
+{
+	return take_lock(seconds, diag);
 }

@@ -26,6 +26,12 @@ char *path_join(const char *dir, const char *fmt, ...) __attribute__((format(pri
  */
 int dir_make(const char *path, struct diag *diag);
 
+/*
+ * Makes sure that the directory is ours, as above; to be asked before anything in it is opened.
+ * -ENOENT without a diag when it is not there. Hidden from this process is not the same: -ENXIO.
+ */
+int dir_check(const char *path, struct diag *diag);
+
 /* Makes BPFPOL_BPFFS, mounting a bpffs where none is. */
 int dir_make_bpffs(const char *path, struct diag *diag);
 
@@ -34,9 +40,12 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);
+/* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 
 /* Holds the lock until the process ends; waits for it. */
 int lock_take(struct diag *diag);
+/* The same, but gives up after so many seconds: -EAGAIN. */
+int lock_take_within(unsigned int seconds, struct diag *diag);
 
 #endif

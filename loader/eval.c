@@ -154,16 +154,31 @@ static bool walked_in_v6(int proto)
 	return false;
 }
 
-/* icmp is IPv4's, icmpv6 IPv6's. */
+/* Whether the rule's protocol is one of the family's. icmp is IPv4's, icmpv6 IPv6's. */
+static bool proto_fits(const struct rule *rule, int family)
+{
+	if (rule->proto == IPPROTO_ICMP || walked_in_v6(rule->proto))
+		return family == 4;
+	if (rule->proto == IPPROTO_ICMPV6)
+		return family == 6;
+	return true;
+}
+
 static bool proto_matches(const struct rule *rule, const struct frame *frame)
 {
 	if (rule->proto == PROTO_ANY)
 		return true;
-	if ((rule->proto == IPPROTO_ICMP || walked_in_v6(rule->proto)) && frame->family != 4)
+	if (frame->proto == PROTO_UNREAD)
 		return false;
-	if (rule->proto == IPPROTO_ICMPV6 && frame->family != 6)
-		return false;
-	return rule->proto == frame->proto;
+	return rule->proto == frame->proto && proto_fits(rule, frame->family);
+}
+
+/* An unread protocol could be any of the family's. */
+static bool proto_could_match(const struct rule *rule, const struct frame *frame)
+{
+	if (frame->proto == PROTO_UNREAD)
+		return proto_fits(rule, frame->family);
+	return proto_matches(rule, frame);
 }
 
 static bool type_matches(const struct rule *rule, const struct frame *frame)
@@ -218,7 +233,7 @@ static bool asks_for_missing(const struct rule *rule, const struct sight *s)
 	const struct end *local = rule_local(rule, s->env->dir);
 
 	return rule->action != BP_COUNT && speaks(rule, s->env) &&
-	       (asks_ports(rule) || asks_type(rule)) && proto_matches(rule, s->frame) &&
+	       (asks_ports(rule) || asks_type(rule)) && proto_could_match(rule, s->frame) &&
 	       address_place(remote, s, s->remote) != NO_MATCH &&
 	       address_place(local, s, s->local) != NO_MATCH;
 }

@@ -22,7 +22,7 @@ struct walk {
 	int (*fn)(const struct filter *, void *);
 	void *arg;
 	enum bp_dir dir;
-	bool shadow; /* this round is for shadows */
+	enum bp_kind kind; /* of this round: DECIDE stands for the rule's own */
 	struct parts remote, local;
 };
 
@@ -134,11 +134,15 @@ static uint64_t rank_of(const struct filter *f, const struct rule *rule)
 	return bp_rank(&r);
 }
 
-/* What a shadow keeps of its filter: all but ports and type. */
-static void make_shadow(struct filter *f)
+/* What a shadow keeps of its filter: all but ports and type, and to the blind the protocol. */
+static void make_shadow(struct filter *f, enum bp_kind kind)
 {
-	f->shape.kind = BP_SHADOW;
+	f->shape.kind = kind;
 	f->shape.flags &= ~(BPT_L4 | BPT_PORTS);
+	if (kind == BP_BLIND) {
+		f->shape.flags &= ~BPT_PROTO;
+		f->proto = 0;
+	}
 	f->rport = f->lport = (struct port_range){ 1, 0 };
 }
 
@@ -171,8 +175,8 @@ static int emit(const struct walk *w, int family, const struct prefix *remote,
 	if (f.shape.flags & BPT_L4 && !(f.shape.flags & BPT_PROTO))
 		f.shape.flags |= BPT_PORTS;
 	f.rank = rank_of(&f, rule);
-	if (w->shadow)
-		make_shadow(&f);
+	if (w->kind != BP_DECIDE)
+		make_shadow(&f, w->kind);
 	return w->fn(&f, w->arg);
 }
 
@@ -195,8 +199,8 @@ static bool family_fits(const struct rule *rule, int family)
 static int walk_ports(
 	const struct walk *w, int family, const struct prefix *remote, const struct prefix *local)
 {
-	size_t nr = w->remote.n_ports && !w->shadow ? w->remote.n_ports : 1;
-	size_t nl = w->local.n_ports && !w->shadow ? w->local.n_ports : 1;
+	size_t nr = w->remote.n_ports && w->kind == BP_DECIDE ? w->remote.n_ports : 1;
+	size_t nl = w->local.n_ports && w->kind == BP_DECIDE ? w->local.n_ports : 1;
 
 	for (size_t r = 0; r < nr; r++) {
 		for (size_t l = 0; l < nl; l++) {
@@ -255,7 +259,9 @@ static int walk_rule(struct walk *w)
 		parts_of(remote, &w->remote);
 		parts_of(local, &w->local);
 		for (int family = 4; family <= 6; family += 2) {
-			int rc = family_fits(rule, family) ? walk_family(w, family) : 0;
+			bool fits =
+				family_fits(rule, family) && (family == 6 || w->kind != BP_BLIND);
+			int rc = fits ? walk_family(w, family) : 0;
 
 			if (rc)
 				return rc;
@@ -295,15 +301,24 @@ int filter_each(const struct rule *rule, int (*fn)(const struct filter *, void *
 	rc = walk_rule(&w);
 	if (rc || !has_shadows(rule))
 		return rc;
-	w.shadow = true;
+	w.kind = BP_SHADOW;
+	rc = walk_rule(&w);
+	if (rc)
+		return rc;
+	w.kind = BP_BLIND;
 	return walk_rule(&w);
+}
+
+bool is_shadow(const struct shape *shape)
+{
+	return shape->kind == BP_SHADOW || shape->kind == BP_BLIND;
 }
 
 static int count_one(const struct filter *filter, void *arg)
 {
 	uint64_t *count = arg;
 
-	*count += filter->shape.kind != BP_SHADOW;
+	*count += !is_shadow(&filter->shape);
 	return 0;
 }
 
@@ -398,7 +413,7 @@ static int stop_at_second(const struct filter *filter, void *arg)
 {
 	unsigned int *seen = arg;
 
-	return filter->shape.kind != BP_SHADOW && ++*seen > 1;
+	return !is_shadow(&filter->shape) && ++*seen > 1;
 }
 
 int rule_needs_gate(const struct rule *rule, bool *needs)

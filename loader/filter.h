@@ -32,6 +32,9 @@ struct filter {
  */
 int filter_each(const struct rule *rule, int (*fn)(const struct filter *, void *), void *arg);
 
+/* Whether filters of that shape are shadows: BP_SHADOW or BP_BLIND. */
+bool is_shadow(const struct shape *shape);
+
 /* How many filters the rule has without shadows. -ENOMEM. */
 int filter_count(const struct rule *rule, uint64_t *count);
 

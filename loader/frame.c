@@ -172,6 +172,7 @@ static void read_v6_payload(const uint8_t *payload, size_t len, struct frame *fr
 		size = extension_size(frame->proto, payload, len);
 		if (walked == EXT_MAX || !size) {
 			frame->class = FRAME_CUT;
+			frame->proto = PROTO_UNREAD;
 			return;
 		}
 		offset = frame->proto == IPPROTO_FRAGMENT ? be16(payload + 2) >> 3 : 0;

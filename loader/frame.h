@@ -13,17 +13,22 @@
 enum frame_class {
 	FRAME_PASS,  /* not IP, ARP, neighbour discovery: always passes */
 	FRAME_WHOLE, /* all read, or a later fragment (then without ports and type) */
-	FRAME_CUT,   /* too short to read its ports or type, or hides them (RFC 3128) */
+	FRAME_CUT,   /* too short to read its ports or type, or hides them (RFC 3128) or even its
+		      * protocol (a ninth IPv6 extension header, or one that is not whole) */
 	FRAME_BAD,   /* ihl < 5, lengths beyond the frame: only the fixed header counts */
 	FRAME_TAGS,  /* a fifth VLAN tag: what is below it is not read */
 };
+
+#define PROTO_UNREAD (-1)
 
 /* Addresses in network order, IPv4 in the first 4 bytes; ports in host order. */
 struct frame {
 	enum frame_class class;
 	int family; /* 4, 6; 0: none read */
 	uint8_t src[16], dst[16];
-	int proto; /* the first header that is not walked over; where reading stopped, if CUT */
+	/* The first header that is not walked over. FRAME_CUT: -1 when not even the protocol could
+	 * be read. FRAME_BAD: what the fixed header says. */
+	int proto;
 	bool has_ports, has_type;
 	uint16_t sport, dport;
 	uint8_t type, code;

@@ -12,7 +12,7 @@ static int best_rank(const struct filter *f, void *arg)
 {
 	uint64_t *best = arg;
 
-	if (f->shape.kind != BP_SHADOW && f->rank > *best)
+	if (!is_shadow(&f->shape) && f->rank > *best)
 		*best = f->rank;
 	return 0;
 }
@@ -76,21 +76,24 @@ static int add_interface(
 	return 0;
 }
 
-static void why_not(struct status_interface *i, const struct nl_link *link, bool off)
+static void why_not(struct status_interface *i, const struct nl_link *link, bool off, bool booted)
 {
-	const char *why = link->loopback		    ? "the loopback is never filtered"
-			  : i->remembered && off	    ? "off"
-			  : i->remembered && link->xdp_prog ? "a foreign XDP program is in place"
-			  : i->remembered
-				  ? "taken off by someone else; 'bpfpol attach' puts it back"
-				  : "not attached";
+	const char *why = link->loopback   ? "the loopback is never filtered"
+			  : !i->remembered ? "not attached"
+			  : off		   ? "off"
+			  : link->xdp_prog ? "a foreign XDP program is in place"
+			  : booted ? "not attached since the last boot; 'bpfpol attach' does it"
+				   : "taken off by someone else; 'bpfpol attach' puts it back";
 
 	snprintf(i->why, sizeof(i->why), "%s", why);
 }
 
-/* Every interface of the namespace, and the remembered ones that are not there. */
+/*
+ * Every interface of the namespace, and the remembered ones that are not there. booted: the kernel
+ * knows nothing of us, so nobody took away what is missing.
+ */
 static int list_interfaces(struct status *st, const struct nl_links *links,
-	const struct attached_list *attached, const struct remembered_list *remembered)
+	const struct attached_list *attached, const struct remembered_list *remembered, bool booted)
 {
 	struct status_interface *out;
 	int rc = 0;
@@ -104,7 +107,7 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 			break;
 		out->remembered = remembered_find(remembered, link->name) != NULL;
 		if (!a) {
-			why_not(out, link, st->off);
+			why_not(out, link, st->off, booted);
 			continue;
 		}
 		out->ingress = a->how == ATTACH_NATIVE ? "xdp-native" : "xdp-generic";
@@ -126,8 +129,9 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 	return rc;
 }
 
-static int gather_interfaces(struct status *st, struct diag *diag)
+static int gather_interfaces(const struct host *host, struct status *st, struct diag *diag)
 {
+	bool booted = !host->kernel || (st->policy && !st->generation);
 	struct attached_list attached = {};
 	struct remembered_list remembered = {};
 	struct nl_links links = {};
@@ -138,7 +142,7 @@ static int gather_interfaces(struct status *st, struct diag *diag)
 	if (!rc)
 		rc = nl_links_get(&links);
 	if (!rc)
-		rc = list_interfaces(st, &links, &attached, &remembered);
+		rc = list_interfaces(st, &links, &attached, &remembered, booted);
 	nl_links_free(&links);
 	remembered_free(&remembered);
 	free(attached.v);
@@ -158,7 +162,7 @@ static int add_filter(const union filter_key *key, int family, const struct bp_e
 	uint8_t dir = number >> 6 & 1;
 	const struct bp_tuple *tuple = &f->tables->tuple[dir][family][number & (BP_TUPLES - 1)];
 
-	if (!e->rule || tuple->kind == BP_SHADOW)
+	if (!e->rule || tuple->kind == BP_SHADOW || tuple->kind == BP_BLIND)
 		return 0;
 	if (f->st->n_listed == f->room) {
 		size_t room = f->room ? f->room * 2 : 64;
@@ -221,7 +225,7 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	if (!rc && parts & GATHER_RULES)
 		rc = gather_rules(host, st, diag);
 	if (!rc && parts & GATHER_INTERFACES)
-		rc = gather_interfaces(st, diag);
+		rc = gather_interfaces(host, st, diag);
 	if (!rc && parts & GATHER_FILTERS)
 		rc = gather_filters(host, st, diag);
 	if (rc)

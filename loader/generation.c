@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,21 @@ void generation_unpin(uint64_t number)
 	if (dir)
 		rmdir(dir);
 	free(dir);
+}
+
+void generation_sweep(uint64_t keep)
+{
+	DIR *d = opendir(dirs_get()->bpffs);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		unsigned long long number;
+
+		if (sscanf(entry->d_name, "gen-%llu", &number) == 1 && number != keep)
+			generation_unpin(number);
+	}
+	if (d)
+		closedir(d);
 }
 
 static int map_room(int fd, uint32_t *room)

@@ -29,6 +29,8 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 int generation_open(uint64_t number, struct generation **gen, struct diag *diag);
 /* Takes its pins away; what the kernel still uses lives until then. */
 void generation_unpin(uint64_t number);
+/* Takes the pins of all generations but that one away. */
+void generation_sweep(uint64_t keep);
 void generation_free(struct generation **gen);
 
 /* Calls fn for each live element with its key; rule ids come in no order. */

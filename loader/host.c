@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "dirs.h"
 
 static uint32_t ifindex_of(const char *name, void *arg)
@@ -26,6 +27,23 @@ void host_env(struct compile_env *env)
 		.now = time(NULL),
 		.boot_now = boot.tv_sec * 1000000000ULL + boot.tv_nsec,
 	};
+}
+
+uint64_t host_links(void)
+{
+	struct if_nameindex *links = if_nameindex();
+	uint64_t sum = 1; /* 0 says that no rule names an interface */
+
+	for (struct if_nameindex *l = links; l && l->if_index; l++) {
+		uint64_t hash = 0xcbf29ce484222325ULL ^ l->if_index; /* FNV-1a */
+
+		for (const char *c = l->if_name; *c; c++)
+			hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
+		sum += hash; /* in whatever order they come */
+	}
+	if (links)
+		if_freenameindex(links);
+	return sum ? sum : 1;
 }
 
 static bool off_file(void)
@@ -52,8 +70,8 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT)
 		rc = 0;
-	if (!rc && host->kernel && use == HOST_CHANGE)
-		rc = kernel_recover(host->kernel, diag);
+	if (!rc && host->kernel && use == HOST_CHANGE && kernel_recover(host->kernel, diag))
+		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
 	host->off = (host->kernel && host->kernel->ctl->off) || off_file();
 	return rc;
 }
@@ -66,7 +84,12 @@ void host_close(struct host *host)
 
 int host_store(struct host *host, struct diag *diag)
 {
-	return host->store ? 0 : store_load(&host->store, diag);
+	int rc = host->store ? 0 : store_load(&host->store, diag);
+
+	/* A store that was moved away or put back from a backup must not give a number twice. */
+	if (!rc && host->kernel && host->kernel->ctl->next_id > host->store->next_id)
+		host->store->next_id = host->kernel->ctl->next_id;
+	return rc;
 }
 
 int host_kernel(struct host *host, struct diag *diag)
@@ -78,9 +101,12 @@ int host_kernel(struct host *host, struct diag *diag)
 	rc = dir_make_bpffs(dirs_get()->bpffs, diag);
 	if (!rc)
 		rc = kernel_init(&host->kernel, diag);
-	if (!rc)
-		host->kernel->ctl->off = host->off;
-	return rc;
+	if (rc)
+		return rc;
+	host->off = off_file(); /* `off` asks for no lock, and may have come in between */
+	host->kernel->ctl->off = host->off;
+	/* Programs of an earlier root stay where they hang, but must obey this one. */
+	return attach_adopt(host->kernel, diag);
 }
 
 bool host_in_step(const struct host *host)
@@ -90,7 +116,8 @@ bool host_in_step(const struct host *host)
 	if (!host->kernel || !host->kernel->gen)
 		return false;
 	t = host->kernel->gen->tables;
-	return !t->dirty && store_unchanged(t->state_inode, t->state_mtime, t->journal);
+	return !t->dirty && (!t->links || t->links == host_links()) &&
+	       store_unchanged(t->state_inode, t->state_mtime, t->journal);
 }
 
 struct commit {
@@ -109,6 +136,9 @@ static int commit(void *arg, struct diag *diag)
 	c->gen->tables->state_inode = s->inode;
 	c->gen->tables->state_mtime = s->mtime;
 	c->gen->tables->journal = s->journal;
+	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
+	if (s->next_id > c->host->kernel->ctl->next_id)
+		c->host->kernel->ctl->next_id = s->next_id;
 	return 0;
 }
 
@@ -120,22 +150,48 @@ static void sweep_expired(struct policy *policy, uint64_t now)
 			policy_remove(policy, i);
 }
 
-int host_rebuild(struct host *host, struct diag *diag)
+static bool names_interface(const struct policy *policy)
 {
-	struct commit c = { .host = host };
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->ifname)
+			return true;
+	return false;
+}
+
+/* Compiles the store's policy, or for want of one the policy that lets everything pass. */
+static int compile_store(struct host *host, struct plan **plan, struct diag *diag)
+{
+	struct policy *none = NULL, *policy = host->store->policy;
 	struct compile_env env;
-	struct plan *plan = NULL;
-	int rc = host_kernel(host, diag);
+	int rc = 0;
 
 	host_env(&env);
-	if (!rc)
-		rc = host_store(host, diag);
-	if (!rc && !host->store->policy)
-		return 0; /* no policy: nothing to put in force */
-	if (!rc) {
-		sweep_expired(host->store->policy, env.now);
-		rc = compile(host->store->policy, &env, &plan, diag);
-	}
+	if (policy)
+		sweep_expired(policy, env.now);
+	else
+		policy = none = policy_new("");
+	rc = policy ? compile(policy, &env, plan, diag) : -ENOMEM;
+	if (!rc && names_interface(policy))
+		(*plan)->tables.links = host_links();
+	policy_free(&none);
+	return rc;
+}
+
+int host_try(struct host *host, struct diag *diag)
+{
+	struct plan *plan = NULL;
+	int rc = compile_store(host, &plan, diag);
+
+	plan_free(&plan);
+	return rc;
+}
+
+static int rebuild(struct host *host, struct diag *diag)
+{
+	struct commit c = { .host = host };
+	struct plan *plan = NULL;
+	int rc = compile_store(host, &plan, diag);
+
 	if (!rc)
 		rc = generation_load(plan, host->kernel->totals_fd, &c.gen, diag);
 	plan_free(&plan);
@@ -144,7 +200,28 @@ int host_rebuild(struct host *host, struct diag *diag)
 	rc = kernel_switch(host->kernel, c.gen, commit, &c, diag);
 	if (host->kernel->gen != c.gen)
 		generation_free(&c.gen);
-	else
-		host->kernel->ctl->next_id = host->store->next_id;
+	return rc;
+}
+
+int host_rebuild(struct host *host, struct diag *diag)
+{
+	struct generation *gen;
+	uint64_t was_dirty = 0;
+	int rc = host_kernel(host, diag);
+
+	if (!rc)
+		rc = host_store(host, diag);
+	if (rc)
+		return rc;
+	gen = host->kernel->gen;
+	if (!host->store->policy && !gen)
+		return 0; /* nothing to put in force, and nothing in force */
+	if (gen) {
+		was_dirty = gen->tables->dirty;
+		gen->tables->dirty = 1; /* killed from here on, the next command does it again */
+	}
+	rc = rebuild(host, diag);
+	if (rc && gen)
+		gen->tables->dirty = was_dirty;
 	return rc;
 }

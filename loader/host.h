@@ -27,6 +27,11 @@ bool host_in_step(const struct host *host);
 /* Compiles the store's policy, commits the store and puts both in force in one step. */
 int host_rebuild(struct host *host, struct diag *diag);
 
+/* Whether the store's policy, as it stands in memory, can be put in force. Changes nothing. */
+int host_try(struct host *host, struct diag *diag);
+/* Fingerprint of the interfaces that are there, by name and number; never 0. */
+uint64_t host_links(void);
+
 /* The names and times of this moment, for the compiler. */
 void host_env(struct compile_env *env);
 

@@ -167,7 +167,7 @@ static int put(struct spot *s, const struct bp_elem *elem)
 /* Whether the shadow in s->elem can stand for one more filter. Its count is read by nobody else. */
 static bool shadow_shares(const struct insertion *in, const struct spot *s)
 {
-	return s->filter->shape.kind == BP_SHADOW && !in->timed && !s->elem.gate && s->elem.rule &&
+	return is_shadow(&s->filter->shape) && !in->timed && !s->elem.gate && s->elem.rule &&
 	       s->elem.ifindex == in->ifindex;
 }
 
@@ -181,16 +181,16 @@ static int insert_one(const struct filter *f, void *arg)
 	if (rc)
 		return rc;
 	filter_elem(f, in->rule, in->print, in->ifindex, in->gate, &elem);
-	if (f->shape.kind == BP_SHADOW) {
+	if (is_shadow(&f->shape)) {
 		elem.gate = in->timed ? in->gate : 0;
-		elem.packets = 1;
+		elem.print = 1;
 	}
 	for (unsigned int slot = 0; slot < BP_CHAIN; slot++) {
 		bool there = look(&s, slot);
 
 		if (there && shadow_shares(in, &s)) {
 			elem = s.elem;
-			elem.packets++;
+			elem.print++;
 		} else if (there && s.elem.rule) {
 			continue;
 		}
@@ -234,15 +234,15 @@ static int unchain(struct spot *s, uint16_t slot)
 
 static int release_shadow(struct spot *s, uint16_t slot)
 {
-	if (s->elem.packets <= 1)
+	if (s->elem.print <= 1)
 		return unchain(s, slot);
-	s->elem.packets--;
+	s->elem.print--;
 	return bpf_map_update_elem(fd_of(s), &s->key, &s->elem, BPF_EXIST) ? -errno : 0;
 }
 
 static bool is_ours(const struct deletion *d, const struct spot *s)
 {
-	if (s->filter->shape.kind == BP_SHADOW && !d->timed)
+	if (is_shadow(&s->filter->shape) && !d->timed)
 		return s->elem.rule && !s->elem.gate && s->elem.ifindex == d->ifindex;
 	return s->elem.rule == d->id;
 }
@@ -260,11 +260,11 @@ static int delete_one(const struct filter *f, void *arg)
 	for (unsigned int slot = 0; slot < BP_CHAIN && look(&s, slot); slot++) {
 		if (!is_ours(d, &s))
 			continue;
-		if (s.elem.gate && f->shape.kind != BP_SHADOW)
+		if (s.elem.gate && !is_shadow(&f->shape))
 			__atomic_store_n(
 				&d->gen->gates[s.elem.gate], BP_GATE_SHUT, __ATOMIC_SEQ_CST);
-		return f->shape.kind == BP_SHADOW && !d->timed ? release_shadow(&s, slot)
-							       : unchain(&s, slot);
+		return is_shadow(&f->shape) && !d->timed ? release_shadow(&s, slot)
+							 : unchain(&s, slot);
 	}
 	return 0;
 }

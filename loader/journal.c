@@ -25,59 +25,56 @@ static uint32_t sum_of(const char *text)
 }
 
 /* Puts the rule in the place of the one with its id. */
-static int replace_rule(struct store *s, struct rule *rule)
+static int replace_rule(struct store *s, struct rule **rule)
 {
-	ptrdiff_t at = policy_find_id(s->policy, rule->id);
+	ptrdiff_t at = policy_find_id(s->policy, (*rule)->id);
 	struct rule *old;
 
 	if (at < 0)
-		return -EINVAL;
+		return -EBADMSG;
 	old = s->policy->rules[at];
-	s->policy->rules[at] = rule;
+	s->policy->rules[at] = *rule;
+	*rule = NULL;
 	rule_free(&old);
-	return store_note(s, CHANGE_SET, rule);
+	return store_note(s, CHANGE_SET, s->policy->rules[at]);
 }
 
 static int apply_rule(struct store *s, const char *record, bool add)
 {
-	struct rule *rule;
+	struct rule *rule = NULL;
 	int rc = rule_from_record(record, &rule);
 
-	if (rc)
-		return rc;
-	if (!add) {
-		rc = replace_rule(s, rule);
-		if (rc == -EINVAL)
-			rule_free(&rule);
-		return rc;
+	if (!rc && !add)
+		rc = replace_rule(s, &rule);
+	if (!rc && add) {
+		if (rule->id >= s->next_id)
+			s->next_id = rule->id + 1;
+		rc = store_note(s, CHANGE_ADD, rule);
+		if (!rc)
+			rc = policy_add(s->policy, &rule);
 	}
-	if (rule->id >= s->next_id)
-		s->next_id = rule->id + 1;
-	rc = store_note(s, CHANGE_ADD, rule);
-	if (!rc)
-		rc = policy_add(s->policy, &rule);
 	rule_free(&rule);
 	return rc;
 }
 
 static int apply_del(struct store *s, const char *record)
 {
+	int used, rc = 0;
 	uint32_t id;
-	ptrdiff_t at;
-	int rc;
 
-	if (sscanf(record, "%" SCNu32, &id) != 1)
-		return -EINVAL;
-	at = policy_find_id(s->policy, id);
-	if (at < 0)
-		return -EINVAL;
-	rc = store_note(s, CHANGE_DEL, s->policy->rules[at]);
-	if (!rc)
-		policy_remove(s->policy, at);
-	return rc;
+	for (; !rc && sscanf(record, "%" SCNu32 "%n", &id, &used) == 1; record += used) {
+		ptrdiff_t at = policy_find_id(s->policy, id);
+
+		if (at < 0)
+			return -EBADMSG;
+		rc = store_note(s, CHANGE_DEL, s->policy->rules[at]);
+		if (!rc)
+			policy_remove(s->policy, at);
+	}
+	return rc ? rc : *record ? -EBADMSG : 0;
 }
 
-/* -EINVAL: not a record of ours; the journal ends before it. */
+/* -EINVAL: torn, the journal ends before it. -EBADMSG: whole, but nothing that we wrote. */
 static int apply(struct store *s, const char *line)
 {
 	unsigned int sum;
@@ -92,7 +89,7 @@ static int apply(struct store *s, const char *line)
 		return apply_rule(s, line + 4, false);
 	if (!strncmp(line, "del ", 4))
 		return apply_del(s, line + 4);
-	return -EINVAL;
+	return -EBADMSG;
 }
 
 static int apply_all(struct store *s, char *text)
@@ -105,7 +102,7 @@ static int apply_all(struct store *s, char *text)
 		return 0;
 	for (line = end + 1; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
-		rc = s->policy ? apply(s, line) : -EINVAL;
+		rc = s->policy ? apply(s, line) : -EBADMSG;
 		if (rc)
 			break;
 	}
@@ -121,6 +118,8 @@ int journal_load(struct store *s, struct diag *diag)
 
 	if (!rc)
 		rc = apply_all(s, text);
+	if (rc == -EBADMSG)
+		rc = store_damaged("journal", diag);
 	free(text);
 	free(path);
 	return rc == -ENOENT ? 0 : rc;
@@ -178,9 +177,14 @@ static int journal_write(__u64 *journal, const char *op, const char *record, str
 
 static int journal_rule(__u64 *journal, const char *op, const struct rule *rule, struct diag *diag)
 {
-	char *record = rule_record(rule);
-	int rc = record ? journal_write(journal, op, record, diag) : -ENOMEM;
+	char *record = NULL;
+	int rc = rule_record(rule, &record);
 
+	if (rc == -EBADMSG)
+		return diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"the rule could not be read back from disk, so it is not stored");
+	if (!rc)
+		rc = journal_write(journal, op, record, diag);
 	free(record);
 	return rc;
 }
@@ -195,12 +199,21 @@ int journal_set(__u64 *journal, const struct rule *rule, struct diag *diag)
 	return journal_rule(journal, "set", rule, diag);
 }
 
-int journal_del(__u64 *journal, uint32_t id, struct diag *diag)
+int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag)
 {
-	char record[16];
+	char *record = NULL;
+	size_t len;
+	FILE *out = open_memstream(&record, &len);
+	int rc = -ENOMEM;
 
-	snprintf(record, sizeof(record), "%" PRIu32, id);
-	return journal_write(journal, "del", record, diag);
+	if (!out)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, i ? " %" PRIu32 : "%" PRIu32, ids[i]);
+	if (!fclose(out))
+		rc = journal_write(journal, "del", record, diag);
+	free(record);
+	return rc;
 }
 
 bool journal_is_long(uint64_t journal)

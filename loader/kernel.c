@@ -163,9 +163,14 @@ int kernel_open(struct kernel **out, struct diag *diag)
 
 	if (rc)
 		return rc;
-	rc = open_pins(k);
+	rc = dir_check(dirs_get()->bpffs, diag);
+	if (!rc)
+		rc = open_pins(k);
 	if (rc && rc != -ENOENT)
-		rc = diag_errno(diag, -rc, "cannot open what is pinned in %s", dirs_get()->bpffs);
+		rc = diag->kind != DIAG_NONE
+			     ? rc
+			     : diag_errno(diag, -rc, "cannot open what is pinned in %s",
+				       dirs_get()->bpffs);
 	if (!rc)
 		rc = map_ctl(k, diag);
 	if (!rc && k->ctl->abi != BP_ABI)
@@ -335,24 +340,30 @@ static void wait_for_packets(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-/* The old generation's final counts become the new one's base; then its pins go. */
+/*
+ * The old generation's final counts become the new one's base; then its pins go, and whatever
+ * else a command that died left pinned. `folded` comes last: until then all of it is done again.
+ */
 static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 {
+	__u32 old_slot = old_number & 1;
 	struct generation *old = NULL;
 	struct rule_counts counts = {};
 	int rc = generation_open(old_number, &old, diag);
 
-	if (!rc) {
+	if (old_number)
 		wait_for_packets();
+	if (!rc) {
 		rc = generation_counts(old, &counts, diag);
 		if (!rc)
 			rc = write_base(k->gen->number, &counts, diag);
 	} else if (rc == -ENOENT) {
-		rc = 0;
+		rc = 0; /* the first, or one whose counters are kept already */
 	}
 	if (!rc) {
+		bpf_map_delete_elem(k->xdp_generations, &old_slot);
+		generation_sweep(k->gen->number);
 		k->gen->tables->folded = 1;
-		generation_unpin(old_number);
 	}
 	generation_free(&old);
 	free(counts.v);
@@ -377,17 +388,19 @@ int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *
 		return rc;
 	if (bpf_map_update_elem(k->xdp_generations, &slot, &gen->classify_xdp, BPF_ANY))
 		rc = diag_errno(diag, errno, "cannot place the classifier beside the one in force");
-	gen->tables->dirty = 1; /* until the store agrees with it */
 	if (!rc && commit)
 		rc = commit(arg, diag);
 	if (rc) {
+		bpf_map_delete_elem(k->xdp_generations, &slot);
 		generation_unpin(number);
 		return rc;
 	}
-	gen->tables->dirty = 0;
 	gen->number = number;
 	__atomic_store_n(&k->ctl->generation, number, __ATOMIC_SEQ_CST);
 	generation_free(&k->gen);
 	k->gen = gen;
-	return fold(k, old, diag);
+	if (fold(k, old, diag))
+		diag_to_warning(
+			diag, "the rules are in force, but not yet with their old counters");
+	return 0;
 }

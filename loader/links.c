@@ -38,7 +38,8 @@ int choices_check(struct link_choices *c, struct diag *diag)
 			choice->how = is->how;
 		} else {
 			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
-				"%s is attached in %s mode; 'bpfpol detach %s' first, to change that",
+				"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
+				"that",
 				choice->link->name, attach_mode_name(is->how), choice->link->name);
 		}
 	}
@@ -53,6 +54,9 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 	/* Only now: what is refused leaves nothing in the kernel. */
 	if (!rc)
 		rc = host_kernel(host, diag);
+	/* Also what a process that died while it loaded the kernel's side left undone. */
+	if (!rc)
+		rc = attach_adopt(host->kernel, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
 

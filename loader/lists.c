@@ -12,12 +12,13 @@
 #include "spec.h"
 #include "store_parts.h"
 
-static char *copy_path(uint32_t id, const char *side)
+static char *copy_path(const struct rule *rule, const char *side)
 {
-	return path_join(dirs_get()->state, "lists/%" PRIu32 ".%s", id, side);
+	return path_join(
+		dirs_get()->state, "lists/%" PRIu32 ".%" PRIu64 ".%s", rule->id, rule->lists, side);
 }
 
-static int save(const struct end *end, uint32_t id, const char *side, struct diag *diag)
+static int save(const struct end *end, const struct rule *rule, const char *side, struct diag *diag)
 {
 	char *path, *text = NULL;
 	size_t len;
@@ -26,7 +27,7 @@ static int save(const struct end *end, uint32_t id, const char *side, struct dia
 
 	if (end->kind != END_FILE)
 		return 0;
-	path = copy_path(id, side);
+	path = copy_path(rule, side);
 	out = path ? open_memstream(&text, &len) : NULL;
 	if (out) {
 		for (size_t i = 0; i < end->list.n; i++) {
@@ -51,9 +52,9 @@ int lists_save(const struct rule *rule, struct diag *diag)
 	if (!rc && (rule->from.kind == END_FILE || rule->to.kind == END_FILE))
 		rc = dir_make(dir, diag);
 	if (!rc)
-		rc = save(&rule->from, rule->id, "from", diag);
+		rc = save(&rule->from, rule, "from", diag);
 	if (!rc)
-		rc = save(&rule->to, rule->id, "to", diag);
+		rc = save(&rule->to, rule, "to", diag);
 	free(dir);
 	return rc;
 }
@@ -71,30 +72,37 @@ static int read_list(const char *path, struct prefixes *list, struct diag *diag)
 	return rc;
 }
 
-static int load(struct end *end, uint32_t id, const char *side, struct diag *diag)
+static int load(struct end *end, const struct rule *rule, const char *side, struct diag *diag)
 {
 	char *path;
 	int rc;
 
 	if (end->kind != END_FILE)
 		return 0;
-	path = copy_path(id, side);
+	path = copy_path(rule, side);
 	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
 	if (rc == -ENOENT)
 		rc = diag_set(diag, DIAG_SYSTEM, ENOENT,
 			"%s, the copy of the list @%s of rule %" PRIu32
 			", is gone; remove the rule "
 			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",
-			path, end->file, id, id);
+			path, end->file, rule->id, rule->id);
 	free(path);
 	return rc;
 }
 
 int lists_load(struct rule *rule, struct diag *diag)
 {
-	int rc = load(&rule->from, rule->id, "from", diag);
+	int rc = load(&rule->from, rule, "from", diag);
 
-	return rc ? rc : load(&rule->to, rule->id, "to", diag);
+	return rc ? rc : load(&rule->to, rule, "to", diag);
+}
+
+static bool is_copy(const struct policy *policy, uint32_t id, uint64_t lists)
+{
+	ptrdiff_t at = policy ? policy_find_id(policy, id) : -1;
+
+	return at >= 0 && policy->rules[at]->lists == lists;
 }
 
 void lists_sweep(const struct policy *policy)
@@ -104,10 +112,11 @@ void lists_sweep(const struct policy *policy)
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d))) {
+		uint64_t lists;
 		uint32_t id;
 
-		if (sscanf(entry->d_name, "%" SCNu32 ".", &id) == 1 &&
-			(!policy || policy_find_id(policy, id) < 0))
+		if (sscanf(entry->d_name, "%" SCNu32 ".%" SCNu64 ".", &id, &lists) == 2 &&
+			!is_copy(policy, id, lists))
 			unlinkat(dirfd(d), entry->d_name, 0);
 	}
 	if (d)
@@ -135,6 +144,13 @@ static int read_end(struct end *end, struct diag *diag)
 	if (rc) {
 		free(path);
 		return rc;
+	}
+	if (!text_is_printable(path)) {
+		free(path);
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"the path of the address list '%s' holds characters that cannot be written "
+			"down; copy the list to a place with a plain name",
+			end->file);
 	}
 	free(end->file);
 	end->file = path;

@@ -154,6 +154,8 @@ int main(int argc, char **argv)
 	int rc = run(argc, argv, &diag);
 	int exit_code = EXIT_SUCCESS;
 
+	for (char *line = strtok(diag.warnings, "\n"); line; line = strtok(NULL, "\n"))
+		fprintf(stderr, "bpfpol: warning: %s\n", line);
 	if (fflush(stdout) && !rc)
 		rc = diag_errno(&diag, errno, "cannot write the output");
 	if (rc) {

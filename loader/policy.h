@@ -63,6 +63,7 @@ struct rule {
 	char *label;	   /* NULL: none */
 	uint64_t lifetime; /* seconds, as written with `for`; 0: for good */
 	uint64_t deadline; /* CLOCK_REALTIME seconds from which it does not exist; 0: none */
+	uint64_t lists; /* the store's: which commit's copies of its lists are its own; 0: none */
 };
 
 struct policy {

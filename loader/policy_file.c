@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* NAME.policy: the text that people read and edit. Only lines that changed are touched. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,33 +142,106 @@ static int fold_into(const struct store *s, char *text, FILE *out)
 	return rc;
 }
 
-int policy_file_fold(const struct store *s, struct diag *diag)
+/*
+ * state/fold holds the text of the last commit until it stands in NAME.policy: "COMMIT\n", then
+ * the text. -ENOENT: none, or of a commit that was not made.
+ */
+static int fold_read(const struct store *s, char **text, struct diag *diag)
 {
-	char *dir, *path, *old = NULL, *text = NULL;
+	char *path = state_path("fold"), *whole = NULL, *body;
+	uint64_t commit;
 	size_t len;
+	int rc = path ? file_read(path, &whole, &len, diag) : -ENOMEM;
+
+	if (!rc) {
+		body = strchr(whole, '\n');
+		if (!body || sscanf(whole, "%" SCNu64, &commit) != 1 || commit != s->commit)
+			rc = -ENOENT;
+		else
+			*text = strdup(body + 1);
+		if (!rc && !*text)
+			rc = -ENOMEM;
+	}
+	free(whole);
+	free(path);
+	return rc;
+}
+
+static char *policy_path(const struct store *s)
+{
+	return path_join(dirs_get()->conf, "policies/%s.policy", s->policy->name);
+}
+
+/* The file as it would be, had the last commit come to its end. */
+static int current_text(const struct store *s, char **text, struct diag *diag)
+{
+	char *path = policy_path(s);
+	size_t len;
+	int rc = path ? fold_read(s, text, diag) : -ENOMEM;
+
+	if (rc == -ENOENT)
+		rc = file_read(path, text, &len, diag);
+	free(path);
+	return rc;
+}
+
+static int make_dirs(struct diag *diag)
+{
+	char *dir = path_join(dirs_get()->conf, "policies");
+	int rc = dir ? dir_make(dirs_get()->conf, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = dir_make(dir, diag);
+	free(dir);
+	return rc;
+}
+
+int policy_file_text(const struct store *s, char **text, size_t *len, struct diag *diag)
+{
+	char *old = NULL;
 	FILE *out;
 	int rc;
 
 	if (!s->policy)
 		return 0;
-	dir = path_join(dirs_get()->conf, "policies");
-	path = dir ? path_join(dir, "%s.policy", s->policy->name) : NULL;
-	rc = path ? dir_make(dirs_get()->conf, diag) : -ENOMEM;
+	rc = make_dirs(diag);
 	if (!rc)
-		rc = dir_make(dir, diag);
-	if (!rc)
-		rc = file_read(path, &old, &len, diag);
-	if (!rc || rc == -ENOENT) {
-		out = open_memstream(&text, &len);
-		rc = !out ? -ENOMEM : old ? fold_into(s, old, out) : write_whole(s->policy, out);
-		if (out && fclose(out))
-			rc = -ENOMEM;
-		if (!rc && (!old || strlen(old) != len || memcmp(old, text, len)))
-			rc = file_write(path, text, len, diag);
-	}
-	free(text);
+		rc = current_text(s, &old, diag);
+	if (rc && rc != -ENOENT)
+		return rc;
+	out = open_memstream(text, len);
+	rc = !out ? -ENOMEM : old ? fold_into(s, old, out) : write_whole(s->policy, out);
+	if (out && fclose(out))
+		rc = -ENOMEM;
 	free(old);
+	return rc;
+}
+
+int policy_file_prepare(const struct store *s, const char *text, size_t len, struct diag *diag)
+{
+	char *path = state_path("fold"), *whole = NULL;
+	int head = asprintf(&whole, "%" PRIu64 "\n%s", s->commit, text);
+	int rc = path && head > 0 ? file_write(path, whole, head, diag) : -ENOMEM;
+
+	(void)len;
+	if (head > 0)
+		free(whole);
 	free(path);
-	free(dir);
+	return rc;
+}
+
+int policy_file_finish(const struct store *s, const char *text, size_t len, struct diag *diag)
+{
+	char *path = policy_path(s), *fold = state_path("fold"), *old = NULL;
+	size_t old_len;
+	int rc = path && fold ? file_read(path, &old, &old_len, diag) : -ENOMEM;
+
+	if (rc == -ENOENT || (!rc && (old_len != len || memcmp(old, text, len))))
+		rc = file_write(path, text, len, diag);
+	if (!rc)
+		rc = file_remove(fold, diag);
+	free(old);
+	free(fold);
+	free(path);
 	return rc;
 }

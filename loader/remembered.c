@@ -61,7 +61,7 @@ int remembered_save(const struct remembered_list *list, struct diag *diag)
 		for (size_t i = 0; i < list->n; i++)
 			fprintf(out, "%s %s\n", list->v[i].name, attach_mode_name(list->v[i].mode));
 		if (!fclose(out))
-			rc = file_write(path, text, len, diag);
+			rc = list->n ? file_write(path, text, len, diag) : file_remove(path, diag);
 	}
 	free(text);
 	free(path);

@@ -36,10 +36,23 @@ static int put_rule(FILE *out, const struct status_rule *r)
 	return 0;
 }
 
+/* What every reader must know first. */
+static void put_not_in_force(FILE *out, const struct status *st)
+{
+	if (st->off)
+		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
+	else if (st->policy && !st->generation)
+		fprintf(out,
+			"Policy '%s' is stored but NOT IN FORCE: every packet passes. "
+			"'bpfpol attach IFACE' puts it in force.\n",
+			st->policy);
+}
+
 static int text_rules(FILE *out, const struct status *st)
 {
 	int rc = 0;
 
+	put_not_in_force(out, st);
 	if (!st->policy)
 		fprintf(out, "No policy is assigned; 'bpfpol block udp/1434' makes one.\n");
 	else if (!st->n_rules)
@@ -140,8 +153,7 @@ static void put_totals(FILE *out, const char *what, const struct bp_totals *t)
 
 static int text_status(FILE *out, const struct status *st)
 {
-	if (st->off)
-		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
+	put_not_in_force(out, st);
 	if (st->policy)
 		fprintf(out,
 			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64

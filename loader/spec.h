@@ -49,6 +49,9 @@ void spec_prefix_text(const struct prefix *prefix, char *buf, size_t size);
 /* The number, or the built-in name (tcp); buf of 16 bytes is enough. */
 const char *spec_proto_text(int proto, char *buf, size_t size);
 
+/* UTF-8 without control characters: what can be printed on a line and in JSON. */
+bool text_is_printable(const char *text);
+
 /* Seconds of 90s, 15m, 2h, 7d. -EINVAL. */
 int spec_parse_duration(const char *text, uint64_t *seconds);
 

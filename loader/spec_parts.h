@@ -44,8 +44,6 @@ bool span_has(struct span span, char c);
 struct span span_part(struct span span, size_t from, size_t len);
 /* A number in decimal digits; those above UINT32_MAX read as that. */
 bool span_number(struct span span, uint32_t *value);
-/* UTF-8 without control characters: what can be printed on a line and in JSON. */
-bool text_is_printable(const char *text);
 /* Whether an unquoted word of a line reads back as this text. */
 bool text_is_word(const char *text);
 

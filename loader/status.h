@@ -6,10 +6,10 @@
 #ifndef BPFPOL_STATUS_H
 #define BPFPOL_STATUS_H
 
+#include <net/if.h>
 #include <sys/utsname.h>
 
 #include "filter.h"
-#include "netlink.h"
 #include "policy.h"
 
 struct status_rule {
@@ -40,9 +40,9 @@ struct status {
 	const char *version;
 	struct utsname kernel;
 	bool off;
-	const char *policy; /* its name; NULL: none */
-	uint64_t n_filters, generation;
-	struct status_rule *rules; /* most specific first */
+	const char *policy;		/* its name; NULL: none */
+	uint64_t n_filters, generation; /* generation 0: none is in force */
+	struct status_rule *rules;	/* most specific first */
 	size_t n_rules;
 	struct status_interface *interfaces;
 	size_t n_interfaces;

@@ -20,43 +20,59 @@ char *state_path(const char *name)
 	return path_join(dirs_get()->state, "%s", name);
 }
 
-char *rule_record(const struct rule *rule)
+static int record_text(const struct rule *rule, char **record)
 {
-	char *text = spec_text(rule, SPEC_ALL), *record = NULL;
+	char *text = spec_text(rule, SPEC_ALL);
+	int n = text ? asprintf(record, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %s", rule->id,
+			       rule->deadline, rule->lists, text)
+		     : -1;
 
-	if (text &&
-		asprintf(&record, "%" PRIu32 " %" PRIu64 " %s", rule->id, rule->deadline, text) < 0)
-		record = NULL;
 	free(text);
-	return record;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+int rule_record(const struct rule *rule, char **record)
+{
+	struct rule *back = NULL;
+	int rc = record_text(rule, record);
+
+	if (rc)
+		return rc;
+	rc = rule_from_record(*record, &back);
+	rule_free(&back);
+	if (rc)
+		free(*record);
+	return rc;
 }
 
 int rule_from_record(const char *record, struct rule **rule)
 {
 	const struct spec_opts opts = { .action = -1 };
 	struct diag ignored = {};
-	uint64_t deadline;
+	uint64_t deadline, lists;
 	uint32_t id;
 	int at, rc;
 
-	if (sscanf(record, "%" SCNu32 " %" SCNu64 " %n", &id, &deadline, &at) != 2)
-		return -EINVAL;
+	if (sscanf(record, "%" SCNu32 " %" SCNu64 " %" SCNu64 " %n", &id, &deadline, &lists, &at) !=
+		3)
+		return -EBADMSG;
 	rc = spec_parse_line(record + at, &opts, rule, &ignored);
 	diag_free(&ignored);
 	if (rc)
-		return rc;
+		return rc == -ENOMEM ? rc : -EBADMSG;
 	(*rule)->id = id;
 	(*rule)->deadline = deadline;
+	(*rule)->lists = lists;
 	(*rule)->lifetime = 0;
 	return 0;
 }
 
-static int damaged(struct diag *diag)
+int store_damaged(const char *name, struct diag *diag)
 {
-	return diag_set(diag, DIAG_SYSTEM, EINVAL,
-		"%s/state is damaged or of another version, so the policy in force cannot be read; "
-		"restore it from a backup, or move it away to begin without a policy",
-		dirs_get()->state);
+	return diag_set(diag, DIAG_SYSTEM, EBADMSG,
+		"%s/%s is damaged or of another version, so the policy in force cannot be read; "
+		"restore it from a backup, or move it away to begin without it",
+		dirs_get()->state, name);
 }
 
 /* One line of the state file, without its newline. */
@@ -73,10 +89,10 @@ static int state_line(struct store *s, const char *line, struct diag *diag)
 		return s->policy ? 0 : -ENOMEM;
 	}
 	if (strncmp(line, "rule ", 5) || !s->policy)
-		return damaged(diag);
+		return store_damaged("state", diag);
 	rc = rule_from_record(line + 5, &rule);
 	if (rc)
-		return rc == -ENOMEM ? rc : damaged(diag);
+		return rc == -ENOMEM ? rc : store_damaged("state", diag);
 	rc = policy_add(s->policy, &rule);
 	if (rc)
 		rule_free(&rule);
@@ -102,7 +118,7 @@ static int state_parse(struct store *s, char *text, size_t len, struct diag *dia
 	int rc = 0;
 
 	if (check_sum(text, len) || strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
-		return damaged(diag);
+		return store_damaged("state", diag);
 	text += strlen(STATE_HEAD);
 	for (char *line = strtok(text, "\n"); line && !rc; line = strtok(NULL, "\n"))
 		rc = state_line(s, line, diag);
@@ -220,6 +236,7 @@ int store_add(struct store *s, struct rule **rule, struct diag *diag)
 		(*rule)->id = s->next_id;
 	if ((*rule)->id >= s->next_id)
 		s->next_id = (*rule)->id + 1;
+	(*rule)->lists = s->commit + 1;
 	rc = lists_save(*rule, diag);
 	if (!rc)
 		rc = store_note(s, CHANGE_ADD, *rule);
@@ -253,11 +270,13 @@ static int state_text(const struct store *s, char **text, size_t *len)
 	if (s->policy)
 		fprintf(out, "assigned %s\n", s->policy->name);
 	for (size_t i = 0; s->policy && i < s->policy->n && !rc; i++) {
-		char *record = rule_record(s->policy->rules[i]);
+		char *record = NULL;
 
-		if (!record || fprintf(out, "rule %s\n", record) < 0)
-			rc = -ENOMEM;
-		free(record);
+		rc = rule_record(s->policy->rules[i], &record);
+		if (!rc) {
+			fprintf(out, "rule %s\n", record);
+			free(record);
+		}
 	}
 	if (!fflush(out))
 		fprintf(out, "end %08lx\n", crc32(0, (const Bytef *)*text, *len));
@@ -268,27 +287,47 @@ static int state_text(const struct store *s, char **text, size_t *len)
 	return rc;
 }
 
-int store_commit(struct store *s, struct diag *diag)
+static int state_write(const struct store *s, struct diag *diag)
 {
-	char *path = state_path("state"), *text;
+	char *path = state_path("state"), *text = NULL;
 	size_t len;
-	int rc;
+	int rc = path ? state_text(s, &text, &len) : -ENOMEM;
 
-	s->commit++;
-	rc = path ? state_text(s, &text, &len) : -ENOMEM;
 	if (!rc) {
 		rc = file_write(path, text, len, diag);
 		free(text);
 	}
 	free(path);
+	return rc;
+}
+
+/* The change is made; what is left can be made up for by the next commit. */
+static void commit_rest(struct store *s, const char *text, size_t len, struct diag *diag)
+{
+	if (stat_state(&s->inode, &s->mtime))
+		s->inode = 0; /* never in step: the next command reads all again */
+	if (journal_reset(s, diag))
+		diag_to_warning(diag, "the change is made, but the journal is not begun anew");
+	if (text && policy_file_finish(s, text, len, diag))
+		diag_to_warning(diag, "the change is made, but the policy file does not show it");
+	lists_sweep(s->policy);
+}
+
+int store_commit(struct store *s, struct diag *diag)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int rc = policy_file_text(s, &text, &len, diag);
+
+	s->commit++;
+	if (!rc && text)
+		rc = policy_file_prepare(s, text, len, diag);
 	if (!rc)
-		rc = stat_state(&s->inode, &s->mtime);
-	/* From here on the change is made; what follows is made again by the next commit. */
+		rc = state_write(s, diag);
 	if (!rc)
-		rc = journal_reset(s, diag);
-	if (!rc)
-		rc = policy_file_fold(s, diag);
-	if (!rc)
-		lists_sweep(s->policy);
+		commit_rest(s, text, len, diag);
+	else
+		s->commit--;
+	free(text);
 	return rc;
 }

@@ -51,7 +51,11 @@ int store_del(struct store *store, size_t index, struct diag *diag);
 /* The rule's label, log or deadline were changed. */
 int store_set(struct store *store, size_t index, struct diag *diag);
 
-/* Writes `state` and an empty journal, and folds the changes into NAME.policy. */
+/*
+ * Writes `state` and an empty journal, and folds the changes into NAME.policy. When it fails
+ * nothing has changed. What fails after `state` is written becomes a warning: the next commit
+ * makes up for it.
+ */
 int store_commit(struct store *store, struct diag *diag);
 
 /*
@@ -60,7 +64,7 @@ int store_commit(struct store *store, struct diag *diag);
  */
 int journal_add(__u64 *journal, const struct rule *rule, struct diag *diag);
 int journal_set(__u64 *journal, const struct rule *rule, struct diag *diag);
-int journal_del(__u64 *journal, uint32_t id, struct diag *diag);
+int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag);
 /* The journal has grown enough that the next change should commit. */
 bool journal_is_long(uint64_t journal);
 

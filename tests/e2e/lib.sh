@@ -14,6 +14,10 @@ export LC_ALL=C
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PKT=${PKT:-$TOP/build/tests/pkt}
 BPFPOL=${BPFPOL:-$TOP/build/bpfpol}
+# Ubuntu's /usr/sbin/bpftool is a wrapper, which asks for that of the running kernel.
+for BPFTOOL in /usr/local/sbin/bpftool /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool bpftool; do
+	[ -x "$BPFTOOL" ] && break
+done
 
 TX_MAC=02:00:00:00:77:01 RX_MAC=02:00:00:00:77:02
 TX4=10.77.0.1 RX4=10.77.0.2 TX6=fd77::1 RX6=fd77::2
@@ -110,7 +114,7 @@ snapshot() {
 	for pin in $(find "$WORLD/bpf" -type f | sort); do
 		echo "$pin"
 		case $pin in *total* | *scratch*) continue ;; esac
-		bpftool map dump pinned "$pin" 2>/dev/null
+		"$BPFTOOL" map dump pinned "$pin" 2>/dev/null
 	done
 }
 

@@ -69,6 +69,20 @@ expect_exit 0 bp attach 'rx*'
 same "a pattern" native "$(has rx0)"
 blocked dport=1434
 on_second blocked dport=1434
+# What was taken out of a pattern stays out.
+expect_exit 0 bp detach rx0
+expect_exit 0 bp off
+expect_exit 0 bp on
+same "not brought back by its pattern" none "$(has rx0)"
+same "the others are" generic "$(has rx1)"
+expect_exit 0 bp attach 'rx*'
+expect_exit 0 bp off
+expect_exit 0 bp on
+same "the pattern given again takes it in" native "$(has rx0)"
+# A dry run refuses what the run would refuse.
+expect_exit 2 bp attach lo
+expect_exit 2 bp attach lo --dry-run
+expect_exit 1 bp attach rx1 --mode native --dry-run
 expect_exit 2 bp attach
 expect_exit 2 bp attach rx0 --mode fast
 expect_out 'fast'

@@ -43,6 +43,10 @@ done
 passes dport=53
 expect_exit 0 bp block udp/53 --force
 passes dport=53
+# Taking away blocks nobody, so off does not stand in its way.
+expect_exit 0 bp block udp/55 --force
+expect_exit 0 bp remove udp/55
+expect_exit 3 bp remove udp/55
 
 expect_exit 0 bp on
 expect_json "status knows" '.off == false' bp status --json
@@ -50,6 +54,7 @@ blocked "${SLAMMER[@]}"
 blocked proto=tcp dport=445
 blocked dport=53
 passes dport=54
+passes dport=55
 expect_exit 0 bp on
 
 finish

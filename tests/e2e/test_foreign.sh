@@ -11,13 +11,27 @@ if ! clang -O2 -g -target bpf "-I/usr/include/$(uname -m)-linux-gnu" \
 	finish
 fi
 
+# Not by `ip link set xdp obj`: that pins in whichever bpffs stands first in /proc/mounts, and that
+# may be another test's, which is about to go.
+FOREIGN=$WORLD/bpf/foreign
+"$BPFTOOL" prog load "$OBJECT" "$FOREIGN" type xdp || exit 1
+
+# put MODE [overwrite]: the foreign program on rx0. take MODE: and off again.
+put() {
+	run_in rx "$BPFTOOL" net attach "$1" pinned "$FOREIGN" dev rx0 "${@:2}"
+}
+
+take() {
+	run_in rx "$BPFTOOL" net detach "$1" dev rx0
+}
+
 # The id of the XDP program on rx0.
 id_on() {
 	run_in rx ip -o link show rx0 | sed -n 's/.* id \([0-9]*\).*/\1/p'
 }
 
 for mode in xdpdrv xdpgeneric; do
-	run_in rx ip link set dev rx0 $mode obj "$OBJECT" sec xdp
+	put $mode
 	THEIRS=$(id_on)
 	check "$mode: a foreign program is there" [ -n "$THEIRS" ]
 	BEFORE=$(snapshot)
@@ -35,18 +49,19 @@ for mode in xdpdrv xdpgeneric; do
 			nok "$mode: $words is refused" "$OUT"
 		fi
 	done
-	run_in rx ip link set dev rx0 $mode off
+	take $mode
 done
 
-# The other way round: `ip link` cannot take ours away, and ours does not take theirs.
+# The other way round: nobody takes ours away, and ours does not take theirs.
 expect_exit 0 bp block udp/1434
 OURS=$(id_on)
-run_in rx ip link set dev rx0 xdpdrv obj "$OBJECT" sec xdp 2>/dev/null
+put xdpdrv overwrite >/dev/null 2>&1
+take xdpdrv >/dev/null 2>&1
 run_in rx ip link set dev rx0 xdpdrv off 2>/dev/null
 same "ours stays" "$OURS" "$(id_on)"
 blocked dport=1434
 expect_exit 0 bp off
-run_in rx ip link set dev rx0 xdpdrv obj "$OBJECT" sec xdp
+put xdpdrv
 THEIRS=$(id_on)
 OUT=$(bp on 2>&1)
 same "on leaves it" "$THEIRS" "$(id_on)"

@@ -22,6 +22,23 @@ same "every id is another" 20 "$(bp status --json | jq '[.rules[].id] | unique |
 for port in 2001 2010 2020; do blocked "dport=$port"; done
 passes dport=2021
 
+# Two at once, again and again.
+BAD=0
+for i in {1..10}; do
+	bp block "tcp/$((100 + i))" >/dev/null 2>&1 &
+	FIRST=$!
+	bp block "tcp/$((200 + i))" >/dev/null 2>&1 || BAD=$((BAD + 1))
+	wait "$FIRST" || BAD=$((BAD + 1))
+done
+same "two at once: both succeed" 0 "$BAD"
+same "and both are there" 20 "$(bp list | grep -cE 'tcp to port [12][0-9]{2}$')"
+for i in {1..10}; do
+	blocked proto=tcp "dport=$((100 + i))"
+	blocked proto=tcp "dport=$((200 + i))"
+	bp remove "tcp/$((100 + i))" >/dev/null
+	bp remove "tcp/$((200 + i))" >/dev/null
+done
+
 # The same rule by many: one of them makes it.
 PIDS=()
 for _ in {1..8}; do

@@ -37,6 +37,13 @@ blocked src=198.51.100.8 dport=53
 expect_exit 0 bp remove udp/53 from "@$SMALL"
 passes src=198.51.100.8 dport=53
 
+# By a relative path, from elsewhere, and when the file is gone.
+(cd "$WORLD" && echo 198.51.100.9 >short.txt && bp block @short.txt >/dev/null && rm short.txt)
+blocked src=198.51.100.9
+expect_exit 3 bp remove @short.txt
+same "a relative path" "" "$(cd "$WORLD" && bp remove @short.txt 2>&1 >/dev/null)"
+passes src=198.51.100.9
+
 printf '10.9.0.1\n10.9.0.0/33\nfoo\n' >"$WORLD/bad.txt"
 BEFORE=$(snapshot)
 expect_exit 2 bp block "@$WORLD/bad.txt"

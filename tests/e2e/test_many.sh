@@ -21,7 +21,7 @@ same "all of them are listed" $((N + 1)) "$(bp status --json | jq '.rules | leng
 same "no id twice" $((N + 1)) "$(bp status --json | jq '[.rules[].id] | unique | length')"
 check "the journal was folded ($LONGEST bytes)" [ "$LONGEST" -gt 65536 ]
 check "and is short again" [ "$(stat -c %s "$JOURNAL")" -lt 65536 ]
-check "into the policy's file" [ "$(grep -c '^block ' "$BPFPOL_CONF_DIR/policies/local.policy")" -gt 400 ]
+check "into the policy's file" [ "$(grep -c '^block ' "$BPFPOL_CONF_DIR/policies/local.policy")" -gt 300 ]
 same "counters stay" 5 "$(counter packets "in udp to port 1434")"
 FRAMES=() EXPECTED=
 for ((i = 0; i < N; i += 25)); do
@@ -52,17 +52,22 @@ for ((len = 1; len <= 32 && ${#REFUSED} == 0; len++)); do
 done
 expect_out '64 combinations'
 check "the 65th combination is refused ($REFUSED)" [ "${REFUSED##*/}" -gt 20 ]
-RULES=$(bp list --json)
+# What is listed, but for the counters, which our own frames move.
+listed() {
+	bp list --json | jq -c '.rules[] | del(.packets, .bytes)'
+}
+
+RULES=$(listed)
 SEEN=$(verdicts "$(frame src=100.0.0.1 dport=7)" "$(frame dport=1434)" "$(frame dport=7)")
 expect_exit 1 bp block in gre from 100.0.0.0/9 to 10.77.0.0/24
 expect_out '^bpfpol: '
 expect_out '64 combinations'
-same "nothing has changed" "" "$(diff <(echo "$RULES") <(bp list --json))"
+same "nothing has changed" "" "$(diff <(echo "$RULES") <(listed))"
 same "nor what becomes of packets" "$SEEN" \
 	"$(verdicts "$(frame src=100.0.0.1 dport=7)" "$(frame dport=1434)" "$(frame dport=7)")"
 seq 1 32 | sed 's/.*/64.0.0.0\/&/' >"$WORLD/lengths"
 expect_exit 1 bp block icmp from "@$WORLD/lengths"
-same "a list changes nothing either" "" "$(diff <(echo "$RULES") <(bp list --json))"
+same "a list changes nothing either" "" "$(diff <(echo "$RULES") <(listed))"
 expect_exit 0 bp remove udp/1434
 expect_exit 0 bp block udp/1434
 blocked dport=1434

@@ -58,6 +58,9 @@ expect_out '^ *\^+$'
 same "the caret" "70000" "$(awk '/^ *\^+$/ { at = index($0, "^"); n = gsub(/\^/, "")
 	print substr(line, at, n) } { line = $0 }' <<<"$OUT")"
 
+OUT=$(bp remove udp/54 2>&1)
+expect_out '^ *\^\^\^\^\^\^$'
+
 # Errors go to stderr, and nothing of them to stdout.
 same "stdout stays empty" "" "$(bp block udp/70000 2>/dev/null)"
 

@@ -58,9 +58,19 @@ add_end() {
 	fi
 }
 
-# Without any pin of ours, and so without our programs.
+# Takes away every pin of ours, and comes back when the programs on rx0 have gone with them. Files
+# first: a mount may live on in somebody else's mount namespace.
 fresh_bpffs() {
+	local i
+
+	find "$WORLD/bpf" -type f ! -name '*.debug' -delete
 	umount "$WORLD/bpf" && mount -t bpf bpf "$WORLD/bpf"
+	for ((i = 0; i < 500; i++)); do
+		run_in rx ip -o link show rx0 | grep -q xdp || return 0
+		sleep 0.01
+	done
+	echo "# a program is still on rx0"
+	return 1
 }
 
 make_world() {

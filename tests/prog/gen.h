@@ -26,8 +26,8 @@ struct gen_without {
 	bool vlan;	/* frames with tags */
 	bool exthdr;	/* IPv6 extension headers, except a fragment's */
 	bool fragments; /* first, later and atomic fragments */
-	bool malformed; /* cut frames, wrong lengths, fifth tag, ninth extension header, RFC 3128
-			 * (which also needs fragments), garbage */
+	bool malformed; /* cut frames, wrong lengths, fifth tag, extension headers that are cut, too
+			 * long or a ninth, RFC 3128 (which also needs fragments), garbage */
 	bool count;	/* count rules */
 	bool me;	/* rules with me at the local end */
 	bool iface;	/* rules with an interface; implied by n_ifnames == 0 */

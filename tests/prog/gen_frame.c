@@ -139,6 +139,8 @@ static struct packet some_packet(struct gen *g, const struct policy *policy)
 #define TYPE_STAG 0x88a8
 #define TYPE_IPV6 0x86dd
 
+/* How IPv6 extension headers hide the protocol. */
+enum hiding { IN_SIGHT, NINTH_HEADER, CUT_HEADER, LONG_HEADER };
 enum fragment { UNFRAGMENTED, ATOMIC, FIRST, LATER, OVERWRITING /* RFC 3128 */ };
 
 /* What there is beside one header after the other. */
@@ -147,6 +149,7 @@ struct shape {
 	unsigned int options; /* IPv4, in words of 4 bytes */
 	unsigned int headers; /* IPv6 extension headers beside a fragment's */
 	enum fragment fragment;
+	enum hiding hiding;
 	bool cut; /* the packet ends within the L4 header, the IP lengths agree with that */
 };
 
@@ -279,8 +282,9 @@ static uint8_t *put_fragment(
 	return ext;
 }
 
-/* The extension headers; a fragment header stands anywhere among them, a later one last. */
-static void put_headers(
+/* The extension headers; a fragment header stands anywhere among them, a later one last. Returns
+ * the last one; without any, the fixed header's next header. */
+static uint8_t *put_headers(
 	struct gen *g, struct out *o, const struct packet *p, const struct shape *s, uint8_t *next)
 {
 	unsigned int i, place = gen_below(g, s->headers + 1);
@@ -296,6 +300,22 @@ static void put_headers(
 	*next = p->proto;
 	if (s->fragment == LATER && gen_chance(g, 10))
 		*next = IPPROTO_DSTOPTS;
+	return next;
+}
+
+/* What the last extension header announces. A fragment header's second byte is no length. */
+static void put_v6_rest(struct gen *g, struct out *o, const struct packet *p,
+	const struct shape *shape, uint8_t *last)
+{
+	size_t start = last - o->data;
+
+	if (shape->hiding == CUT_HEADER) {
+		o->len = start + gen_below(g, o->len - start);
+		return;
+	}
+	if (shape->hiding == LONG_HEADER)
+		last[1] = 24 + gen_below(g, 256 - 24);
+	put_l4(g, o, p, shape->cut);
 }
 
 static void put_v6(struct gen *g, struct out *o, const struct packet *p, const struct shape *shape)
@@ -306,8 +326,7 @@ static void put_v6(struct gen *g, struct out *o, const struct packet *p, const s
 	ip[7] = 64;
 	memcpy(ip + 8, g->dir == BP_IN ? p->remote : p->local, 16);
 	memcpy(ip + 24, g->dir == BP_IN ? p->local : p->remote, 16);
-	put_headers(g, o, p, shape, ip + 6);
-	put_l4(g, o, p, shape->cut);
+	put_v6_rest(g, o, p, shape, put_headers(g, o, p, shape, ip + 6));
 	set16(ip + 4, o->data + o->len - ip - 40);
 }
 
@@ -349,6 +368,18 @@ static enum fragment some_fragment(struct gen *g)
 	return ATOMIC + gen_below(g, g->without.malformed ? 3 : 4);
 }
 
+/* A ninth header counts only if no later fragment ends the walk before it. */
+static void some_hiding(struct gen *g, struct shape *s)
+{
+	s->hiding = NINTH_HEADER + gen_below(g, 3);
+	if (s->hiding == NINTH_HEADER)
+		s->headers = 9;
+	else if (!s->headers)
+		s->headers = 1 + gen_below(g, 3);
+	if (s->fragment >= LATER)
+		s->fragment = gen_chance(g, 80) ? FIRST : LATER;
+}
+
 static struct shape some_shape(struct gen *g, struct packet *p)
 {
 	struct shape s = { 0 };
@@ -362,6 +393,8 @@ static struct shape some_shape(struct gen *g, struct packet *p)
 	if (!g->without.exthdr && gen_chance(g, 60))
 		s.headers = gen_chance(g, 50) ? 1 + gen_below(g, 2) : gen_below(g, most + 1);
 	s.cut = !g->without.malformed && gen_chance(g, 20);
+	if (p->family == 6 && !g->without.malformed && !g->without.exthdr && gen_chance(g, 20))
+		some_hiding(g, &s);
 	if (s.fragment == OVERWRITING)
 		p->proto = IPPROTO_TCP;
 	return s;

@@ -149,7 +149,8 @@ static void print_covered(const struct covered *c)
 	printf("%.1f %% counted by one\n# read as", share(c->counted, c->frames));
 	for (i = 0; i < FRAME_CLASSES; i++)
 		printf("%s %s %.1f %%", i ? "," : "", classes[i], share(c->by_class[i], c->frames));
-	printf("\n");
+	printf("\n# protocol hidden: %.1f %%, of them %.1f %% blocked as malformed\n",
+		share(c->hidden, c->frames), share(c->hidden_blocked, c->hidden));
 }
 
 static unsigned int tests, failed;

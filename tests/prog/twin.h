@@ -60,6 +60,7 @@ struct covered {
 	uint64_t policies, redraws, rules, hit;
 	uint64_t frames, by_class[FRAME_CLASSES];
 	uint64_t passed, blocked, cut_blocked, decided, counted;
+	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
 };
 
 enum { ROUND_SAME, ROUND_DIFFERS };

@@ -145,6 +145,10 @@ static void cover(struct covered *c, const struct frame *frame, const struct eva
 	c->blocked += v->block;
 	c->cut_blocked += v->reason == REASON_MALFORMED;
 	c->decided += v->winner != NULL;
+	if (frame->class == FRAME_CUT && frame->proto == PROTO_UNREAD) {
+		c->hidden++;
+		c->hidden_blocked += v->reason == REASON_MALFORMED;
+	}
 	c->counted += v->n_matched > v->n_deciding;
 }
 
@@ -197,7 +201,7 @@ static int add_elem(const union filter_key *key, int family, const struct bp_ele
 	const struct bp_tuple *tuple;
 
 	tuple = &t->gen->tables->tuple[number / BP_TUPLES][family][number % BP_TUPLES];
-	if (!e->rule || tuple->kind == BP_SHADOW)
+	if (!e->rule || tuple->kind == BP_SHADOW || tuple->kind == BP_BLIND)
 		return 0;
 	if (e->rule >= t->ids) {
 		SAY(t, "# an element speaks of rule %u, which is not there\n", e->rule);

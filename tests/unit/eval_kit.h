@@ -153,6 +153,14 @@ static inline struct frame headless(struct frame f, enum frame_class class)
 	return f;
 }
 
+/* Its extension headers hide the protocol. */
+static inline struct frame hidden(struct frame f)
+{
+	f = headless(f, FRAME_CUT);
+	f.proto = PROTO_UNREAD;
+	return f;
+}
+
 static inline struct frame unread(enum frame_class class)
 {
 	return (struct frame){ .class = class };

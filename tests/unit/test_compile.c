@@ -144,8 +144,8 @@ static void test_shadow(void **state)
 
 		if (p->tables.tuple[BP_IN][BP_V4][number].kind != BP_SHADOW)
 			continue;
-		shared += set->elems[i].packets == 2 && !set->elems[i].ifindex;
-		own += set->elems[i].packets == 1 && set->elems[i].ifindex == 7;
+		shared += set->elems[i].print == 2 && !set->elems[i].ifindex;
+		own += set->elems[i].print == 1 && set->elems[i].ifindex == 7;
 	}
 	assert_int_equal(shared, 1);
 	assert_int_equal(own, 1);

@@ -189,22 +189,35 @@ static void test_exempt(void **state)
 	policy_free(&p);
 }
 
-/* Does one rule, made by `make`, get the cut packet blocked? */
-static bool catches(enum bp_action action, void (*make)(struct rule *), const struct eval_env *env,
-	struct frame f)
+/* Does one rule, made by `make`, get the packet blocked as malformed? */
+static bool catches_as_is(enum bp_action action, void (*make)(struct rule *),
+	const struct eval_env *env, struct frame f)
 {
 	struct policy *p = setup_policy();
-	struct frame cut = headless(f, FRAME_CUT);
 	struct eval_verdict v;
 	bool blocked;
 
 	make(add(p, action, DIR_IN));
-	assert_int_equal(eval_frame(p, env, &cut, &v), 0);
-	blocked = v.block;
-	is_malformed(p, env, &cut, blocked);
+	assert_int_equal(eval_frame(p, env, &f, &v), 0);
+	blocked = v.reason == REASON_MALFORMED;
+	is_malformed(p, env, &f, blocked);
 	eval_free(&v);
 	policy_free(&p);
 	return blocked;
+}
+
+/* The same of the packet cut short. */
+static bool catches(enum bp_action action, void (*make)(struct rule *), const struct eval_env *env,
+	struct frame f)
+{
+	return catches_as_is(action, make, env, headless(f, FRAME_CUT));
+}
+
+/* The same of the packet behind extension headers that hide its protocol. */
+static bool catches_hidden(enum bp_action action, void (*make)(struct rule *),
+	const struct eval_env *env, struct frame f)
+{
+	return catches_as_is(action, make, env, hidden(f));
 }
 
 static void far_udp_port(struct rule *rule)
@@ -260,10 +273,133 @@ static void test_cut(void **state)
 	assert_false(catches(BP_BLOCK, me_port, &forwarded, udp_in(4)));
 	/* without a protocol, whatever the packet's is */
 	assert_true(catches(BP_BLOCK, any_port, &in_eth0, icmp_in(4, 8, 0)));
-	assert_true(catches(BP_BLOCK, any_port, &in_eth0, of_proto(6, IPPROTO_ROUTING)));
+	assert_true(catches(BP_BLOCK, any_port, &in_eth0, icmp_in(6, 128, 0)));
 	assert_true(catches(BP_BLOCK, echo_request, &in_eth0, icmp_in(4, 8, 0)));
 	assert_false(catches(BP_BLOCK, echo_request, &in_eth0, udp_in(4)));
 	assert_false(catches(BP_BLOCK, echo_request, &in_eth0, of_proto(6, IPPROTO_ICMP)));
+}
+
+static void far6_udp_port(struct rule *rule)
+{
+	rule->proto = IPPROTO_UDP;
+	end_is(&rule->from, FAR6, 64);
+	add_port(&rule->from, 7, 7);
+}
+
+static void other6_udp_port(struct rule *rule)
+{
+	rule->proto = IPPROTO_UDP;
+	end_is(&rule->from, "2001:db8:ffff::", 64);
+	add_port(&rule->to, 1434, 1434);
+}
+
+/* Of both families: IPv4's element does not speak of IPv6. */
+static void listed_port(struct rule *rule)
+{
+	const struct prefix list[] = { prefix_of("0.0.0.0", 0), prefix_of(FAR6, 48) };
+
+	end_lists(&rule->from, list, COUNT(list));
+	add_port(&rule->to, 1434, 1434);
+}
+
+static void other_listed_port(struct rule *rule)
+{
+	const struct prefix list[] = { prefix_of("0.0.0.0", 0), prefix_of(NEAR6, 48) };
+
+	end_lists(&rule->from, list, COUNT(list));
+	add_port(&rule->to, 1434, 1434);
+}
+
+static void echo6_request(struct rule *rule)
+{
+	set_type(rule, IPPROTO_ICMPV6, 128, -1);
+}
+
+static void ah_port(struct rule *rule)
+{
+	rule->proto = IPPROTO_AH;
+	add_port(&rule->to, 1434, 1434);
+}
+
+static void hip_port(struct rule *rule)
+{
+	rule->proto = 139;
+	add_port(&rule->to, 1434, 1434);
+}
+
+/* Whatever the protocol, ports or type: it may be what the rule asks for. */
+static void test_hidden(void **state)
+{
+	(void)state;
+	assert_true(catches_hidden(BP_BLOCK, tcp_port, &in_eth0, udp_in(6)));
+	assert_true(catches_hidden(BP_PERMIT, tcp_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_COUNT, tcp_port, &in_eth0, udp_in(6)));
+	assert_true(catches_hidden(BP_BLOCK, any_port, &in_eth0, udp_in(6)));
+	assert_true(catches_hidden(BP_BLOCK, echo6_request, &in_eth0, udp_in(6)));
+	/* addresses, direction, interface */
+	assert_true(catches_hidden(BP_BLOCK, far6_udp_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, other6_udp_port, &in_eth0, udp_in(6)));
+	assert_true(catches_hidden(BP_BLOCK, listed_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, other_listed_port, &in_eth0, udp_in(6)));
+	assert_true(catches_hidden(BP_BLOCK, me_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, me_port, &forwarded, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, tcp_port, &out_eth0, udp_out(6)));
+	assert_false(catches_hidden(BP_BLOCK, eth1_port, &in_eth0, udp_in(6)));
+	/* IPv4's alone, or asking for nothing that is hidden */
+	assert_false(catches_hidden(BP_BLOCK, far_udp_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, echo_request, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, ah_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, hip_port, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, proto_udp, &in_eth0, udp_in(6)));
+	assert_false(catches_hidden(BP_BLOCK, to_me, &in_eth0, udp_in(6)));
+}
+
+/* No rule with a protocol decides on a packet of none that is known, nor counts it. */
+static void test_hidden_order(void **state)
+{
+	struct policy *p = setup_policy();
+	struct frame f = hidden(udp_in(6));
+	struct eval_verdict v;
+
+	(void)state;
+	add(p, BP_BLOCK, DIR_IN)->proto = IPPROTO_UDP;
+	add(p, BP_BLOCK, DIR_IN)->proto = IPPROTO_ICMPV6;
+	add(p, BP_BLOCK, DIR_IN)->proto = 0;
+	add(p, BP_COUNT, DIR_IN)->proto = IPPROTO_UDP;
+	wins(p, &in_eth0, &f, 0);
+	add(p, BP_PERMIT, DIR_IN);
+	wins(p, &in_eth0, &f, 5);
+	end_is(&add(p, BP_BLOCK, DIR_IN)->from, FAR6, 64);
+	wins(p, &in_eth0, &f, 6);
+	set_type(add(p, BP_BLOCK, DIR_IN), IPPROTO_ICMP, 8, -1);
+	add(p, BP_COUNT, DIR_IN);
+	wins(p, &in_eth0, &f, 6);
+	assert_int_equal(eval_frame(p, &in_eth0, &f, &v), 0);
+	assert_int_equal(v.n_deciding, 2);
+	assert_int_equal(v.n_matched, 3);
+	assert_int_equal(v.matched[2]->id, 8);
+	eval_free(&v);
+	tcp_port(add(p, BP_PERMIT, DIR_IN));
+	is_malformed(p, &in_eth0, &f, true);
+	policy_free(&p);
+}
+
+/* From the second of its deadline on, a rule asks for nothing. */
+static void test_hidden_deadline(void **state)
+{
+	struct policy *p = setup_policy();
+	struct frame f = hidden(udp_in(6));
+	struct eval_env env = in_eth0;
+	struct rule *rule = add(p, BP_BLOCK, DIR_IN);
+
+	(void)state;
+	tcp_port(rule);
+	rule->deadline = 1001;
+	is_malformed(p, &env, &f, true);
+	env.now = 1001;
+	is_malformed(p, &env, &f, false);
+	wins(p, &env, &f, 0);
+	policy_free(&p);
 }
 
 /* Before any rule is compared, and no rule counts; else those without ports or type decide. */
@@ -362,6 +498,9 @@ int main(void)
 		cmocka_unit_test(test_exempt),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_cut_order),
+		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_hidden_order),
+		cmocka_unit_test(test_hidden_deadline),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unread),
 	};

@@ -16,6 +16,7 @@
 #include <pcap/pcap.h>
 
 #include "frame.h"
+#include "policy.h"
 
 #define CAPTURES "../shared/data/captures"
 
@@ -144,21 +145,38 @@ static const struct sample extensions[] = {
 	{ "eight", E6 IP6("0048", "3c") EXT48 EXT8("3c") EXT8("11") UDP, false, FRAME_WHOLE, 6, 17,
 		HAS_PORTS },
 	{ "nine", E6 IP6("0050", "3c") EXT48 EXT8("3c") EXT8("2b") EXT8("11") UDP, false, FRAME_CUT,
-		6, 43, NOTHING },
+		6, -1, NOTHING },
 	{ "the eighth a later fragment",
 		E6 IP6("0048", "3c") EXT48 EXT8("2c") FRAG("11", "0010") UDP, false, FRAME_WHOLE, 6,
 		17, NOTHING },
 	{ "the ninth a later fragment",
 		E6 IP6("0050", "3c") EXT48 EXT8("3c") EXT8("2c") FRAG("11", "0010") UDP, false,
-		FRAME_CUT, 6, 44, NOTHING },
-	{ "not whole", E6 IP6("000c", "00") EXT8("3c") "1100 0104", false, FRAME_CUT, 6, 60,
+		FRAME_CUT, 6, -1, NOTHING },
+	{ "not whole", E6 IP6("000c", "00") EXT8("3c") "1100 0104", false, FRAME_CUT, 6, -1,
 		NOTHING },
 	{ "longer than the payload", E6 IP6("0010", "00") "1102 010400000000" UDP, false, FRAME_CUT,
-		6, 0, NOTHING },
+		6, -1, NOTHING },
 	{ "longer than the payload, not the frame", E6 IP6("0008", "00") "1101 010400000000" UDP,
-		false, FRAME_CUT, 6, 0, NOTHING },
-	{ "a jumbogram", E6 IP6("0000", "00") "1100 c20400010000" UDP, false, FRAME_CUT, 6, 0,
+		false, FRAME_CUT, 6, -1, NOTHING },
+	{ "a jumbogram", E6 IP6("0000", "00") "1100 c20400010000" UDP, false, FRAME_CUT, 6, -1,
 		NOTHING },
+	{ "the ninth a whole fragment header",
+		E6 IP6("0050", "3c") EXT48 EXT8("3c") EXT8("2c") FRAG("11", "0000") UDP, false,
+		FRAME_CUT, 6, -1, NOTHING },
+	{ "the ninth not there", E6 IP6("0040", "3c") EXT48 EXT8("3c") EXT8("3c"), false, FRAME_CUT,
+		6, -1, NOTHING },
+	{ "L4 header behind eight cut", E6 IP6("0047", "3c") EXT48 EXT8("3c") EXT8("11") UDP, false,
+		FRAME_CUT, 6, 17, NOTHING },
+	{ "RFC 3128 behind seven", E6 IP6("0048", "3c") EXT48 EXT8("2c") FRAG("06", "0008") UDP,
+		false, FRAME_CUT, 6, 6, NOTHING },
+	{ "ah longer than the payload", E6 IP6("0014", "33") "1104 00000000000000000000" UDP, false,
+		FRAME_CUT, 6, -1, NOTHING },
+	{ "not there", E6 IP6("0000", "3c"), false, FRAME_CUT, 6, -1, NOTHING },
+	{ "not there behind one", E6 IP6("0008", "00") EXT8("2b"), false, FRAME_CUT, 6, -1,
+		NOTHING },
+	{ "first fragment without the rest of its headers",
+		E6 IP6("0010", "2c") FRAG("3c", "0001") "1101 010400000000", false, FRAME_CUT, 6,
+		-1, NOTHING },
 	{ "L4 header behind one not whole", E6 IP6("0010", "00") EXT8("06") PORTS "00000000", false,
 		FRAME_CUT, 6, 6, NOTHING },
 };
@@ -197,7 +215,7 @@ static const struct sample fragments[] = {
 	{ "udp at 8 in IPv6", E6 IP6("0010", "2c") FRAG("11", "0008") UDP, false, FRAME_WHOLE, 6,
 		17, NOTHING },
 	{ "fragment header not whole", E6 IP6("0007", "2c") "11000001000000", false, FRAME_CUT, 6,
-		44, NOTHING },
+		-1, NOTHING },
 };
 
 static const struct sample cuts[] = {
@@ -280,6 +298,12 @@ static void check_sane(const struct frame *f)
 		assert_true(f->family == 4 || f->family == 6);
 	if (f->class == FRAME_TAGS)
 		assert_int_equal(f->family, 0);
+	if (f->class == FRAME_CUT && f->proto == PROTO_UNREAD)
+		assert_int_equal(f->family, 6);
+	else
+		assert_in_range(f->proto, 0, 255);
+	if (f->class == FRAME_CUT && f->proto != PROTO_UNREAD) /* it is read to the L4 header */
+		assert_true(proto_has_ports(f->proto) || proto_has_type(f->proto));
 }
 
 /*

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A command that fails, for whatever reason, changes nothing: not the rules in force, not those
+# on disk, and the next command does not bring back what was refused.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PROBES=("$(frame src=198.51.100.7)" "$(frame src=100.0.0.7)" "$(frame dport=1434)"
+	"$(frame dport=2000)")
+
+# What is listed, but for the counters.
+listed() {
+	bp list --json | jq -c '.rules[] | del(.packets, .bytes)'
+}
+
+# as_before DESC: also after the next rebuild, and after a reboot.
+as_before() {
+	same "$1: packets" "$BEFORE" "$(verdicts "${PROBES[@]}")"
+	same "$1: rules" "$RULES" "$(listed)"
+	bp block udp/9 from "@$WORLD/one" >/dev/null 2>&1 || nok "$1: the next change" "fails"
+	bp remove udp/9 from "@$WORLD/one" >/dev/null 2>&1
+	same "$1: packets, next change" "$BEFORE" "$(verdicts "${PROBES[@]}")"
+	same "$1: rules, next change" "$RULES" "$(listed)"
+	fresh_bpffs
+	bp attach rx0 >/dev/null || nok "$1: reboot" "attach fails"
+	same "$1: packets, rebooted" "$BEFORE" "$(verdicts "${PROBES[@]}")"
+}
+
+# begin: each part has a world of its own, so that one failure does not hide another.
+begin() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR"
+	echo 198.51.100.7 >"$WORLD/list"
+	bp block udp/1434 >/dev/null
+	bp block "@$WORLD/list" >/dev/null
+	bp block gre from "@$WORLD/lengths" >/dev/null
+	BEFORE=$(verdicts "${PROBES[@]}")
+	RULES=$(listed)
+	same "$1: before" bpbp "$BEFORE"
+}
+
+echo 192.0.2.1 >"$WORLD/one"
+for len in {1..32}; do echo "100.0.0.0/$len"; done >"$WORLD/lengths"
+
+begin "a list"
+# The file of a rule has grown beyond what fits.
+cp "$WORLD/lengths" "$WORLD/list"
+expect_exit 1 bp block "@$WORLD/list"
+expect_out '64 combinations'
+as_before "a list that does not fit any more"
+expect_exit 1 bp block "@$WORLD/list" --dry-run
+expect_exit 1 bp block gre from "@$WORLD/lengths" to 10.77.0.0/24 --dry-run
+
+begin "no directory"
+# The directory of the policies cannot be written to.
+touch "$WORLD/no-directory"
+if OUT=$(BPFPOL_CONF_DIR=$WORLD/no-directory/etc bp block esp from "@$WORLD/one" 2>&1); then
+	ok "a policy file that cannot be written is no failure"
+	bp remove esp from "@$WORLD/one" >/dev/null
+else
+	as_before "a policy file that cannot be written"
+fi
+
+begin "a full disk"
+bp off >/dev/null
+mkdir "$WORLD/small"
+mount -t tmpfs -o size=128k,mode=0700 tmpfs "$WORLD/small" || exit 1
+cp -a "$BPFPOL_STATE_DIR/." "$WORLD/small"
+export BPFPOL_STATE_DIR=$WORLD/small
+bp on >/dev/null
+cat /dev/zero >"$WORLD/small/filler" 2>/dev/null
+for words in "block udp/2000 name $(printf 'x%.0s' {1..5000})" "block esp from @$WORLD/lengths" \
+	"remove @$WORLD/list" "block udp/2000 from @$WORLD/one"; do
+	# shellcheck disable=SC2086
+	expect_exit 1 bp $words
+	same "full disk: packets" "$BEFORE" "$(verdicts "${PROBES[@]}")"
+	same "full disk: rules" "$RULES" "$(listed)"
+done
+rm "$WORLD/small/filler"
+as_before "a full disk"
+
+umount "$WORLD/small"
+export BPFPOL_STATE_DIR=$WORLD/lib
+
+# Somebody removed a pin: the next command has to do with it.
+for pin in ctl xdp_generations totals; do
+	begin "without $pin"
+	rm "$BPFPOL_BPFFS/$pin"
+	expect_exit 0 bp block udp/2000
+	same "without $pin: in force" bpbb "$(verdicts "${PROBES[@]}")"
+	bp remove udp/2000 >/dev/null
+	same "without $pin: and no longer" bpbp "$(verdicts "${PROBES[@]}")"
+done
+
+finish

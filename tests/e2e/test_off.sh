@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `off` in need: beside a command that is attaching, without a lock, without a disk; and when it
+# cannot stop what filters, it does not say that it did.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+on_rx0() {
+	run_in rx ip -o link show rx0 | grep -c xdp
+}
+
+# The first `block` loads and attaches, and takes its time; `off` comes in between.
+run_in rx strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=30000 \
+	"$BPFPOL" block udp/1434 >/dev/null 2>&1 &
+BLOCK=$!
+for ((i = 0; i < 200; i++)); do
+	[ -e "$BPFPOL_BPFFS" ] && break
+	sleep 0.01
+done
+expect_exit 0 bp off
+wait $BLOCK
+same "off beside a block: no program" 0 "$(on_rx0)"
+passes dport=1434
+expect_json "off beside a block: status" '.off == true' bp status --json
+expect_exit 0 bp on
+expect_exit 0 bp attach rx0
+expect_exit 0 bp block udp/1434
+blocked dport=1434
+
+# A lock that is held for good costs time, not the stop.
+flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
+HOLDER=$!
+sleep 0.2
+expect_exit 0 bp off
+expect_out 'warning: a command that ran at the same time may filter again'
+same "a lock that is held: no program" 0 "$(on_rx0)"
+pkill -P $HOLDER
+wait $HOLDER 2>/dev/null
+expect_exit 0 bp on
+blocked dport=1434
+
+# Nor does a directory that is none.
+mv "$BPFPOL_RUN_DIR" "$WORLD/away"
+touch "$BPFPOL_RUN_DIR"
+expect_exit 0 bp off
+expect_out 'warning: a command that ran at the same time may filter again'
+passes dport=1434
+rm "$BPFPOL_RUN_DIR"
+mv "$WORLD/away" "$BPFPOL_RUN_DIR"
+expect_json "it is off all the same" '.off == true' bp status --json
+expect_exit 0 bp on
+blocked dport=1434
+
+# Without a disk the kernel alone knows.
+mv "$BPFPOL_STATE_DIR" "$WORLD/away"
+touch "$BPFPOL_STATE_DIR"
+expect_exit 0 bp off
+expect_out 'warning: .*reboot'
+passes dport=1434
+rm "$BPFPOL_STATE_DIR"
+mv "$WORLD/away" "$BPFPOL_STATE_DIR"
+expect_json "it is off all the same" '.off == true' bp status --json
+expect_exit 0 bp on
+
+# Pins that cannot be opened: filtering goes on, and so it says.
+mount -o remount,ro "$WORLD/bpf"
+expect_exit 1 bp off
+expect_out 'could NOT be stopped.*Read-only'
+expect_out "remount,rw"
+blocked dport=1434
+mount -o remount,rw "$WORLD/bpf"
+expect_json "and it is not off" '.off == false' bp status --json
+blocked dport=1434
+expect_exit 0 bp off
+passes dport=1434
+expect_exit 0 bp on
+blocked dport=1434
+
+# Every single call may fail; what is said is what is.
+CALLS=$(run_in rx strace -f -qq -e trace=bpf "$BPFPOL" off 2>&1 | grep -c '^bpf(')
+bp on >/dev/null
+BAD=0
+for ((n = 1; n <= CALLS; n++)); do
+	run_in rx strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:error=ENOMEM:when=$n+" \
+		"$BPFPOL" off >"$WORLD/said" 2>&1
+	code=$?
+	got=$(verdicts "$(frame dport=1434)")
+	case $code$got in
+	0p | 1b) ;;
+	*) nok "off, call $n and on fail" "exit $code, $got: $(cat "$WORLD/said")" ;;
+	esac
+	bp off >/dev/null && bp on >/dev/null || BAD=1
+done
+check "$CALLS calls failed in turn" [ "$CALLS" -gt 2 ]
+same "off and on went well after each" 0 $BAD
+
+# A directory of another user's making, with a control word that is not ours.
+expect_exit 0 bp off
+fresh_bpffs
+rm "$BPFPOL_STATE_DIR/off"
+mkdir "$BPFPOL_BPFFS"
+"$BPFTOOL" map create "$BPFPOL_BPFFS/ctl" type array key 4 value 32 entries 1 name ctl flags 0x400
+chown -R 65534 "$BPFPOL_BPFFS"
+BEFORE=$("$BPFTOOL" map dump pinned "$BPFPOL_BPFFS/ctl")
+for words in off on interfaces status "attach rx0" "block udp/53" "detach rx0"; do
+	# shellcheck disable=SC2086
+	expect_exit 1 bp $words
+	expect_out 'another user'
+done
+same "theirs is not written to" "$BEFORE" "$("$BPFTOOL" map dump pinned "$BPFPOL_BPFFS/ctl")"
+chown -R 0 "$BPFPOL_BPFFS"
+chmod 777 "$BPFPOL_BPFFS"
+expect_exit 1 bp off
+chmod 700 "$BPFPOL_BPFFS"
+mkdir "$BPFPOL_BPFFS/links"
+chown 65534 "$BPFPOL_BPFFS/links"
+expect_exit 1 bp interfaces
+expect_out "links belongs to another user"
+
+finish
