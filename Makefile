@@ -55,7 +55,7 @@ $B/%.skel.h: $B/%.bpf.o
 	$(call say,GEN)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
 
-$B/loader/generation.o: $B/filter.skel.h
+$B/loader/generation.o: $B/xdp.skel.h $B/tc.skel.h
 $B/loader/kernel.o: $B/root.skel.h
 
 $B/%.o: %.c

@@ -4,15 +4,17 @@
 
 #include "maps.h"
 
-static __always_inline void count_total(__u32 dir, int blocked, int malformed)
+/* Without branches: the verifier would follow each of them through all that
+ * comes after. */
+static __always_inline void count_total(__u32 dir, __u64 packets, bool blocked, bool malformed)
 {
 	struct bp_totals *t = bpf_map_lookup_elem(&totals, &dir);
 
 	if (!t)
 		return;
-	t->passed += !blocked;
-	t->blocked += !!blocked;
-	t->malformed += !!malformed;
+	t->passed += packets * !blocked;
+	t->blocked += packets * blocked;
+	t->malformed += packets * malformed;
 }
 
 /* Elements are shared by all CPUs. */

@@ -20,9 +20,9 @@
 #define LOOP_STEPS (BP_TUPLES * BP_CHAIN)
 
 /*
- * The packet, and how far the search is.
- * Kept in a map, not on the stack: the verifier follows every known value on the stack through
- * every round of the loop (a million instructions), but knows nothing of what a map holds.
+ * The packet, and how far the search is. CTX is what the hook's programs are called with. Kept in a
+ * map, not on the stack: the verifier follows every known value on the stack through every round of
+ * the loop (a million instructions), but knows nothing of what a map holds.
  */
 struct query {
 	struct packet p;
@@ -53,7 +53,7 @@ struct search {
 	struct query *q;
 	const struct bp_tables *tables;
 	struct bp_elem *best;
-	struct xdp_md *ctx;
+	CTX *ctx;
 };
 
 static __always_inline bool gate_open(struct query *q, __u32 gate)
@@ -74,11 +74,12 @@ static __always_inline bool gate_open(struct query *q, __u32 gate)
 
 /*
  * Whether a destination is this host itself, asked of the kernel's own routing. Broadcast and
- * multicast first, by address: with forwarding on and a default route the FIB calls them
- * forwarded. NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not
- * forward, so what the kernel accepts is ours.
+ * multicast first, by address: with forwarding on and a default route the FIB calls them forwarded.
+ * NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not forward, so what the
+ * kernel accepts is ours.
  */
-/* The FIB answers NOT_FWDED for any packet from such a source, wherever it goes: it is not asked.
+/*
+ * The FIB answers NOT_FWDED for any packet from such a source, wherever it goes: it is not asked.
  */
 static __always_inline bool stays_on_link(const __u32 address[4])
 {
@@ -88,7 +89,7 @@ static __always_inline bool stays_on_link(const __u32 address[4])
 	       (!top && !address[1] && !address[2] && address[3] == bpf_htonl(1));
 }
 
-static __always_inline bool ask_me(struct query *q, struct xdp_md *ctx)
+static __always_inline bool ask_me(struct query *q, CTX *ctx)
 {
 	struct bpf_fib_lookup fib = {};
 	long rc;
@@ -113,7 +114,7 @@ static __always_inline bool ask_me(struct query *q, struct xdp_md *ctx)
 	return rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
-static __always_inline bool is_me(struct query *q, struct xdp_md *ctx)
+static __always_inline bool is_me(struct query *q, CTX *ctx)
 {
 	if (q->me < 0)
 		q->me = ask_me(q, ctx);
@@ -124,8 +125,7 @@ static __always_inline bool is_me(struct query *q, struct xdp_md *ctx)
  * Whether all that the key cannot say holds of the packet too; the dearest question last. A
  * function of its own to the verifier, which goes through it once and not at every call.
  */
-__noinline int elem_matches(
-	struct query *q, const struct bp_elem *e, __u32 flags, struct xdp_md *ctx)
+__noinline int elem_matches(struct query *q, const struct bp_elem *e, __u32 flags, CTX *ctx)
 {
 	if (!q || !e)
 		return false;
@@ -246,6 +246,16 @@ static __always_inline long step_in6(__u32 index, struct search *s)
 	return step(s, BP_IN, BP_V6);
 }
 
+static __always_inline long step_out4(__u32 index, struct search *s)
+{
+	return step(s, BP_OUT, BP_V4);
+}
+
+static __always_inline long step_out6(__u32 index, struct search *s)
+{
+	return step(s, BP_OUT, BP_V6);
+}
+
 static __always_inline void search_on(
 	struct search *s, long (*step)(__u32, struct search *), const int inline_steps)
 {
@@ -256,7 +266,8 @@ static __always_inline void search_on(
 }
 
 /* Probes the tuples of the set `todo` and leaves the best element, or NULL, in s->best. */
-static __always_inline void search(struct search *s, __u64 todo, const int inline_steps)
+static __always_inline void search(
+	struct search *s, __u64 todo, const __u8 dir, const int inline_steps)
 {
 	s->best = NULL;
 	s->q->best_rank = 0;
@@ -266,9 +277,9 @@ static __always_inline void search(struct search *s, __u64 todo, const int inlin
 	if (!todo)
 		return;
 	if (s->q->p.family == BP_V4)
-		search_on(s, step_in4, inline_steps);
+		search_on(s, dir == BP_IN ? step_in4 : step_out4, inline_steps);
 	else
-		search_on(s, step_in6, inline_steps);
+		search_on(s, dir == BP_IN ? step_in6 : step_out6, inline_steps);
 }
 
 #endif

@@ -47,7 +47,19 @@ struct packet {
 	__u16 rport, lport;	   /* host order; for ICMP lport = type, rport = code */
 	__u8 family;		   /* enum bp_family */
 	__u8 proto;
-	__u8 lacks; /* tuples with any of these flags ask for what is not known of this packet */
+	__u8 lacks;    /* tuples with any of these flags ask for what is not known of this packet */
+	__u16 headers; /* TC: bytes before the header that holds the ports or the type */
+	bool more;     /* TC: there is more to read than lies in the linear part */
+};
+
+/* A frame as a hook finds it. */
+struct frame {
+	void *data, *end;
+	__u32 len;	/* all of it, also what lies beyond end */
+	__u8 tags;	/* VLAN tags that the driver or the kernel took off already */
+	bool l3;	/* begins with the IP header */
+	bool aggregate; /* of several packets: may be too long for its length field, which is 0 then
+			 */
 };
 
 /* What is left of the frame: in memory up to end, and of that `left` bytes by the IP length. */
@@ -62,7 +74,7 @@ static __always_inline bool is_tag(__u16 type)
 }
 
 /* The ethertype below all tags, in network order; 0 when the frame ends before it. */
-static __always_inline __u16 read_ethernet(struct cursor *c)
+static __always_inline __u16 read_ethernet(struct cursor *c, __u8 tags)
 {
 	struct ethhdr *eth = c->pos;
 	__u16 type;
@@ -75,7 +87,7 @@ static __always_inline __u16 read_ethernet(struct cursor *c)
 	for (int i = 0; i < MAX_TAGS; i++) {
 		__u16 *tag = c->pos; /* TCI, then the next type */
 
-		if (!is_tag(type))
+		if (!is_tag(type) || i + tags == MAX_TAGS)
 			break;
 		if ((void *)(tag + 2) > c->end)
 			return 0;
@@ -154,7 +166,7 @@ static __always_inline enum reading read_later_fragment(const struct packet *p, 
 
 /* frame_left: bytes of the frame from the IP header on, wherever they lie. */
 static __always_inline enum reading read_ipv4(
-	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir)
+	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
 {
 	struct iphdr *ip = c->pos;
 	__u32 header, total, offset;
@@ -168,6 +180,8 @@ static __always_inline enum reading read_ipv4(
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
+	if (!total && aggregate)
+		total = frame_left;
 	if (header < sizeof(*ip) || total < header || total > frame_left)
 		return READ_BAD;
 	offset = bpf_ntohs(ip->frag_off) & IP_OFFSET;
@@ -197,7 +211,7 @@ static __always_inline bool step_extension(struct cursor *c, struct packet *p, _
 }
 
 static __always_inline enum reading read_ipv6(
-	struct cursor *c, __u32 frame_left, struct packet *p, const __u8 dir)
+	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
 {
 	struct ipv6hdr *ip = c->pos;
 	__u32 offset;
@@ -210,6 +224,8 @@ static __always_inline enum reading read_ipv6(
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
+	if (!c->left && aggregate)
+		c->left = frame_left - sizeof(*ip);
 	if (c->left + sizeof(*ip) > frame_left)
 		return READ_BAD;
 	c->pos = ip + 1;
@@ -224,6 +240,35 @@ static __always_inline enum reading read_ipv6(
 		return READ_BLIND;
 	}
 	return read_l4(c, p, dir, BP_V6);
+}
+
+/* The ethertype that an IP header's version stands for, in network order; 0: none. */
+static __always_inline __u16 type_of_version(const struct frame *f)
+{
+	__u8 *version = f->data;
+
+	if ((void *)(version + 1) > f->end)
+		return 0;
+	if (*version >> 4 == 4)
+		return bpf_htons(ETH_P_IP);
+	return *version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
+}
+
+/* *c: stands behind what was read, before the header that holds the ports or the type. */
+static __always_inline enum reading read_frame(
+	const struct frame *f, struct cursor *c, struct packet *p, const __u8 dir)
+{
+	__u16 type;
+	__u32 left;
+
+	*c = (struct cursor){ .pos = f->data, .end = f->end };
+	type = f->l3 ? type_of_version(f) : read_ethernet(c, f->tags);
+	left = f->len - (c->pos - f->data);
+	if (type == bpf_htons(ETH_P_IP))
+		return read_ipv4(c, left, f->aggregate, p, dir);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return read_ipv6(c, left, f->aggregate, p, dir);
+	return is_tag(type) ? READ_OPAQUE : READ_EXEMPT;
 }
 
 #endif

@@ -3,6 +3,8 @@
  * The root programs: attached once, never replaced. They ask `ctl` which generation judges and
  * tail-call its classifier, so that a change of policy touches no interface.
  */
+#include <linux/pkt_cls.h>
+
 #include "count.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -16,29 +18,62 @@ struct {
 	__type(value, struct bp_ctl);
 } ctl SEC(".maps");
 
-/* The two generations that can be loaded at once: slot = generation & 1. */
+/* Two generations can be loaded at once: bp_slot(hook, generation). */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, BP_HOOKS * 2);
 	__type(key, __u32);
 	__type(value, __u32);
-} xdp_generations SEC(".maps");
+} xdp_generations SEC(".maps"), tc_generations SEC(".maps");
 
-SEC("xdp.frags")
-int bpfpol_xdp(struct xdp_md *ctx)
+/* Constant slots: the kernel turns such tail calls into jumps. Returns only if there is none. */
+static __always_inline void judge(void *ctx, void *generations, const __u32 hook, const __u32 dir)
 {
 	__u32 zero = 0;
 	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
 
 	if (!c || c->off)
-		return XDP_PASS;
-	/* Constant slots: the kernel turns such tail calls into jumps. */
+		return;
 	if (c->generation) {
 		if (c->generation & 1)
-			bpf_tail_call(ctx, &xdp_generations, 1);
+			bpf_tail_call(ctx, generations, bp_slot(hook, 1));
 		else
-			bpf_tail_call(ctx, &xdp_generations, 0);
+			bpf_tail_call(ctx, generations, bp_slot(hook, 0));
 	}
-	count_total(BP_IN, false, false);
+	count_total(dir, 1, false, false);
+}
+
+SEC("xdp.frags")
+int bpfpol_xdp(struct xdp_md *ctx)
+{
+	judge(ctx, &xdp_generations, BP_XDP, BP_IN);
 	return XDP_PASS;
+}
+
+SEC("tc")
+int bpfpol_tc_in(struct __sk_buff *skb)
+{
+	judge(skb, &tc_generations, BP_TC_IN, BP_IN);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int bpfpol_tc_out(struct __sk_buff *skb)
+{
+	judge(skb, &tc_generations, BP_TC_OUT, BP_OUT);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int bpfpol_l3_in(struct __sk_buff *skb)
+{
+	judge(skb, &tc_generations, BP_L3_IN, BP_IN);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int bpfpol_l3_out(struct __sk_buff *skb)
+{
+	judge(skb, &tc_generations, BP_L3_OUT, BP_OUT);
+	return TC_ACT_UNSPEC;
 }

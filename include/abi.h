@@ -26,6 +26,8 @@
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
+/* Where programs stand. TC_* and L3_* are TC; L3_*: on devices without Ethernet header. */
+enum bp_hook { BP_XDP, BP_TC_IN, BP_TC_OUT, BP_L3_IN, BP_L3_OUT, BP_HOOKS };
 enum bp_family { BP_V4, BP_V6, BP_FAMILIES };
 enum bp_action { BP_BLOCK, BP_PERMIT, BP_COUNT, BP_ACTIONS };
 
@@ -138,6 +140,12 @@ struct bp_ctl {
 	__u64 abi;
 	__u64 next_id; /* the loader's: the next rule's id */
 };
+
+/* Where a hook's classifier of that generation stands in xdp_generations or tc_generations. */
+static inline __u32 bp_slot(__u32 hook, __u64 generation)
+{
+	return hook * 2 + (generation & 1);
+}
 
 /* Per-CPU `totals`, one element per direction. malformed is a part of passed + blocked. */
 struct bp_totals {

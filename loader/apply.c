@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cover.h"
 #include "inplace.h"
 #include "spec.h"
 
@@ -334,37 +335,6 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 		r->ids[r->n++] = found.id;
 	}
 	return r->n ? 0 : -ENOENT;
-}
-
-static bool ends_cover(const struct end *wide, const struct end *narrow)
-{
-	if (wide->kind == END_PREFIX && narrow->kind == END_PREFIX) {
-		if (wide->prefix.len > narrow->prefix.len ||
-			!prefix_holds(&wide->prefix, narrow->prefix.family, narrow->prefix.bytes))
-			return false;
-	} else if (wide->kind != END_ANY && wide->kind != narrow->kind) {
-		return false;
-	}
-	for (size_t i = 0; wide->ports.n && i < narrow->ports.n; i++) {
-		bool held = false;
-
-		for (size_t j = 0; j < wide->ports.n && !held; j++)
-			held = wide->ports.v[j].lo <= narrow->ports.v[i].lo &&
-			       wide->ports.v[j].hi >= narrow->ports.v[i].hi;
-		if (!held)
-			return false;
-	}
-	return !wide->ports.n || narrow->ports.n;
-}
-
-static bool rule_covers(const struct rule *wide, const struct rule *narrow)
-{
-	return wide->dir == narrow->dir &&
-	       (wide->proto == PROTO_ANY || wide->proto == narrow->proto) &&
-	       (!wide->ifname || (narrow->ifname && !strcmp(wide->ifname, narrow->ifname))) &&
-	       (wide->type < 0 || wide->type == narrow->type) &&
-	       (wide->code < 0 || wide->code == narrow->code) &&
-	       ends_cover(&wide->from, &narrow->from) && ends_cover(&wide->to, &narrow->to);
 }
 
 static int unknown_rule(const struct host *host, const struct rule *rule, struct diag *diag)

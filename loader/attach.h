@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The root program on interfaces: by BPF links, pinned as BPFPOL_BPFFS/links/xdp-IFINDEX, so that
- * they outlive the command and never take a place that is another's. Which interfaces are to be
- * filtered stands in BPFPOL_STATE_DIR/interfaces, a line each: NAME MODE.
+ * The root programs on interfaces: by BPF links, pinned as BPFPOL_BPFFS/links/HOOK-IFINDEX, so that
+ * they outlive the command and never take a place that is another's. What arrives is filtered by
+ * XDP, or by TC where XDP cannot be; what leaves by TC. Which interfaces are to be filtered stands
+ * in BPFPOL_STATE_DIR/interfaces, a line each: NAME MODE.
  */
 #ifndef BPFPOL_ATTACH_H
 #define BPFPOL_ATTACH_H
@@ -11,15 +12,19 @@
 #include "kernel.h"
 #include "netlink.h"
 
-enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_NONE };
+enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_TC, ATTACH_NONE };
 
 const char *attach_mode_name(enum attach_mode mode); /* as in --mode; auto: "auto" */
+/* For people: "native XDP", "TC". */
+const char *attach_mode_text(enum attach_mode mode);
 int attach_mode_parse(const char *text, enum attach_mode *mode);
 
 /* An interface that we filter. */
 struct attached {
 	int ifindex;
-	enum attach_mode how; /* ATTACH_NATIVE or ATTACH_GENERIC */
+	enum attach_mode
+		how; /* what arrives: native, generic, tc; ATTACH_NONE: it is not filtered */
+	bool out;    /* what leaves is filtered */
 };
 struct attached_list {
 	struct attached *v;
@@ -32,15 +37,15 @@ const struct attached *attached_find(const struct attached_list *list, int ifind
 /* Whether anything is that can be looked at. */
 bool attached_any(void);
 
-/* Whether we may attach there: not to the loopback, nor beside a foreign program (-EBUSY). */
-int attach_check(const struct nl_link *link, struct diag *diag);
+/* Whether the mode is possible there: not on the loopback, nor XDP where it cannot be (-EBUSY). */
+int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);
 
 /*
- * Attaches to one interface. *how: what it came to; why: a sentence on that choice, of at least
- * 256 bytes. A foreign XDP program is left alone: -EBUSY, and the diag names it.
+ * Attaches both ways to one interface. *is: what it came to; why: a sentence on that choice, of at
+ * least 256 bytes. A foreign XDP program is left alone: then TC filters, unless XDP was asked for.
  */
 int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
-	enum attach_mode *how, char *why, size_t size, struct diag *diag);
+	struct attached *is, char *why, size_t size, struct diag *diag);
 
 /*
  * Puts the root program on every link that carries another: one of an earlier load, which obeys a

@@ -22,7 +22,8 @@ static int parse_mode(const struct args *args, enum attach_mode *mode, struct di
 		return 0;
 	diag_place(diag, args->mode, 0, strlen(args->mode));
 	return diag_set(diag, DIAG_USAGE, EINVAL,
-		"there is no mode '%s'; leave --mode out, or give native or generic", args->mode);
+		"there is no mode '%s'; leave --mode out, or give native, generic or tc",
+		args->mode);
 }
 
 static int no_interface(const struct args *args, int index, struct diag *diag)
@@ -105,6 +106,7 @@ static void say_choices(const struct args *args, const struct link_choices *c)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct link_choice *choice = &c->v[i];
 		const char *how = attach_mode_name(choice->how);
+		const char *text = attach_mode_text(choice->how);
 
 		if (args->given & OPT_JSON) {
 			jw_object(&j, NULL);
@@ -114,11 +116,11 @@ static void say_choices(const struct args *args, const struct link_choices *c)
 			jw_str(&j, "why", choice->why);
 			jw_object_end(&j);
 		} else if (choice->already) {
-			printf("%s is already attached: %s XDP.\n", choice->link->name, how);
+			printf("%s is already attached: %s.\n", choice->link->name, text);
 		} else if (args->given & OPT_DRY_RUN) {
 			printf("Would attach %s.\n", choice->link->name);
 		} else {
-			printf("Attached %s: %s XDP (%s).\n", choice->link->name, how, choice->why);
+			printf("Attached %s: %s (%s).\n", choice->link->name, text, choice->why);
 		}
 	}
 	if (args->given & OPT_JSON) {

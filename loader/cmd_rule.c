@@ -41,10 +41,6 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 
 static int check_here(const struct rule *rule, struct diag *diag)
 {
-	if (rule->dir != DIR_IN)
-		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"this version filters only what arrives: rules for 'out' and 'inout' are "
-			"understood but cannot be enforced; nothing was changed");
 	if (rule->ifname && !if_nametoindex(rule->ifname))
 		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
 			"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
@@ -88,8 +84,8 @@ static void say_attached(const struct link_choices *choices)
 		if (choices->v[i].how == ATTACH_NONE)
 			printf("Would attach %s.\n", choices->v[i].link->name);
 		else
-			printf("Attached %s: %s XDP (%s).\n", choices->v[i].link->name,
-				attach_mode_name(choices->v[i].how), choices->v[i].why);
+			printf("Attached %s: %s (%s).\n", choices->v[i].link->name,
+				attach_mode_text(choices->v[i].how), choices->v[i].why);
 }
 
 static void say_json(const char *outcome, uint32_t id, const char *text)
@@ -132,6 +128,23 @@ static int say_applied(
 	return 0;
 }
 
+/* A rule for what leaves is in force only where programs for that are. */
+static void warn_one_way(struct diag *diag)
+{
+	struct attached_list attached;
+	bool all = true;
+
+	if (attached_get(&attached, diag))
+		diag_to_warning(diag, "it is not known where what leaves is filtered");
+	for (size_t i = 0; i < attached.n; i++)
+		all &= attached.v[i].out;
+	free(attached.v);
+	if (all)
+		return;
+	diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP, "'bpfpol interfaces' shows where");
+	diag_to_warning(diag, "what leaves is not filtered on every interface");
+}
+
 static int add_rule(const struct args *args, struct rule **rule, struct diag *diag)
 {
 	struct apply_opts opts = {
@@ -139,6 +152,7 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 		.force = args->given & OPT_FORCE,
 	};
 	char *text = spec_text(*rule, SPEC_ALL);
+	bool goes_out = rule_has_dir(*rule, BP_OUT);
 	struct link_choices choices = {};
 	struct nl_links links = {};
 	struct applied applied;
@@ -153,6 +167,8 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 		rc = apply_add(&host, rule, &opts, &applied, diag);
 	if (rc && !opts.dry_run)
 		choices_undo(&choices);
+	if (!rc && !opts.dry_run && goes_out)
+		warn_one_way(diag);
 	if (!rc && !(args->given & OPT_JSON))
 		say_attached(&choices);
 	if (!rc)

@@ -88,6 +88,30 @@ static void why_not(struct status_interface *i, const struct nl_link *link, bool
 	snprintf(i->why, sizeof(i->why), "%s", why);
 }
 
+static void describe(
+	struct status_interface *out, const struct attached *a, const struct nl_link *link)
+{
+	static const struct {
+		const char *word, *why;
+	} ingress[] = {
+		[ATTACH_NATIVE] = { "xdp-native", "the driver runs XDP" },
+		[ATTACH_GENERIC] = { "xdp-generic", "XDP without the driver's help: slower" },
+		[ATTACH_TC] = { "tcx", "by TC, behind XDP's place" },
+		[ATTACH_NONE] = { "none", "what arrives is not filtered; 'bpfpol detach' and "
+					  "'bpfpol attach' put that right" },
+	};
+	const char *why = ingress[a->how].why;
+
+	if (a->how == ATTACH_TC && link->l3)
+		why = "no Ethernet header, which XDP needs";
+	else if (a->how == ATTACH_TC && link->xdp_prog)
+		why = "XDP is taken by a foreign program";
+	out->ingress = ingress[a->how].word;
+	out->egress = a->out ? "tcx" : "none";
+	snprintf(out->why, sizeof(out->why), "%s%s", why,
+		a->out ? "" : "; what leaves is not filtered");
+}
+
 /*
  * Every interface of the namespace, and the remembered ones that are not there. booted: the kernel
  * knows nothing of us, so nobody took away what is missing.
@@ -110,10 +134,7 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 			why_not(out, link, st->off, booted);
 			continue;
 		}
-		out->ingress = a->how == ATTACH_NATIVE ? "xdp-native" : "xdp-generic";
-		snprintf(out->why, sizeof(out->why), "%s",
-			a->how == ATTACH_NATIVE ? "the driver runs XDP"
-						: "XDP without the driver's help: slower");
+		describe(out, a, link);
 	}
 	for (size_t i = 0; i < remembered->n && !rc; i++) {
 		if (remembered->v[i].mode == ATTACH_NONE ||

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "dirs.h"
-#include "filter.skel.h"
+#include "tc.skel.h"
+#include "xdp.skel.h"
 
 #define BATCH 4096
 #define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
@@ -47,14 +48,28 @@ static int map_all(struct generation *gen, struct diag *diag)
 	return 0;
 }
 
+/* Every descriptor of a generation, in the order of pin_names. */
+static const char *const pin_names[] = { "tables", "gates", "rules4", "rules6", "classify_xdp",
+	"classify_tc_in", "classify_tc_out", "classify_l3_in", "classify_l3_out" };
+#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
+#define MAP_PINS 4 /* the first ones */
+_Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
+
+static int *fd_at(struct generation *gen, size_t i)
+{
+	int *fds[] = { &gen->tables_fd, &gen->gates_fd, &gen->rules[BP_V4], &gen->rules[BP_V6] };
+
+	return i < MAP_PINS ? fds[i] : &gen->classify[i - MAP_PINS];
+}
+
 static int new_generation(struct generation **out)
 {
 	struct generation *gen = calloc(1, sizeof(*gen));
 
 	if (!gen)
 		return -ENOMEM;
-	gen->tables_fd = gen->gates_fd = gen->classify_xdp = -1;
-	gen->rules[BP_V4] = gen->rules[BP_V6] = -1;
+	for (size_t i = 0; i < PINS; i++)
+		*fd_at(gen, i) = -1;
 	*out = gen;
 	return 0;
 }
@@ -69,13 +84,9 @@ void generation_free(struct generation **out)
 		munmap(gen->tables, sizeof(*gen->tables));
 	if (gen->gates)
 		munmap(gen->gates, gen->gates_room * 8UL);
-	for (int i = 0; i < 5; i++) {
-		int fd = ((int[]){ gen->tables_fd, gen->gates_fd, gen->classify_xdp,
-			gen->rules[BP_V4], gen->rules[BP_V6] })[i];
-
-		if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < PINS; i++)
+		if (*fd_at(gen, i) >= 0)
+			close(*fd_at(gen, i));
 	free(gen);
 	*out = NULL;
 }
@@ -110,16 +121,9 @@ static int fill(struct generation *gen, const struct plan *plan, struct diag *di
 	return 0;
 }
 
-static void set_features(struct filter_bpf *skel)
-{
-	skel->rodata->have_frags =
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
-	if (!skel->rodata->have_frags)
-		bpf_program__set_flags(skel->progs.classify_xdp, 0);
-}
-
-static int load_objects(
-	struct generation *gen, const struct plan *plan, int totals_fd, struct filter_bpf *skel)
+/* The XDP classifier, and with it the maps that all of the generation's programs share. */
+static int load_xdp(
+	struct generation *gen, const struct plan *plan, int totals_fd, struct xdp_bpf *skel)
 {
 	int rc;
 
@@ -129,32 +133,72 @@ static int load_objects(
 	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
 	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
 	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
+	skel->rodata->have_frags =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
+	if (!skel->rodata->have_frags)
+		bpf_program__set_flags(skel->progs.classify_xdp, 0);
 	rc = bpf_map__reuse_fd(skel->maps.totals, totals_fd);
-	set_features(skel);
 	if (!rc)
-		rc = filter_bpf__load(skel);
+		rc = xdp_bpf__load(skel);
 	if (rc)
 		return rc;
 	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
 	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
 	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
 	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
-	gen->classify_xdp = dup(bpf_program__fd(skel->progs.classify_xdp));
-	return gen->classify_xdp < 0 ? -errno : 0;
+	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
+	return gen->classify[BP_XDP] < 0 ? -errno : 0;
+}
+
+static int load_tc(struct generation *gen, int totals_fd, struct tc_bpf *skel)
+{
+	const struct {
+		struct bpf_map *map;
+		int fd;
+	} shared[] = {
+		{ skel->maps.totals, totals_fd },
+		{ skel->maps.tables, gen->tables_fd },
+		{ skel->maps.gates, gen->gates_fd },
+		{ skel->maps.rules4, gen->rules[BP_V4] },
+		{ skel->maps.rules6, gen->rules[BP_V6] },
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]) && !rc; i++)
+		rc = bpf_map__reuse_fd(shared[i].map, shared[i].fd);
+	if (!rc)
+		rc = tc_bpf__load(skel);
+	if (rc)
+		return rc;
+	gen->classify[BP_TC_IN] = dup(bpf_program__fd(skel->progs.classify_tc_in));
+	gen->classify[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.classify_tc_out));
+	gen->classify[BP_L3_IN] = dup(bpf_program__fd(skel->progs.classify_l3_in));
+	gen->classify[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.classify_l3_out));
+	return gen->classify[BP_L3_OUT] < 0 ? -errno : 0;
+}
+
+static int load_objects(struct generation *gen, const struct plan *plan, int totals_fd)
+{
+	struct xdp_bpf *xdp = xdp_bpf__open();
+	struct tc_bpf *tc = tc_bpf__open();
+	int rc = xdp && tc ? load_xdp(gen, plan, totals_fd, xdp) : -errno;
+
+	if (!rc)
+		rc = load_tc(gen, totals_fd, tc);
+	xdp_bpf__destroy(xdp);
+	tc_bpf__destroy(tc);
+	return rc;
 }
 
 int generation_load(
 	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
 {
 	struct generation *gen;
-	struct filter_bpf *skel;
 	int rc = new_generation(&gen);
 
 	if (rc)
 		return rc;
-	skel = filter_bpf__open();
-	rc = skel ? load_objects(gen, plan, totals_fd, skel) : -errno;
-	filter_bpf__destroy(skel);
+	rc = load_objects(gen, plan, totals_fd);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
@@ -168,9 +212,6 @@ int generation_load(
 	return rc;
 }
 
-static const char *const pin_names[] = { "tables", "gates", "rules4", "rules6", "classify_xdp" };
-#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-
 static char *generation_dir(uint64_t number)
 {
 	return path_join(dirs_get()->bpffs, "gen-%llu", (unsigned long long)number);
@@ -178,8 +219,6 @@ static char *generation_dir(uint64_t number)
 
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag)
 {
-	const int fds[PINS] = { gen->tables_fd, gen->gates_fd, gen->rules[BP_V4], gen->rules[BP_V6],
-		gen->classify_xdp };
 	char *dir = generation_dir(number);
 	int rc = dir ? 0 : -ENOMEM;
 
@@ -189,7 +228,7 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 	for (size_t i = 0; i < PINS && !rc; i++) {
 		char *path = path_join(dir, "%s", pin_names[i]);
 
-		if (!path || bpf_obj_pin(fds[i], path))
+		if (!path || bpf_obj_pin(*fd_at((struct generation *)gen, i), path))
 			rc = diag_errno(diag, path ? errno : ENOMEM, "cannot pin %s in %s",
 				pin_names[i], dir);
 		free(path);
@@ -246,18 +285,16 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 {
 	char *dir = generation_dir(number);
 	struct generation *gen = NULL;
-	int fds[PINS];
 	int rc = dir ? new_generation(&gen) : -ENOMEM;
 
-	for (size_t i = 0; i < PINS && !rc; i++) {
+	/* The classifiers are named by the program arrays; here only the maps are of use. */
+	for (size_t i = 0; i < MAP_PINS && !rc; i++) {
 		char *path = path_join(dir, "%s", pin_names[i]);
+		int fd = path ? bpf_obj_get(path) : -1;
 
-		fds[i] = path ? bpf_obj_get(path) : -1;
-		if (fds[i] < 0)
+		if (fd < 0)
 			rc = path ? -errno : -ENOMEM;
-		else
-			*(int *[]){ &gen->tables_fd, &gen->gates_fd, &gen->rules[BP_V4],
-				&gen->rules[BP_V6], &gen->classify_xdp }[i] = fds[i];
+		*fd_at(gen, i) = fd;
 		free(path);
 	}
 	free(dir);

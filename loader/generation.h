@@ -11,7 +11,8 @@
 
 struct generation {
 	uint64_t number;
-	int tables_fd, gates_fd, classify_xdp;
+	int tables_fd, gates_fd;
+	int classify[BP_HOOKS];
 	int rules[BP_FAMILIES];	  /* rules4, rules6 */
 	struct bp_tables *tables; /* mapped; stored to word by word */
 	uint64_t *gates;	  /* mapped; */

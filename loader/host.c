@@ -101,12 +101,17 @@ int host_kernel(struct host *host, struct diag *diag)
 	rc = dir_make_bpffs(dirs_get()->bpffs, diag);
 	if (!rc)
 		rc = kernel_init(&host->kernel, diag);
+	if (!rc) {
+		host->off = off_file(); /* `off` asks for no lock, and may have come in between */
+		host->kernel->ctl->off = host->off;
+		/* Programs of an earlier root stay where they hang, but must obey this one. */
+		rc = attach_adopt(host->kernel, diag);
+	}
+	if (!rc)
+		rc = kernel_publish(host->kernel, diag);
 	if (rc)
-		return rc;
-	host->off = off_file(); /* `off` asks for no lock, and may have come in between */
-	host->kernel->ctl->off = host->off;
-	/* Programs of an earlier root stay where they hang, but must obey this one. */
-	return attach_adopt(host->kernel, diag);
+		kernel_free(&host->kernel);
+	return rc;
 }
 
 bool host_in_step(const struct host *host)

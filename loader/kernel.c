@@ -14,27 +14,27 @@
 #include "dirs.h"
 #include "root.skel.h"
 
-static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "bpfpol_xdp" };
+static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "tc_generations",
+	"bpfpol_xdp", "bpfpol_tc_in", "bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
+#define MAP_PINS 4 /* the first ones */
+_Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
 
-static void fds_of(struct kernel *k, int *fds[PINS])
+static int *fd_at(struct kernel *k, size_t i)
 {
-	fds[0] = &k->ctl_fd;
-	fds[1] = &k->totals_fd;
-	fds[2] = &k->xdp_generations;
-	fds[3] = &k->root_xdp;
+	int *fds[] = { &k->ctl_fd, &k->totals_fd, &k->xdp_generations, &k->tc_generations };
+
+	return i < MAP_PINS ? fds[i] : &k->root[i - MAP_PINS];
 }
 
 static int new_kernel(struct kernel **out)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
-	int *fds[PINS];
 
 	if (!k)
 		return -ENOMEM;
-	fds_of(k, fds);
 	for (size_t i = 0; i < PINS; i++)
-		*fds[i] = -1;
+		*fd_at(k, i) = -1;
 	*out = k;
 	return 0;
 }
@@ -42,17 +42,15 @@ static int new_kernel(struct kernel **out)
 void kernel_free(struct kernel **out)
 {
 	struct kernel *k = *out;
-	int *fds[PINS];
 
 	if (!k)
 		return;
 	generation_free(&k->gen);
 	if (k->ctl)
 		munmap(k->ctl, sizeof(*k->ctl));
-	fds_of(k, fds);
 	for (size_t i = 0; i < PINS; i++)
-		if (*fds[i] >= 0)
-			close(*fds[i]);
+		if (*fd_at(k, i) >= 0)
+			close(*fd_at(k, i));
 	free(k);
 	*out = NULL;
 }
@@ -82,6 +80,11 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	if (rc)
 		return rc;
 	libbpf_set_print(quiet);
+	if (!libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL)) {
+		kernel_free(&k);
+		return diag_set(diag, DIAG_SYSTEM, ENOTSUP,
+			"this kernel is older than 5.17, which bpfpol needs");
+	}
 	skel = root_bpf__open();
 	if (skel &&
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) != 1)
@@ -91,12 +94,16 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		k->ctl_fd = dup(bpf_map__fd(skel->maps.ctl));
 		k->totals_fd = dup(bpf_map__fd(skel->maps.totals));
 		k->xdp_generations = dup(bpf_map__fd(skel->maps.xdp_generations));
-		k->root_xdp = dup(bpf_program__fd(skel->progs.bpfpol_xdp));
-		rc = k->root_xdp < 0 ? -errno : 0;
+		k->tc_generations = dup(bpf_map__fd(skel->maps.tc_generations));
+		k->root[BP_XDP] = dup(bpf_program__fd(skel->progs.bpfpol_xdp));
+		k->root[BP_TC_IN] = dup(bpf_program__fd(skel->progs.bpfpol_tc_in));
+		k->root[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.bpfpol_tc_out));
+		k->root[BP_L3_IN] = dup(bpf_program__fd(skel->progs.bpfpol_l3_in));
+		k->root[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.bpfpol_l3_out));
+		rc = k->root[BP_L3_OUT] < 0 ? -errno : 0;
 	}
 	root_bpf__destroy(skel);
-	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the XDP program")
-		: map_ctl(k, diag);
+	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the programs") : map_ctl(k, diag);
 	if (rc) {
 		kernel_free(&k);
 		return rc;
@@ -122,16 +129,15 @@ static int pin(int fd, const char *name, struct diag *diag)
 
 int kernel_init(struct kernel **out, struct diag *diag)
 {
-	struct kernel *k;
-	int *fds[PINS];
-	int rc = kernel_load(&k, diag);
+	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_names[0]);
+	struct kernel *k = NULL;
+	int rc = ctl ? kernel_load(&k, diag) : -ENOMEM;
 
-	if (rc)
-		return rc;
-	fds_of(k, fds);
-	/* ctl last: what finds it finds the others too. */
-	for (size_t i = PINS; i-- && !rc;)
-		rc = pin(*fds[i], pin_names[i], diag);
+	if (!rc && unlink(ctl) && errno != ENOENT)
+		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
+	for (size_t i = 1; i < PINS && !rc; i++)
+		rc = pin(*fd_at(k, i), pin_names[i], diag);
+	free(ctl);
 	if (rc)
 		kernel_free(&k);
 	else
@@ -139,17 +145,20 @@ int kernel_init(struct kernel **out, struct diag *diag)
 	return rc;
 }
 
+int kernel_publish(const struct kernel *k, struct diag *diag)
+{
+	return pin(k->ctl_fd, pin_names[0], diag);
+}
+
 static int open_pins(struct kernel *k)
 {
-	int *fds[PINS];
 	int rc = 0;
 
-	fds_of(k, fds);
 	for (size_t i = 0; i < PINS && !rc; i++) {
 		char *path = path_join(dirs_get()->bpffs, "%s", pin_names[i]);
 
-		*fds[i] = path ? bpf_obj_get(path) : -1;
-		if (*fds[i] < 0)
+		*fd_at(k, i) = path ? bpf_obj_get(path) : -1;
+		if (*fd_at(k, i) < 0)
 			rc = path ? -errno : -ENOMEM;
 		free(path);
 	}
@@ -340,13 +349,39 @@ static void wait_for_packets(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+static int generations_of(const struct kernel *k, int hook)
+{
+	return hook == BP_XDP ? k->xdp_generations : k->tc_generations;
+}
+
+/* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
+static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		__u32 slot = bp_slot(hook, number);
+
+		if (bpf_map_update_elem(
+			    generations_of(k, hook), &slot, &gen->classify[hook], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static void displace(const struct kernel *k, uint64_t number)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		__u32 slot = bp_slot(hook, number);
+
+		bpf_map_delete_elem(generations_of(k, hook), &slot);
+	}
+}
+
 /*
  * The old generation's final counts become the new one's base; then its pins go, and whatever
  * else a command that died left pinned. `folded` comes last: until then all of it is done again.
  */
 static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 {
-	__u32 old_slot = old_number & 1;
 	struct generation *old = NULL;
 	struct rule_counts counts = {};
 	int rc = generation_open(old_number, &old, diag);
@@ -361,7 +396,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		rc = 0; /* the first, or one whose counters are kept already */
 	}
 	if (!rc) {
-		bpf_map_delete_elem(k->xdp_generations, &old_slot);
+		displace(k, old_number);
 		generation_sweep(k->gen->number);
 		k->gen->tables->folded = 1;
 	}
@@ -381,17 +416,17 @@ int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *
 	void *arg, struct diag *diag)
 {
 	uint64_t old = k->ctl->generation, number = old + 1;
-	__u32 slot = number & 1;
 	int rc = generation_pin(gen, number, diag);
 
 	if (rc)
 		return rc;
-	if (bpf_map_update_elem(k->xdp_generations, &slot, &gen->classify_xdp, BPF_ANY))
-		rc = diag_errno(diag, errno, "cannot place the classifier beside the one in force");
+	rc = place(k, gen, number);
+	if (rc)
+		rc = diag_errno(diag, -rc, "cannot place the classifiers beside those in force");
 	if (!rc && commit)
 		rc = commit(arg, diag);
 	if (rc) {
-		bpf_map_delete_elem(k->xdp_generations, &slot);
+		displace(k, number);
 		generation_unpin(number);
 		return rc;
 	}

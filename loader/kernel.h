@@ -10,7 +10,8 @@
 #include "generation.h"
 
 struct kernel {
-	int ctl_fd, totals_fd, xdp_generations, root_xdp;
+	int ctl_fd, totals_fd, xdp_generations, tc_generations;
+	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
 };
@@ -20,8 +21,14 @@ struct kernel {
  * k->gen is opened if there is one.
  */
 int kernel_open(struct kernel **k, struct diag *diag);
-/* Loads and pins the root programs and what they share, in place of any older ones. */
+/*
+ * Loads the root programs and what they share, and pins all but `ctl` in place of any older ones.
+ * Then links of older programs are to be adopted (attach.h), and kernel_publish() pins `ctl`: what
+ * finds it finds everything. A command that dies in between leaves no `ctl`, and the next begins
+ * again.
+ */
 int kernel_init(struct kernel **k, struct diag *diag);
+int kernel_publish(const struct kernel *k, struct diag *diag);
 /* Loads the same without pinning: for tests. */
 int kernel_load(struct kernel **k, struct diag *diag);
 void kernel_free(struct kernel **k);

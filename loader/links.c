@@ -32,7 +32,7 @@ int choices_check(struct link_choices *c, struct diag *diag)
 		const struct attached *is = attached_find(&attached, choice->link->ifindex);
 
 		if (!is) {
-			rc = attach_check(choice->link, diag);
+			rc = attach_check(choice->link, choice->mode, diag);
 		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how) {
 			choice->already = true;
 			choice->how = is->how;
@@ -54,18 +54,18 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 	/* Only now: what is refused leaves nothing in the kernel. */
 	if (!rc)
 		rc = host_kernel(host, diag);
-	/* Also what a process that died while it loaded the kernel's side left undone. */
+	/* Sweeps the pins of interfaces that are gone: their numbers may come again. */
 	if (!rc)
 		rc = attach_adopt(host->kernel, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
+		struct attached is;
 
 		if (choice->already)
 			continue;
-		rc = attach_link(host->kernel, choice->link, choice->mode, &choice->how,
-			choice->why, sizeof(choice->why), diag);
-		if (rc)
-			choice->how = ATTACH_NONE;
+		rc = attach_link(host->kernel, choice->link, choice->mode, &is, choice->why,
+			sizeof(choice->why), diag);
+		choice->how = is.how;
 	}
 	if (rc)
 		choices_undo(c);

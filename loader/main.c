@@ -37,9 +37,11 @@ const struct command commands[] = {
 		"policy in force, interfaces, totals",
 		"  --debug  every filter, as read back from the kernel's maps" },
 	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_MODE,
-		"IFACE... [--mode native|generic]", "filter on these interfaces",
+		"IFACE... [--mode native|generic|tc]", "filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
-		"Without --mode: XDP in the driver, else generic XDP; says which, and why." },
+		"Without --mode: XDP in the driver, else generic XDP, else TC; says which, and "
+		"why.\n"
+		"What leaves is always filtered by TC." },
 	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, "IFACE...",
 		"stop filtering on these interfaces", NULL },
 	{ "interfaces", cmd_interfaces, OPT_JSON, "", "every interface, and how it is filtered",

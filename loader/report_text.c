@@ -165,9 +165,11 @@ static int text_status(FILE *out, const struct status *st)
 	put_filtered(out, st);
 	fprintf(out, "\nPackets\n");
 	put_totals(out, "in", &st->totals[BP_IN]);
+	put_totals(out, "out", &st->totals[BP_OUT]);
 	fprintf(out,
 		"\nARP, neighbour discovery (ICMPv6 types 133 to 136) and frames that are not IP\n"
-		"always pass. What leaves this host is not filtered.\n");
+		"always pass. Outbound, what is sent past TC passes: PACKET_QDISC_BYPASS, AF_XDP\n"
+		"transmit, XDP redirect (all need privileges).\n");
 	if (st->filters)
 		fprintf(out, "\nFilters in the kernel: %zu\n%6s %12s %14s  %s\n", st->n_listed,
 			"RULE", "PACKETS", "BYTES", "FILTER");

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Somebody else's XDP program: lets everything pass. */
+/* Somebody else's programs: they drop frames of one length each, and let everything else pass. */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include <bpf/bpf_helpers.h>
 
 SEC("xdp")
 int foreign(struct xdp_md *ctx)
 {
-	(void)ctx;
-	return XDP_PASS;
+	return ctx->data_end - ctx->data == 666 ? XDP_DROP : XDP_PASS;
+}
+
+SEC("tc")
+int foreign_tc(struct __sk_buff *skb)
+{
+	return skb->len == 667 ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -7,14 +7,17 @@
 #	sport dport type code len (of the payload) first (its first byte) vlan (repeatable)
 #	frag=OFFSET[+] (in bytes; + more follow) cut (bytes that are left of the frame)
 
+# Frames go from TX in FROM to RX in TO: unless set, from tx0 in tx to rx0 in rx.
+
 # sniffed HEX...: what came out at the other end, a line each.
 sniffed() {
 	local fd pid seen status
 
-	exec {fd}< <(run_in rx "$PKT" sniff "${RX:-rx0}")
+	exec {fd}< <(run_in "${TO:-rx}" "$PKT" sniff "${RX:-rx0}")
 	pid=$!
 	read -r -u "$fd" seen
-	run_in tx "$PKT" send "${TX:-tx0}" "$@"
+	# What is dropped on the way out says so; the sniffer tells.
+	run_in "${FROM:-tx}" "$PKT" "${SEND:-send}" "${TX:-tx0}" "$@" 2>/dev/null
 	seen=$(cat <&"$fd")
 	exec {fd}<&-
 	wait "$pid"

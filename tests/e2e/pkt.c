@@ -26,10 +26,9 @@
 #include <unistd.h>
 
 #include "pkt_frame.h"
+#include "pkt_more.h"
 
-#define EXIT_TIMEOUT 3
 #define TIMEOUT_MS 20000
-#define END_PORT 9 /* the end mark of sockets: a datagram to discard */
 #define BATCH 64
 
 /* pkt build end | KEY=VALUE...: the frame in hex */
@@ -79,38 +78,61 @@ static int packet_socket(const char *ifname, int protocol)
 	return fd;
 }
 
-static void send_hex(int fd, const char *hex)
+/* Whether it went; not, when a filter on the way out took it. */
+static bool send_hex(int fd, const char *hex)
 {
 	struct frame f;
 
 	frame_from_hex(hex, &f);
-	if (send(fd, f.data, f.len, 0) != (ssize_t)f.len)
+	if (send(fd, f.data, f.len, 0) == (ssize_t)f.len)
+		return true;
+	if (errno != ENOBUFS)
 		die("send", strerror(errno));
+	fprintf(stderr, "pkt: send: %s\n", strerror(errno));
+	return false;
 }
 
-/* pkt send IFACE HEX...|-: `-` reads frames from stdin, one a line; the end mark follows */
-static int cmd_send(int argc, char **argv)
+/*
+ * pkt send IFACE HEX...|-: `-` reads frames from stdin, one a line; the end mark follows. Exit 1:
+ * some were dropped on the way out
+ */
+static int send_all(int fd, int argc, char **argv)
 {
-	int fd = packet_socket(argv[0], 0);
+	bool all = true;
 	char *line = NULL;
 	struct frame end;
 	size_t size = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-"))
-			send_hex(fd, argv[i]);
+			all = send_hex(fd, argv[i]) && all;
 		while (!strcmp(argv[i], "-") && getline(&line, &size, stdin) > 0)
-			send_hex(fd, line);
+			all = send_hex(fd, line) && all;
 	}
 	free(line);
 	frame_end_mark(&end);
 	if (send(fd, end.data, end.len, 0) != (ssize_t)end.len)
 		die("send", strerror(errno));
 	close(fd);
-	return 0;
+	return !all;
 }
 
-static bool wait_readable(struct pollfd *fds, size_t n)
+static int cmd_send(int argc, char **argv)
+{
+	return send_all(packet_socket(argv[0], 0), argc, argv);
+}
+
+/* pkt bypass IFACE HEX...|-: sends as `send` does, but round qdisc and TC */
+static int cmd_bypass(int argc, char **argv)
+{
+	int fd = packet_socket(argv[0], 0), on = 1;
+
+	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)))
+		die("PACKET_QDISC_BYPASS", strerror(errno));
+	return send_all(fd, argc, argv);
+}
+
+bool wait_readable(struct pollfd *fds, size_t n)
 {
 	int rc;
 
@@ -149,7 +171,7 @@ static int cmd_sniff(int argc, char **argv)
 	return EXIT_TIMEOUT;
 }
 
-static int listen_on(bool tcp, unsigned int port)
+int listen_on(bool tcp, unsigned int port)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int fd = socket(AF_INET6, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
@@ -205,13 +227,17 @@ static int cmd_recv(int argc, char **argv)
 	}
 	puts("ready");
 	while (wait_readable(fds, argc + 1)) {
-		/* The end mark's socket comes last: what was sent before it is here. */
-		for (int i = argc; i >= 0; i--) {
-			bool tcp = i && *argv[i - 1] == 't';
+		bool more = false;
 
-			if (fds[i].revents && print_arrival(fds[i].fd, tcp) == END_PORT && !i)
-				return 0;
+		/* The end mark counts when the others are empty: what was sent before it is here.
+		 */
+		for (int i = argc; i > 0; i--) {
+			if (fds[i].revents)
+				print_arrival(fds[i].fd, *argv[i - 1] == 't');
+			more = more || fds[i].revents;
 		}
+		if (!more && fds[0].revents && print_arrival(fds[0].fd, false) == END_PORT)
+			return 0;
 	}
 	return EXIT_TIMEOUT;
 }
@@ -335,9 +361,13 @@ static const struct command {
 	{ "build", cmd_build, 1, "end | KEY=VALUE..." },
 	{ "line", cmd_line, 1, "HEX..." },
 	{ "send", cmd_send, 2, "IFACE HEX...|-" },
+	{ "bypass", cmd_bypass, 2, "IFACE HEX...|-" },
 	{ "sniff", cmd_sniff, 1, "IFACE" },
 	{ "recv", cmd_recv, 1, "udp/PORT|tcp/PORT..." },
 	{ "flood", cmd_flood, 3, "IFACE FILE [shift=N] KEY=VALUE..." },
+	{ "serve", cmd_serve, 2, "PORT BYTES" },
+	{ "tun", cmd_tun, 1, "NAME HEX..." },
+	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Somebody else's XDP program stands on the interface: it stays, and we say so.
+# Somebody else's program stands on the interface: it stays and runs, ours comes behind it.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -13,8 +13,11 @@ fi
 
 # Not by `ip link set xdp obj`: that pins in whichever bpffs stands first in /proc/mounts, and that
 # may be another test's, which is about to go.
-FOREIGN=$WORLD/bpf/foreign
-"$BPFTOOL" prog load "$OBJECT" "$FOREIGN" type xdp || exit 1
+PINS=$WORLD/bpf/foreign
+FOREIGN=$PINS/foreign
+"$BPFTOOL" prog loadall "$OBJECT" "$PINS" || exit 1
+# Ours comes by TC where XDP is taken: br0 has what passes both.
+add_bridge
 
 # put MODE [overwrite]: the foreign program on rx0. take MODE: and off again.
 put() {
@@ -30,31 +33,69 @@ id_on() {
 	run_in rx ip -o link show rx0 | sed -n 's/.* id \([0-9]*\).*/\1/p'
 }
 
+# theirs DESC ID: the program ID is on rx0 and runs: its frames have 666 bytes.
+theirs() {
+	same "$1: theirs is there" "$2" "$(id_on)"
+	blocked dport=1433 len=624
+	passes dport=1433 len=623
+}
+
+# by_tc: ours is there too, both ways.
+by_tc() {
+	expect_json "$1: by TC, and why" '.interfaces[] | select(.name == "rx0")
+		| .ingress == "tcx" and .egress == "tcx" and (.why | test("foreign"))' \
+		bp status --json
+}
+
 for mode in xdpdrv xdpgeneric; do
 	put $mode
 	THEIRS=$(id_on)
 	check "$mode: a foreign program is there" [ -n "$THEIRS" ]
 	BEFORE=$(snapshot)
-	for words in "attach rx0" "attach rx0 --mode native" "attach rx0 --mode generic" \
-		"block udp/1434"; do
-		# shellcheck disable=SC2086
-		OUT=$(bp $words 2>&1)
-		code=$?
-		same "$mode: $words leaves it" "$THEIRS" "$(id_on)"
-		if [ $code -ne 0 ]; then
-			expect_out 'foreign'
-			expect_out "$THEIRS"
-			unchanged "$mode: $words" "$BEFORE"
-		else
-			nok "$mode: $words is refused" "$OUT"
-		fi
+	for asked in native generic; do
+		expect_exit 1 bp attach rx0 --mode $asked
+		expect_out "'foreign' \\(id $THEIRS\\)"
+		expect_exit 1 bp attach rx0 --mode $asked --dry-run
+		unchanged "$mode: attach --mode $asked" "$BEFORE"
 	done
+	theirs "$mode, refused" "$THEIRS"
+
+	expect_exit 0 bp attach rx0
+	expect_out "'foreign' \\(id $THEIRS\\)"
+	by_tc "$mode: attach"
+	theirs "$mode, attach" "$THEIRS"
+	expect_exit 0 bp block udp/1434
+	blocked dport=1434
+	blocked "${V6[@]}" dport=1434
+	theirs "$mode, block" "$THEIRS"
+	expect_exit 0 bp off
+	passes dport=1434
+	theirs "$mode, off" "$THEIRS"
+	expect_exit 0 bp on
+	by_tc "$mode: on"
+	blocked dport=1434
+	theirs "$mode, on" "$THEIRS"
+	expect_exit 0 bp remove udp/1434
+	passes dport=1434
+	expect_exit 0 bp detach rx0
+	theirs "$mode, detach" "$THEIRS"
+
+	# Nothing attached yet: block finds its way too.
+	expect_exit 0 bp block udp/1435
+	expect_out 'rx0.*foreign'
+	blocked dport=1435
+	theirs "$mode, block first" "$THEIRS"
+	expect_exit 0 bp remove udp/1435
+	expect_exit 0 bp detach rx0
 	take $mode
 done
+same "taken off by its owner" "" "$(id_on)"
 
 # The other way round: nobody takes ours away, and ours does not take theirs.
+expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
 OURS=$(id_on)
+check "ours is on XDP" [ -n "$OURS" ]
 put xdpdrv overwrite >/dev/null 2>&1
 take xdpdrv >/dev/null 2>&1
 run_in rx ip link set dev rx0 xdpdrv off 2>/dev/null
@@ -63,12 +104,51 @@ blocked dport=1434
 expect_exit 0 bp off
 put xdpdrv
 THEIRS=$(id_on)
-OUT=$(bp on 2>&1)
-same "on leaves it" "$THEIRS" "$(id_on)"
-expect_out 'foreign'
-OUT=$(bp detach rx0 2>&1)
-same "detach leaves it" "$THEIRS" "$(id_on)"
-OUT=$(bp off 2>&1)
-same "off leaves it" "$THEIRS" "$(id_on)"
+expect_exit 0 bp on
+by_tc "put there while off"
+blocked dport=1434
+theirs "put there while off" "$THEIRS"
+# Theirs comes while ours is on TC, or goes: ours filters on.
+take xdpdrv
+blocked dport=1434
+put xdpgeneric
+blocked dport=1434
+THEIRS=$(id_on)
+expect_exit 0 bp detach rx0
+theirs "detach" "$THEIRS"
+take xdpgeneric
+
+# A foreign program on TC.
+if ! run_in rx "$PKT" tcx rx0 in "$PINS/foreign_tc" "$WORLD/bpf/foreign-link"; then
+	skip "a foreign program on TC" "no TCX here"
+	finish
+fi
+
+# Theirs drops frames of 667 bytes.
+theirs_tc() {
+	blocked dport=1433 len=625
+	passes dport=1433 len=624
+	same "$1: their link is there" 1 \
+		"$("$BPFTOOL" -j link show 2>/dev/null | jq --arg p "$TC_ID" \
+			'[.[] | select(.prog_id == ($p | tonumber))] | length')"
+}
+
+TC_ID=$("$BPFTOOL" -j prog show pinned "$PINS/foreign_tc" | jq .id)
+theirs_tc "at first"
+for mode in native tc; do
+	expect_exit 0 bp attach rx0 --mode $mode
+	blocked dport=1434
+	theirs_tc "attach --mode $mode"
+	expect_exit 0 bp block udp/1436
+	blocked dport=1436
+	expect_exit 0 bp off
+	theirs_tc "$mode, off"
+	expect_exit 0 bp on
+	blocked dport=1436
+	theirs_tc "$mode, on"
+	expect_exit 0 bp remove udp/1436
+	expect_exit 0 bp detach rx0
+	theirs_tc "$mode, detach"
+done
 
 finish

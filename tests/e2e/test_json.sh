@@ -34,7 +34,7 @@ expect_json "the policy" '.policy.name == "local" and .policy.source == "local"
 	and .policy.rules == 3 and .policy.filters >= 3 and .policy.overrides == null
 	and .policy.confirm_in == null and (.policy.generation | type) == "number"' bp status --json
 expect_json "the interface" '.interfaces[] | select(.name == "rx0")
-	| .ingress == "xdp-native" and (.ifindex | type) == "number"
+	| .ingress == "xdp-native" and .egress == "tcx" and (.ifindex | type) == "number"
 	and (.why | type) == "string"' bp status --json
 expect_json "a rule" '.rules[] | select(.action == "block")
 	| .name == "Slammer \"worm\" \\ grün" and .direction == "in" and .layer == "static"
@@ -53,6 +53,7 @@ expect_json "permitted packets and bytes" '.rules[] | select(.action == "permit"
 expect_json "counted packets" '.rules[] | select(.action == "count") | .packets == 30' \
 	bp status --json
 expect_json "the sum of the blocked" '.totals.in.blocked == 300' bp status --json
+expect_json "nothing of that left" '.totals.out.blocked == 0' bp status --json
 expect_json "the sum of the others" '.totals.in.passed >= 130 + 4' bp status --json
 
 # A change beside it leaves them alone; nobody else's frames are in them.

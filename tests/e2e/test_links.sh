@@ -27,11 +27,15 @@ failing() {
 		"$BPFPOL" "$@" 2>&1
 }
 
-# is IFACE: whether it is filtered, and whether it is remembered.
+# is IFACE: whether it is filtered (both ways, or only in or out), and whether it is remembered.
 is() {
-	local word=off
+	local word=off index
 
-	[ -n "$(xdp_id "$1")" ] && word=on
+	index=$(run_in rx ip -o link show "$1" | cut -d: -f1)
+	[ -n "$(xdp_id "$1")" ] && word=in
+	if [ -e "$BPFPOL_BPFFS/links/tc-out-$index" ]; then
+		[ $word = in ] && word=on || word=out
+	fi
 	grep -q "^$1 " "$BPFPOL_STATE_DIR/interfaces" 2>/dev/null && word+=,remembered
 	echo $word
 }

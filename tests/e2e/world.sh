@@ -58,6 +58,14 @@ add_end() {
 	fi
 }
 
+# AF_PACKET stands before TC's ingress: with RX=br0, sniff sees what has passed TC on rx0.
+add_bridge() {
+	run_in rx ip link add br0 type bridge mcast_snooping 0
+	run_in rx ip link set rx0 master br0
+	run_in rx ip link set br0 up
+	export RX=br0
+}
+
 # Takes away every pin of ours, and comes back when the programs on rx0 have gone with them. Files
 # first: a mount may live on in somebody else's mount namespace.
 fresh_bpffs() {

@@ -203,6 +203,7 @@ static void put_l4(struct gen *g, struct out *o, const struct packet *p, bool cu
 	size_t header = l4_size(p->proto), start = o->len;
 	bool in = g->dir == BP_IN;
 	uint8_t *l4 = put(o, header);
+	unsigned int options = 0; /* TCP's, in words of 4 bytes */
 
 	if (proto_has_ports(p->proto)) {
 		set16(l4, in ? p->rport : p->lport);
@@ -211,12 +212,14 @@ static void put_l4(struct gen *g, struct out *o, const struct packet *p, bool cu
 		l4[0] = p->type;
 		l4[1] = p->code;
 	}
-	if (p->proto == IPPROTO_TCP)
-		l4[12] = 0x50;
+	if (p->proto == IPPROTO_TCP) {
+		options = gen_chance(g, 50) ? 0 : gen_below(g, 11);
+		l4[12] = (5 + options) << 4;
+	}
 	if (cut)
 		o->len = start + gen_below(g, header);
 	else
-		put_random(g, o, gen_below(g, 24));
+		put_random(g, o, 4 * options + gen_below(g, 24));
 }
 
 /* In units of 8 bytes; the offset at which RFC 3128 strikes is kept for it. */

@@ -13,8 +13,9 @@
 #include "gen_pool.h"
 
 #define PAIRS 200000
-#define FRAMES_LEAST 100
-#define FRAMES_MOST 400
+/* Loading a policy takes as long as some thousand frames. */
+#define FRAMES_LEAST 300
+#define FRAMES_MOST 900
 
 struct options {
 	uint64_t pairs, seed;
@@ -91,6 +92,21 @@ struct policy *draw_policy(struct gen *g)
 	return policy;
 }
 
+/* The hooks take turns, so that each meets every policy. */
+static void draw_sample(
+	struct gen *g, const struct policy *policy, size_t i, uint8_t *data, struct sample *s)
+{
+	enum bp_hook hook = i % TWIN_HOOKS;
+
+	g->dir = hook_dir(hook);
+	s->data = data;
+	s->len = gen_frame(g, policy, data, GEN_ROOM);
+	s->iface = gen_below(g, 8) == 0;
+	hook_dress(g, s, hook);
+	if (s->gso_segs && gen_chance(g, 30))
+		hook_make_big(s, data);
+}
+
 static int run_round(const struct world *w, struct gen *g, size_t n, struct covered *covered)
 {
 	static uint8_t data[FRAMES_MOST][GEN_ROOM];
@@ -100,11 +116,8 @@ static int run_round(const struct world *w, struct gen *g, size_t n, struct cove
 	size_t i, bad;
 	int rc;
 
-	for (i = 0; i < n; i++) {
-		v[i].data = data[i];
-		v[i].len = gen_frame(g, policy, data[i], GEN_ROOM);
-		v[i].iface = gen_below(g, 8) == 0;
-	}
+	for (i = 0; i < n; i++)
+		draw_sample(g, policy, i, data[i], &v[i]);
 	rc = round_run(w, &round, covered, NULL, &bad);
 	if (rc == -E2BIG) {
 		covered->redraws++;
@@ -135,6 +148,19 @@ static double share(uint64_t part, uint64_t all)
 	return all ? 100.0 * part / all : 0;
 }
 
+static void print_hooks(const struct covered *c)
+{
+	int i;
+
+	printf("# frames by hook:");
+	for (i = 0; i < TWIN_HOOKS; i++)
+		printf(" %s %llu,", hook_names[i], (unsigned long long)c->by_hook[i]);
+	printf(" of these forwarded %llu, aggregates %llu (%llu without a length)",
+		(unsigned long long)c->forwarded, (unsigned long long)c->aggregates,
+		(unsigned long long)c->big);
+	printf("; %llu more that BPF_PROG_TEST_RUN refuses\n", (unsigned long long)c->refused);
+}
+
 static void print_covered(const struct covered *c)
 {
 	static const char *const classes[] = { "exempt", "whole", "cut", "bad", "fifth tag" };
@@ -143,6 +169,7 @@ static void print_covered(const struct covered *c)
 	printf("# %llu policies, %llu drawn again; %llu rules, %.0f %% of them hit\n",
 		(unsigned long long)c->policies, (unsigned long long)c->redraws,
 		(unsigned long long)c->rules, share(c->hit, c->rules));
+	print_hooks(c);
 	printf("# %.1f %% blocked, of them %.1f %% as malformed; %.1f %% decided by a rule, ",
 		share(c->blocked, c->frames), share(c->cut_blocked, c->blocked),
 		share(c->decided, c->frames));

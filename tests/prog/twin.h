@@ -38,13 +38,39 @@ void world_tell(const struct world *w, struct gen *g);
 /* Whether the frame's destination is this host itself, by what world_open() set up. */
 bool world_me(const struct world *w, const struct frame *frame);
 
-/* --- twin_round.c: one policy and its frames, given to both --- */
+/* --- twin_hook.c: a frame given to the program of one hook --- */
+
+/* Those of enum bp_hook that are tried: BP_XDP, BP_TC_IN, BP_TC_OUT. */
+enum { TWIN_HOOKS = BP_TC_OUT + 1 };
+extern const char *const hook_names[TWIN_HOOKS];
 
 struct sample {
 	const uint8_t *data; /* not owned */
 	size_t len;
 	unsigned int iface;
+	enum bp_hook hook;
+	bool forwarded;		     /* leaves, and came in by the other interface */
+	uint16_t gso_segs, gso_size; /* 0: no aggregate */
 };
+
+enum bp_dir hook_dir(enum bp_hook hook);
+/* Gives the sample to that hook; some become forwarded ones, some aggregates. */
+void hook_dress(struct gen *g, struct sample *s, enum bp_hook hook);
+/* Makes an aggregate one that is too long for its IP length field. data: the sample's. */
+void hook_make_big(struct sample *s, uint8_t *data);
+/* An aggregate without a length in its IP header. */
+bool hook_is_big(const struct sample *s);
+/* What the oracle reads in it, and what a rule that matches it counts. */
+void hook_read(const struct sample *s, struct frame *frame);
+struct bp_count hook_count(const struct sample *s);
+
+enum { HOOK_RAN, HOOK_REFUSED };
+
+/* HOOK_REFUSED: BPF_PROG_TEST_RUN does not take such a frame. Negative: stdout has the reason. */
+int hook_run(
+	const struct world *w, const struct generation *gen, const struct sample *s, bool *block);
+
+/* --- twin_round.c: one policy and its frames, given to both --- */
 
 struct round {
 	const struct policy *policy;
@@ -58,7 +84,9 @@ struct round {
 /* What was tried so far. */
 struct covered {
 	uint64_t policies, redraws, rules, hit;
-	uint64_t frames, by_class[FRAME_CLASSES];
+	uint64_t frames, by_class[FRAME_CLASSES], by_hook[TWIN_HOOKS];
+	uint64_t forwarded, aggregates, big; /* big: of those, without a length in the IP header */
+	uint64_t refused;		     /* not among frames: the kernel does not run them */
 	uint64_t passed, blocked, cut_blocked, decided, counted;
 	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
 };

@@ -12,9 +12,10 @@
 #include "gen_pool.h"
 #include "spec.h"
 
-#define ROUNDS_WHOLE 24
-#define CUTS_SECONDS 20
-#define CUTS_ROUND 4096
+#define ROUNDS_WHOLE (TWIN_HOOKS * (FIXED + 3))
+#define CUTS_SECONDS 10
+#define CUTS_ROUND 8192
+#define CUTS_STEP 4 /* at each length every fourth frame is cut, at the next one others */
 #define HEADERS 160 /* bytes in which cuts are also tried with lengths that agree */
 
 struct frames {
@@ -70,6 +71,25 @@ static const char *const fixed[][6] = {
 };
 #define FIXED (sizeof(fixed) / sizeof(fixed[0]))
 
+/* The same for the other direction: what is said of one end is said of the other. */
+static void add_mirrored(struct policy *policy, const char *text)
+{
+	struct spec_opts opts = { .action = -1 };
+	struct diag diag = { 0 };
+	struct rule *rule;
+	struct end end;
+
+	if (spec_parse_line(text, &opts, &rule, &diag))
+		abort();
+	end = rule->from;
+	rule->from = rule->to;
+	rule->to = end;
+	rule->dir = DIR_OUT;
+	rule->id = policy->n + 1;
+	if (policy_add(policy, &rule))
+		abort();
+}
+
 static struct policy *fixed_policy(size_t which)
 {
 	struct policy *policy = must(policy_new("fixed"));
@@ -83,9 +103,10 @@ static struct policy *fixed_policy(size_t which)
 			printf("# '%s': %s\n", fixed[which][i], diag.message);
 			abort();
 		}
-		rule->id = i + 1;
+		rule->id = policy->n + 1;
 		if (policy_add(policy, &rule))
 			abort();
+		add_mirrored(policy, fixed[which][i]);
 	}
 	return policy;
 }
@@ -148,18 +169,23 @@ static void adapt(struct gen *g, struct policy *policy)
 
 /* --- rounds --- */
 
-/* The first rounds have the fixed policies, then random ones. */
-static int run(struct world *w, struct gen *g, size_t number, const struct sample *v, size_t n,
+/*
+ * The first rounds have the fixed policies, then random ones. The hooks take turns; a fixed policy
+ * has a round for each turn.
+ */
+static int run(struct world *w, struct gen *g, size_t number, struct sample *v, size_t n,
 	struct covered *covered)
 {
 	struct policy *policy;
 	struct round round = { .v = v, .n = n };
-	size_t bad;
+	size_t i, bad;
 	int rc;
 
+	for (i = 0; i < n; i++)
+		hook_dress(g, &v[i], (i + number) % TWIN_HOOKS);
 	do {
-		if (number < FIXED) {
-			policy = fixed_policy(number);
+		if (number < TWIN_HOOKS * FIXED) {
+			policy = fixed_policy(number / TWIN_HOOKS);
 		} else {
 			policy = draw_policy(g);
 			adapt(g, policy);
@@ -205,7 +231,7 @@ static void all_cuts(struct frames *cuts)
 			longest = found.v[i].len;
 	}
 	for (len = 14; len < longest; len++) {
-		for (i = 0; i < found.n; i++) {
+		for (i = len % CUTS_STEP; i < found.n; i += CUTS_STEP) {
 			if (len < found.v[i].len)
 				add_sample(cuts, found.v[i].data, len);
 		}
@@ -259,7 +285,8 @@ static int run_cuts(struct world *w, struct gen *g, struct covered *covered)
 	all_cuts(&cuts);
 	for (at = 0; at < cuts.n && !rc && seconds() < until; at += n) {
 		n = cuts.n - at < CUTS_ROUND ? cuts.n - at : CUTS_ROUND;
-		rc = run_some_cuts(w, g, number++ % (3 * FIXED), cuts.v + at, n, covered);
+		rc = run_some_cuts(
+			w, g, number++ % (2 * TWIN_HOOKS * FIXED), cuts.v + at, n, covered);
 	}
 	printf("# %zu of %zu cuts tried, those up to %d bytes also with lengths that agree\n", at,
 		cuts.n, HEADERS);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "twin.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +16,7 @@ struct trial {
 	FILE *say;
 	struct covered *covered;
 	struct generation *gen;
-	struct bp_totals before[BP_DIRS], want;
+	struct bp_totals before[BP_DIRS], want[BP_DIRS];
 	struct bp_count *want_rules, *got_rules;
 	uint32_t ids;
 	size_t bad;
@@ -88,58 +86,59 @@ static int start(struct trial *t)
 	return load(t);
 }
 
-/* XDP_DROP, XDP_PASS, or negative. */
-static int ask_kernel(const struct trial *t, const struct sample *s)
+/* Whether the frame's local end is this host itself. */
+static bool is_me(const struct trial *t, const struct sample *s, const struct frame *frame)
 {
-	struct xdp_md ctx = {
-		.data_end = s->len,
-		.ingress_ifindex = t->w->ifindex[s->iface],
-	};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = s->data, .data_size_in = s->len,
-		.ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
-
-	if (bpf_prog_test_run_opts(t->gen->classify_xdp, &opts)) {
-		printf("# a frame of %zu bytes could not be run: %s\n", s->len, strerror(errno));
-		return -errno;
-	}
-	return opts.retval;
+	return hook_dir(s->hook) == BP_IN ? world_me(t->w, frame) : !s->forwarded;
 }
 
 static void ask_oracle(
 	const struct trial *t, const struct sample *s, struct frame *frame, struct eval_verdict *v)
 {
-	struct eval_env env = { .dir = BP_IN, .ifname = twin_names[s->iface], .now = t->w->now };
+	struct eval_env env = {
+		.dir = hook_dir(s->hook),
+		.ifname = twin_names[s->iface],
+		.now = t->w->now,
+	};
 
-	frame_read(s->data, s->len, false, frame);
-	env.me = world_me(t->w, frame);
+	hook_read(s, frame);
+	env.me = is_me(t, s, frame);
 	if (eval_frame(t->round->policy, &env, frame, v))
 		must(NULL);
 }
 
-static void expect_count(struct trial *t, const struct rule *rule, size_t bytes)
+static void expect_count(struct trial *t, const struct rule *rule, const struct bp_count *count)
 {
-	t->want_rules[rule->id].packets++;
-	t->want_rules[rule->id].bytes += bytes;
+	t->want_rules[rule->id].packets += count->packets;
+	t->want_rules[rule->id].bytes += count->bytes;
 }
 
 static void expect(struct trial *t, const struct sample *s, const struct eval_verdict *v)
 {
+	struct bp_totals *total = &t->want[hook_dir(s->hook)];
+	struct bp_count count = hook_count(s);
 	size_t i;
 
 	if (v->block)
-		t->want.blocked++;
+		total->blocked += count.packets;
 	else
-		t->want.passed++;
-	t->want.malformed += v->malformed;
+		total->passed += count.packets;
+	if (v->malformed)
+		total->malformed += count.packets;
 	if (v->winner)
-		expect_count(t, v->winner, s->len);
+		expect_count(t, v->winner, &count);
 	for (i = v->n_deciding; i < v->n_matched; i++)
-		expect_count(t, v->matched[i], s->len);
+		expect_count(t, v->matched[i], &count);
 }
 
-static void cover(struct covered *c, const struct frame *frame, const struct eval_verdict *v)
+static void cover(struct covered *c, const struct sample *s, const struct frame *frame,
+	const struct eval_verdict *v)
 {
 	c->frames++;
+	c->by_hook[s->hook]++;
+	c->forwarded += s->forwarded;
+	c->aggregates += s->gso_segs > 0;
+	c->big += hook_is_big(s);
 	c->by_class[frame->class]++;
 	c->passed += !v->block;
 	c->blocked += v->block;
@@ -152,20 +151,23 @@ static void cover(struct covered *c, const struct frame *frame, const struct eva
 	c->counted += v->n_matched > v->n_deciding;
 }
 
-static void say_verdict(const struct trial *t, size_t i, int got, const struct frame *f,
+static void say_verdict(const struct trial *t, size_t i, bool got, const struct frame *f,
 	const struct eval_verdict *v)
 {
 	static const char *const classes[] = { "exempt", "whole", "cut", "bad", "fifth tag" };
 	static const char *const reasons[] = { "no match", "a rule", "exempt", "malformed" };
+	const struct sample *s = &t->round->v[i];
+	struct bp_count count = hook_count(s);
 
-	SAY(t, "# frame %zu, %zu bytes on %s: read as %s, IPv%d, protocol %d, ports %u %u, ", i,
-		t->round->v[i].len, twin_names[t->round->v[i].iface], classes[f->class], f->family,
-		f->proto, f->sport, f->dport);
-	SAY(t, "type %u code %u, me %d\n", f->type, f->code, world_me(t->w, f));
+	SAY(t, "# frame %zu, %zu bytes at %s of %s: read as %s, IPv%d, protocol %d, ", i, s->len,
+		hook_names[s->hook], twin_names[s->iface], classes[f->class], f->family, f->proto);
+	SAY(t, "ports %u %u, type %u code %u, me %d, ", f->sport, f->dport, f->type, f->code,
+		is_me(t, s, f));
+	SAY(t, "counts as %llu packets, %llu bytes\n", count.packets, count.bytes);
 	SAY(t, "#   oracle: %s, by %s", v->block ? "block" : "pass", reasons[v->reason]);
 	if (v->winner)
 		SAY(t, " %u", v->winner->id);
-	SAY(t, "; kernel: %s (%d)\n", got == XDP_DROP ? "block" : "pass", got);
+	SAY(t, "; kernel: %s\n", got ? "block" : "pass");
 }
 
 static int run_sample(struct trial *t, size_t i)
@@ -173,19 +175,20 @@ static int run_sample(struct trial *t, size_t i)
 	const struct sample *s = &t->round->v[i];
 	struct eval_verdict v;
 	struct frame frame;
-	int got = ask_kernel(t, s);
+	bool blocked;
+	int rc = hook_run(t->w, t->gen, s, &blocked);
 
-	if (got < 0)
-		return got;
+	if (rc == HOOK_REFUSED && t->covered)
+		t->covered->refused++;
+	if (rc)
+		return rc == HOOK_REFUSED ? 0 : rc;
 	ask_oracle(t, s, &frame, &v);
 	expect(t, s, &v);
 	if (t->covered)
-		cover(t->covered, &frame, &v);
-	if (t->round->n == 1)
-		say_verdict(t, i, got, &frame, &v);
-	if (got != (v.block ? XDP_DROP : XDP_PASS)) {
-		if (t->round->n > 1)
-			say_verdict(t, i, got, &frame, &v);
+		cover(t->covered, s, &frame, &v);
+	if (t->round->n == 1 || blocked != v.block)
+		say_verdict(t, i, blocked, &frame, &v);
+	if (blocked != v.block) {
 		if (!t->differs)
 			t->bad = i;
 		t->differs = true;
@@ -230,13 +233,23 @@ static void compare_rules(struct trial *t)
 	}
 }
 
-static void compare_total(struct trial *t, const char *what, uint64_t want, uint64_t got)
+static void compare_total(
+	struct trial *t, enum bp_dir dir, const char *what, uint64_t want, uint64_t got)
 {
 	if (want == got)
 		return;
 	t->differs = true;
-	SAY(t, "# %s: oracle counts %llu, kernel %llu\n", what, (unsigned long long)want,
-		(unsigned long long)got);
+	SAY(t, "# %s %s: oracle counts %llu, kernel %llu\n", dir == BP_IN ? "in" : "out", what,
+		(unsigned long long)want, (unsigned long long)got);
+}
+
+static void compare_totals(struct trial *t, enum bp_dir dir, const struct bp_totals *after)
+{
+	const struct bp_totals *want = &t->want[dir], *before = &t->before[dir];
+
+	compare_total(t, dir, "passed", want->passed, after->passed - before->passed);
+	compare_total(t, dir, "blocked", want->blocked, after->blocked - before->blocked);
+	compare_total(t, dir, "malformed", want->malformed, after->malformed - before->malformed);
 }
 
 static int compare_counters(struct trial *t)
@@ -253,11 +266,8 @@ static int compare_counters(struct trial *t)
 	if (rc)
 		return rc;
 	compare_rules(t);
-	compare_total(t, "passed", t->want.passed, after[BP_IN].passed - t->before[BP_IN].passed);
-	compare_total(
-		t, "blocked", t->want.blocked, after[BP_IN].blocked - t->before[BP_IN].blocked);
-	compare_total(t, "malformed", t->want.malformed,
-		after[BP_IN].malformed - t->before[BP_IN].malformed);
+	compare_totals(t, BP_IN, &after[BP_IN]);
+	compare_totals(t, BP_OUT, &after[BP_OUT]);
 	return 0;
 }
 

@@ -5,7 +5,8 @@
  *	compiled early|late			before or after rules expired
  *	list NAME PREFIX...			what @NAME holds
  *	[dynamic] [timed|expired] RULE		ids are given from 1
- *	on IFACE				by which the frames below come in
+ *	on IFACE				where the frames below are met
+ *	hook xdp|tc-in|tc-out [forwarded] [gso SEGS SIZE]	which hook meets them, and as what
  *	frame HEX
  * and # comments.
  */
@@ -46,9 +47,23 @@ static void print_rule(const struct world *w, const struct rule *rule, FILE *out
 	free(text);
 }
 
+static void print_sample(const struct sample *s, FILE *out)
+{
+	size_t b;
+
+	fprintf(out, "on %s\nhook %s%s", twin_names[s->iface], hook_names[s->hook],
+		s->forwarded ? " forwarded" : "");
+	if (s->gso_segs)
+		fprintf(out, " gso %u %u", s->gso_segs, s->gso_size);
+	fprintf(out, "\nframe ");
+	for (b = 0; b < s->len; b++)
+		fprintf(out, "%02x", s->data[b]);
+	fputc('\n', out);
+}
+
 void round_print(const struct world *w, const struct round *round, FILE *out)
 {
-	size_t i, b;
+	size_t i;
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
@@ -56,12 +71,8 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 		fprintf(out, "# rule %u:\n", round->policy->rules[i]->id);
 		print_rule(w, round->policy->rules[i], out);
 	}
-	for (i = 0; i < round->n; i++) {
-		fprintf(out, "on %s\nframe ", twin_names[round->v[i].iface]);
-		for (b = 0; b < round->v[i].len; b++)
-			fprintf(out, "%02x", round->v[i].data[b]);
-		fputc('\n', out);
-	}
+	for (i = 0; i < round->n; i++)
+		print_sample(&round->v[i], out);
 }
 
 /* --- and back --- */
@@ -78,7 +89,7 @@ struct reading {
 	struct lists lists;
 	struct sample *v;
 	size_t n;
-	unsigned int iface;
+	struct sample next; /* what is said of the frames to come */
 	bool early;
 };
 
@@ -156,6 +167,28 @@ static int read_rule(struct reading *r, char *line)
 	return rc ? rc : policy_add(r->policy, &rule);
 }
 
+static int read_hook(struct reading *r, char *line)
+{
+	struct sample *s = &r->next;
+	char *save, *at = strtok_r(line, " ", &save);
+	int hook = 0, end = 0;
+
+	while (at && hook < TWIN_HOOKS && strcmp(at, hook_names[hook]))
+		hook++;
+	if (!at || hook == TWIN_HOOKS)
+		return -EINVAL;
+	*s = (struct sample){ .iface = s->iface, .hook = hook };
+	at = strtok_r(NULL, "", &save);
+	s->forwarded = at && !strncmp(at, "forwarded", 9);
+	if (s->forwarded)
+		at += at[9] ? 10 : 9;
+	if (!at || !*at)
+		return 0;
+	if (sscanf(at, "gso %hu %hu%n", &s->gso_segs, &s->gso_size, &end) != 2 || at[end])
+		return -EINVAL;
+	return s->gso_segs < 2 ? -EINVAL : 0;
+}
+
 static int read_frame(struct reading *r, const char *hex)
 {
 	size_t i, len = strlen(hex) / 2;
@@ -166,7 +199,9 @@ static int read_frame(struct reading *r, const char *hex)
 			return -EINVAL;
 	}
 	r->v = must(realloc(r->v, (r->n + 1) * sizeof(*r->v)));
-	r->v[r->n++] = (struct sample){ .data = data, .len = len, .iface = r->iface };
+	r->v[r->n] = r->next;
+	r->v[r->n].data = data;
+	r->v[r->n++].len = len;
 	return 0;
 }
 
@@ -184,9 +219,11 @@ static int read_line(struct reading *r, char *line)
 	if (word(&line, "list"))
 		return read_list(r, line);
 	if (word(&line, "on")) {
-		r->iface = !strcmp(line, twin_names[1]);
+		r->next.iface = !strcmp(line, twin_names[1]);
 		return 0;
 	}
+	if (word(&line, "hook"))
+		return read_hook(r, line);
 	if (word(&line, "frame"))
 		return read_frame(r, line);
 	return read_rule(r, line);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "pkt_frame.h"
+#include "pkt_more.h"
+
+/* linux/bpf.h has these names from 6.6 on. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
+
+static void send_zeros(int fd, size_t left)
+{
+	static const char zeros[65536];
+
+	while (left) {
+		size_t part = left < sizeof(zeros) ? left : sizeof(zeros);
+		ssize_t n = send(fd, zeros, part, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		left -= n > 0 ? n : 0;
+	}
+}
+
+/* Bytes read until the other side closes. */
+static size_t drain(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	static char buf[1 << 20];
+	size_t sum = 0;
+	ssize_t n;
+
+	while (wait_readable(&pfd, 1)) {
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n <= 0)
+			break;
+		sum += n;
+	}
+	return sum;
+}
+
+/* pkt serve PORT BYTES: to one TCP connection; prints how many it got from there */
+int cmd_serve(int argc, char **argv)
+{
+	struct pollfd pfd = { .fd = listen_on(true, to_number(argv[0], 65535)), .events = POLLIN };
+	unsigned int bytes = to_number(argv[1], UINT32_MAX);
+	int conn;
+
+	puts("ready");
+	if (!wait_readable(&pfd, 1))
+		return EXIT_TIMEOUT;
+	conn = accept(pfd.fd, NULL, NULL);
+	if (conn < 0)
+		die("accept", strerror(errno));
+	send_zeros(conn, bytes);
+	shutdown(conn, SHUT_WR);
+	printf("%zu\n", drain(conn));
+	close(conn);
+	return 0;
+}
+
+static int tun_open(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
+		die("/dev/net/tun", strerror(errno));
+	return fd;
+}
+
+/* The frame's packet, without its Ethernet header. */
+static void tun_write(int fd, const char *hex)
+{
+	struct frame f;
+
+	frame_from_hex(hex, &f);
+	if (write(fd, f.data + ETH_HLEN, f.len - ETH_HLEN) != (ssize_t)f.len - ETH_HLEN)
+		die("write", strerror(errno));
+}
+
+/* A datagram of IPv4 to the end mark's port. */
+static bool tun_end(const struct frame *f)
+{
+	const uint8_t *ip = f->data + ETH_HLEN;
+
+	return f->len >= ETH_HLEN + 28 && ip[0] == 0x45 && ip[9] == IPPROTO_UDP && !ip[22] &&
+	       ip[23] == END_PORT;
+}
+
+/*
+ * pkt tun NAME HEX...: after a line of stdin the frames arrive by that device, without their
+ * Ethernet headers; then a line for each packet that leaves by it, until a datagram of IPv4 to
+ * port 9
+ */
+int cmd_tun(int argc, char **argv)
+{
+	struct pollfd pfd = { .fd = tun_open(argv[0]), .events = POLLIN };
+	struct frame f;
+	char line[16];
+
+	puts("ready");
+	fflush(stdout);
+	if (argc > 1 && !fgets(line, sizeof(line), stdin))
+		die("stdin", "no line");
+	for (int i = 1; i < argc; i++)
+		tun_write(pfd.fd, argv[i]);
+	while (wait_readable(&pfd, 1)) {
+		ssize_t got;
+
+		memset(&f, 0, sizeof(f));
+		got = read(pfd.fd, f.data + ETH_HLEN, sizeof(f.data) - ETH_HLEN);
+		if (got < 0)
+			die("read", strerror(errno));
+		f.len = got + ETH_HLEN;
+		f.data[12] = f.data[ETH_HLEN] >> 4 == 4 ? ETH_P_IP >> 8 : ETH_P_IPV6 >> 8;
+		f.data[13] = f.data[ETH_HLEN] >> 4 == 4 ? ETH_P_IP & 255 : ETH_P_IPV6 & 255;
+		if (tun_end(&f))
+			return 0;
+		frame_print(&f);
+	}
+	return EXIT_TIMEOUT;
+}
+
+static int bpf(int cmd, union bpf_attr *attr, const char *what)
+{
+	int rc = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	if (rc < 0)
+		die(what, strerror(errno));
+	return rc;
+}
+
+/* pkt tcx IFACE in|out PROGRAM LINK: the pinned program, by a link that is pinned there */
+int cmd_tcx(int argc, char **argv)
+{
+	union bpf_attr get = { .pathname = (uintptr_t)argv[2] };
+	union bpf_attr link = { .link_create = {
+					.target_ifindex = if_nametoindex(argv[0]),
+					.attach_type =
+						strcmp(argv[1], "in") ? TCX_EGRESS : TCX_INGRESS,
+				} };
+	union bpf_attr pin = { .pathname = (uintptr_t)argv[3] };
+
+	link.link_create.prog_fd = bpf(BPF_OBJ_GET, &get, argv[2]);
+	pin.bpf_fd = bpf(BPF_LINK_CREATE, &link, argv[0]);
+	bpf(BPF_OBJ_PIN, &pin, argv[3]);
+	return 0;
+}
