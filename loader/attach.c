@@ -420,24 +420,25 @@ static int attach_out(const struct kernel *k, const struct nl_link *link, struct
 int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
+	const struct attached was = *is;
 	struct diag ignored = {};
 	char *dir = links_dir();
 	int rc = attach_check(link, mode, diag);
 
-	*is = (struct attached){ .ifindex = link->ifindex, .how = ATTACH_NONE };
+	snprintf(why, size, "what leaves is filtered again");
 	if (!rc)
 		rc = dir ? dir_make(dir, diag) : -ENOMEM;
 	free(dir);
-	if (!rc)
+	if (!rc && was.how == ATTACH_NONE)
 		rc = attach_in(k, link, mode, is, why, size, diag);
-	if (!rc) {
+	if (!rc && !was.out) {
 		rc = attach_out(k, link, is, why, size, diag);
-		if (rc)
+		if (rc && was.how == ATTACH_NONE)
 			detach_link(link->ifindex, &ignored);
 	}
 	diag_free(&ignored);
 	if (rc)
-		is->how = ATTACH_NONE;
+		*is = was;
 	return rc;
 }
 

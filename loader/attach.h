@@ -41,8 +41,9 @@ bool attached_any(void);
 int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);
 
 /*
- * Attaches both ways to one interface. *is: what it came to; why: a sentence on that choice, of at
- * least 256 bytes. A foreign XDP program is left alone: then TC filters, unless XDP was asked for.
+ * Attaches to one interface, in the ways that *is lacks. *is: what it came to; why: a sentence on
+ * that choice, of at least 256 bytes. A foreign XDP program is left alone: then TC filters, unless
+ * XDP was asked for.
  */
 int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag);

@@ -97,8 +97,8 @@ static void describe(
 		[ATTACH_NATIVE] = { "xdp-native", "the driver runs XDP" },
 		[ATTACH_GENERIC] = { "xdp-generic", "XDP without the driver's help: slower" },
 		[ATTACH_TC] = { "tcx", "by TC, behind XDP's place" },
-		[ATTACH_NONE] = { "none", "what arrives is not filtered; 'bpfpol detach' and "
-					  "'bpfpol attach' put that right" },
+		[ATTACH_NONE] = { "none", "what arrives is not filtered: taken off by someone "
+					  "else; 'bpfpol attach' puts it back" },
 	};
 	const char *why = ingress[a->how].why;
 

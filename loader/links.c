@@ -33,9 +33,12 @@ int choices_check(struct link_choices *c, struct diag *diag)
 
 		if (!is) {
 			rc = attach_check(choice->link, choice->mode, diag);
-		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how) {
-			choice->already = true;
+		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how ||
+			   is->how == ATTACH_NONE) {
+			/* Half of it may have been taken off by someone else. */
+			choice->already = is->how != ATTACH_NONE && is->out;
 			choice->how = is->how;
+			choice->out = is->out;
 		} else {
 			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
 				"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
@@ -59,12 +62,15 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 		rc = attach_adopt(host->kernel, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
-		struct attached is;
+		struct attached is = { choice->link->ifindex, choice->how, choice->out };
 
 		if (choice->already)
 			continue;
 		rc = attach_link(host->kernel, choice->link, choice->mode, &is, choice->why,
 			sizeof(choice->why), diag);
+		if (rc)
+			break;
+		choice->undo = choice->how == ATTACH_NONE && !choice->out;
 		choice->how = is.how;
 	}
 	if (rc)
@@ -94,7 +100,7 @@ void choices_undo(const struct link_choices *c)
 
 	forget(c, &ignored);
 	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].how != ATTACH_NONE && !c->v[i].already)
+		if (c->v[i].undo)
 			detach_link(c->v[i].link->ifindex, &ignored);
 	diag_free(&ignored);
 }

@@ -77,11 +77,16 @@ TX=tx1 RX=rx1 blocked dport=5000
 TX=tx1 RX=rx1 passes dport=4010
 passes dport=5000
 blocked dport=4010
-# It does not take the other's interface.
-BEFORE=$(snapshot)
-OUT=$(second attach rx0 2>&1)
-check "the second does not take over rx0" [ $? -ne 0 ]
-unchanged "the attempt" "$BEFORE"
+# Where the first one filters by XDP, it takes its place behind, by TC; neither moves the other.
+expect_exit 0 second attach rx0
+expect_out 'TC .*foreign'
+expect_json "the first still filters by XDP" \
+	'.interfaces[] | select(.name == "rx0") | .ingress == "xdp-native"' bp status --json
+blocked dport=4010
+send_frames 3 dport=5000
+expect_json "the second blocks behind it" '[.rules[] | .packets] | add >= 3' second status --json
+expect_exit 0 second detach rx0
+passes dport=5000
 expect_exit 0 second off
 blocked dport=4010
 
