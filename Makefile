@@ -30,7 +30,7 @@ LIBS = $(foreach l,bpf elf z mnl,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
 IMPURE := main args apply attach cmd_% dirs gather generation host inplace journal kernel links \
-	lists netlink policy_file remembered store
+	lists netlink policy_file record remembered store
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by store.c, journal.c, policy_file.c and lists.c alone. */
+/* Shared by store.c, record.c, journal.c, policy_file.c and lists.c alone. */
 #ifndef BPFPOL_STORE_PARTS_H
 #define BPFPOL_STORE_PARTS_H
 
