@@ -345,7 +345,8 @@ static int unknown_rule(const struct host *host, const struct rule *rule, struct
 		char *text;
 		int rc;
 
-		if (!rule_covers(p->rules[i], rule))
+		/* A count rule stops nothing: to take it away would not help. */
+		if (p->rules[i]->action == BP_COUNT || !rule_covers(p->rules[i], rule))
 			continue;
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
 		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,

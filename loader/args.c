@@ -113,6 +113,14 @@ const struct report *args_report(const struct args *args)
 	return args->given & OPT_JSON ? &report_json : &report_text;
 }
 
+int args_none(const struct args *args, struct diag *diag)
+{
+	if (!args->n)
+		return 0;
+	args_place(args, 0, diag);
+	return diag_set(diag, DIAG_USAGE, EINVAL, "this command takes no words");
+}
+
 void args_place(const struct args *args, int index, struct diag *diag)
 {
 	size_t len = 1, column = 0;

@@ -184,8 +184,10 @@ static void stop_again(struct stop *first)
 int cmd_off(const struct args *args, struct diag *diag)
 {
 	struct stop stop = {};
-	int rc;
+	int rc = args_none(args, diag);
 
+	if (rc)
+		return rc;
 	if (geteuid())
 		return diag_set(
 			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
@@ -268,9 +270,12 @@ int cmd_on(const struct args *args, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 	struct host host = {};
-	int rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
-	bool was_off = host.off;
+	int rc = args_none(args, diag);
+	bool was_off;
 
+	if (!rc)
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	was_off = host.off;
 	if (!rc && was_off && !dry_run)
 		rc = turn_on(&host, diag);
 	if (!rc)

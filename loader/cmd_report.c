@@ -8,14 +8,6 @@
 #include "dirs.h"
 #include "gather.h"
 
-static int no_words(const struct args *args, struct diag *diag)
-{
-	if (!args->n)
-		return 0;
-	args_place(args, 0, diag);
-	return diag_set(diag, DIAG_USAGE, EINVAL, "this command takes no words");
-}
-
 /* Where nothing is pinned, reading makes nothing. */
 static enum host_use use_of_host(void)
 {
@@ -45,7 +37,7 @@ static int show(const struct args *args, unsigned int parts,
 	enum host_use use = use_of_host();
 	struct host host = {};
 	struct status status = {};
-	int rc = no_words(args, diag);
+	int rc = args_none(args, diag);
 
 	if (!rc)
 		rc = host_open(&host, use, diag);

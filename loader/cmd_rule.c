@@ -49,7 +49,7 @@ static int check_here(const struct rule *rule, struct diag *diag)
 
 static int refuse_off(const struct host *host, const struct args *args, struct diag *diag)
 {
-	if (!host->off || args->given & OPT_FORCE)
+	if (!host->off || args->given & (OPT_FORCE | OPT_DRY_RUN))
 		return 0;
 	return diag_set(diag, DIAG_REFUSED, EPERM,
 		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for "
@@ -117,13 +117,17 @@ static int say_applied(
 		return 0;
 	}
 	if (applied->outcome == APPLIED_ALREADY)
-		printf("Rule %" PRIu32 " is already there: %s\n", applied->id, text);
+		printf("Rule %" PRIu32 " is already there%s: %s\n", applied->id,
+			strstr(text, " for ") || args->lifetime ? ", and ends no earlier" : "",
+			text);
 	else if (dry_run)
 		printf("Would %s rule %" PRIu32 ": %s\n",
 			applied->outcome == APPLIED ? "add" : "change", applied->id, text);
 	else
 		printf("Rule %" PRIu32 " %s%s: %s\n", applied->id,
-			applied->outcome == APPLIED ? "added" : "changed; it was already there",
+			applied->outcome == APPLIED
+				? "added"
+				: "changed; it was already there, and the later end holds",
 			off ? " to the store; filtering is off" : "", text);
 	return 0;
 }

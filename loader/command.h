@@ -41,6 +41,8 @@ int args_parse(
 void args_free(struct args *args);
 /* The report back-end that was asked for. */
 const struct report *args_report(const struct args *args);
+/* -EINVAL with its place if there are words, for commands that take none. */
+int args_none(const struct args *args, struct diag *diag);
 /* The words joined, with the one at `index` marked, as the diag's place. */
 void args_place(const struct args *args, int index, struct diag *diag);
 

@@ -16,8 +16,10 @@ const struct command commands[] = {
 		"  bpfpol block @bad.txt                     ...or any in this file\n"
 		"  bpfpol block tcp/80,443,8000-8999 --for 2h\n"
 		"  bpfpol block icmp type 8 to me\n"
-		"In force when the command returns. With nothing attached yet, attaches to the\n"
-		"interfaces with hardware behind them. The most specific rule wins." },
+		"In force when the command returns. With nothing attached, attaches first: to the "
+		"interfaces\n"
+		"with hardware behind them, and those of default routes. The most specific rule "
+		"wins." },
 	{ "permit", cmd_permit, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
 		"let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"

@@ -111,7 +111,9 @@ static void fold_text(struct wanted *w, char *text, FILE *out)
 static int write_whole(const struct policy *policy, FILE *out)
 {
 	fprintf(out,
-		"# In force as of the last commit; edit it by hand or with bpfpol.\n"
+		"# Written by bpfpol: the rules as of its last commit. Single changes since then "
+		"wait\n"
+		"# in its journal; timed rules are kept elsewhere. It is not read back yet.\n"
 		"policy \"%s\"\n\n",
 		policy->name);
 	for (size_t i = 0; i < policy->n; i++) {

@@ -464,8 +464,7 @@ static int nothing_said(struct parser *p)
 	struct span last = p->next ? p->words.v[p->next - 1] : peek(p);
 	const char *verb = p->has_action ? action_name(p->rule->action) : "remove";
 
-	return spec_fail(
-		&p->words, last, "say what to %s; everything that comes in: `%s in`", verb, verb);
+	return spec_fail(&p->words, last, "say what to %s, as in `%s udp/1434`", verb, verb);
 }
 
 static int parse_rule(struct parser *p, const struct spec_opts *opts)

@@ -148,6 +148,11 @@ int unexpected_word(const struct words *words, struct span word, struct span bar
 	if (near)
 		return spec_fail(
 			words, word, "unexpected '%.*s': did you mean %s?", SHOW(word), near);
+	if (word.len && is_digit(word.s[0]))
+		return spec_fail(words, word,
+			"a port follows its protocol and a slash, as in `udp/%.*s`, or the word "
+			"`port`",
+			SHOW(word));
 	return spec_fail(words, word,
 		"'%.*s' is one word too many at the end of the rule: leave it out", SHOW(word));
 }

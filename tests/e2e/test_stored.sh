@@ -38,6 +38,15 @@ rm "$BPFPOL_BPFFS"/links/xdp-*
 OUT=$(bp interfaces | grep rx0)
 expect_out 'someone else'
 expect_exit 0 bp attach rx0
+blocked dport=1434
+rm "$BPFPOL_BPFFS"/links/tc-out-*
+expect_exit 0 bp attach rx0
+expect_out 'what leaves is filtered again'
+expect_json "both ways again" '.interfaces[] | select(.name == "rx0")
+	| .ingress == "xdp-native" and .egress == "tcx"' bp status --json
+expect_exit 2 bp off now
+expect_exit 2 bp on now
+blocked dport=1434
 expect_exit 0 bp off
 first_line list
 expect_out '^Filtering is OFF'

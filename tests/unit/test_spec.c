@@ -72,7 +72,7 @@ static void arguments(void **state)
 static void refused_arguments(void **state)
 {
 	(void)state;
-	args_fail(0, NULL, "bpfpol: say what to block; everything that comes in: `block in`\n");
+	args_fail(0, NULL, "bpfpol: say what to block, as in `block udp/1434`\n");
 	args_fail(ARGS("in", "tcp", "from", "me"),
 		"bpfpol: `me` sends what goes out: write `out` with `from me`, "
 		"or `to me` for what this host receives\n  in tcp from me\n              ^^\n");
@@ -122,7 +122,7 @@ static void optional_action(void **state)
 	assert_int_equal(rule->action, BP_PERMIT);
 	rule_free(&rule);
 	assert_int_equal(spec_parse_line("", &remove, &rule, &diag), -EINVAL);
-	assert_non_null(strstr(diag.message, "`remove in`"));
+	assert_non_null(strstr(diag.message, "`remove udp/1434`"));
 	diag_free(&diag);
 }
 
