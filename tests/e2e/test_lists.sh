@@ -53,7 +53,7 @@ expect_out 'none.txt'
 unchanged "a bad list" "$BEFORE"
 
 # A real one, or one that is made here: the size is what counts.
-LONG=/work/shared/data/lists/ipsum-level1.txt
+LONG=$TOP/../shared/data/lists/ipsum-level1.txt
 if [ ! -r "$LONG" ]; then
 	LONG=$WORLD/long.txt
 	awk 'BEGIN { for (i = 0; i < 120430; i++)
