@@ -29,7 +29,7 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := main args apply attach cmd_% dirs gather generation host inplace journal kernel links \
+IMPURE := main args apply attach classifier cmd_% dirs gather generation host inplace journal kernel links \
 	lists netlink policy_file record remembered store
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
@@ -55,7 +55,7 @@ $B/%.skel.h: $B/%.bpf.o
 	$(call say,GEN)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
 
-$B/loader/generation.o: $B/xdp.skel.h $B/tc.skel.h
+$B/loader/classifier.o: $B/xdp.skel.h $B/tc.skel.h
 $B/loader/kernel.o: $B/root.skel.h
 
 $B/%.o: %.c

@@ -22,11 +22,12 @@ static __always_inline struct query *query_begin(__u32 ifindex, __s8 me)
 	q->me = me;
 	q->ifindex = ifindex;
 	q->now = 0;
+	q->hidden = false;
 	return q;
 }
 
 /* True: blocked. */
-static __always_inline bool judge(struct search *s, enum reading reading, const __u8 dir)
+static __always_inline bool judge(struct search *s, enum bp_reading reading, const __u8 dir)
 {
 	const __u64 *live = s->tables->live[dir][s->q->p.family & (BP_FAMILIES - 1)];
 	__u64 hidden = 0;
@@ -40,6 +41,7 @@ static __always_inline bool judge(struct search *s, enum reading reading, const 
 		hidden = live[BP_BLIND];
 	if (hidden) {
 		search(s, hidden, dir, 0);
+		s->q->hidden = s->best;
 		if (s->best)
 			return true;
 	}
@@ -48,6 +50,22 @@ static __always_inline bool judge(struct search *s, enum reading reading, const 
 		return false;
 	count_elem(s->best, s->q->packets, s->q->bytes);
 	return s->q->best_action == BP_BLOCK;
+}
+
+/* What was found, for who asks; `me` too, of which the search asks only where it matters. */
+static __always_inline void answer_with(
+	struct search *s, CTX *ctx, enum bp_reading reading, bool blocked)
+{
+	__u32 zero = 0;
+	struct bp_answer *a = bpf_map_lookup_elem(&answer, &zero);
+
+	if (!a)
+		return;
+	a->reading = reading;
+	a->blocked = blocked;
+	a->hidden = s->q->hidden;
+	a->rule = s->best && !s->q->hidden ? s->q->best_rule : 0;
+	a->me = reading != READ_EXEMPT && reading != READ_OPAQUE && is_me(s->q, ctx);
 }
 
 /* Judges and counts the packet that was read into *q. True: blocked. */
@@ -60,7 +78,7 @@ static __always_inline bool classify(struct query *q, CTX *ctx, const __u8 dir)
 		.ctx = ctx,
 	};
 	/* From memory: so the verifier follows one path from here on, not one per reading. */
-	enum reading reading = *(volatile __u32 *)&q->reading;
+	enum bp_reading reading = *(volatile __u32 *)&q->reading;
 	bool blocked = false;
 
 	if (!s.tables)
@@ -68,7 +86,10 @@ static __always_inline bool classify(struct query *q, CTX *ctx, const __u8 dir)
 	q->malformed = reading > READ_WHOLE;
 	if (reading != READ_EXEMPT)
 		blocked = judge(&s, reading, dir);
-	count_total(dir, q->packets, blocked, q->malformed);
+	if (explain)
+		answer_with(&s, ctx, reading, blocked);
+	else
+		count_total(dir, q->packets, blocked, q->malformed);
 	return blocked;
 }
 

@@ -17,11 +17,4 @@ static __always_inline void count_total(__u32 dir, __u64 packets, bool blocked, 
 	t->malformed += packets * malformed;
 }
 
-/* Elements are shared by all CPUs. */
-static __always_inline void count_elem(struct bp_elem *e, __u64 packets, __u64 bytes)
-{
-	__sync_fetch_and_add(&e->packets, packets);
-	__sync_fetch_and_add(&e->bytes, bytes);
-}
-
 #endif

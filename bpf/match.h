@@ -26,11 +26,12 @@
  */
 struct query {
 	struct packet p;
-	__u32 reading; /* enum reading */
+	__u32 reading; /* enum bp_reading */
 	__u32 ifindex;
 	__u64 bytes, packets; /* that this packet counts for */
 	bool malformed;
-	__s8 me; /* whether the local end is this host; -1: not asked yet */
+	bool hidden; /* blocked, as a rule asks for what the packet does not show */
+	__s8 me;     /* whether the local end is this host; -1: not asked yet */
 
 	__u64 todo;	   /* tuples still to probe */
 	__u32 tuple, slot; /* being probed; slot > 0: within its chain */
@@ -55,6 +56,15 @@ struct search {
 	struct bp_elem *best;
 	CTX *ctx;
 };
+
+/* Elements are shared by all CPUs. */
+static __always_inline void count_elem(struct bp_elem *e, __u64 packets, __u64 bytes)
+{
+	if (explain)
+		return;
+	__sync_fetch_and_add(&e->packets, packets);
+	__sync_fetch_and_add(&e->bytes, bytes);
+}
 
 static __always_inline bool gate_open(struct query *q, __u32 gate)
 {

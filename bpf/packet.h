@@ -29,15 +29,6 @@
 #define IPPROTO_HIP 139	  /* RFC 7401 */
 #define IPPROTO_SHIM6 140 /* RFC 5533 */
 
-enum reading {
-	READ_EXEMPT, /* not IP, or neighbour discovery: passes */
-	READ_WHOLE,
-	READ_CUT,    /* ends before its ports or type */
-	READ_BLIND,  /* its extension headers cannot be walked: not even the protocol is known */
-	READ_BAD,    /* lengths lie: only the fixed header counts */
-	READ_OPAQUE, /* not even the fixed header: a fifth VLAN tag, a cut IP header */
-};
-
 /*
  * By distance, not by direction: remote is the source of what arrives. It begins with lacks =
  * 0xff: nothing is known.
@@ -130,7 +121,7 @@ static const struct {
 	[IPPROTO_SHIM6] = { 1, 8, 0 },
 };
 
-static __always_inline enum reading read_l4(
+static __always_inline enum bp_reading read_l4(
 	struct cursor *c, struct packet *p, const __u8 dir, const __u8 family)
 {
 	__u32 need = l4_header[family][p->proto];
@@ -159,13 +150,13 @@ static __always_inline enum reading read_l4(
 }
 
 /* offset: in 8-byte units. A TCP fragment at 1 could rewrite the first one's flags (RFC 3128). */
-static __always_inline enum reading read_later_fragment(const struct packet *p, __u32 offset)
+static __always_inline enum bp_reading read_later_fragment(const struct packet *p, __u32 offset)
 {
 	return p->proto == IPPROTO_TCP && offset == 1 ? READ_CUT : READ_WHOLE;
 }
 
 /* frame_left: bytes of the frame from the IP header on, wherever they lie. */
-static __always_inline enum reading read_ipv4(
+static __always_inline enum bp_reading read_ipv4(
 	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
 {
 	struct iphdr *ip = c->pos;
@@ -210,7 +201,7 @@ static __always_inline bool step_extension(struct cursor *c, struct packet *p, _
 	return true;
 }
 
-static __always_inline enum reading read_ipv6(
+static __always_inline enum bp_reading read_ipv6(
 	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
 {
 	struct ipv6hdr *ip = c->pos;
@@ -255,7 +246,7 @@ static __always_inline __u16 type_of_version(const struct frame *f)
 }
 
 /* *c: stands behind what was read, before the header that holds the ports or the type. */
-static __always_inline enum reading read_frame(
+static __always_inline enum bp_reading read_frame(
 	const struct frame *f, struct cursor *c, struct packet *p, const __u8 dir)
 {
 	__u16 type;

@@ -8,6 +8,12 @@
 
 #include "maps.h"
 
+/*
+ * This instance is asked what it would do with a packet (see struct bp_answer), and counts nothing.
+ * A program's tag does not depend on what stands in .rodata: equal tags, the same program.
+ */
+const volatile bool explain = false;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -40,5 +46,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } gates SEC(".maps");
+
+/* Written only by an instance that was loaded to explain. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bp_answer);
+} answer SEC(".maps");
 
 #endif

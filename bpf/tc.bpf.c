@@ -14,7 +14,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* As far as headers are looked for outside the linear part. */
 #define MOST_HEADERS 4096
 
-static __always_inline enum reading read_skb(
+static __always_inline enum bp_reading read_skb(
 	struct __sk_buff *skb, struct packet *p, const __u8 dir, const bool l3)
 {
 	struct frame f = {
@@ -25,7 +25,7 @@ static __always_inline enum reading read_skb(
 		.l3 = l3,
 		.aggregate = skb->gso_segs > 1,
 	};
-	enum reading reading;
+	enum bp_reading reading;
 	struct cursor c;
 
 	reading = read_frame(&f, &c, p, dir);

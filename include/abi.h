@@ -157,6 +157,27 @@ struct bp_count {
 	__u64 packets, bytes;
 };
 
+/* What a frame was read as. */
+enum bp_reading {
+	READ_EXEMPT, /* not IP, or neighbour discovery: passes */
+	READ_WHOLE,
+	READ_CUT,    /* ends before its ports or type */
+	READ_BLIND,  /* its extension headers cannot be walked: not even the protocol is known */
+	READ_BAD,    /* lengths lie: only the fixed header counts */
+	READ_OPAQUE, /* not even the fixed header: a fifth VLAN tag, a cut IP header */
+};
+
+/*
+ * The one element of `answer`: what a classifier that was loaded to explain says of the packet.
+ * It counts nothing. rule: the one that wins; 0: none matches, or `hidden`: blocked as it is too
+ * short for a rule that asks for what it lacks. me: whether the local end is this host itself.
+ */
+struct bp_answer {
+	__u32 rule;
+	__u8 reading; /* enum bp_reading */
+	__u8 blocked, hidden, me;
+};
+
 /* Rank of an end's prefix: longer wins; `me` stands just below a full-length address. */
 static inline __u64 bp_rank_prefix(unsigned int len, unsigned int full, int me)
 {
@@ -199,5 +220,6 @@ _Static_assert(sizeof(struct bp_key6) == 40, "bp_key6");
 _Static_assert(sizeof(struct bp_elem) == 56, "bp_elem");
 _Static_assert(sizeof(struct bp_tuple) == 56, "bp_tuple");
 _Static_assert(sizeof(struct bp_ctl) == 32, "bp_ctl");
+_Static_assert(sizeof(struct bp_answer) == 8, "bp_answer");
 
 #endif

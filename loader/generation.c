@@ -12,9 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "classifier.h"
 #include "dirs.h"
-#include "tc.skel.h"
-#include "xdp.skel.h"
 
 #define BATCH 4096
 #define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
@@ -121,75 +120,6 @@ static int fill(struct generation *gen, const struct plan *plan, struct diag *di
 	return 0;
 }
 
-/* The XDP classifier, and with it the maps that all of the generation's programs share. */
-static int load_xdp(
-	struct generation *gen, const struct plan *plan, int totals_fd, struct xdp_bpf *skel)
-{
-	int rc;
-
-	gen->gates_room = room_for(plan->n_gates, LEAST_GATES);
-	gen->rules_room[BP_V4] = room_for(plan->set[BP_V4].n, LEAST_ROOM);
-	gen->rules_room[BP_V6] = room_for(plan->set[BP_V6].n, LEAST_ROOM);
-	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
-	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
-	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
-	skel->rodata->have_frags =
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
-	if (!skel->rodata->have_frags)
-		bpf_program__set_flags(skel->progs.classify_xdp, 0);
-	rc = bpf_map__reuse_fd(skel->maps.totals, totals_fd);
-	if (!rc)
-		rc = xdp_bpf__load(skel);
-	if (rc)
-		return rc;
-	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
-	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
-	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
-	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
-	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
-	return gen->classify[BP_XDP] < 0 ? -errno : 0;
-}
-
-static int load_tc(struct generation *gen, int totals_fd, struct tc_bpf *skel)
-{
-	const struct {
-		struct bpf_map *map;
-		int fd;
-	} shared[] = {
-		{ skel->maps.totals, totals_fd },
-		{ skel->maps.tables, gen->tables_fd },
-		{ skel->maps.gates, gen->gates_fd },
-		{ skel->maps.rules4, gen->rules[BP_V4] },
-		{ skel->maps.rules6, gen->rules[BP_V6] },
-	};
-	int rc = 0;
-
-	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]) && !rc; i++)
-		rc = bpf_map__reuse_fd(shared[i].map, shared[i].fd);
-	if (!rc)
-		rc = tc_bpf__load(skel);
-	if (rc)
-		return rc;
-	gen->classify[BP_TC_IN] = dup(bpf_program__fd(skel->progs.classify_tc_in));
-	gen->classify[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.classify_tc_out));
-	gen->classify[BP_L3_IN] = dup(bpf_program__fd(skel->progs.classify_l3_in));
-	gen->classify[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.classify_l3_out));
-	return gen->classify[BP_L3_OUT] < 0 ? -errno : 0;
-}
-
-static int load_objects(struct generation *gen, const struct plan *plan, int totals_fd)
-{
-	struct xdp_bpf *xdp = xdp_bpf__open();
-	struct tc_bpf *tc = tc_bpf__open();
-	int rc = xdp && tc ? load_xdp(gen, plan, totals_fd, xdp) : -errno;
-
-	if (!rc)
-		rc = load_tc(gen, totals_fd, tc);
-	xdp_bpf__destroy(xdp);
-	tc_bpf__destroy(tc);
-	return rc;
-}
-
 int generation_load(
 	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
 {
@@ -198,7 +128,10 @@ int generation_load(
 
 	if (rc)
 		return rc;
-	rc = load_objects(gen, plan, totals_fd);
+	gen->gates_room = room_for(plan->n_gates, LEAST_GATES);
+	for (int f = 0; f < BP_FAMILIES; f++)
+		gen->rules_room[f] = room_for(plan->set[f].n, LEAST_ROOM);
+	rc = classifiers_load(gen, totals_fd);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
@@ -210,6 +143,20 @@ int generation_load(
 	else
 		*out = gen;
 	return rc;
+}
+
+int generation_classifier(const struct generation *gen, enum bp_hook hook)
+{
+	char *path;
+	int fd;
+
+	if (gen->classify[hook] >= 0 || !gen->number)
+		return dup(gen->classify[hook]);
+	path = path_join(dirs_get()->bpffs, "gen-%llu/%s", (unsigned long long)gen->number,
+		pin_names[MAP_PINS + hook]);
+	fd = path ? bpf_obj_get(path) : -1;
+	free(path);
+	return fd;
 }
 
 static char *generation_dir(uint64_t number)

@@ -10,7 +10,7 @@
 #include "filter.h"
 
 struct generation {
-	uint64_t number;
+	uint64_t number; /* 0: not in force */
 	int tables_fd, gates_fd;
 	int classify[BP_HOOKS];
 	int rules[BP_FAMILIES];	  /* rules4, rules6 */
@@ -28,6 +28,8 @@ int generation_load(
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
 /* -ENOENT without a diag when there is none of that number, or not all of it. */
 int generation_open(uint64_t number, struct generation **gen, struct diag *diag);
+/* A descriptor of its own of the generation's classifier, pinned or just loaded; -1 and errno. */
+int generation_classifier(const struct generation *gen, enum bp_hook hook);
 /* Takes its pins away; what the kernel still uses lives until then. */
 void generation_unpin(uint64_t number);
 /* Takes the pins of all generations but that one away. */

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "classifier.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tc.skel.h"
+#include "xdp.skel.h"
+
+/* The object of a hook, opened; either may be NULL. */
+struct objects {
+	struct xdp_bpf *xdp;
+	struct tc_bpf *tc;
+};
+
+static void objects_free(struct objects *o)
+{
+	xdp_bpf__destroy(o->xdp);
+	tc_bpf__destroy(o->tc);
+}
+
+static int open_xdp(struct objects *o)
+{
+	o->xdp = xdp_bpf__open();
+	if (!o->xdp)
+		return -errno;
+	o->xdp->rodata->have_frags =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
+	if (!o->xdp->rodata->have_frags)
+		bpf_program__set_flags(o->xdp->progs.classify_xdp, 0);
+	return 0;
+}
+
+static int open_tc(struct objects *o)
+{
+	o->tc = tc_bpf__open();
+	return o->tc ? 0 : -errno;
+}
+
+/* A generation's maps, by their names in the objects. */
+static int map_of(const struct generation *gen, int totals_fd, const char *name)
+{
+	const struct {
+		const char *name;
+		int fd;
+	} maps[] = {
+		{ "totals", totals_fd },
+		{ "tables", gen->tables_fd },
+		{ "gates", gen->gates_fd },
+		{ "rules4", gen->rules[BP_V4] },
+		{ "rules6", gen->rules[BP_V6] },
+	};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!strcmp(name, maps[i].name))
+			return maps[i].fd;
+	return -1;
+}
+
+/* Those that are there already, the object shares; the others it makes. */
+static int share_maps(struct bpf_object *object, const struct generation *gen, int totals_fd)
+{
+	struct bpf_map *map;
+	int rc = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		int fd = map_of(gen, totals_fd, bpf_map__name(map));
+
+		if (fd >= 0 && !rc)
+			rc = bpf_map__reuse_fd(map, fd);
+	}
+	return rc;
+}
+
+/* The XDP classifier, and with it the maps that all of the generation's programs share. */
+static int load_xdp(struct generation *gen, int totals_fd, struct objects *o)
+{
+	struct xdp_bpf *skel = o->xdp;
+	int rc;
+
+	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
+	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
+	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
+	rc = share_maps(skel->obj, gen, totals_fd);
+	if (!rc)
+		rc = xdp_bpf__load(skel);
+	if (rc)
+		return rc;
+	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
+	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
+	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
+	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
+	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
+	return gen->classify[BP_XDP] < 0 ? -errno : 0;
+}
+
+static int load_tc(struct generation *gen, int totals_fd, struct objects *o)
+{
+	struct tc_bpf *skel = o->tc;
+	int rc = share_maps(skel->obj, gen, totals_fd);
+
+	if (!rc)
+		rc = tc_bpf__load(skel);
+	if (rc)
+		return rc;
+	gen->classify[BP_TC_IN] = dup(bpf_program__fd(skel->progs.classify_tc_in));
+	gen->classify[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.classify_tc_out));
+	gen->classify[BP_L3_IN] = dup(bpf_program__fd(skel->progs.classify_l3_in));
+	gen->classify[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.classify_l3_out));
+	return gen->classify[BP_L3_OUT] < 0 ? -errno : 0;
+}
+
+int classifiers_load(struct generation *gen, int totals_fd)
+{
+	struct objects o = {};
+	int rc = open_xdp(&o);
+
+	if (!rc)
+		rc = open_tc(&o);
+	if (!rc)
+		rc = load_xdp(gen, totals_fd, &o);
+	if (!rc)
+		rc = load_tc(gen, totals_fd, &o);
+	objects_free(&o);
+	return rc;
+}
+
+/* Asking. */
+
+struct asker {
+	struct objects objects;
+	enum bp_hook hook;
+	int prog_fd;
+	int answer_fd;
+};
+
+static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook)
+{
+	switch (hook) {
+	case BP_XDP:
+		return o->xdp->progs.classify_xdp;
+	case BP_TC_IN:
+		return o->tc->progs.classify_tc_in;
+	case BP_TC_OUT:
+		return o->tc->progs.classify_tc_out;
+	case BP_L3_IN:
+		return o->tc->progs.classify_l3_in;
+	default:
+		return o->tc->progs.classify_l3_out;
+	}
+}
+
+static int open_one(struct asker *a)
+{
+	struct objects *o = &a->objects;
+	int rc = a->hook == BP_XDP ? open_xdp(o) : open_tc(o);
+
+	if (rc)
+		return rc;
+	if (a->hook == BP_XDP) {
+		o->xdp->rodata->explain = true;
+		return 0;
+	}
+	o->tc->rodata->explain = true;
+	for (int hook = BP_TC_IN; hook < BP_HOOKS; hook++)
+		bpf_program__set_autoload(program_of(o, hook), hook == (int)a->hook);
+	return 0;
+}
+
+static int load_one(struct asker *a, const struct generation *gen, int totals_fd)
+{
+	struct bpf_object *object;
+	int rc = open_one(a);
+
+	if (rc)
+		return rc;
+	object = a->hook == BP_XDP ? a->objects.xdp->obj : a->objects.tc->obj;
+	rc = share_maps(object, gen, totals_fd);
+	if (!rc)
+		rc = bpf_object__load(object);
+	if (rc)
+		return rc;
+	a->prog_fd = bpf_program__fd(program_of(&a->objects, a->hook));
+	a->answer_fd = bpf_object__find_map_fd_by_name(object, "answer");
+	return a->answer_fd < 0 ? a->answer_fd : 0;
+}
+
+static int tag_of(int fd, __u8 tag[BPF_TAG_SIZE])
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	memcpy(tag, info.tag, BPF_TAG_SIZE);
+	return 0;
+}
+
+/* Whether it is the program that judges packets, and not another version's. */
+static int same_program(const struct asker *a, const struct generation *gen, struct diag *diag)
+{
+	__u8 asked[BPF_TAG_SIZE], judges[BPF_TAG_SIZE];
+	int fd = generation_classifier(gen, a->hook);
+	int rc = tag_of(fd, judges);
+
+	if (fd >= 0)
+		close(fd);
+	if (!rc)
+		rc = tag_of(a->prog_fd, asked);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot tell which classifier judges packets");
+	if (!memcmp(asked, judges, BPF_TAG_SIZE))
+		return 0;
+	return diag_set(diag, DIAG_SYSTEM, EPROTO,
+		"the classifier in force is another version's than this bpfpol, and cannot be "
+		"asked; 'bpfpol restore' puts this version's in its place");
+}
+
+int asker_open(const struct generation *gen, int totals_fd, enum bp_hook hook, struct asker **out,
+	struct diag *diag)
+{
+	struct asker *a = calloc(1, sizeof(*a));
+	int rc;
+
+	if (!a)
+		return -ENOMEM;
+	a->hook = hook;
+	rc = load_one(a, gen, totals_fd);
+	if (rc)
+		rc = diag_errno(diag, -rc, "the kernel did not take the classifier to be asked");
+	else
+		rc = same_program(a, gen, diag);
+	if (rc)
+		asker_free(&a);
+	else
+		*out = a;
+	return rc;
+}
+
+void asker_free(struct asker **out)
+{
+	struct asker *a = *out;
+
+	if (!a)
+		return;
+	objects_free(&a->objects);
+	free(a);
+	*out = NULL;
+}
+
+static int run_xdp(int fd, const struct asker_frame *f)
+{
+	struct xdp_md ctx = { .data_end = f->len, .ingress_ifindex = f->ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
+		.ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	return bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
+}
+
+static int run_tc(int fd, const struct asker_frame *f)
+{
+	struct __sk_buff ctx = { .ifindex = f->ifindex, .ingress_ifindex = f->ingress_ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
+		.ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	return bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
+}
+
+int asker_ask(struct asker *a, const struct asker_frame *frame, struct bp_answer *answer)
+{
+	__u32 zero = 0;
+	int rc = a->hook == BP_XDP ? run_xdp(a->prog_fd, frame) : run_tc(a->prog_fd, frame);
+
+	if (!rc && bpf_map_lookup_elem(a->answer_fd, &zero, answer))
+		rc = -errno;
+	return rc;
+}
