@@ -26,14 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct parser {
-	struct words words;
-	size_t next;
-	struct rule *rule;
-	bool has_action;
-	struct span dir, proto, ports, bare, from, to; /* where each was given; width 0: not */
-};
-
 static bool more(const struct parser *p)
 {
 	return p->next < p->words.n;
@@ -148,6 +140,7 @@ static int take_on(struct parser *p, struct span at)
 		return spec_fail(&p->words, word,
 			"no interface can have this name: it has 1 to 15 bytes, without blanks, "
 			"slashes and colons");
+	p->on = word;
 	return copy_word(word, &p->rule->ifname);
 }
 
@@ -282,7 +275,10 @@ static int take_ports(struct parser *p, struct span at, struct end *end)
 	err = need_ports(p, at);
 	if (!err)
 		err = operand(p, at, "a port: 80, 6000-6063, ssh or several with commas", &word);
-	return err ? err : parse_ports(&p->words, word, p->rule->proto, &end->ports);
+	if (err)
+		return err;
+	*(end == &p->rule->from ? &p->from_ports : &p->to_ports) = word;
+	return parse_ports(&p->words, word, p->rule->proto, &end->ports);
 }
 
 /* What follows `from` or `to`. */
@@ -384,8 +380,8 @@ static int take_proto_ports(struct parser *p)
 		return err;
 	if (head + 1 == word.len)
 		return spec_fail(&p->words, word, "a port is missing behind the /");
-	return parse_ports(&p->words, span_part(word, head + 1, word.len - head - 1),
-		p->rule->proto, &p->rule->to.ports);
+	p->to_ports = span_part(word, head + 1, word.len - head - 1);
+	return parse_ports(&p->words, p->to_ports, p->rule->proto, &p->rule->to.ports);
 }
 
 static int take_body(struct parser *p)
@@ -404,8 +400,19 @@ static int take_body(struct parser *p)
 	return err ? err : take_ends(p);
 }
 
-/* Both ends, and the protocol, must be of one family. */
-static int check_families(struct parser *p)
+int parse_where(struct parser *p)
+{
+	return take_keywords(p, words_table);
+}
+
+int parse_match(struct parser *p)
+{
+	int err = parse_where(p);
+
+	return err ? err : take_body(p);
+}
+
+int check_families(struct parser *p)
 {
 	const struct rule *rule = p->rule;
 	const struct {
@@ -432,6 +439,11 @@ static int check_families(struct parser *p)
 		family = end->prefix.family;
 	}
 	return 0;
+}
+
+int parse_end(struct parser *p)
+{
+	return more(p) ? unexpected_word(&p->words, peek(p), p->bare) : 0;
 }
 
 static int take_action(struct parser *p, const struct spec_opts *opts)
@@ -477,14 +489,12 @@ static int parse_rule(struct parser *p, const struct spec_opts *opts)
 	if (err)
 		return err;
 	start = p->next;
-	err = take_keywords(p, words_table);
-	if (!err)
-		err = take_body(p);
+	err = parse_match(p);
 	said = p->next > start;
 	if (!err)
 		err = take_keywords(p, options_table);
-	if (!err && more(p))
-		err = unexpected_word(&p->words, peek(p), p->bare);
+	if (!err)
+		err = parse_end(p);
 	if (!err && !said)
 		err = nothing_said(p);
 	return err ? err : check_families(p);
@@ -513,19 +523,10 @@ int spec_parse_line(
 	return parse_words(&p, words_of_line(&p.words, line, diag), opts, rule);
 }
 
-static bool has_blank(const char *text)
-{
-	while (*text && !is_blank(*text))
-		text++;
-	return *text;
-}
-
 int spec_parse_args(int argc, char *const *argv, const struct spec_opts *opts, struct rule **rule,
 	struct diag *diag)
 {
 	struct parser p = { 0 };
 
-	if (argc == 1 && has_blank(argv[0]))
-		return spec_parse_line(argv[0], opts, rule, diag);
-	return parse_words(&p, words_of_args(&p.words, argc, argv, diag), opts, rule);
+	return parse_words(&p, words_of_command(&p.words, argc, argv, diag), opts, rule);
 }

@@ -31,6 +31,23 @@ int spec_parse_line(
 	const char *line, const struct spec_opts *opts, struct rule **rule, struct diag *diag);
 
 /*
+ * A packet in words (the grammar is in the comment above spec_packet.c), as a rule that matches
+ * one packet alone: it has a direction, a protocol, two single addresses of one family, or `me` at
+ * the local end, and one port each or a type and a code, if need be those that are usual.
+ */
+struct spec_packet {
+	struct rule *rule;
+	char *text; /* as written */
+	struct spec_place {
+		size_t at, width;
+	} on, me; /* in the text: the interface's name, and `me`; width 0: not given */
+};
+int spec_parse_packet(int argc, char *const *argv, struct spec_packet *packet, struct diag *diag);
+/* Only the words that say where packets are seen: [in | out] [on IFACE]. */
+int spec_parse_where(int argc, char *const *argv, struct spec_packet *packet, struct diag *diag);
+void spec_packet_free(struct spec_packet *packet);
+
+/*
  * Canonical text of the rule; caller frees; NULL: no memory. Parses back to an equal rule.
  * SPEC_MATCH alone is what makes two rules the same: action, words, protocol, ends.
  */

@@ -153,6 +153,6 @@ int unexpected_word(const struct words *words, struct span word, struct span bar
 			"a port follows its protocol and a slash, as in `udp/%.*s`, or the word "
 			"`port`",
 			SHOW(word));
-	return spec_fail(words, word,
-		"'%.*s' is one word too many at the end of the rule: leave it out", SHOW(word));
+	return spec_fail(
+		words, word, "'%.*s' is one word too many at the end: leave it out", SHOW(word));
 }

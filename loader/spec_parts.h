@@ -25,12 +25,23 @@ struct words {
 	struct diag *diag;
 };
 
+/* A rule, or a packet, being read. */
+struct parser {
+	struct words words;
+	size_t next;
+	struct rule *rule;
+	bool has_action;
+	/* Where each was given; width 0: not. */
+	struct span dir, on, proto, ports, bare, from, to, from_ports, to_ports;
+};
+
 #define SHOWN 60 /* of a user's word, in a message */
 #define SHOW(span) (int)((span).len < SHOWN ? (span).len : SHOWN), (span).s
 
 /* spec_words.c */
 int words_of_line(struct words *words, const char *line, struct diag *diag);
-int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag);
+/* Of arguments: one alone that holds blanks is a line. */
+int words_of_command(struct words *words, int argc, char *const *argv, struct diag *diag);
 void words_free(struct words *words);
 
 /* Says what is wrong with `at` (width 0: no place); returns -EINVAL. */
@@ -46,6 +57,15 @@ struct span span_part(struct span span, size_t from, size_t len);
 bool span_number(struct span span, uint32_t *value);
 /* Whether an unquoted word of a line reads back as this text. */
 bool text_is_word(const char *text);
+
+/* spec.c */
+/* WORDS, into p->rule; and with the BODY behind them. */
+int parse_where(struct parser *p);
+int parse_match(struct parser *p);
+/* That nothing is left. */
+int parse_end(struct parser *p);
+/* Both ends, and the protocol, must be of one family. */
+int check_families(struct parser *p);
 
 /* spec_hint.c */
 /* What to do about a word of the language that stands where it cannot; NULL: it is none. */

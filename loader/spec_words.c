@@ -210,7 +210,7 @@ int words_of_line(struct words *words, const char *line, struct diag *diag)
 	return err;
 }
 
-int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag)
+static int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag)
 {
 	size_t room = 1, at = 0;
 	int i;
@@ -235,6 +235,20 @@ int words_of_args(struct words *words, int argc, char *const *argv, struct diag 
 		at += word->len + 1;
 	}
 	return 0;
+}
+
+static bool has_blank(const char *text)
+{
+	while (*text && !is_blank(*text))
+		text++;
+	return *text;
+}
+
+int words_of_command(struct words *words, int argc, char *const *argv, struct diag *diag)
+{
+	if (argc == 1 && has_blank(argv[0]))
+		return words_of_line(words, argv[0], diag);
+	return words_of_args(words, argc, argv, diag);
 }
 
 void words_free(struct words *words)
