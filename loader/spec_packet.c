@@ -235,7 +235,7 @@ static struct spec_place place_of(struct span span)
 	return (struct spec_place){ span.at, span.width };
 }
 
-static int parse(int argc, char *const *argv, int (*read)(struct parser *),
+static int parse(int argc, char *const *argv, int (*body)(struct parser *),
 	struct spec_packet *packet, struct diag *diag)
 {
 	struct parser p = { 0 };
@@ -248,7 +248,7 @@ static int parse(int argc, char *const *argv, int (*read)(struct parser *),
 	if (!err)
 		err = rule_new(&p.rule);
 	if (!err)
-		err = read(&p);
+		err = body(&p);
 	if (err) {
 		rule_free(&p.rule);
 	} else {
