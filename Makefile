@@ -29,8 +29,8 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := main args apply attach classifier cmd_% dirs gather generation host inplace journal kernel links \
-	lists netlink policy_file record remembered store
+IMPURE := main args apply attach classifier cmd_% dirs gather generation host inplace journal \
+	kernel links lists netlink policies policy_file record remembered store
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))
@@ -45,11 +45,12 @@ $B/bpfpol: $(call obj,loader/main.c $(LOADER))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# clang says x86_64-pc-linux-gnu where gcc, and the directory, say x86_64-linux-gnu.
 $B/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/abi.h
 	@mkdir -p $(@D)
 	$(call say,CLANG)
 	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
-		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+		-I/usr/include/$(subst -pc-,-,$(shell $(CC) -dumpmachine)) -c $< -o $@
 
 $B/%.skel.h: $B/%.bpf.o
 	$(call say,GEN)
@@ -66,6 +67,9 @@ $B/%.o: %.c
 $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl
+
+# It prints and reads back the twin test's random policies.
+$B/tests/unit/test_policy_text: $(call obj,tests/prog/gen.c)
 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)
