@@ -118,6 +118,8 @@ char *diag_text(const struct diag *d)
 		putc('\n', out);
 		put_caret(out, d->text, d->column, d->width);
 	}
+	if (d->more)
+		fputs(d->more, out);
 	if (fclose(out)) {
 		free(text);
 		return NULL;
@@ -128,5 +130,7 @@ char *diag_text(const struct diag *d)
 void diag_free(struct diag *d)
 {
 	free(d->text);
+	free(d->more);
 	d->text = NULL;
+	d->more = NULL;
 }

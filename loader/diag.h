@@ -27,6 +27,7 @@ struct diag {
 	char *text;	     /* the line the caret points into; owned; NULL: no caret */
 	unsigned int column; /* of the offence in text, in bytes, from 0 */
 	unsigned int width;  /* of the offence, in bytes, at least 1 */
+	char *more;	     /* whole messages that follow this one; owned; NULL: none */
 	char warnings[2048]; /* a line each: what is worth knowing though all went well */
 };
 
@@ -37,10 +38,6 @@ int diag_set(struct diag *d, enum diag_kind kind, int err, const char *fmt, ...)
 /* Like diag_set() with DIAG_SYSTEM, or DIAG_DENIED for EPERM and EACCES; adds strerror(err). */
 int diag_errno(struct diag *d, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* What the diag says becomes a warning, after "so: " text; the diag itself says nothing any more.
- */
-void diag_to_warning(struct diag *d, const char *so);
-
 /* What the diag says becomes a warning, after `so` and a colon; the diag itself is empty then. */
 void diag_to_warning(struct diag *d, const char *so);
 
@@ -48,7 +45,8 @@ void diag_to_warning(struct diag *d, const char *so);
 void diag_place(struct diag *d, const char *text, size_t column, size_t width);
 
 /*
- * The whole message as it is printed, ending in a newline; caller frees. NULL: no memory.
+ * The whole message as it is printed, ending in a newline, and what follows it; caller frees.
+ * NULL: no memory.
  *	bpfpol: FILE:LINE:COLUMN: message        (or without a file)
  *	  text
  *	     ^^^^

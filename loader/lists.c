@@ -125,32 +125,41 @@ void lists_sweep(const struct policy *policy)
 }
 
 /* A rule outlives the directory that it was typed in, so the path becomes absolute. */
-static int read_end(struct end *end, struct diag *diag)
+static char *absolute_path(const char *dir, const char *file, struct diag *diag)
+{
+	char *beside = dir && file[0] != '/' ? path_join(dir, "%s", file) : strdup(file);
+	char *path = beside ? realpath(beside, NULL) : NULL;
+
+	if (beside && !path)
+		diag_set(diag, DIAG_USAGE, errno,
+			"cannot read the address list '%s': %s; give the "
+			"path of a file with one address or prefix a line",
+			beside, strerror(errno));
+	free(beside);
+	return path;
+}
+
+int store_read_list(const char *dir, struct end *end, struct diag *diag)
 {
 	char *path;
 	int rc;
 
 	if (end->kind != END_FILE)
 		return 0;
-	path = realpath(end->file, NULL);
-	rc = path ? read_list(path, &end->list, diag) : -errno;
-	if (rc && diag->kind == DIAG_NONE)
-		rc = diag_set(diag, DIAG_USAGE, -rc,
-			"cannot read the address list '%s': %s; give the "
-			"path of a file with one address or prefix a line",
-			end->file, strerror(-rc));
-	else if (rc)
+	path = absolute_path(dir, end->file, diag);
+	if (!path)
+		return diag->kind == DIAG_NONE ? -ENOMEM : -EINVAL;
+	rc = read_list(path, &end->list, diag);
+	if (rc && rc != -ENOMEM)
 		diag->kind = DIAG_USAGE;
-	if (rc) {
-		free(path);
-		return rc;
-	}
-	if (!text_is_printable(path)) {
-		free(path);
-		return diag_set(diag, DIAG_USAGE, EINVAL,
+	if (!rc && !text_is_printable(path))
+		rc = diag_set(diag, DIAG_USAGE, EINVAL,
 			"the path of the address list '%s' holds characters that cannot be written "
 			"down; copy the list to a place with a plain name",
 			end->file);
+	if (rc) {
+		free(path);
+		return rc;
 	}
 	free(end->file);
 	end->file = path;
@@ -159,7 +168,7 @@ static int read_end(struct end *end, struct diag *diag)
 
 int store_read_lists(struct rule *rule, struct diag *diag)
 {
-	int rc = read_end(&rule->from, diag);
+	int rc = store_read_list(NULL, &rule->from, diag);
 
-	return rc ? rc : read_end(&rule->to, diag);
+	return rc ? rc : store_read_list(NULL, &rule->to, diag);
 }

@@ -62,6 +62,7 @@ void policy_free(struct policy **policy)
 		rule_free(&(*policy)->rules[i]);
 	free((*policy)->rules);
 	free((*policy)->name);
+	free((*policy)->description);
 	free(*policy);
 	*policy = NULL;
 }

@@ -68,6 +68,7 @@ struct rule {
 
 struct policy {
 	char *name;
+	char *description; /* NULL: none */
 	struct rule **rules;
 	size_t n, room;
 };

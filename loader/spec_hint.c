@@ -54,7 +54,7 @@ static size_t least_of(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-#define LONGEST 9 /* word of the language; a misspelt one may have two bytes more */
+#define LONGEST 11 /* word of the language; a misspelt one may have two bytes more */
 
 /* How many letters must be changed, added, dropped or exchanged to make one of the other. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -76,20 +76,16 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	return d[a_len][b_len];
 }
 
-/* The word of the language that a misspelt one is closest to, or NULL. */
-static const char *nearest_word(struct span span)
+/* The known word that a misspelt one is closest to, or NULL. */
+static const char *nearest(const char *word, size_t len, const char *const *known, size_t n)
 {
-	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "dccp",
-		"udplite", "gre", "esp", "igmp", "any", "from", "to", "port", "type", "code", "in",
-		"out", "inout", "emergency", "on", "for", "log", "name", "block", "permit",
-		"count" };
-	size_t best = span.len > 4 ? 3 : 2, i;
+	size_t best = len > 4 ? 3 : 2;
 	const char *nearest = NULL;
 
-	if (span.len < 2 || span.len > LONGEST + 2)
+	if (len < 2 || len > LONGEST + 2)
 		return NULL;
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t far = distance(span.s, span.len, known[i], strlen(known[i]));
+	for (size_t i = 0; i < n; i++) {
+		size_t far = distance(word, len, known[i], strlen(known[i]));
 
 		if (far < best) {
 			best = far;
@@ -97,6 +93,24 @@ static const char *nearest_word(struct span span)
 		}
 	}
 	return nearest;
+}
+
+static const char *nearest_word(struct span span)
+{
+	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "dccp",
+		"udplite", "gre", "esp", "igmp", "any", "from", "to", "port", "type", "code", "in",
+		"out", "inout", "emergency", "on", "for", "log", "name", "block", "permit",
+		"count" };
+
+	return nearest(span.s, span.len, known, sizeof(known) / sizeof(known[0]));
+}
+
+const char *nearest_first_word(const char *word, size_t len)
+{
+	static const char *const known[] = { "block", "permit", "count", "policy", "description",
+		"rule", "include" };
+
+	return nearest(word, len, known, sizeof(known) / sizeof(known[0]));
 }
 
 int unknown_proto(const struct words *words, struct span word)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the rule language (spec*.c) share. Nothing else includes this.
+ * What the files of the language share: spec*.c for rules, policy_text.c and policy_print.c for
+ * policies. Nothing else includes this.
  */
 #ifndef BPFPOL_SPEC_PARTS_H
 #define BPFPOL_SPEC_PARTS_H
+
+#include <stdio.h>
 
 #include "spec.h"
 
@@ -67,10 +70,16 @@ int parse_end(struct parser *p);
 /* Both ends, and the protocol, must be of one family. */
 int check_families(struct parser *p);
 
+/* spec_text.c */
+/* In quotes, as it reads back. */
+void put_quoted(FILE *out, const char *text);
+
 /* spec_hint.c */
 /* What to do about a word of the language that stands where it cannot; NULL: it is none. */
 const char *advice_on(struct span word);
 bool looks_like_address(struct span word);
+/* The word that a misspelt first word of a policy's line is closest to, or NULL. */
+const char *nearest_first_word(const char *word, size_t len);
 /* Of PROTO/PORTS. */
 int unknown_proto(const struct words *words, struct span word);
 /* Of a first word that is no keyword, protocol or address. */

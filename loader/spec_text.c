@@ -53,7 +53,7 @@ static void put_duration(FILE *out, uint64_t seconds)
 	fprintf(out, "%llu%c", (unsigned long long)(seconds / units[i].seconds), units[i].unit);
 }
 
-static void put_quoted(FILE *out, const char *text)
+void put_quoted(FILE *out, const char *text)
 {
 	putc('"', out);
 	for (; *text; text++) {

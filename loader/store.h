@@ -68,7 +68,9 @@ int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag
 /* The journal has grown enough that the next change should commit. */
 bool journal_is_long(uint64_t journal);
 
-/* Reads the files that the rule's ends name (paths made absolute). */
+/* Reads the file that the end names, if it names one, from `dir` on (NULL: from where we are), and
+ * makes its path absolute. */
+int store_read_list(const char *dir, struct end *end, struct diag *diag);
 int store_read_lists(struct rule *rule, struct diag *diag);
 
 #endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "pairs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec.h"
+
+struct entry {
+	char *text; /* action and match */
+	size_t at;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int order = strcmp(x->text, y->text);
+
+	return order ? order : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void index_free(struct entry *v, size_t n)
+{
+	for (size_t i = 0; v && i < n; i++)
+		free(v[i].text);
+	free(v);
+}
+
+/* Every rule by its text; equal ones in their order. NULL: no memory. */
+static struct entry *index_of(const struct policy *policy)
+{
+	size_t n = policy ? policy->n : 0;
+	struct entry *v = calloc(n + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < n; i++) {
+		v[i] = (struct entry){ spec_text(policy->rules[i], SPEC_ACTION | SPEC_MATCH), i };
+		if (!v[i].text) {
+			index_free(v, n);
+			v = NULL;
+		}
+	}
+	if (v && n)
+		qsort(v, n, sizeof(*v), by_text);
+	return v;
+}
+
+int policy_drop_repeats(struct policy *policy)
+{
+	struct entry *v = index_of(policy);
+	size_t kept = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 1; i < policy->n; i++)
+		if (!strcmp(v[i - 1].text, v[i].text))
+			rule_free(&policy->rules[v[i].at]);
+	index_free(v, policy->n);
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i])
+			policy->rules[kept++] = policy->rules[i];
+	policy->n = kept;
+	return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct rule_pair *x = a, *y = b;
+
+	if (!x->b != !y->b)
+		return x->b ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Both indices are sorted: one walk over the two. */
+static void walk(const struct policy *a, const struct entry *x, const struct policy *b,
+	const struct entry *y, struct rule_pairs *out)
+{
+	size_t n = a ? a->n : 0, i = 0, k = 0;
+
+	while (i < n || k < b->n) {
+		int order = i == n ? 1 : k == b->n ? -1 : strcmp(x[i].text, y[k].text);
+		struct rule_pair *pair = &out->v[out->n++];
+
+		if (order <= 0) {
+			pair->at = x[i].at;
+			pair->a = a->rules[x[i++].at];
+		}
+		if (order >= 0) {
+			pair->at = y[k].at;
+			pair->b = b->rules[y[k++].at];
+		}
+	}
+}
+
+int rule_pairs(const struct policy *a, const struct policy *b, struct rule_pairs *pairs)
+{
+	size_t n = a ? a->n : 0;
+	struct entry *x = index_of(a), *y = index_of(b);
+	int rc = 0;
+
+	*pairs = (struct rule_pairs){ .v = calloc(n + b->n + 1, sizeof(*pairs->v)) };
+	if (x && y && pairs->v) {
+		walk(a, x, b, y, pairs);
+		qsort(pairs->v, pairs->n, sizeof(*pairs->v), by_place);
+	} else {
+		rule_pairs_free(pairs);
+		rc = -ENOMEM;
+	}
+	index_free(x, n);
+	index_free(y, b->n);
+	return rc;
+}
+
+void rule_pairs_free(struct rule_pairs *pairs)
+{
+	free(pairs->v);
+	*pairs = (struct rule_pairs){};
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which rules are the same: those of equal action and match. Pure. */
+#ifndef BPFPOL_PAIRS_H
+#define BPFPOL_PAIRS_H
+
+#include "policy.h"
+
+/* A rule that stands in one policy, the other, or both. */
+struct rule_pair {
+	struct rule *a, *b; /* NULL: not in this one */
+	size_t at;	    /* its place in b, else in a */
+};
+
+struct rule_pairs {
+	struct rule_pair *v; /* in the order of b, then those of a alone in the order of a */
+	size_t n;
+};
+
+/* Of rules that stand twice the first stays. -ENOMEM. */
+int policy_drop_repeats(struct policy *policy);
+
+/* The rules of both, neither of which repeats one. a may be NULL. -ENOMEM. */
+int rule_pairs(const struct policy *a, const struct policy *b, struct rule_pairs *pairs);
+void rule_pairs_free(struct rule_pairs *pairs);
+
+#endif

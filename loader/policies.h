@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The policies on disk, BPFPOL_CONF_DIR/policies/NAME.policy, read with all that they name. */
+#ifndef BPFPOL_POLICIES_H
+#define BPFPOL_POLICIES_H
+
+#include "policy_text.h"
+#include "store.h"
+
+/* Of the policy's file; caller frees; NULL: no memory. */
+char *policies_path(const char *name);
+
+/* -EINVAL with a diag when no policy can have that name. */
+int policies_check_name(const char *name, struct diag *diag);
+
+/* The file as it stands. -ENOENT with DIAG_UNKNOWN: there is no such policy. */
+int policies_read(const char *name, char **text, size_t *len, struct diag *diag);
+
+/*
+ * Reads a text (taken over) that stands in the file `path`. Lists and includes are looked for
+ * beside it, includes then in the store. What is wrong in it is no failure here: see ->flaws.
+ */
+int policies_parse(
+	const char *path, char *text, size_t len, const char *name, struct policy_text **out);
+
+/*
+ * The policy of that name as it would be assigned now: its file, with lists and includes read.
+ * Rules that the store knows keep their ids, others get those that they would be given; the store
+ * does not change. -ENOENT with DIAG_UNKNOWN; -EINVAL with all that is wrong in the file.
+ */
+int policies_load(
+	const struct store *store, const char *name, struct policy **policy, struct diag *diag);
+
+#endif

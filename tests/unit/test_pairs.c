@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairs.h"
+#include "spec.h"
+
+static struct policy *policy_of(const char *const *lines)
+{
+	const struct spec_opts opts = { .action = -1 };
+	struct policy *policy = policy_new("p");
+
+	for (; *lines; lines++) {
+		struct rule *rule = NULL;
+		struct diag diag = {};
+
+		assert_int_equal(spec_parse_line(*lines, &opts, &rule, &diag), 0);
+		assert_int_equal(policy_add(policy, &rule), 0);
+	}
+	return policy;
+}
+
+/* "a b": in both; "a -", "- b": in one; ports tell the rules. */
+static char *pairs_text(const struct policy *a, const struct policy *b)
+{
+	struct rule_pairs pairs;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(rule_pairs(a, b, &pairs), 0);
+	for (size_t i = 0; i < pairs.n; i++) {
+		const struct rule *x = pairs.v[i].a, *y = pairs.v[i].b;
+
+		fprintf(out, "%d/%d ", x ? x->to.ports.v[0].lo : -1, y ? y->to.ports.v[0].lo : -1);
+	}
+	fclose(out);
+	rule_pairs_free(&pairs);
+	return text;
+}
+
+static void expect_pairs(const char *const *left, const char *const *right, const char *expected)
+{
+	struct policy *a = left ? policy_of(left) : NULL, *b = policy_of(right);
+	char *text = pairs_text(a, b);
+
+	assert_string_equal(text, expected);
+	free(text);
+	policy_free(&a);
+	policy_free(&b);
+}
+
+#define RULES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void pairs_of_two(void **state)
+{
+	(void)state;
+	expect_pairs(RULES("block udp/3", "block udp/1", "block udp/2"),
+		RULES("block udp/2", "block udp/9", "block udp/3"), "2/2 -1/9 3/3 1/-1 ");
+	/* Written otherwise, but the same; the label and the time make no difference. */
+	expect_pairs(RULES("block in udp from any to any port 5 name \"x\""),
+		RULES("block udp/5 for 2h"), "5/5 ");
+	/* Another action is another rule. */
+	expect_pairs(RULES("block udp/5"), RULES("permit udp/5"), "-1/5 5/-1 ");
+	expect_pairs(NULL, RULES("block udp/2", "block udp/1"), "-1/2 -1/1 ");
+	expect_pairs(RULES("block udp/2"), (const char *const[]){ NULL }, "2/-1 ");
+}
+
+static void repeats_go(void **state)
+{
+	struct policy *p = policy_of(RULES("block udp/2 name \"first\"", "block udp/1",
+		"block in udp to port 2", "permit udp/2", "block udp/2", "block udp/1"));
+
+	(void)state;
+	assert_int_equal(policy_drop_repeats(p), 0);
+	assert_int_equal(p->n, 3);
+	assert_string_equal(p->rules[0]->label, "first");
+	assert_int_equal(p->rules[1]->to.ports.v[0].lo, 1);
+	assert_int_equal(p->rules[2]->action, BP_PERMIT);
+	policy_free(&p);
+	p = policy_new("empty");
+	assert_int_equal(policy_drop_repeats(p), 0);
+	policy_free(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pairs_of_two),
+		cmocka_unit_test(repeats_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
