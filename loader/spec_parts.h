@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of the language share: spec*.c for rules, policy_text.c and policy_print.c for
- * policies. Nothing else includes this.
+ * policies. Beside them ipsecpol*.c, which reads another language with the same pieces, includes
+ * this, and nothing else does.
  */
 #ifndef BPFPOL_SPEC_PARTS_H
 #define BPFPOL_SPEC_PARTS_H
@@ -43,7 +44,8 @@ struct parser {
 
 /* spec_words.c */
 int words_of_line(struct words *words, const char *line, struct diag *diag);
-/* Of arguments: one alone that holds blanks is a line. */
+/* Of arguments, a word each; words_of_command(): one alone that holds blanks is a line. */
+int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag);
 int words_of_command(struct words *words, int argc, char *const *argv, struct diag *diag);
 void words_free(struct words *words);
 

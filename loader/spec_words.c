@@ -210,7 +210,7 @@ int words_of_line(struct words *words, const char *line, struct diag *diag)
 	return err;
 }
 
-static int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag)
+int words_of_args(struct words *words, int argc, char *const *argv, struct diag *diag)
 {
 	size_t room = 1, at = 0;
 	int i;
