@@ -172,18 +172,26 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 
 struct filters {
 	struct status *st;
-	const struct bp_tables *tables;
+	const struct generation *gen;
+	uint64_t boot_now;
 	size_t room;
 };
+
+/* The kernel asks the same of an element: one whose gate has shut does not exist. */
+static bool is_live(const struct filters *f, const struct bp_elem *e)
+{
+	return !e->gate || (e->gate < f->gen->gates_room && f->gen->gates[e->gate] > f->boot_now);
+}
 
 static int add_filter(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
 {
 	struct filters *f = arg;
 	uint8_t number = *(const uint8_t *)key;
 	uint8_t dir = number >> 6 & 1;
-	const struct bp_tuple *tuple = &f->tables->tuple[dir][family][number & (BP_TUPLES - 1)];
+	const struct bp_tuple *tuple =
+		&f->gen->tables->tuple[dir][family][number & (BP_TUPLES - 1)];
 
-	if (!e->rule || tuple->kind == BP_SHADOW || tuple->kind == BP_BLIND)
+	if (!e->rule || tuple->kind == BP_SHADOW || tuple->kind == BP_BLIND || !is_live(f, e))
 		return 0;
 	if (f->st->n_listed == f->room) {
 		size_t room = f->room ? f->room * 2 : 64;
@@ -215,9 +223,13 @@ static int by_elem(const void *a, const void *b)
 static int gather_filters(const struct host *host, struct status *st, struct diag *diag)
 {
 	const struct generation *gen = host->kernel ? host->kernel->gen : NULL;
-	struct filters f = { .st = st, .tables = gen ? gen->tables : NULL };
-	int rc = gen ? generation_walk(gen, add_filter, &f, diag) : 0;
+	struct filters f = { .st = st, .gen = gen };
+	struct compile_env env;
+	int rc;
 
+	host_env(&env);
+	f.boot_now = env.boot_now;
+	rc = gen ? generation_walk(gen, add_filter, &f, diag) : 0;
 	if (!rc && !st->filters) /* asked for, and there is none */
 		st->filters = calloc(1, sizeof(*st->filters));
 	if (!st->filters)

@@ -40,6 +40,8 @@ passes "${V6[@]}" dport=2000
 blocked dport=1434
 OUT=$(bp list)
 check "it is no longer listed" [ "$(grep -c 'port 2000' <<<"$OUT")" = 0 ]
+expect_json "nor among the kernel's filters" \
+	'[.filters[].local_ports[0]] | unique == [1434]' bp status --debug --json
 
 # The same again is another rule.
 expect_exit 0 bp block udp/2000 --for 1h --rule "an hour"
