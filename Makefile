@@ -26,7 +26,7 @@ C := $(CC) -std=gnu11 $(CFLAGS) $(FLAGS) $(WARN) -Iinclude -Iloader -Itests/prog
 
 # Linked in where the archives are there, so that one file is enough on a server.
 static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-LIBS = $(foreach l,bpf elf z mnl,$(call static,$l))
+LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
 IMPURE := main args apply attach classifier cmd_% dirs gather generation host inplace journal \
@@ -66,7 +66,7 @@ $B/%.o: %.c
 
 $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
-	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl
+	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid
 
 # It prints and reads back the twin test's random policies.
 $B/tests/unit/test_policy_text: $(call obj,tests/prog/gen.c)

@@ -77,7 +77,7 @@ static int take_option(
 int args_parse(
 	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag)
 {
-	bool ended = false; /* by -- */
+	bool ended = command->options & OPT_RAW; /* by -- */
 
 	*args = (struct args){ .words = calloc(argc + 1, sizeof(*args->words)) };
 	if (!args->words)

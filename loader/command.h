@@ -18,6 +18,7 @@ enum option {
 	OPT_FOR = 1 << 5,
 	OPT_ID = 1 << 6,
 	OPT_MODE = 1 << 7,
+	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
 
 /* The command line taken apart; words point into argv. */
@@ -62,6 +63,8 @@ int cmd_detach(const struct args *args, struct diag *diag);
 int cmd_interfaces(const struct args *args, struct diag *diag);
 int cmd_off(const struct args *args, struct diag *diag);
 int cmd_on(const struct args *args, struct diag *diag);
+int cmd_ipsecpol(const struct args *args, struct diag *diag);
+int cmd_netdiag(const struct args *args, struct diag *diag);
 int cmd_help(const struct args *args, struct diag *diag);
 
 #endif

@@ -51,6 +51,11 @@ const struct command commands[] = {
 	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
+	{ "netdiag", cmd_netdiag, OPT_RAW, "/test:ipsec [/debug] [--json]",
+		"the policy in force, as Windows' netdiag shows it",
+		"  bpfpol netdiag /test:ipsec           which policy is active\n"
+		"  bpfpol netdiag /test:ipsec /debug    ...and every filter, read from the kernel\n"
+		"Also -test:ipsec, --test ipsec, and a link to bpfpol named netdiag." },
 	{ "help", cmd_help, 0, "[COMMAND]", "this, or more on one command", NULL },
 	{ NULL, NULL, 0, NULL, NULL, NULL },
 };
@@ -116,12 +121,43 @@ int cmd_help(const struct args *args, struct diag *diag)
 	return 0;
 }
 
-static int run(int argc, char **argv, struct diag *diag)
+static int run_command(const struct command *c, int argc, char **argv, struct diag *diag)
 {
-	const struct command *c;
 	struct args args = {};
 	int rc;
 
+	if (argc && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+		help_one(c);
+		return 0;
+	}
+	rc = args_parse(c, argc, argv, &args, diag);
+	if (!rc)
+		rc = c->run(&args, diag);
+	args_free(&args);
+	return rc;
+}
+
+/* The command that a link to this program is named after; NULL: it is called by its own name. */
+static const struct command *command_of_link(const char *path)
+{
+	static const struct {
+		const char *link, *command;
+	} links[] = { { "ipsecpol", "ipsecpol" }, { "ipseccmd", "ipsecpol" },
+		{ "netdiag", "netdiag" } };
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (!strcmp(name, links[i].link))
+			return command_find(links[i].command);
+	return NULL;
+}
+
+static int run(int argc, char **argv, struct diag *diag)
+{
+	const struct command *c = argc ? command_of_link(argv[0]) : NULL;
+
+	if (c)
+		return run_command(c, argc - 1, argv + 1, diag);
 	if (argc < 2) {
 		help_all();
 		return diag_set(
@@ -136,20 +172,11 @@ static int run(int argc, char **argv, struct diag *diag)
 		return 0;
 	}
 	c = command_find(argv[1]);
-	if (!c) {
-		diag_place(diag, argv[1], 0, strlen(argv[1]));
-		return diag_set(diag, DIAG_USAGE, EINVAL,
-			"there is no command '%s'; 'bpfpol help' lists them", argv[1]);
-	}
-	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
-		help_one(c);
-		return 0;
-	}
-	rc = args_parse(c, argc - 2, argv + 2, &args, diag);
-	if (!rc)
-		rc = c->run(&args, diag);
-	args_free(&args);
-	return rc;
+	if (c)
+		return run_command(c, argc - 2, argv + 2, diag);
+	diag_place(diag, argv[1], 0, strlen(argv[1]));
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		"there is no command '%s'; 'bpfpol help' lists them", argv[1]);
 }
 
 int main(int argc, char **argv)

@@ -12,8 +12,7 @@
 
 #define KIT_WORDS 64
 
-static inline int kit_resolve(
-	const char *name, struct prefixes *list, const char **why, void *arg)
+static inline int kit_resolve(const char *name, struct prefixes *list, const char **why, void *arg)
 {
 	static const struct {
 		const char *name, *address;

@@ -37,10 +37,10 @@ static void put_asked(FILE *out, const struct ipsecpol *p)
 	const struct {
 		bool is;
 		const char *word;
-	} words[] = { { p->help, " help" }, { p->assign, " assign" },
-		{ p->unassign, " unassign" }, { p->delete, " delete" },
-		{ p->drop_dynamic, " drop-dynamic" }, { p->confirm, " confirm" },
-		{ p->lan, " lan" }, { p->dialup, " dialup" }, { p->poll, " poll" } };
+	} words[] = { { p->help, " help" }, { p->assign, " assign" }, { p->unassign, " unassign" },
+		{ p->delete, " delete" }, { p->drop_dynamic, " drop-dynamic" },
+		{ p->confirm, " confirm" }, { p->lan, " lan" }, { p->dialup, " dialup" },
+		{ p->poll, " poll" } };
 
 	fputs(p->stored ? "stored" : "dynamic", out);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
