@@ -5,19 +5,20 @@
 # counts:
 #	src-mac dst-mac src dst proto (udp tcp icmp icmp6 sctp dccp udplite gre or a number)
 #	sport dport type code len (of the payload) first (its first byte) vlan (repeatable)
-#	frag=OFFSET[+] (in bytes; + more follow) cut (bytes that are left of the frame)
+#	frag=OFFSET[+] (in bytes; + more follow) ttl cut (bytes that are left of the frame)
 
-# Frames go from TX in FROM to RX in TO: unless set, from tx0 in tx to rx0 in rx.
+# Frames go from TX in FROM to RX in TO: unless set, from tx0 in tx to rx0 in rx. ROUTED: the frame to
+# send last, a datagram to port 9, where a router is in between.
 
 # sniffed HEX...: what came out at the other end, a line each.
 sniffed() {
 	local fd pid seen status
 
-	exec {fd}< <(run_in "${TO:-rx}" "$PKT" sniff "${RX:-rx0}")
+	exec {fd}< <(run_in "${TO:-rx}" "$PKT" sniff "${RX:-rx0}" ${ROUTED:+routed})
 	pid=$!
 	read -r -u "$fd" seen
 	# What is dropped on the way out says so; the sniffer tells.
-	run_in "${FROM:-tx}" "$PKT" "${SEND:-send}" "${TX:-tx0}" "$@" 2>/dev/null
+	run_in "${FROM:-tx}" "$PKT" "${SEND:-send}" "${TX:-tx0}" "$@" ${ROUTED:+"$ROUTED"} 2>/dev/null
 	seen=$(cat <&"$fd")
 	exec {fd}<&-
 	wait "$pid"

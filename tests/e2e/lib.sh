@@ -62,6 +62,17 @@ same() {
 	if [ "$2" = "$3" ]; then ok "$1"; else nok "$1" "expected: $2"$'\n'"got: $3"; fi
 }
 
+# until_true COMMAND...: tries it again until it succeeds; fails after some seconds.
+until_true() {
+	local i
+
+	for ((i = 0; i < 500; i++)); do
+		"$@" && return
+		sleep 0.01
+	done
+	return 1
+}
+
 finish() {
 	echo "1..$TESTS"
 	exit $((FAILED > 0))

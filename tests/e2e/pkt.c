@@ -61,21 +61,30 @@ static int cmd_line(int argc, char **argv)
 	return 0;
 }
 
-/* protocol 0: for sending only. */
-static int packet_socket(const char *ifname, int protocol)
+int packet_socket(const char *ifname, int type, int protocol)
 {
 	struct sockaddr_ll ll = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(protocol),
 		.sll_ifindex = if_nametoindex(ifname),
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_PACKET, type | SOCK_CLOEXEC, 0);
 
 	if (!ll.sll_ifindex)
 		die("no such interface", ifname);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&ll, sizeof(ll)))
 		die("AF_PACKET", strerror(errno));
 	return fd;
+}
+
+void send_end(int fd)
+{
+	struct frame end;
+
+	frame_end_mark(&end);
+	if (send(fd, end.data, end.len, 0) != (ssize_t)end.len)
+		die("send", strerror(errno));
+	close(fd);
 }
 
 /* Whether it went; not, when a filter on the way out took it. */
@@ -100,7 +109,6 @@ static int send_all(int fd, int argc, char **argv)
 {
 	bool all = true;
 	char *line = NULL;
-	struct frame end;
 	size_t size = 0;
 
 	for (int i = 1; i < argc; i++) {
@@ -110,22 +118,19 @@ static int send_all(int fd, int argc, char **argv)
 			all = send_hex(fd, line) && all;
 	}
 	free(line);
-	frame_end_mark(&end);
-	if (send(fd, end.data, end.len, 0) != (ssize_t)end.len)
-		die("send", strerror(errno));
-	close(fd);
+	send_end(fd);
 	return !all;
 }
 
 static int cmd_send(int argc, char **argv)
 {
-	return send_all(packet_socket(argv[0], 0), argc, argv);
+	return send_all(packet_socket(argv[0], SOCK_RAW, 0), argc, argv);
 }
 
 /* pkt bypass IFACE HEX...|-: sends as `send` does, but round qdisc and TC */
 static int cmd_bypass(int argc, char **argv)
 {
-	int fd = packet_socket(argv[0], 0), on = 1;
+	int fd = packet_socket(argv[0], SOCK_RAW, 0), on = 1;
 
 	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)))
 		die("PACKET_QDISC_BYPASS", strerror(errno));
@@ -143,16 +148,18 @@ bool wait_readable(struct pollfd *fds, size_t n)
 	return rc > 0;
 }
 
-/* pkt sniff IFACE: a line per IP frame that arrives, until the end mark */
+/*
+ * pkt sniff IFACE [routed]: a line per IP frame that arrives, until the end mark; no router
+ * forwards that: routed, until a datagram of IPv4 to port 9
+ */
 static int cmd_sniff(int argc, char **argv)
 {
-	int fd = packet_socket(argv[0], ETH_P_ALL), size = 64 << 20;
+	int fd = packet_socket(argv[0], SOCK_RAW, ETH_P_ALL), size = 64 << 20;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	struct sockaddr_ll from;
 	unsigned int type;
 	struct frame f;
 
-	(void)argc;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	puts("ready");
 	while (wait_readable(&pfd, 1)) {
@@ -164,22 +171,24 @@ static int cmd_sniff(int argc, char **argv)
 			continue;
 		f.len = got;
 		frame_l3(&f, &type);
-		if (type == END_TYPE)
+		if (type == END_TYPE || (argc > 1 && frame_is_end_datagram(&f)))
 			return 0;
 		frame_print(&f);
 	}
 	return EXIT_TIMEOUT;
 }
 
-int listen_on(bool tcp, unsigned int port)
+int listen_on(int type, int protocol, unsigned int port)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	int fd = socket(AF_INET6, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, protocol);
 	int off = 0, on = 1;
 
 	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) ||
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-		bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) || (tcp && listen(fd, 16)))
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &on, sizeof(on)) ||
+		bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) ||
+		(type == SOCK_STREAM && listen(fd, 16)))
 		die("listen", strerror(errno));
 	return fd;
 }
@@ -218,11 +227,12 @@ static int cmd_recv(int argc, char **argv)
 
 	if (!fds)
 		die("calloc", strerror(errno));
-	fds[0] = (struct pollfd){ .fd = listen_on(false, END_PORT), .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = listen_on(SOCK_DGRAM, 0, END_PORT), .events = POLLIN };
 	for (int i = 0; i < argc; i++) {
 		if (strncmp(argv[i], "udp/", 4) && strncmp(argv[i], "tcp/", 4))
 			die("not udp/PORT or tcp/PORT", argv[i]);
-		fds[i + 1].fd = listen_on(*argv[i] == 't', to_number(argv[i] + 4, 65535));
+		fds[i + 1].fd = listen_on(*argv[i] == 't' ? SOCK_STREAM : SOCK_DGRAM, 0,
+			to_number(argv[i] + 4, 65535));
 		fds[i + 1].events = POLLIN;
 	}
 	puts("ready");
@@ -329,9 +339,8 @@ static size_t flood(int fd, struct spec *s, const struct addresses *list, uint32
 /* pkt flood IFACE FILE [shift=N] KEY=VALUE...: a frame from each address of FILE; the end mark */
 static int cmd_flood(int argc, char **argv)
 {
-	int fd = packet_socket(argv[0], 0);
+	int fd = packet_socket(argv[0], SOCK_RAW, 0);
 	struct addresses list = { 0 };
-	struct frame end;
 	uint32_t shift = 0;
 	struct spec s;
 
@@ -344,11 +353,8 @@ static int cmd_flood(int argc, char **argv)
 	}
 	spec_read(&s, argc, argv);
 	printf("%zu\n", flood(fd, &s, &list, shift));
-	frame_end_mark(&end);
-	if (send(fd, end.data, end.len, 0) < 0)
-		die("send", strerror(errno));
+	send_end(fd);
 	free(list.v);
-	close(fd);
 	return 0;
 }
 
@@ -362,12 +368,20 @@ static const struct command {
 	{ "line", cmd_line, 1, "HEX..." },
 	{ "send", cmd_send, 2, "IFACE HEX...|-" },
 	{ "bypass", cmd_bypass, 2, "IFACE HEX...|-" },
-	{ "sniff", cmd_sniff, 1, "IFACE" },
+	{ "sniff", cmd_sniff, 1, "IFACE [routed]" },
 	{ "recv", cmd_recv, 1, "udp/PORT|tcp/PORT..." },
 	{ "flood", cmd_flood, 3, "IFACE FILE [shift=N] KEY=VALUE..." },
 	{ "serve", cmd_serve, 2, "PORT BYTES" },
 	{ "tun", cmd_tun, 1, "NAME HEX..." },
 	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK" },
+	{ "echo", cmd_echo, 1, "PROTO/PORT..." },
+	{ "say", cmd_say, 3, "IFACE PORT ADDRESS/PORT..." },
+	{ "join", cmd_join, 2, "IFACE GROUP..." },
+	{ "raw", cmd_raw, 2, "IFACE HEX..." },
+	{ "cooked", cmd_cooked, 2, "IFACE HEX..." },
+	{ "ring", cmd_ring, 2, "IFACE HEX..." },
+	{ "gso", cmd_gso, 2, "IFACE HEX..." },
+	{ "call", cmd_call, 2, "all|WORD PROTO/ADDRESS[/PORT[/BYTES]]..." },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 

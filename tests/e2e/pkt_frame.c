@@ -106,6 +106,8 @@ static void spec_word(struct spec *s, const char *key, char *value)
 		s->tags[s->n_tags++] = to_number(value, 4095);
 	else if (!strcmp(key, "frag"))
 		spec_frag(s, value);
+	else if (!strcmp(key, "ttl"))
+		s->ttl = to_number(value, 255);
 	else if (!strcmp(key, "cut"))
 		s->cut = to_number(value, FRAME_MAX);
 	else
@@ -119,6 +121,7 @@ void spec_read(struct spec *s, int argc, char **argv)
 		.smac = { 2, 0, 0, 0, 0, 1 },
 		.proto = protos[0],
 		.sport = 40000,
+		.ttl = 64,
 	};
 	for (int i = 0; i < argc; i++) {
 		char *value = strchr(argv[i], '=');
@@ -177,7 +180,7 @@ static size_t put_ipv4(const struct spec *s, uint8_t *p, size_t payload)
 	put16(p + 2, 20 + payload);
 	put16(p + 4, s->is_frag ? 0x1234 : 0);
 	put16(p + 6, s->frag / 8 | (s->more ? 0x2000 : 0));
-	p[8] = 64;
+	p[8] = s->ttl;
 	p[9] = s->proto.number;
 	memcpy(p + 12, s->src, 4);
 	memcpy(p + 16, s->dst, 4);
@@ -190,7 +193,7 @@ static size_t put_ipv6(const struct spec *s, uint8_t *p, size_t payload)
 	p[0] = 0x60;
 	put16(p + 4, payload + (s->is_frag ? 8 : 0));
 	p[6] = s->is_frag ? IP6_FRAGMENT : s->proto.number;
-	p[7] = 64;
+	p[7] = s->ttl;
 	memcpy(p + 8, s->src, 16);
 	memcpy(p + 24, s->dst, 16);
 	if (!s->is_frag)
@@ -264,6 +267,14 @@ void frame_end_mark(struct frame *f)
 	f->data[6] = 2;
 	put16(f->data + 12, END_TYPE);
 	f->len = 60;
+}
+
+bool frame_is_end_datagram(const struct frame *f)
+{
+	const uint8_t *ip = f->data + ETH_HLEN;
+
+	return f->len >= ETH_HLEN + 28 && ip[0] == 0x45 && ip[9] == IPPROTO_UDP &&
+	       get16(ip + 22) == END_PORT;
 }
 
 void frame_from_hex(const char *hex, struct frame *f)

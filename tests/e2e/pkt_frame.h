@@ -11,6 +11,7 @@
 #define FRAME_MAX 9216
 #define MAX_TAGS 8
 #define END_TYPE 0x88b5 /* EtherType of the end mark: "local experimental" */
+#define END_PORT 9	/* the end mark of sockets: a datagram to discard */
 
 struct proto {
 	const char *name;
@@ -30,6 +31,7 @@ struct spec {
 	unsigned int tags[MAX_TAGS], n_tags;
 	unsigned int frag; /* offset in bytes */
 	bool is_frag, more;
+	unsigned int ttl;
 	unsigned int cut; /* bytes that are left of the frame; 0: all */
 };
 
@@ -46,6 +48,8 @@ unsigned int to_number(const char *text, unsigned int max);
 void spec_read(struct spec *s, int argc, char **argv);
 void frame_build(const struct spec *s, struct frame *f);
 void frame_end_mark(struct frame *f);
+/* A datagram of IPv4 to END_PORT. */
+bool frame_is_end_datagram(const struct frame *f);
 void frame_from_hex(const char *hex, struct frame *f);
 
 /* Where the IP header begins, tags skipped; *type: its EtherType. */

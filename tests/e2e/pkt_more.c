@@ -56,7 +56,8 @@ static size_t drain(int fd)
 /* pkt serve PORT BYTES: to one TCP connection; prints how many it got from there */
 int cmd_serve(int argc, char **argv)
 {
-	struct pollfd pfd = { .fd = listen_on(true, to_number(argv[0], 65535)), .events = POLLIN };
+	struct pollfd pfd = { .fd = listen_on(SOCK_STREAM, 0, to_number(argv[0], 65535)),
+		.events = POLLIN };
 	unsigned int bytes = to_number(argv[1], UINT32_MAX);
 	int conn;
 
@@ -94,15 +95,6 @@ static void tun_write(int fd, const char *hex)
 		die("write", strerror(errno));
 }
 
-/* A datagram of IPv4 to the end mark's port. */
-static bool tun_end(const struct frame *f)
-{
-	const uint8_t *ip = f->data + ETH_HLEN;
-
-	return f->len >= ETH_HLEN + 28 && ip[0] == 0x45 && ip[9] == IPPROTO_UDP && !ip[22] &&
-	       ip[23] == END_PORT;
-}
-
 /*
  * pkt tun NAME HEX...: after a line of stdin the frames arrive by that device, without their
  * Ethernet headers; then a line for each packet that leaves by it, until a datagram of IPv4 to
@@ -130,7 +122,7 @@ int cmd_tun(int argc, char **argv)
 		f.len = got + ETH_HLEN;
 		f.data[12] = f.data[ETH_HLEN] >> 4 == 4 ? ETH_P_IP >> 8 : ETH_P_IPV6 >> 8;
 		f.data[13] = f.data[ETH_HLEN] >> 4 == 4 ? ETH_P_IP & 255 : ETH_P_IPV6 & 255;
-		if (tun_end(&f))
+		if (frame_is_end_datagram(&f))
 			return 0;
 		frame_print(&f);
 	}

@@ -7,16 +7,27 @@
 #include <stddef.h>
 
 #define EXIT_TIMEOUT 3
-#define END_PORT 9 /* the end mark of sockets: a datagram to discard */
 
 struct pollfd;
 
 /* These are pkt.c's. */
 bool wait_readable(struct pollfd *fds, size_t n);
-int listen_on(bool tcp, unsigned int port);
+int listen_on(int type, int protocol, unsigned int port);
+/* AF_PACKET; protocol 0: for sending only. */
+int packet_socket(const char *ifname, int type, int protocol);
+/* Sends the end mark and closes the socket. */
+void send_end(int fd);
 
 int cmd_serve(int argc, char **argv);
 int cmd_tun(int argc, char **argv);
 int cmd_tcx(int argc, char **argv);
+int cmd_echo(int argc, char **argv);
+int cmd_call(int argc, char **argv);
+int cmd_say(int argc, char **argv);
+int cmd_join(int argc, char **argv);
+int cmd_raw(int argc, char **argv);
+int cmd_cooked(int argc, char **argv);
+int cmd_ring(int argc, char **argv);
+int cmd_gso(int argc, char **argv);
 
 #endif

@@ -58,6 +58,12 @@ add_end() {
 	fi
 }
 
+# IPv6 gives an interface its multicast route, and with it neighbour discovery, up to a second
+# after it came up.
+has_multicast() {
+	run_in "$1" ip -6 route show table local type multicast dev "$2" | grep -q .
+}
+
 # AF_PACKET stands before TC's ingress: with RX=br0, sniff sees what has passed TC on rx0.
 add_bridge() {
 	run_in rx ip link add br0 type bridge mcast_snooping 0
