@@ -18,10 +18,8 @@ struct form {
 
 static void put(struct form *form, const char *text, size_t len)
 {
-	if (len >= FORM_SIZE - form->used)
-		len = FORM_SIZE - 1 - form->used;
-	memcpy(form->buf + form->used, text, len);
-	form->used += len;
+	for (size_t i = 0; i < len && form->used < FORM_SIZE - 1; i++)
+		form->buf[form->used++] = text[i];
 	form->buf[form->used] = '\0';
 }
 

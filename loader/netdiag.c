@@ -202,10 +202,11 @@ static const char *address_text(const struct prefix *p, char buf[INET6_ADDRSTRLE
 
 static const char *mask_text(const struct prefix *p, char buf[INET6_ADDRSTRLEN])
 {
-	struct in_addr mask = { p->len ? htonl(~0U << (32 - p->len)) : 0 };
+	if (p->family == 4) {
+		struct in_addr mask = { p->len ? htonl(~0U << (32 - p->len)) : 0 };
 
-	if (p->family == 4)
 		return inet_ntop(AF_INET, &mask, buf, INET6_ADDRSTRLEN);
+	}
 	snprintf(buf, INET6_ADDRSTRLEN, "/%u", p->len);
 	return buf;
 }
