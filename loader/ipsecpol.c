@@ -327,15 +327,6 @@ static int stray_word(struct reader *r, struct span word)
 		"'%.*s' belongs to no flag; a value with blanks stands in quotes", SHOW(word));
 }
 
-/* Of -a only the flag is shown: what follows may be a secret, and errors end up in logs. */
-static int refuse_flag(struct reader *r, struct span word, const struct flag *flag)
-{
-	if (strcmp(flag->name, "a"))
-		return fail_usage(r, word, flag->refused);
-	diag_place(r->words.diag, word.s, 0, word.len);
-	return diag_set(r->words.diag, DIAG_USAGE, EINVAL, "%s", flag->refused);
-}
-
 static int take_word(struct reader *r)
 {
 	struct span word = r->words.v[r->next++];
@@ -347,8 +338,23 @@ static int take_word(struct reader *r)
 	if (!flag)
 		return word.s[0] == '-' ? unknown_flag(r, word) : stray_word(r, word);
 	if (flag->refused)
-		return refuse_flag(r, word, flag);
+		return fail_usage(r, word, flag->refused);
 	return flag->take(r, word);
+}
+
+/* What stands behind -a may be a secret, and errors end up in logs: no error shows it. */
+static void hide_secrets(struct words *words)
+{
+	bool hide = false;
+
+	for (size_t i = 0; i < words->n; i++) {
+		struct span word = words->v[i];
+
+		if (is_flag(word))
+			hide = !strcasecmp(word.s + 1, "a");
+		else if (hide)
+			memset(words->text + word.at, '*', word.width);
+	}
 }
 
 /* What only a stored policy can be asked. */
@@ -502,8 +508,10 @@ int ipsecpol_parse(int argc, char *const *argv, const struct ipsecpol_env *env,
 
 	if (!err && (!got.policy || !r.filts || !r.group || !r.labels))
 		err = -ENOMEM;
-	if (!err)
+	if (!err) {
+		hide_secrets(&r.words);
 		err = read_all(&r);
+	}
 	words_free(&r.words);
 	free(r.filts);
 	free(r.group);
