@@ -75,7 +75,7 @@ $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^)
 
-$B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(LOADER))
+$B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(filter-out loader/cmd_%,$(LOADER)))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS) -lpcap
 
