@@ -191,7 +191,7 @@ int service_port(const char *name)
  * The files that name services seldom know more than tcp and udp: the other protocols use their
  * numbers.
  */
-static struct servent *find_service(const char *name, int proto)
+static int look_up_service(const char *name, int proto)
 {
 	char buf[16];
 	struct servent *entry = NULL;
@@ -200,7 +200,32 @@ static struct servent *find_service(const char *name, int proto)
 		entry = getservbyname(name, spec_proto_text(proto, buf, sizeof(buf)));
 	if (!entry && proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 		entry = getservbyname(name, NULL);
-	return entry;
+	return entry ? ntohs(entry->s_port) : -1;
+}
+
+/*
+ * The port of the protocol's service, or -1. Each question opens the file anew and costs some
+ * microseconds, and a long policy asks the same few again and again: the last answers are kept.
+ */
+static int find_service(const char *name, int proto)
+{
+	static struct {
+		char name[24];
+		int proto, port;
+	} known[16];
+	unsigned int hash = proto;
+
+	if (strlen(name) >= sizeof(known[0].name))
+		return look_up_service(name, proto);
+	for (const char *c = name; *c; c++)
+		hash = hash * 31 + (unsigned char)*c;
+	hash %= COUNT_OF(known);
+	if (strcmp(known[hash].name, name) || known[hash].proto != proto) {
+		known[hash].port = look_up_service(name, proto);
+		known[hash].proto = proto;
+		strcpy(known[hash].name, name);
+	}
+	return known[hash].port;
 }
 
 static int unknown_service(const struct words *words, struct span span, const char *name, int proto)
@@ -230,14 +255,13 @@ static int parse_service(
 	const struct words *words, struct span span, int proto, struct port_range *range)
 {
 	char *name = strndup(span.s, span.len);
-	struct servent *entry;
-	int err = 0;
+	int port, err = 0;
 
 	if (!name)
 		return -ENOMEM;
-	entry = find_service(name, proto);
-	if (entry)
-		range->lo = range->hi = ntohs(entry->s_port);
+	port = find_service(name, proto);
+	if (port >= 0)
+		range->lo = range->hi = port;
 	else
 		err = unknown_service(words, span, name, proto);
 	free(name);
