@@ -68,8 +68,9 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid
 
-# It prints and reads back the twin test's random policies.
-$B/tests/unit/test_policy_text: $(call obj,tests/prog/gen.c)
+# They are given the random policies and frames of the twin test.
+$B/tests/unit/test_policy_text $B/tests/unit/test_never: \
+	$(call obj,tests/prog/gen.c tests/prog/gen_frame.c)
 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)

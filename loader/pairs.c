@@ -45,21 +45,37 @@ static struct entry *index_of(const struct policy *policy)
 	return v;
 }
 
-int policy_drop_repeats(struct policy *policy)
+size_t *policy_firsts(const struct policy *policy)
 {
 	struct entry *v = index_of(policy);
-	size_t kept = 0;
+	size_t *first = calloc(policy->n + 1, sizeof(*first));
 
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 1; i < policy->n; i++)
-		if (!strcmp(v[i - 1].text, v[i].text))
-			rule_free(&policy->rules[v[i].at]);
+	for (size_t i = 0; v && first && i < policy->n; i++) {
+		bool repeats = i && !strcmp(v[i - 1].text, v[i].text);
+
+		first[v[i].at] = repeats ? first[v[i - 1].at] : v[i].at;
+	}
 	index_free(v, policy->n);
-	for (size_t i = 0; i < policy->n; i++)
-		if (policy->rules[i])
+	if (v)
+		return first;
+	free(first);
+	return NULL;
+}
+
+int policy_drop_repeats(struct policy *policy)
+{
+	size_t *first = policy_firsts(policy), kept = 0;
+
+	if (!first)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->n; i++) {
+		if (first[i] == i)
 			policy->rules[kept++] = policy->rules[i];
+		else
+			rule_free(&policy->rules[i]);
+	}
 	policy->n = kept;
+	free(first);
 	return 0;
 }
 

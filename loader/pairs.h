@@ -16,6 +16,11 @@ struct rule_pairs {
 	size_t n;
 };
 
+/*
+ * For each rule the index of the first one that is the same: its own, if it repeats none. Caller
+ * frees; NULL: no memory.
+ */
+size_t *policy_firsts(const struct policy *policy);
 /* Of rules that stand twice the first stays. -ENOMEM. */
 int policy_drop_repeats(struct policy *policy);
 
