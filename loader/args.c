@@ -18,6 +18,7 @@ static const struct {
 	{ "--for", OPT_FOR, true },
 	{ "--id", OPT_ID, true },
 	{ "--mode", OPT_MODE, true },
+	{ "--plan", OPT_PLAN, false },
 };
 #define OPTIONS (int)(sizeof(options) / sizeof(options[0]))
 
@@ -119,6 +120,18 @@ int args_none(const struct args *args, struct diag *diag)
 		return 0;
 	args_place(args, 0, diag);
 	return diag_set(diag, DIAG_USAGE, EINVAL, "this command takes no words");
+}
+
+int args_one(const struct args *args, const char *what, struct diag *diag)
+{
+	if (args->n == 1)
+		return 0;
+	if (args->n)
+		args_place(args, 1, diag);
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		args->n ? "this command takes one word, %s; put quotes around a name with blanks"
+			: "say which: %s",
+		what);
 }
 
 void args_place(const struct args *args, int index, struct diag *diag)

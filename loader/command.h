@@ -18,6 +18,7 @@ enum option {
 	OPT_FOR = 1 << 5,
 	OPT_ID = 1 << 6,
 	OPT_MODE = 1 << 7,
+	OPT_PLAN = 1 << 11,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
 
@@ -44,6 +45,8 @@ void args_free(struct args *args);
 const struct report *args_report(const struct args *args);
 /* -EINVAL with its place if there are words, for commands that take none. */
 int args_none(const struct args *args, struct diag *diag);
+/* -EINVAL with its place unless there is exactly one word: `what`. */
+int args_one(const struct args *args, const char *what, struct diag *diag);
 /* The words joined, with the one at `index` marked, as the diag's place. */
 void args_place(const struct args *args, int index, struct diag *diag);
 
@@ -51,6 +54,13 @@ extern const struct command commands[]; /* ends with a name of NULL */
 const struct command *command_find(const char *name);
 void help_all(void);
 void help_one(const struct command *command);
+
+/* The commands of `bpfpol policy`; their names hold both words. */
+extern const struct command policy_commands[];
+/* -EINVAL: there is no such one. */
+int policy_command_find(
+	const struct args *args, int word, const struct command **command, struct diag *diag);
+int cmd_policy_check(const struct args *args, struct diag *diag);
 
 int cmd_block(const struct args *args, struct diag *diag);
 int cmd_permit(const struct args *args, struct diag *diag);
@@ -63,6 +73,7 @@ int cmd_detach(const struct args *args, struct diag *diag);
 int cmd_interfaces(const struct args *args, struct diag *diag);
 int cmd_off(const struct args *args, struct diag *diag);
 int cmd_on(const struct args *args, struct diag *diag);
+int cmd_policy(const struct args *args, struct diag *diag);
 int cmd_ipsecpol(const struct args *args, struct diag *diag);
 int cmd_netdiag(const struct args *args, struct diag *diag);
 int cmd_help(const struct args *args, struct diag *diag);

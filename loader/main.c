@@ -48,6 +48,10 @@ const struct command commands[] = {
 		"stop filtering on these interfaces", NULL },
 	{ "interfaces", cmd_interfaces, OPT_JSON, "", "every interface, and how it is filtered",
 		NULL },
+	{ "policy", cmd_policy, OPT_RAW, "COMMAND ...", "the policies on disk",
+		"A policy is a file of rules: NAME.policy in the directory policies. One is "
+		"assigned at most,\n"
+		"and in force. 'bpfpol help policy COMMAND' tells more." },
 	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
@@ -81,6 +85,12 @@ void help_all(void)
 	       "policy, rule or interface; 4 not permitted; 5 refused for safety (--force).\n");
 }
 
+static void help_policy(void)
+{
+	for (const struct command *c = policy_commands; c->name; c++)
+		printf("  %-16s %s\n", c->name, c->summary);
+}
+
 void help_one(const struct command *c)
 {
 	static const struct {
@@ -98,6 +108,8 @@ void help_one(const struct command *c)
 	if (c->details)
 		printf("\n%s\n", c->details);
 	printf("\n");
+	if (c->run == cmd_policy)
+		help_policy();
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (c->options & options[i].option)
 			printf("  %s\n", options[i].text);
@@ -116,6 +128,12 @@ int cmd_help(const struct args *args, struct diag *diag)
 		args_place(args, 0, diag);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"there is no command '%s'; 'bpfpol help' lists them", args->words[0]);
+	}
+	if (args->n > 1 && c->run == cmd_policy) {
+		int rc = policy_command_find(args, 1, &c, diag);
+
+		if (rc)
+			return rc;
 	}
 	help_one(c);
 	return 0;

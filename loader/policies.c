@@ -2,6 +2,7 @@
 #include "policies.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,27 +52,25 @@ int policies_read(const char *name, char **text, size_t *len, struct diag *diag)
 		"there is no policy '%s'; 'bpfpol policy list' shows those there are", name);
 }
 
-/* What stands before the last name of the path; "." without one. */
-static char *dir_of(const char *path)
+/* Bytes of the path up to its last name, the slash too. */
+static int dir_len(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	if (!slash)
-		return strdup(".");
-	return slash == path ? strdup("/") : strndup(path, slash - path);
+	return slash ? slash + 1 - path : 0;
 }
 
 static int include(const char *from, const char *name, char **path, char **text, size_t *len,
 	struct diag *diag, void *arg)
 {
-	char *dir = dir_of(from), *beside = dir ? path_join(dir, "%s.policy", name) : NULL;
-	int rc = beside ? file_read(beside, text, len, diag) : -ENOMEM;
+	int rc = asprintf(path, "%.*s%s.policy", dir_len(from), from, name);
 
 	(void)arg;
-	free(dir);
-	*path = beside;
+	if (rc < 0)
+		return -ENOMEM;
+	rc = file_read(*path, text, len, diag);
 	if (rc == -ENOENT) {
-		free(beside);
+		free(*path);
 		*path = policies_path(name);
 		rc = *path ? policies_read(name, text, len, diag) : -ENOMEM;
 	}
@@ -82,10 +81,11 @@ static int include(const char *from, const char *name, char **path, char **text,
 
 static int read_list(const char *from, struct end *end, struct diag *diag, void *arg)
 {
-	char *dir = dir_of(from);
-	int rc = dir ? store_read_list(dir, end, diag) : -ENOMEM;
+	int len = dir_len(from), rc;
+	char *dir = len ? strndup(from, len - 1) : NULL;
 
 	(void)arg;
+	rc = len && !dir ? -ENOMEM : store_read_list(dir, end, diag);
 	free(dir);
 	return rc;
 }

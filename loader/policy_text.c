@@ -161,6 +161,7 @@ static int read_rule(struct reading *r, const struct level *level, const struct 
 	const struct spec_opts opts = { .action = -1 };
 	struct rule *rule = NULL;
 	const char *label = label_of(level);
+	size_t flaws = r->out->n_flaws;
 	int rc = spec_parse_line(line, &opts, &rule, &r->diag);
 
 	if (rc)
@@ -173,7 +174,7 @@ static int read_rule(struct reading *r, const struct level *level, const struct 
 		rc = read_list(r, place, line, &rule->from);
 	if (!rc)
 		rc = read_list(r, place, line, &rule->to);
-	if (!rc)
+	if (!rc && flaws == r->out->n_flaws)
 		rc = keep_rule(r, place, &rule);
 	rule_free(&rule);
 	return rc;
