@@ -107,7 +107,7 @@ static int fill_rules(int fd, const struct plan_set *set)
 	return 0;
 }
 
-static int fill(struct generation *gen, const struct plan *plan, struct diag *diag)
+int generation_fill(struct generation *gen, const struct plan *plan, struct diag *diag)
 {
 	int rc = 0;
 
@@ -137,7 +137,7 @@ int generation_load(
 	if (!rc)
 		rc = map_all(gen, diag);
 	if (!rc)
-		rc = fill(gen, plan, diag);
+		rc = generation_fill(gen, plan, diag);
 	if (rc)
 		generation_free(&gen);
 	else

@@ -25,6 +25,8 @@ struct generation {
  */
 int generation_load(
 	const struct plan *plan, int totals_fd, struct generation **gen, struct diag *diag);
+/* Fills one that is empty and has room for the plan: what generation_load() does last. */
+int generation_fill(struct generation *gen, const struct plan *plan, struct diag *diag);
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
 /* -ENOENT without a diag when there is none of that number, or not all of it. */
 int generation_open(uint64_t number, struct generation **gen, struct diag *diag);
