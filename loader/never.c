@@ -333,13 +333,33 @@ static unsigned int protocols(const struct search *s, const struct filter *f, ui
 	return n ? n : 256;
 }
 
+/*
+ * A frame whose IP header cannot be read (a fifth tag, a cut header) meets only what asks for
+ * nothing but direction and interface.
+ */
+static bool wins_unread(const struct search *s, const struct box *r)
+{
+	const struct packet p = { .ifname = s->policy->rules[r->rule]->ifname };
+
+	if (r->f.shape.flags & BPT_FIELDS)
+		return false;
+	for (size_t i = 1; i < s->n; i++) {
+		const struct box *w = &s->boxes[i];
+
+		if (!(w->f.shape.flags & BPT_FIELDS) && w->f.shape.dir == r->f.shape.dir &&
+			outranks(s, w, r) && matches_kind(s, w, &p))
+			return false;
+	}
+	return true;
+}
+
 static int filter_lost(struct search *s, const struct box *r, bool *lost)
 {
 	uint8_t proto[256];
 	unsigned int n = protocols(s, &r->f, proto);
 	int rc = 0;
 
-	*lost = true;
+	*lost = !wins_unread(s, r);
 	for (unsigned int i = 0; i < n && *lost && !rc; i++)
 		rc = protocol_lost(s, r, proto[i], lost);
 	return rc;

@@ -104,6 +104,11 @@ static void one_wins_over_all(void **state)
 	expect(LINES("block udp/1", "block udp/1 from 0.0.0.0/0"), "., covered 0");
 	/* In one family, on one interface, to one host: the rest is left. */
 	expect(LINES("block udp/1", "permit emergency from 0.0.0.0/0"), "., .");
+	/* A frame that is not read has no family. */
+	expect(LINES("permit in", "block from 0.0.0.0/0", "block from ::/0"), "., ., .");
+	expect(LINES("block in", "permit emergency in"), "covered 1, .");
+	expect(LINES("block in on eth0", "permit emergency in"), "covered 1, .");
+	expect(LINES("block in", "permit emergency in on eth0"), "., .");
 	expect(LINES("block udp/1", "permit emergency on eth0"), "., .");
 	expect(LINES("block on eth0 udp/1", "permit emergency on eth0"), "covered 1, .");
 	expect(LINES("block on eth1 udp/1", "permit emergency on eth0"), "., .");
