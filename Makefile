@@ -4,6 +4,7 @@
 #	make deps	installs what build, tests and demo need (root)
 #	make check	tests that need no root
 #	make test	all tests (root); installs what they need, like make deps
+#	make twin	the twin test alone (root): TWIN_PAIRS=N, TWIN_SEED=S
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
@@ -70,7 +71,7 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 
 # They are given the random policies and frames of the twin test.
 $B/tests/unit/test_policy_text $B/tests/unit/test_never: \
-	$(call obj,tests/prog/gen.c tests/prog/gen_frame.c)
+	$(call obj,tests/prog/gen.c tests/prog/gen_frame.c tests/prog/gen_vary.c)
 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)
@@ -92,6 +93,9 @@ test:
 	tests/deps
 	$(MAKE) all unit $B/tests/pkt $B/tests/twin lint
 	BUILD=$B tests/run all
+
+twin: $B/tests/twin
+	$B/tests/twin
 
 sanitize:
 	$(MAKE) BUILD=$B/sanitize FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -O1" check
@@ -117,6 +121,6 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test sanitize lint format print-pure demo install clean
+.PHONY: all deps unit check test twin sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

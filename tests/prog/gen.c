@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "gen_pool.h"
 
-#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,14 +50,14 @@ bool gen_chance(struct gen *g, unsigned int percent)
 	return gen_below(g, 100) < percent;
 }
 
-static void *must(void *p)
+void *gen_must(void *p)
 {
 	if (!p)
 		abort();
 	return p;
 }
 
-static void clear_host_bits(struct prefix *prefix)
+void gen_clear_host(struct prefix *prefix)
 {
 	unsigned int bit;
 
@@ -65,7 +65,6 @@ static void clear_host_bits(struct prefix *prefix)
 		prefix->bytes[bit / 8] &= ~(0x80 >> bit % 8);
 }
 
-/* An address of the pools or of this host. */
 void gen_address(struct gen *g, int family, bool local, uint8_t address[16])
 {
 	unsigned int percent = local ? 60 : 10;
@@ -89,7 +88,7 @@ static void some_prefix(struct gen *g, int family, bool local, struct prefix *pr
 	prefix->family = family;
 	gen_address(g, family, local, prefix->bytes);
 	prefix->len = family == 4 ? PICK(g, lengths4) : PICK(g, lengths6);
-	clear_host_bits(prefix);
+	gen_clear_host(prefix);
 }
 
 /* Holds at least one prefix of the family; a few of the other are in it too. */
@@ -98,8 +97,8 @@ static void some_list(struct gen *g, int family, bool local, struct end *end)
 	size_t i, n = 1 + gen_below(g, 6);
 
 	end->kind = END_FILE;
-	end->file = must(strdup("list"));
-	end->list.v = must(calloc(n, sizeof(*end->list.v)));
+	end->file = gen_must(strdup("list"));
+	end->list.v = gen_must(calloc(n, sizeof(*end->list.v)));
 	end->list.n = n;
 	for (i = 0; i < n; i++) {
 		int other = i && gen_chance(g, 20) ? 10 - family : family;
@@ -116,23 +115,34 @@ static int range_order(const void *left, const void *right)
 	return a->lo != b->lo ? a->lo - b->lo : a->hi - b->hi;
 }
 
-/* One port, a range, or a list of both; ranges nest and overlap. */
+void gen_sort_ports(struct ports *ports)
+{
+	struct port_range *v = ports->v;
+	size_t i, kept = 0;
+
+	if (!ports->n)
+		return;
+	qsort(v, ports->n, sizeof(*v), range_order);
+	for (i = 1; i < ports->n; i++) {
+		if (range_order(&v[kept], &v[i]))
+			v[++kept] = v[i];
+	}
+	ports->n = kept + 1;
+}
+
+/* One port, a range, or a list of both; ranges nest, overlap and share edges. */
 static void some_ports(struct gen *g, struct ports *ports)
 {
-	size_t i, kept = 0, n = gen_chance(g, 70) ? 1 : 2 + gen_below(g, 3);
+	size_t i, n = gen_chance(g, 70) ? 1 : 2 + gen_below(g, 3);
 
-	ports->v = must(calloc(n, sizeof(*ports->v)));
+	ports->v = gen_must(calloc(n, sizeof(*ports->v)));
+	ports->n = n;
 	for (i = 0; i < n; i++) {
 		uint16_t a = PICK(g, port_pool), b = gen_chance(g, 50) ? a : PICK(g, port_pool);
 
 		ports->v[i] = (struct port_range){ a < b ? a : b, a < b ? b : a };
 	}
-	qsort(ports->v, n, sizeof(*ports->v), range_order);
-	for (i = 1; i < n; i++) {
-		if (range_order(&ports->v[kept], &ports->v[i]))
-			ports->v[++kept] = ports->v[i];
-	}
-	ports->n = kept + 1;
+	gen_sort_ports(ports);
 }
 
 static void some_proto(struct gen *g, struct rule *rule)
@@ -152,18 +162,25 @@ static void some_proto(struct gen *g, struct rule *rule)
 		rule->code = PICK(g, code_pool);
 }
 
-static int some_family(struct gen *g, int proto)
+int gen_proto_family(int proto)
 {
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_AH)
+	switch (proto) {
+	case IPPROTO_ICMP:
+	case IPPROTO_AH:
+	case PROTO_MOBILITY:
+	case PROTO_HIP:
+	case PROTO_SHIM6:
 		return 4;
-	if (proto == IPPROTO_ICMPV6)
+	case IPPROTO_ICMPV6:
 		return 6;
-	return gen_chance(g, 50) ? 4 : 6;
+	default:
+		return 0;
+	}
 }
 
 static void some_end(struct gen *g, int family, bool local, struct end *end)
 {
-	if (local && !g->without.me && gen_chance(g, 25))
+	if (local && gen_chance(g, 25))
 		end->kind = END_ME;
 	else if (gen_chance(g, local ? 70 : 35))
 		end->kind = END_ANY;
@@ -175,91 +192,131 @@ static void some_end(struct gen *g, int family, bool local, struct end *end)
 	}
 }
 
-static void some_words(struct gen *g, struct rule *rule)
+static enum rule_layer some_layer(struct gen *g)
 {
-	unsigned int draw = gen_below(g, g->without.count ? 85 : 100);
+	if (g->without.dynamic)
+		return LAYER_STATIC;
+	if (gen_chance(g, 30))
+		return LAYER_DYNAMIC;
+	return gen_chance(g, 15) ? LAYER_DOMAIN : LAYER_STATIC;
+}
+
+void gen_words(struct gen *g, struct rule *rule)
+{
+	unsigned int draw = gen_below(g, 100);
 
 	rule->action = draw < 45 ? BP_BLOCK : draw < 85 ? BP_PERMIT : BP_COUNT;
 	rule->emergency = gen_chance(g, 8);
-	if (!g->without.dynamic && gen_chance(g, 30))
-		rule->layer = LAYER_DYNAMIC;
+	rule->layer = some_layer(g);
 	if (g->now && gen_chance(g, 10)) {
 		rule->deadline = g->now + 1000 * gen_below(g, 3);
 		rule->deadline -= gen_chance(g, 50);
 	}
-	if (!g->without.iface && g->n_ifnames && gen_chance(g, 20))
-		rule->ifname = must(strdup(g->ifnames[gen_below(g, g->n_ifnames)]));
+	if (g->n_ifnames && gen_chance(g, 20))
+		rule->ifname = gen_must(strdup(g->ifnames[gen_below(g, g->n_ifnames)]));
+}
+
+/* Any address, or of one family: equal in rank, though not in what they match. */
+static void any_end(struct gen *g, int family, struct end *end)
+{
+	end->kind = END_ANY;
+	if (gen_chance(g, 70))
+		return;
+	end->kind = END_PREFIX;
+	end->prefix.family = family;
+}
+
+static bool takes_ports(const struct rule *rule)
+{
+	return rule->proto == PROTO_ANY || proto_has_ports(rule->proto);
 }
 
 static struct rule *some_rule(struct gen *g)
 {
 	static const enum rule_dir dirs[] = { DIR_IN, DIR_IN, DIR_OUT, DIR_OUT, DIR_INOUT };
+	struct end *remote, *local;
 	struct rule *rule;
 	int family;
 
 	if (rule_new(&rule))
 		abort();
-	rule->dir = g->without.out ? DIR_IN : PICK(g, dirs);
-	some_words(g, rule);
-	some_proto(g, rule);
-	family = some_family(g, rule->proto);
-	some_end(g, family, rule->dir == DIR_OUT, &rule->from);
-	some_end(g, family, rule->dir != DIR_OUT, &rule->to);
-	if (rule->proto != PROTO_ANY && !proto_has_ports(rule->proto))
+	rule->dir = PICK(g, dirs);
+	gen_words(g, rule);
+	remote = rule->dir == DIR_OUT ? &rule->to : &rule->from;
+	local = rule->dir == DIR_OUT ? &rule->from : &rule->to;
+	family = gen_chance(g, 50) ? 4 : 6;
+	if (gen_chance(g, 8)) {
+		any_end(g, family, remote);
+		any_end(g, family, local);
 		return rule;
-	if (gen_chance(g, 50))
-		some_ports(g, rule->dir == DIR_OUT ? &rule->from.ports : &rule->to.ports);
-	if (gen_chance(g, 25))
-		some_ports(g, rule->dir == DIR_OUT ? &rule->to.ports : &rule->from.ports);
+	}
+	some_proto(g, rule);
+	if (gen_proto_family(rule->proto))
+		family = gen_proto_family(rule->proto);
+	some_end(g, family, false, remote);
+	some_end(g, family, true, local);
+	if (takes_ports(rule) && gen_chance(g, 50))
+		some_ports(g, &local->ports);
+	if (takes_ports(rule) && gen_chance(g, 25))
+		some_ports(g, &remote->ports);
 	return rule;
 }
 
-static void copy_end(const struct end *from, struct end *to)
+/* Count rules need tuples of their own, so what is to need none remains one, or none. */
+static struct rule *next_rule(struct gen *g, const struct policy *p, bool free)
 {
-	*to = *from;
-	if (from->file)
-		to->file = must(strdup(from->file));
-	if (from->list.n) {
-		to->list.v = must(calloc(from->list.n, sizeof(*to->list.v)));
-		memcpy(to->list.v, from->list.v, from->list.n * sizeof(*to->list.v));
-	}
-	if (from->ports.n) {
-		to->ports.v = must(calloc(from->ports.n, sizeof(*to->ports.v)));
-		memcpy(to->ports.v, from->ports.v, from->ports.n * sizeof(*to->ports.v));
-	}
-}
-
-/* The same match; the words are drawn anew, often to the same. */
-static struct rule *copied_rule(struct gen *g, const struct rule *old)
-{
+	unsigned int draw = gen_below(g, 100);
+	const struct rule *old;
 	struct rule *rule;
 
-	if (rule_new(&rule))
+	if (!p->n || (free && draw < 60))
+		return some_rule(g);
+	old = p->rules[gen_below(g, p->n)];
+	if (draw >= 80)
+		rule = gen_copy(g, old);
+	else
+		rule = free ? gen_beside(g, old) : gen_sibling(g, old);
+	if (!free && (rule->action == BP_COUNT) != (old->action == BP_COUNT))
+		rule->action = old->action;
+	return rule;
+}
+
+static void name_list(const struct rule *rule, struct end *end, char which)
+{
+	if (end->kind != END_FILE)
+		return;
+	free(end->file);
+	if (asprintf(&end->file, "%c%u", which, rule->id) < 0)
 		abort();
-	rule->dir = old->dir;
-	rule->proto = old->proto;
-	rule->type = old->type;
-	rule->code = gen_chance(g, 80) ? old->code : -1;
-	copy_end(&old->from, &rule->from);
-	copy_end(&old->to, &rule->to);
-	some_words(g, rule);
-	return rule;
 }
 
-void gen_policy(struct gen *g, struct policy **policy, unsigned int max_rules)
+/* 1..n in no order: the lower id is to win wherever it stands. */
+static void number(struct gen *g, struct policy *p)
 {
-	unsigned int i, n = 1 + gen_below(g, max_rules);
-	struct policy *p = must(policy_new("random"));
-	struct rule *rule;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (i && gen_chance(g, 25))
-			rule = copied_rule(g, p->rules[gen_below(g, i)]);
-		else
-			rule = some_rule(g);
-		rule->id = i + 1;
+	for (i = 0; i < p->n; i++) {
+		size_t at = g->without.disorder ? i : gen_below(g, i + 1);
+
+		p->rules[i]->id = p->rules[at]->id;
+		p->rules[at]->id = i + 1;
+	}
+	for (i = 0; i < p->n; i++) {
+		name_list(p->rules[i], &p->rules[i]->from, 'f');
+		name_list(p->rules[i], &p->rules[i]->to, 't');
+	}
+}
+
+void gen_policy(struct gen *g, struct policy **policy, unsigned int n, unsigned int models)
+{
+	struct policy *p = gen_must(policy_new("random"));
+
+	while (p->n < n) {
+		struct rule *rule = next_rule(g, p, p->n < models);
+
 		if (policy_add(p, &rule))
 			abort();
 	}
+	number(g, p);
 	*policy = p;
 }

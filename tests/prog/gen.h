@@ -4,9 +4,9 @@
  * eval.c) are given the same ones and must agree. Deterministic: the same struct gen and the same
  * calls give the same output on every machine. Needs policy.c. Out of memory: abort().
  *
- *	struct gen g = { .seed = 42, .ifnames = names, .n_ifnames = 2 };
- *	gen_policy(&g, &policy, 30);
- *	len = gen_frame(&g, policy, buf, sizeof(buf));
+ *	struct gen g = { .seed = 42, .ifnames = names, .n_ifnames = 2, .most = 1500 };
+ *	gen_policy(&g, &policy, 30, 30);
+ *	len = gen_frame(&g, policy, buf);
  */
 #ifndef BPFPOL_GEN_H
 #define BPFPOL_GEN_H
@@ -14,32 +14,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
-#include "frame.h"
 #include "policy.h"
 
-#define GEN_ROOM 4096 /* of a frame's buffer: nothing made here is larger */
+#define GEN_ROOM 24576 /* of a frame's buffer: nothing made here is larger */
 
 /* What to leave out. All false: everything is made. */
 struct gen_without {
-	bool vlan;	/* frames with tags */
-	bool exthdr;	/* IPv6 extension headers, except a fragment's */
-	bool fragments; /* first, later and atomic fragments */
-	bool malformed; /* cut frames, wrong lengths, fifth tag, extension headers that are cut, too
-			 * long or a ninth, RFC 3128 (which also needs fragments), garbage */
-	bool count;	/* count rules */
-	bool me;	/* rules with me at the local end */
-	bool iface;	/* rules with an interface; implied by n_ifnames == 0 */
-	bool out;	/* out and inout rules: in only */
-	bool dynamic;	/* rules of the dynamic layer: static only */
-	bool lists;	/* address lists (END_FILE) */
+	bool dynamic;  /* rules of another layer than the static one */
+	bool lists;    /* address lists (END_FILE) */
+	bool disorder; /* ids in another order than the rules' */
 };
 
 struct gen {
 	uint64_t seed;	 /* advances with every draw */
 	enum bp_dir dir; /* of the frames: says which end is source */
 	bool l3;	 /* frames begin with the IP header */
+	size_t most;	 /* no frame is longer; 0: GEN_ROOM */
 	struct gen_without without;
 	uint64_t now;		    /* some rules expire around this second; 0: none expires */
 	const char *const *ifnames; /* for `on IFACE`; not NULL if n_ifnames */
@@ -53,28 +44,21 @@ struct gen {
 uint64_t gen_u64(struct gen *g);
 /* 0 <= result < n; n must not be 0. */
 unsigned int gen_below(struct gen *g, unsigned int n);
+bool gen_chance(struct gen *g, unsigned int percent);
 
 /*
- * 1..max_rules rules with ids 1..n, from a few addresses, prefix lengths and ports, so that they
- * overlap, nest and tie: copies of earlier rules under another action, layer or word, and plain
- * repetitions, are frequent. Every rule is one that spec.c would accept. Free with policy_free().
+ * n rules from a few addresses, prefix lengths and ports, so that they overlap, nest and tie:
+ * rules that differ from an earlier one in one thing, copies under another action, layer or word,
+ * and plain repetitions, are frequent. The first `models` rules are drawn freely; the others have
+ * the shapes of those, so that even thousands need few tuples. Ids are 1..n in no order. Every rule
+ * is one that spec.c accepts; lists have names of their own. Free with policy_free().
  */
-void gen_policy(struct gen *g, struct policy **policy, unsigned int max_rules);
+void gen_policy(struct gen *g, struct policy **policy, unsigned int n, unsigned int models);
 
 /*
  * A frame at the edges of a rule of the policy or one beside; 70 of 100 plain and well-formed.
- * Returns its length: never above GEN_ROOM or room; at least 14 (l3: 1) if room allows. The MAC
- * addresses mean nothing and may be overwritten. Checksums are 0.
+ * Returns its length: at least 14 (l3: 1), never above GEN_ROOM or g->most. Checksums are 0.
  */
-size_t gen_frame(struct gen *g, const struct policy *policy, uint8_t *buf, size_t room);
-
-/*
- * Whether the frame's local end, for packets of g->dir, is one of the host's addresses or, on the
- * way in, broadcast or multicast. Knows nothing of subnet broadcasts.
- */
-bool gen_me(const struct gen *g, const struct frame *frame);
-
-/* The frame in hex, 16 bytes a line, each line after a tab. */
-void gen_print_frame(FILE *out, const uint8_t *data, size_t len);
+size_t gen_frame(struct gen *g, const struct policy *policy, uint8_t buf[GEN_ROOM]);
 
 #endif

@@ -98,18 +98,26 @@ static int near_family(struct gen *g, const struct rule *rule)
 		return rule->from.prefix.family;
 	if (rule->to.kind == END_PREFIX)
 		return rule->to.prefix.family;
-	if (rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_AH)
-		return 4;
-	if (rule->proto == IPPROTO_ICMPV6)
-		return 6;
+	if (gen_proto_family(rule->proto))
+		return gen_proto_family(rule->proto);
 	return gen_chance(g, 50) ? 4 : 6;
 }
 
+/* Another protocol most often has no header that is read; the number beside is one bit away. */
 static int near_proto(struct gen *g, const struct rule *rule)
 {
-	if (rule->proto != PROTO_ANY && gen_chance(g, 92))
+	if (rule->proto != PROTO_ANY && gen_chance(g, 90))
 		return rule->proto;
+	if (rule->proto != PROTO_ANY && gen_chance(g, 30))
+		return rule->proto ^ 1 << gen_below(g, 8);
 	return gen_chance(g, 75) ? PICK(g, port_protos) : PICK(g, other_protos);
+}
+
+static uint8_t near_byte(struct gen *g, int asked, uint8_t otherwise)
+{
+	if (asked < 0 || gen_chance(g, 8))
+		return otherwise;
+	return gen_chance(g, 85) ? asked : asked + (gen_chance(g, 50) ? 1 : -1);
 }
 
 static struct packet some_packet(struct gen *g, const struct policy *policy)
@@ -124,9 +132,11 @@ static struct packet some_packet(struct gen *g, const struct policy *policy)
 	near_end(g, local, p.family, true, p.local);
 	p.rport = near_port(g, &remote->ports);
 	p.lport = near_port(g, &local->ports);
-	p.type = rule->type >= 0 && gen_chance(g, 90) ? rule->type : PICK(g, type_pool);
-	p.code = rule->code >= 0 && gen_chance(g, 85) ? rule->code : PICK(g, code_pool);
-	if (p.family == 6 && p.proto == IPPROTO_AH) /* an extension header there */
+	p.type = near_byte(g, rule->type, PICK(g, type_pool));
+	p.code = near_byte(g, rule->code, PICK(g, code_pool));
+	/* What IPv6 walks over comes from put_extension(), but for a few. */
+	if (p.family == 6 && p.proto != IPPROTO_ICMP && gen_proto_family(p.proto) == 4 &&
+		gen_chance(g, 90))
 		p.proto = IPPROTO_GRE;
 	return p;
 }
@@ -148,15 +158,19 @@ struct shape {
 	unsigned int tags;    /* VLAN */
 	unsigned int options; /* IPv4, in words of 4 bytes */
 	unsigned int headers; /* IPv6 extension headers beside a fragment's */
+	unsigned int units;   /* none of them is longer, in units of 8 bytes behind the first 8 */
+	unsigned int payload; /* no more bytes behind the L4 header */
 	enum fragment fragment;
 	enum hiding hiding;
 	bool cut; /* the packet ends within the L4 header, the IP lengths agree with that */
 };
 
+static const struct shape plain_shape = { .units = 3, .payload = 24 };
+
 struct out {
-	uint8_t data[GEN_ROOM];
+	uint8_t *data; /* GEN_ROOM bytes */
 	size_t len;
-	size_t ip; /* where the IP header stands; 0 and not l3: nowhere */
+	size_t ip; /* where the IP header stands */
 };
 
 /* Room for n bytes, which are 0. */
@@ -171,11 +185,16 @@ static uint8_t *put(struct out *o, size_t n)
 
 static uint8_t *put_random(struct gen *g, struct out *o, size_t n)
 {
-	uint8_t *at = put(o, n);
+	uint8_t *at = o->data + o->len;
+	uint64_t word = 0;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		at[i] = gen_u64(g);
+	for (i = 0; i < n; i++, word >>= 8) {
+		if (i % 8 == 0)
+			word = gen_u64(g);
+		at[i] = word;
+	}
+	o->len += n;
 	return at;
 }
 
@@ -198,7 +217,7 @@ static size_t l4_size(int proto)
 	}
 }
 
-static void put_l4(struct gen *g, struct out *o, const struct packet *p, bool cut)
+static void put_l4(struct gen *g, struct out *o, const struct packet *p, const struct shape *shape)
 {
 	size_t header = l4_size(p->proto), start = o->len;
 	bool in = g->dir == BP_IN;
@@ -216,10 +235,10 @@ static void put_l4(struct gen *g, struct out *o, const struct packet *p, bool cu
 		options = gen_chance(g, 50) ? 0 : gen_below(g, 11);
 		l4[12] = (5 + options) << 4;
 	}
-	if (cut)
+	if (shape->cut)
 		o->len = start + gen_below(g, header);
 	else
-		put_random(g, o, 4 * options + gen_below(g, 24));
+		put_random(g, o, 4 * options + gen_below(g, shape->payload));
 }
 
 /* In units of 8 bytes; the offset at which RFC 3128 strikes is kept for it. */
@@ -255,21 +274,23 @@ static void put_v4(struct gen *g, struct out *o, const struct packet *p, const s
 	memcpy(ip + 12, g->dir == BP_IN ? p->remote : p->local, 4);
 	memcpy(ip + 16, g->dir == BP_IN ? p->local : p->remote, 4);
 	put_random(g, o, 4 * shape->options);
-	put_l4(g, o, p, shape->cut);
+	put_l4(g, o, p, shape);
 	set16(ip + 2, o->data + o->len - ip);
 }
 
 /* Returns where its own next header stands; *next is where its number goes. */
-static uint8_t *put_extension(struct gen *g, struct out *o, uint8_t *next)
+static uint8_t *put_extension(
+	struct gen *g, struct out *o, const struct shape *shape, uint8_t *next)
 {
-	static const uint8_t kinds[] = { 0, 43, 51, 60, 135, 139, 140 };
-	unsigned int units = gen_below(g, 4);
+	static const uint8_t kinds[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_AH,
+		IPPROTO_DSTOPTS, PROTO_MOBILITY, PROTO_HIP, PROTO_SHIM6 };
+	unsigned int units = gen_below(g, shape->units + 1);
 	uint8_t *ext;
 
 	*next = PICK(g, kinds);
 	ext = put_random(g, o, *next == IPPROTO_AH ? 4 * (units + 2) : 8 * (units + 1));
 	ext[1] = units;
-	if (!g->without.malformed && gen_chance(g, 2))
+	if (gen_chance(g, 2))
 		ext[1] = gen_u64(g);
 	return ext;
 }
@@ -298,7 +319,7 @@ static uint8_t *put_headers(
 		if (i == place && s->fragment >= LATER)
 			break;
 		if (i < s->headers)
-			next = put_extension(g, o, next);
+			next = put_extension(g, o, s, next);
 	}
 	*next = p->proto;
 	if (s->fragment == LATER && gen_chance(g, 10))
@@ -318,7 +339,7 @@ static void put_v6_rest(struct gen *g, struct out *o, const struct packet *p,
 	}
 	if (shape->hiding == LONG_HEADER)
 		last[1] = 24 + gen_below(g, 256 - 24);
-	put_l4(g, o, p, shape->cut);
+	put_l4(g, o, p, shape);
 }
 
 static void put_v6(struct gen *g, struct out *o, const struct packet *p, const struct shape *shape)
@@ -359,16 +380,12 @@ static void put_packet(
 
 static unsigned int some_tags(struct gen *g)
 {
-	if (g->without.vlan || gen_chance(g, 60))
-		return 0;
-	return 1 + gen_below(g, g->without.malformed ? 4 : 5);
+	return gen_chance(g, 60) ? 0 : 1 + gen_below(g, 5);
 }
 
 static enum fragment some_fragment(struct gen *g)
 {
-	if (g->without.fragments || gen_chance(g, 55))
-		return UNFRAGMENTED;
-	return ATOMIC + gen_below(g, g->without.malformed ? 3 : 4);
+	return gen_chance(g, 55) ? UNFRAGMENTED : ATOMIC + gen_below(g, 4);
 }
 
 /* A ninth header counts only if no later fragment ends the walk before it. */
@@ -383,20 +400,36 @@ static void some_hiding(struct gen *g, struct shape *s)
 		s->fragment = gen_chance(g, 80) ? FIRST : LATER;
 }
 
+#define LONG 5000
+_Static_assert(GEN_ROOM > 14 + 5 * 4 + 40 + 9 * 8 * 256 + 60 + LONG, "all of it at once");
+
+static bool may_be_long(const struct gen *g)
+{
+	return !g->most || g->most >= LONG;
+}
+
+/* Long ones where they fit: headers that lie behind the first buffer, and several buffers. */
+static void some_size(struct gen *g, struct shape *s)
+{
+	if (may_be_long(g) && gen_chance(g, 10))
+		s->payload = 24 + gen_below(g, LONG);
+	if (may_be_long(g) && gen_chance(g, 10))
+		s->units = gen_below(g, 256);
+}
+
 static struct shape some_shape(struct gen *g, struct packet *p)
 {
-	struct shape s = { 0 };
-	unsigned int most;
+	struct shape s = plain_shape;
 
 	s.tags = some_tags(g);
 	s.fragment = some_fragment(g);
-	most = g->without.malformed ? 8 - (s.fragment != UNFRAGMENTED) : 9;
 	if (gen_chance(g, 50))
 		s.options = gen_below(g, 11);
-	if (!g->without.exthdr && gen_chance(g, 60))
-		s.headers = gen_chance(g, 50) ? 1 + gen_below(g, 2) : gen_below(g, most + 1);
-	s.cut = !g->without.malformed && gen_chance(g, 20);
-	if (p->family == 6 && !g->without.malformed && !g->without.exthdr && gen_chance(g, 20))
+	if (gen_chance(g, 60))
+		s.headers = 1 + gen_below(g, gen_chance(g, 50) ? 2 : 9);
+	some_size(g, &s);
+	s.cut = gen_chance(g, 20);
+	if (p->family == 6 && gen_chance(g, 20))
 		some_hiding(g, &s);
 	if (s.fragment == OVERWRITING)
 		p->proto = IPPROTO_TCP;
@@ -456,7 +489,7 @@ static void put_odd(struct gen *g, struct out *o)
 {
 	static const uint16_t types[] = { TYPE_ARP, TYPE_ARP, 0x0026, 0x8847, 0x8864, 0x88cc };
 	static const uint16_t claims[] = { TYPE_IPV4, TYPE_IPV6, TYPE_TAG, TYPE_STAG };
-	bool garbage = !g->without.malformed && gen_chance(g, 50);
+	bool garbage = gen_chance(g, 50);
 	unsigned int type = garbage ? PICK(g, claims) : PICK(g, types);
 
 	if (!g->l3)
@@ -466,62 +499,30 @@ static void put_odd(struct gen *g, struct out *o)
 		o->data[0] &= 0x1f;
 }
 
-size_t gen_frame(struct gen *g, const struct policy *policy, uint8_t *buf, size_t room)
+static void put_some(struct gen *g, const struct policy *policy, struct out *o)
 {
-	struct shape shape = { 0 };
+	struct shape shape = plain_shape;
 	bool plain = gen_chance(g, 70);
-	struct out o = { 0 };
 	struct packet p;
 
 	if (!plain && gen_chance(g, 12)) {
-		put_odd(g, &o);
-	} else {
-		p = some_packet(g, policy);
-		if (!plain)
-			shape = some_shape(g, &p);
-		put_packet(g, &o, &p, &shape);
-		if (!g->l3 && o.len < 60 && gen_chance(g, 50))
-			put_random(g, &o, 60 - o.len); /* Ethernet's padding */
-		if (!plain && !g->without.malformed && gen_chance(g, 25))
-			damage(g, &o);
+		put_odd(g, o);
+		return;
 	}
-	if (o.len > room)
-		o.len = room;
-	memcpy(buf, o.data, o.len);
-	return o.len;
+	p = some_packet(g, policy);
+	if (!plain)
+		shape = some_shape(g, &p);
+	put_packet(g, o, &p, &shape);
+	if (!g->l3 && o->len < 60 && gen_chance(g, 50))
+		put_random(g, o, 60 - o->len); /* Ethernet's padding */
+	if (!plain && gen_chance(g, 25))
+		damage(g, o);
 }
 
-/* --- for the test --- */
-
-bool gen_me(const struct gen *g, const struct frame *frame)
+size_t gen_frame(struct gen *g, const struct policy *policy, uint8_t buf[GEN_ROOM])
 {
-	const uint8_t *local = g->dir == BP_IN ? frame->dst : frame->src;
-	size_t i;
+	struct out o = { .data = buf };
 
-	if (frame->family == 4) {
-		if (g->dir == BP_IN &&
-			(local[0] >> 4 == 14 || !memcmp(local, "\xff\xff\xff\xff", 4)))
-			return true;
-		for (i = 0; i < g->n_local4; i++) {
-			if (!memcmp(local, g->local4[i], 4))
-				return true;
-		}
-	} else if (frame->family == 6) {
-		if (g->dir == BP_IN && local[0] == 0xff)
-			return true;
-		for (i = 0; i < g->n_local6; i++) {
-			if (!memcmp(local, g->local6[i], 16))
-				return true;
-		}
-	}
-	return false;
-}
-
-void gen_print_frame(FILE *out, const uint8_t *data, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		fprintf(out, "%s%02x%s", i % 16 ? " " : "\t", data[i],
-			i % 16 == 15 || i + 1 == len ? "\n" : "");
+	put_some(g, policy, &o);
+	return g->most && o.len > g->most ? g->most : o.len;
 }

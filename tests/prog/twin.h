@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "classifier.h"
+#include "eval.h"
 #include "gen.h"
 #include "kernel.h"
 
@@ -24,6 +26,11 @@ extern const char *const twin_names[TWIN_NAMES];
 
 struct world {
 	struct kernel *k;
+	struct loaded {
+		struct generation *gen;
+		unsigned int used;	       /* policies that it has held */
+		struct asker *asker[BP_HOOKS]; /* opened when they are needed */
+	} loaded[2], *in_force; /* twin_load.c's: in the slots of odd and of even numbers */
 	uint32_t ifindex[TWIN_NAMES];
 	bool forwarding;
 	uint64_t now, boot_now; /* seconds; nanoseconds at the same moment */
@@ -33,6 +40,8 @@ struct world {
 int world_open(struct world *w);
 void world_close(struct world *w);
 int world_forwarding(struct world *w, bool on);
+/* It is now: what expired since the last time has. */
+void world_tick(struct world *w);
 /* Tells the generator of this host's addresses. */
 void world_tell(const struct world *w, struct gen *g);
 /* Whether the frame's destination is this host itself, by what world_open() set up. */
@@ -40,9 +49,7 @@ bool world_me(const struct world *w, const struct frame *frame);
 
 /* --- twin_hook.c: a frame given to the program of one hook --- */
 
-/* Those of enum bp_hook that are tried: BP_XDP, BP_TC_IN, BP_TC_OUT. */
-enum { TWIN_HOOKS = BP_TC_OUT + 1 };
-extern const char *const hook_names[TWIN_HOOKS];
+extern const char *const hook_names[BP_HOOKS];
 
 struct sample {
 	const uint8_t *data; /* not owned */
@@ -54,6 +61,9 @@ struct sample {
 };
 
 enum bp_dir hook_dir(enum bp_hook hook);
+bool hook_is_l3(enum bp_hook hook);
+/* No longer frames are run there for sure. */
+size_t hook_most(enum bp_hook hook);
 /* Gives the sample to that hook; some become forwarded ones, some aggregates. */
 void hook_dress(struct gen *g, struct sample *s, enum bp_hook hook);
 /* Makes an aggregate one that is too long for its IP length field. data: the sample's. */
@@ -62,13 +72,17 @@ void hook_make_big(struct sample *s, uint8_t *data);
 bool hook_is_big(const struct sample *s);
 /* What the oracle reads in it, and what a rule that matches it counts. */
 void hook_read(const struct sample *s, struct frame *frame);
-struct bp_count hook_count(const struct sample *s);
+struct bp_count hook_count(const struct sample *s, const struct frame *frame);
+
+/* By which interface it came in; 0: this host sends it. */
+uint32_t hook_ingress(const struct world *w, const struct sample *s);
+/* BPF_PROG_TEST_RUN may refuse such a frame. */
+bool hook_refused(const struct sample *s);
 
 enum { HOOK_RAN, HOOK_REFUSED };
 
-/* HOOK_REFUSED: BPF_PROG_TEST_RUN does not take such a frame. Negative: stdout has the reason. */
-int hook_run(
-	const struct world *w, const struct generation *gen, const struct sample *s, bool *block);
+/* Negative: stdout has the reason. */
+int hook_run(const struct world *w, const struct sample *s, bool *block);
 
 /* --- twin_round.c: one policy and its frames, given to both --- */
 
@@ -81,15 +95,20 @@ struct round {
 
 #define FRAME_CLASSES (FRAME_TAGS + 1)
 
-/* What was tried so far. */
+/* What was tried so far. Nothing but numbers: sums are made of it. */
 struct covered {
-	uint64_t policies, redraws, rules, hit;
-	uint64_t frames, by_class[FRAME_CLASSES], by_hook[TWIN_HOOKS];
+	uint64_t policies, redraws, rules, large, hit; /* large: of hundreds of rules */
+	uint64_t frames, by_class[FRAME_CLASSES], by_hook[BP_HOOKS];
 	uint64_t forwarded, aggregates, big; /* big: of those, without a length in the IP header */
 	uint64_t refused;		     /* not among frames: the kernel does not run them */
+	uint64_t asked; /* of frames: the program was also asked for its reasons */
 	uint64_t passed, blocked, cut_blocked, decided, counted;
 	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
 };
+
+/* twin_covered.c */
+void covered_add(struct covered *sum, const struct covered *c);
+void covered_print(const struct covered *c);
 
 enum { ROUND_SAME, ROUND_DIFFERS };
 
@@ -98,10 +117,24 @@ enum { ROUND_SAME, ROUND_DIFFERS };
  * counters do. -E2BIG: the policy cannot be compiled; any other negative: all is over, and
  * stdout has the reason. covered and say may be NULL; say gets every difference in words.
  */
-int round_run(const struct world *w, const struct round *round, struct covered *covered, FILE *say,
+int round_run(struct world *w, const struct round *round, struct covered *covered, FILE *say,
 	size_t *bad);
-/* Makes a differing round as small as it still differs and prints it, ready for --replay. */
-void round_report(const struct world *w, const struct round *round, size_t bad);
+
+/* --- twin_load.c: the policy of a round, in force --- */
+
+/* Sets w->in_force. -E2BIG as above; any other negative: stdout has the reason. */
+int load_policy(struct world *w, const struct round *round);
+/* Of what is in force. Negative: stdout has the reason. */
+int load_asker(struct world *w, enum bp_hook hook, struct asker **asker);
+void load_free(struct world *w);
+
+/* --- twin_shrink.c --- */
+
+/*
+ * Like round_run(), but a policy that cannot be compiled is only counted, and a round that differs
+ * is made as small as it still differs and printed, ready for --replay.
+ */
+int round_try(struct world *w, const struct round *round, struct covered *covered);
 
 /* --- twin_text.c: rounds as text --- */
 
@@ -109,16 +142,49 @@ void round_print(const struct world *w, const struct round *round, FILE *out);
 /* Runs what round_print() wrote. The exit code. */
 int round_replay(struct world *w, const char *path);
 
+/* --- twin_jobs.c: what is tried, in parts, each of jobs that run side by side --- */
+
+struct part {
+	const char *name, *what;
+	/* ROUND_SAME or ROUND_DIFFERS; negative: it could not be done. stdout has the reason. */
+	int (*run)(struct world *w, struct gen *g, size_t job, struct covered *covered);
+	size_t jobs;
+	/* What came of it. */
+	struct covered covered;
+	bool failed;
+};
+
+/*
+ * Runs the jobs of all parts in that many processes, each with a world of its own, until one
+ * fails. What a job draws depends on the seed, its part's place and its number alone. Negative: a
+ * process died, or could not begin.
+ */
+int jobs_run(struct part *parts, size_t n, uint64_t seed, unsigned int processes);
+
+/* --- twin_random.c --- */
+
+enum { RANDOM_JOB = 10000 }; /* pairs */
+
+int random_run(struct world *w, struct gen *g, size_t n, struct covered *covered);
+struct policy *random_policy(struct gen *g);
+
 /* --- twin_pcap.c: captures --- */
 
-/* Tries every frame of the captures, and then its cuts. 0, -ENOENT without captures, or 1: differs.
- */
-int captures_run(struct world *w, struct gen *g, struct covered *whole, struct covered *cuts);
+/* Reads them, and says how many jobs there are for the other two. False: there are none. */
+bool captures_find(size_t *whole, size_t *cuts);
+int captures_whole(struct world *w, struct gen *g, size_t job, struct covered *covered);
+int captures_cuts(struct world *w, struct gen *g, size_t job, struct covered *covered);
 
 /* --- twin.c --- */
 
-/* A policy that compiles; lists have names of their own. */
-struct policy *draw_policy(struct gen *g);
+struct options {
+	uint64_t pairs, seed;
+	unsigned int processes;
+	const char *program, *replay, *part;
+	bool brief; /* only say that it differs: not shrunk */
+};
+extern struct options options;
+
 /* For tests there is nothing to do then. */
 void *must(void *p);
 

@@ -2,37 +2,119 @@
 /* Frames that others sent: the captures of shared/data, whole and cut. */
 #include "twin.h"
 
-#include <errno.h>
 #include <ftw.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gen_pool.h"
 #include "spec.h"
 
-#define ROUNDS_WHOLE (TWIN_HOOKS * (FIXED + 3))
-#define CUTS_SECONDS 10
-#define CUTS_ROUND 8192
-#define CUTS_STEP 4 /* at each length every fourth frame is cut, at the next one others */
-#define HEADERS 160 /* bytes in which cuts are also tried with lengths that agree */
+#define ROUND 8192	/* samples */
+#define CUTS_FRAMES 32	/* of a job */
+#define RANDOM_WHOLE 10 /* policies */
+#define HEADERS 160	/* bytes in which cuts are also tried with lengths that agree */
 
-struct frames {
-	struct sample *v;
-	size_t n, room, files;
+/* A frame as it was captured. ip: where its IP header stands; NOWHERE: there is none. */
+struct capture {
+	uint8_t *data;
+	size_t len, ip;
+	size_t headers; /* no header reaches further */
+	bool l3;	/* captured without Ethernet header */
 };
 
-/* nftw() hands nothing on. */
-static struct frames found;
+#define NOWHERE ((size_t)-1)
 
-static void add_sample(struct frames *f, const uint8_t *data, size_t len)
+/* nftw() hands nothing on. */
+static struct {
+	struct capture *v;
+	size_t n, room, files;
+} found;
+
+static size_t find_ip(const uint8_t *data, size_t len)
 {
-	if (f->n == f->room) {
-		f->room = f->room ? f->room * 2 : 1024;
-		f->v = must(realloc(f->v, f->room * sizeof(*f->v)));
+	size_t at = 12;
+
+	while (at + 2 <= len &&
+		((data[at] == 0x81 && !data[at + 1]) || (data[at] == 0x88 && data[at + 1] == 0xa8)))
+		at += 4;
+	if (at + 2 <= len &&
+		((data[at] == 0x08 && !data[at + 1]) || (data[at] == 0x86 && data[at + 1] == 0xdd)))
+		return at + 2;
+	return NOWHERE;
+}
+
+static bool is_extension(int proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS || proto == PROTO_MOBILITY ||
+	       proto == PROTO_HIP || proto == PROTO_SHIM6;
+}
+
+/* Behind the IPv6 extension headers that begin at `at` with one of that number. */
+static size_t skip_extensions(const uint8_t *data, size_t len, size_t at, int proto)
+{
+	while (at + 8 <= len && is_extension(proto)) {
+		const uint8_t *ext = data + at;
+
+		if (proto == IPPROTO_FRAGMENT)
+			at += 8;
+		else
+			at += proto == IPPROTO_AH ? (ext[1] + 2) * 4 : (ext[1] + 1) * 8;
+		proto = ext[0];
 	}
-	f->v[f->n++] = (struct sample){ .data = data, .len = len };
+	return at;
+}
+
+/*
+ * Where no header can be any more: behind the longest TCP header after the longest IPv4 header or
+ * after all IPv6 extension headers; without IP behind a fifth VLAN tag.
+ */
+static size_t find_end(const uint8_t *data, size_t len, size_t ip)
+{
+	if (ip == NOWHERE)
+		return 14 + 5 * 4;
+	if (ip + 40 <= len && data[ip] >> 4 == 6)
+		return skip_extensions(data, len, ip + 40, data[ip + 6]) + 60;
+	return ip + 60 + 60;
+}
+
+static void add_capture(const uint8_t *data, size_t len, bool l3)
+{
+	size_t ip = l3 ? 0 : find_ip(data, len);
+
+	if (found.n == found.room) {
+		found.room = found.room ? found.room * 2 : 1024;
+		found.v = must(realloc(found.v, found.room * sizeof(*found.v)));
+	}
+	found.v[found.n++] = (struct capture){
+		.data = memcpy(must(malloc(len)), data, len),
+		.len = len,
+		.ip = ip,
+		.headers = find_end(data, len, ip),
+		.l3 = l3,
+	};
+}
+
+/* Bytes in front of the IP header; -1: Ethernet; -2: not one that we read. */
+static int link_header(int link)
+{
+	switch (link) {
+	case DLT_EN10MB:
+		return -1;
+	case DLT_RAW:
+	case DLT_IPV4:
+	case DLT_IPV6:
+		return 0;
+	case DLT_NULL:
+	case DLT_PPP:
+	case DLT_C_HDLC:
+		return 4;
+	case DLT_LINUX_SLL2:
+		return 20;
+	default:
+		return -2;
+	}
 }
 
 static int read_capture(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -40,21 +122,18 @@ static int read_capture(const char *path, const struct stat *st, int type, struc
 	char why[PCAP_ERRBUF_SIZE];
 	struct pcap_pkthdr *head;
 	const u_char *data;
-	pcap_t *pcap;
+	pcap_t *pcap = type == FTW_F ? pcap_open_offline(path, why) : NULL;
+	int header = pcap ? link_header(pcap_datalink(pcap)) : -2;
 
-	(void)st;
-	(void)ftw;
-	pcap = type == FTW_F ? pcap_open_offline(path, why) : NULL;
-	if (!pcap)
-		return 0;
-	if (pcap_datalink(pcap) == DLT_EN10MB)
-		found.files++;
-	while (pcap_datalink(pcap) == DLT_EN10MB && pcap_next_ex(pcap, &head, &data) == 1) {
-		if (head->caplen >= 14)
-			add_sample(&found, memcpy(must(malloc(head->caplen)), data, head->caplen),
-				head->caplen);
+	found.files += header >= -1;
+	while (header >= -1 && pcap_next_ex(pcap, &head, &data) == 1) {
+		if (header < 0 && head->caplen >= 14)
+			add_capture(data, head->caplen, false);
+		else if (header >= 0 && (int)head->caplen > header)
+			add_capture(data + header, head->caplen - header, true);
 	}
-	pcap_close(pcap);
+	if (pcap)
+		pcap_close(pcap);
 	return 0;
 }
 
@@ -69,22 +148,29 @@ static const char *const fixed[][6] = {
 	{ "permit in any", "block in udp to any port 0-1023", "block in tcp to me port 80,443,8080",
 		"block in sctp", "block in 59", "block in esp" },
 };
-#define FIXED (sizeof(fixed) / sizeof(fixed[0]))
 
 /* The same for the other direction: what is said of one end is said of the other. */
-static void add_mirrored(struct policy *policy, const char *text)
+static void mirror(struct rule *rule)
+{
+	struct end end = rule->from;
+
+	rule->from = rule->to;
+	rule->to = end;
+	rule->dir = DIR_OUT;
+}
+
+static void add_fixed(struct policy *policy, const char *text, bool mirrored)
 {
 	struct spec_opts opts = { .action = -1 };
 	struct diag diag = { 0 };
 	struct rule *rule;
-	struct end end;
 
-	if (spec_parse_line(text, &opts, &rule, &diag))
+	if (spec_parse_line(text, &opts, &rule, &diag)) {
+		printf("# '%s': %s\n", text, diag.message);
 		abort();
-	end = rule->from;
-	rule->from = rule->to;
-	rule->to = end;
-	rule->dir = DIR_OUT;
+	}
+	if (mirrored)
+		mirror(rule);
 	rule->id = policy->n + 1;
 	if (policy_add(policy, &rule))
 		abort();
@@ -93,20 +179,11 @@ static void add_mirrored(struct policy *policy, const char *text)
 static struct policy *fixed_policy(size_t which)
 {
 	struct policy *policy = must(policy_new("fixed"));
-	struct spec_opts opts = { .action = -1 };
-	struct diag diag = { 0 };
-	struct rule *rule;
 	size_t i;
 
 	for (i = 0; i < 6 && fixed[which][i]; i++) {
-		if (spec_parse_line(fixed[which][i], &opts, &rule, &diag)) {
-			printf("# '%s': %s\n", fixed[which][i], diag.message);
-			abort();
-		}
-		rule->id = policy->n + 1;
-		if (policy_add(policy, &rule))
-			abort();
-		add_mirrored(policy, fixed[which][i]);
+		add_fixed(policy, fixed[which][i], false);
+		add_fixed(policy, fixed[which][i], true);
 	}
 	return policy;
 }
@@ -114,7 +191,6 @@ static struct policy *fixed_policy(size_t which)
 static void take_address(struct gen *g, struct end *end, int family, const uint8_t *address)
 {
 	struct prefix *p = &end->prefix;
-	unsigned int bit;
 
 	if (end->kind == END_FILE)
 		p = &end->list.v[gen_below(g, end->list.n)];
@@ -123,12 +199,11 @@ static void take_address(struct gen *g, struct end *end, int family, const uint8
 	if (p->family != family)
 		return;
 	memcpy(p->bytes, address, family == 4 ? 4 : 16);
-	for (bit = p->len; bit < 128; bit++)
-		p->bytes[bit / 8] &= ~(0x80 >> bit % 8);
+	gen_clear_host(p);
 	prefixes_sort(&end->list);
 }
 
-/* Only where one port stands alone, so that the list stays sorted. */
+/* Only where one port stands alone. */
 static void take_port(struct end *end, uint16_t port)
 {
 	struct port_range *r = end->ports.v;
@@ -143,17 +218,17 @@ static void take_port(struct end *end, uint16_t port)
 		r->hi = port;
 }
 
-/* Rules that speak of some frame's addresses, protocol and ports. */
-static void adapt(struct gen *g, struct policy *policy)
+/* Rules that speak of these frames' addresses, protocols and ports. */
+static void adapt(struct gen *g, struct policy *policy, const struct capture *v, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < policy->n; i++) {
-		const struct sample *s = &found.v[gen_below(g, found.n)];
+		const struct capture *c = &v[gen_below(g, n)];
 		struct rule *rule = policy->rules[i];
 		struct frame f;
 
-		frame_read(s->data, s->len, false, &f);
+		frame_read(c->data, c->len, c->l3, &f);
 		if (!f.family)
 			continue;
 		if (proto_has_ports(rule->proto) && f.has_ports)
@@ -169,73 +244,46 @@ static void adapt(struct gen *g, struct policy *policy)
 
 /* --- rounds --- */
 
-/*
- * The first rounds have the fixed policies, then random ones. The hooks take turns; a fixed policy
- * has a round for each turn.
- */
-static int run(struct world *w, struct gen *g, size_t number, struct sample *v, size_t n,
-	struct covered *covered)
-{
-	struct policy *policy;
-	struct round round = { .v = v, .n = n };
-	size_t i, bad;
-	int rc;
+/* Samples to come, and the mended frames among them. */
+struct batch {
+	struct sample v[ROUND];
+	size_t n;
+	uint8_t mended[ROUND][HEADERS];
+	size_t policy; /* the number of the next one: first the fixed ones, then random ones */
+	const struct capture *from; /* what policies are adapted to */
+	size_t n_from;
+};
 
-	for (i = 0; i < n; i++)
-		hook_dress(g, &v[i], (i + number) % TWIN_HOOKS);
-	do {
-		if (number < TWIN_HOOKS * FIXED) {
-			policy = fixed_policy(number / TWIN_HOOKS);
-		} else {
-			policy = draw_policy(g);
-			adapt(g, policy);
-		}
-		round.policy = policy;
-		rc = round_run(w, &round, covered, NULL, &bad);
-		if (rc == -E2BIG) {
-			covered->redraws++;
-			policy_free(&policy);
-		}
-	} while (rc == -E2BIG);
-	if (rc == ROUND_DIFFERS)
-		round_report(w, &round, bad);
-	policy_free(&policy);
-	return rc;
+static struct policy *next_policy(struct gen *g, struct batch *b)
+{
+	size_t number = b->policy++ % (2 * COUNT(fixed));
+	struct policy *policy;
+
+	if (number < COUNT(fixed))
+		return fixed_policy(number);
+	policy = random_policy(g);
+	adapt(g, policy, b->from, b->n_from);
+	return policy;
 }
 
-static int run_whole(struct world *w, struct gen *g, struct covered *covered)
+static int flush(struct world *w, struct gen *g, struct batch *b, struct covered *covered)
 {
-	size_t i;
+	struct round round = { .v = b->v, .n = b->n };
+	uint64_t redraws;
 	int rc = 0;
 
-	for (i = 0; i < ROUNDS_WHOLE && !rc; i++)
-		rc = run(w, g, i, found.v, found.n, covered);
+	world_tick(w);
+	g->now = w->now;
+	do {
+		struct policy *policy = next_policy(g, b);
+
+		redraws = covered->redraws;
+		round.policy = policy;
+		rc = round_try(w, &round, covered);
+		policy_free(&policy);
+	} while (!rc && covered->redraws > redraws);
+	b->n = 0;
 	return rc;
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* Every length of the shortest first, so that all headers are cut before any payload. */
-static void all_cuts(struct frames *cuts)
-{
-	size_t len, i, longest = 0;
-
-	for (i = 0; i < found.n; i++) {
-		if (found.v[i].len > longest)
-			longest = found.v[i].len;
-	}
-	for (len = 14; len < longest; len++) {
-		for (i = len % CUTS_STEP; i < found.n; i += CUTS_STEP) {
-			if (len < found.v[i].len)
-				add_sample(cuts, found.v[i].data, len);
-		}
-	}
 }
 
 static void put16(uint8_t *at, size_t value)
@@ -245,68 +293,100 @@ static void put16(uint8_t *at, size_t value)
 }
 
 /* Makes the IP length say what is left, so that it is the headers below that are cut. */
-static void mend(uint8_t *data, size_t len)
+static bool mend(uint8_t *data, size_t len, size_t ip)
 {
-	size_t ip = 14;
-
-	while (ip < len && data[ip - 2] == 0x81 && data[ip - 1] == 0)
-		ip += 4;
+	if (ip == NOWHERE || ip >= len)
+		return false;
 	if (len >= ip + 20 && data[ip] >> 4 == 4)
 		put16(data + ip + 2, len - ip);
 	else if (len >= ip + 40 && data[ip] >> 4 == 6)
 		put16(data + ip + 4, len - ip - 40);
+	else
+		return false;
+	return true;
 }
 
-/* Under the same policy as they are and, if they are short, mended. */
-static int run_some_cuts(struct world *w, struct gen *g, size_t number, const struct sample *v,
-	size_t n, struct covered *covered)
+/* The first len bytes of the frame at every hook; behind its headers at one after the other. */
+static void add_samples(
+	struct gen *g, struct batch *b, const struct capture *c, const uint8_t *data, size_t len)
 {
-	static uint8_t data[CUTS_ROUND][HEADERS];
-	static struct sample both[2 * CUTS_ROUND];
-	size_t i, m = n;
+	int hook;
 
-	memcpy(both, v, n * sizeof(*v));
-	for (i = 0; i < n && v[i].len <= HEADERS; i++, m++) {
-		memcpy(data[i], v[i].data, v[i].len);
-		mend(data[i], v[i].len);
-		both[m] = (struct sample){ .data = data[i], .len = v[i].len };
+	for (hook = 0; hook < BP_HOOKS; hook++) {
+		struct sample *s = &b->v[b->n];
+		size_t from = hook_is_l3(hook) ? c->ip : 0;
+
+		if (hook_is_l3(hook) ? c->ip >= len : c->l3)
+			continue;
+		if (len > c->headers && len < c->len && (int)(len % BP_HOOKS) != hook)
+			continue;
+		*s = (struct sample){ .data = data + from, .len = len - from };
+		if (s->len > hook_most(hook))
+			continue;
+		hook_dress(g, s, hook);
+		b->n++;
 	}
-	return run(w, g, number, both, m, covered);
 }
 
-/* Round after round until all cuts were tried or the time is over. */
-static int run_cuts(struct world *w, struct gen *g, struct covered *covered)
+int captures_whole(struct world *w, struct gen *g, size_t job, struct covered *covered)
 {
-	double until = seconds() + CUTS_SECONDS;
-	struct frames cuts = { 0 };
-	size_t at, n, number = 0;
+	struct batch *b = must(calloc(1, sizeof(*b)));
+	size_t i;
 	int rc = 0;
 
-	all_cuts(&cuts);
-	for (at = 0; at < cuts.n && !rc && seconds() < until; at += n) {
-		n = cuts.n - at < CUTS_ROUND ? cuts.n - at : CUTS_ROUND;
-		rc = run_some_cuts(
-			w, g, number++ % (2 * TWIN_HOOKS * FIXED), cuts.v + at, n, covered);
+	b->from = found.v;
+	b->n_from = found.n;
+	for (i = 0; i < found.n && !rc; i++) {
+		b->policy = job;
+		add_samples(g, b, &found.v[i], found.v[i].data, found.v[i].len);
+		if (b->n + BP_HOOKS > ROUND || i + 1 == found.n)
+			rc = flush(w, g, b, covered);
 	}
-	printf("# %zu of %zu cuts tried, those up to %d bytes also with lengths that agree\n", at,
-		cuts.n, HEADERS);
-	free(cuts.v);
+	free(b);
 	return rc;
 }
 
-int captures_run(struct world *w, struct gen *g, struct covered *whole, struct covered *cuts)
+/* The frame cut there, as it is and, within its headers, mended. */
+static void add_cut(struct gen *g, struct batch *b, const struct capture *c, size_t len)
 {
-	size_t i;
-	int rc;
+	uint8_t *data = b->mended[b->n];
 
-	if (nftw(CAPTURES, read_capture, 16, FTW_PHYS) || !found.n)
-		return -ENOENT;
-	printf("# %zu frames of %zu captures\n", found.n, found.files);
-	rc = run_whole(w, g, whole);
-	if (!rc)
-		rc = run_cuts(w, g, cuts);
-	for (i = 0; i < found.n; i++)
-		free((void *)found.v[i].data);
-	free(found.v);
+	add_samples(g, b, c, c->data, len);
+	if (len > HEADERS || len > c->headers)
+		return;
+	memcpy(data, c->data, len);
+	if (mend(data, len, c->ip))
+		add_samples(g, b, c, data, len);
+}
+
+int captures_cuts(struct world *w, struct gen *g, size_t job, struct covered *covered)
+{
+	struct batch *b = must(calloc(1, sizeof(*b)));
+	size_t first = job * CUTS_FRAMES, i, len;
+	int rc = 0;
+
+	b->policy = job;
+	b->from = found.v + first;
+	b->n_from = found.n - first < CUTS_FRAMES ? found.n - first : CUTS_FRAMES;
+	for (i = 0; i < b->n_from && !rc; i++) {
+		for (len = 14; len < b->from[i].len && !rc; len++) {
+			if (b->n + 2 * BP_HOOKS > ROUND)
+				rc = flush(w, g, b, covered);
+			add_cut(g, b, &b->from[i], len);
+		}
+	}
+	if (!rc && b->n)
+		rc = flush(w, g, b, covered);
+	free(b);
 	return rc;
+}
+
+bool captures_find(size_t *whole, size_t *cuts)
+{
+	if (nftw(CAPTURES, read_capture, 16, FTW_PHYS) || !found.n)
+		return false;
+	printf("# %zu frames of %zu captures\n", found.n, found.files);
+	*whole = COUNT(fixed) + RANDOM_WHOLE;
+	*cuts = (found.n + CUTS_FRAMES - 1) / CUTS_FRAMES;
+	return true;
 }

@@ -4,11 +4,11 @@
  *	forwarding on|off
  *	compiled early|late			before or after rules expired
  *	list NAME PREFIX...			what @NAME holds
- *	[dynamic] [timed|expired] RULE		ids are given from 1
+ *	rule ID [dynamic|domain] [timed|expired] RULE
  *	on IFACE				where the frames below are met
- *	hook xdp|tc-in|tc-out [forwarded] [gso SEGS SIZE]	which hook meets them, and as what
+ *	hook NAME [forwarded] [gso SEGS SIZE]	which hook meets them, and as what
  *	frame HEX
- * and # comments.
+ * and # comments. Blanks in front of a line are not part of it.
  */
 #include "twin.h"
 
@@ -39,8 +39,9 @@ static void print_rule(const struct world *w, const struct rule *rule, FILE *out
 
 	print_list(&rule->from, out);
 	print_list(&rule->to, out);
-	if (rule->layer == LAYER_DYNAMIC)
-		fputs("dynamic ", out);
+	fprintf(out, "rule %u ", rule->id);
+	if (rule->layer != LAYER_STATIC)
+		fprintf(out, "%s ", layer_name(rule->layer));
 	if (rule->deadline)
 		fputs(rule->deadline > w->now ? "timed " : "expired ", out);
 	fprintf(out, "%s\n", text);
@@ -67,26 +68,26 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
-	for (i = 0; i < round->policy->n; i++) {
-		fprintf(out, "# rule %u:\n", round->policy->rules[i]->id);
+	for (i = 0; i < round->policy->n; i++)
 		print_rule(w, round->policy->rules[i], out);
-	}
 	for (i = 0; i < round->n; i++)
 		print_sample(&round->v[i], out);
 }
 
 /* --- and back --- */
 
+#define LISTS 8192
+
 struct lists {
-	char *name[256];
-	struct prefixes list[256];
+	char *name[LISTS];
+	struct prefixes list[LISTS];
 	size_t n;
 };
 
 struct reading {
 	struct world *w;
 	struct policy *policy;
-	struct lists lists;
+	struct lists *lists;
 	struct sample *v;
 	size_t n;
 	struct sample next; /* what is said of the frames to come */
@@ -105,12 +106,12 @@ static bool word(char **line, const char *w)
 
 static int read_list(struct reading *r, char *line)
 {
-	struct lists *l = &r->lists;
+	struct lists *l = r->lists;
 	char *save, *at = strtok_r(line, " ", &save);
 	struct prefixes *list = &l->list[l->n];
 	const char *why;
 
-	if (l->n == 256 || !at)
+	if (l->n == LISTS || !at)
 		return -EINVAL;
 	l->name[l->n] = must(strdup(at));
 	while ((at = strtok_r(NULL, " ", &save))) {
@@ -128,10 +129,10 @@ static int fill_list(const struct reading *r, struct end *end)
 
 	if (end->kind != END_FILE)
 		return 0;
-	for (i = r->lists.n; i--;) { /* the latest of that name */
-		const struct prefixes *list = &r->lists.list[i];
+	for (i = r->lists->n; i--;) { /* the latest of that name */
+		const struct prefixes *list = &r->lists->list[i];
 
-		if (strcmp(r->lists.name[i], end->file))
+		if (strcmp(r->lists->name[i], end->file))
 			continue;
 		end->list.v = must(calloc(list->n + 1, sizeof(*list->v)));
 		memcpy(end->list.v, list->v, list->n * sizeof(*list->v));
@@ -145,20 +146,26 @@ static int fill_list(const struct reading *r, struct end *end)
 static int read_rule(struct reading *r, char *line)
 {
 	struct spec_opts opts = { .action = -1 };
-	bool dynamic = word(&line, "dynamic");
-	bool timed = word(&line, "timed"), expired = !timed && word(&line, "expired");
+	uint32_t id = strtoul(line, &line, 10);
+	bool dynamic, domain, timed, expired;
 	struct diag diag = { 0 };
 	struct rule *rule = NULL;
-	int rc = spec_parse_line(line, &opts, &rule, &diag);
+	int rc;
 
+	if (!id || *line++ != ' ')
+		return -EINVAL;
+	dynamic = word(&line, "dynamic");
+	domain = word(&line, "domain");
+	timed = word(&line, "timed");
+	expired = word(&line, "expired");
+	rc = spec_parse_line(line, &opts, &rule, &diag);
 	if (rc)
 		printf("# %s\n", diag.message);
 	diag_free(&diag);
 	if (rc)
 		return rc;
-	rule->id = r->policy->n + 1;
-	if (dynamic)
-		rule->layer = LAYER_DYNAMIC;
+	rule->id = id;
+	rule->layer = dynamic ? LAYER_DYNAMIC : domain ? LAYER_DOMAIN : LAYER_STATIC;
 	if (timed || expired)
 		rule->deadline = r->w->now + (timed ? 1000 : 0);
 	rc = fill_list(r, &rule->from);
@@ -173,9 +180,9 @@ static int read_hook(struct reading *r, char *line)
 	char *save, *at = strtok_r(line, " ", &save);
 	int hook = 0, end = 0;
 
-	while (at && hook < TWIN_HOOKS && strcmp(at, hook_names[hook]))
+	while (at && hook < BP_HOOKS && strcmp(at, hook_names[hook]))
 		hook++;
-	if (!at || hook == TWIN_HOOKS)
+	if (!at || hook == BP_HOOKS)
 		return -EINVAL;
 	*s = (struct sample){ .iface = s->iface, .hook = hook };
 	at = strtok_r(NULL, "", &save);
@@ -208,6 +215,7 @@ static int read_frame(struct reading *r, const char *hex)
 static int read_line(struct reading *r, char *line)
 {
 	line[strcspn(line, "\r\n")] = 0;
+	line += strspn(line, " \t");
 	if (!*line || *line == '#')
 		return 0;
 	if (word(&line, "forwarding"))
@@ -226,7 +234,7 @@ static int read_line(struct reading *r, char *line)
 		return read_hook(r, line);
 	if (word(&line, "frame"))
 		return read_frame(r, line);
-	return read_rule(r, line);
+	return word(&line, "rule") ? read_rule(r, line) : -EINVAL;
 }
 
 static int read_round(struct reading *r, const char *path)
@@ -250,19 +258,24 @@ static void reading_free(struct reading *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->lists.n; i++) {
-		free(r->lists.name[i]);
-		free(r->lists.list[i].v);
+	for (i = 0; i < r->lists->n; i++) {
+		free(r->lists->name[i]);
+		free(r->lists->list[i].v);
 	}
 	for (i = 0; i < r->n; i++)
 		free((void *)r->v[i].data);
 	free(r->v);
+	free(r->lists);
 	policy_free(&r->policy);
 }
 
 int round_replay(struct world *w, const char *path)
 {
-	struct reading r = { .w = w, .policy = must(policy_new("replay")) };
+	struct reading r = {
+		.w = w,
+		.policy = must(policy_new("replay")),
+		.lists = must(calloc(1, sizeof(*r.lists))),
+	};
 	struct round round = { 0 };
 	size_t bad;
 	int rc = read_round(&r, path);

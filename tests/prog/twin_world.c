@@ -88,7 +88,11 @@ static int step(const char *line)
 
 int world_forwarding(struct world *w, bool on)
 {
-	int rc = set_sysctl("ipv4/conf/all/forwarding", on ? "1" : "0");
+	int rc;
+
+	if (on == w->forwarding)
+		return 0;
+	rc = set_sysctl("ipv4/conf/all/forwarding", on ? "1" : "0");
 
 	if (!rc)
 		rc = set_sysctl("ipv6/conf/all/forwarding", on ? "1" : "0");
@@ -109,16 +113,22 @@ static int load(struct world *w)
 	return rc;
 }
 
-int world_open(struct world *w)
+void world_tick(struct world *w)
 {
 	struct timespec t;
+
+	w->now = time(NULL);
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	w->boot_now = t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+int world_open(struct world *w)
+{
 	size_t i;
 	int rc;
 
 	memset(w, 0, sizeof(*w));
-	w->now = time(NULL);
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	w->boot_now = t.tv_sec * 1000000000ULL + t.tv_nsec;
+	world_tick(w);
 	if (unshare(CLONE_NEWNET)) {
 		printf("# no network namespace: %s\n", strerror(errno));
 		return -errno;
@@ -130,12 +140,14 @@ int world_open(struct world *w)
 	}
 	for (i = 0; i < TWIN_NAMES; i++)
 		w->ifindex[i] = if_nametoindex(twin_names[i]);
+	w->forwarding = true;
 	rc = world_forwarding(w, false);
 	return rc ? rc : load(w);
 }
 
 void world_close(struct world *w)
 {
+	load_free(w);
 	kernel_free(&w->k);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -480,7 +481,7 @@ static void random_policies_read_back(void **state)
 		struct policy_reader reader = { .list = list_of };
 		char *text, *again;
 
-		gen_policy(&g, &policy, 60);
+		gen_policy(&g, &policy, 1 + gen_below(&g, 60), 60);
 		decorate(&g, policy);
 		text = policy_text_print(policy);
 		reader.arg = policy;

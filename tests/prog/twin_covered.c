@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "twin.h"
+
+void covered_add(struct covered *sum, const struct covered *c)
+{
+	const uint64_t *from = (const uint64_t *)c;
+	uint64_t *to = (uint64_t *)sum;
+	size_t i;
+
+	for (i = 0; i < sizeof(*c) / sizeof(*from); i++)
+		to[i] += from[i];
+}
+
+static double share(uint64_t part, uint64_t all)
+{
+	return all ? 100.0 * part / all : 0;
+}
+
+static void print_hooks(const struct covered *c)
+{
+	int i;
+
+	printf("# frames by hook:");
+	for (i = 0; i < BP_HOOKS; i++)
+		printf(" %s %llu,", hook_names[i], (unsigned long long)c->by_hook[i]);
+	printf(" of these forwarded %llu, aggregates %llu (%llu without a length)",
+		(unsigned long long)c->forwarded, (unsigned long long)c->aggregates,
+		(unsigned long long)c->big);
+	printf("; reasons asked of %llu; %llu more that BPF_PROG_TEST_RUN refuses\n",
+		(unsigned long long)c->asked, (unsigned long long)c->refused);
+}
+
+void covered_print(const struct covered *c)
+{
+	static const char *const classes[] = { "exempt", "whole", "cut", "bad", "fifth tag" };
+	int i;
+
+	printf("# %llu policies, %llu of them large, %llu more too large; ",
+		(unsigned long long)c->policies, (unsigned long long)c->large,
+		(unsigned long long)c->redraws);
+	printf("%llu rules, %.0f %% of them hit\n", (unsigned long long)c->rules,
+		share(c->hit, c->rules));
+	print_hooks(c);
+	printf("# %.1f %% blocked, of them %.1f %% as malformed; %.1f %% decided by a rule, ",
+		share(c->blocked, c->frames), share(c->cut_blocked, c->blocked),
+		share(c->decided, c->frames));
+	printf("%.1f %% counted by one\n# read as", share(c->counted, c->frames));
+	for (i = 0; i < FRAME_CLASSES; i++)
+		printf("%s %s %.1f %%", i ? "," : "", classes[i], share(c->by_class[i], c->frames));
+	printf("\n# protocol hidden: %.1f %%, of them %.1f %% blocked as malformed\n",
+		share(c->hidden, c->frames), share(c->hidden_blocked, c->hidden));
+}

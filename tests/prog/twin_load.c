@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The policy of a round, compiled and in force. To have the programs verified takes as long as to
+ * run ten thousand frames, so the maps of a generation that is loaded are emptied and filled
+ * again; every so often one is loaded anew. There are two: a large policy needs large maps, in
+ * which it takes long to find the elements of a small one.
+ */
+#include "twin.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compile.h"
+
+#define EARLY 2000  /* seconds */
+#define SMALL 2000  /* elements of one family */
+#define RENEWED 300 /* policies */
+
+static uint32_t ifindex_of(const char *name, void *arg)
+{
+	const struct world *w = arg;
+	size_t i;
+
+	for (i = 0; i < TWIN_NAMES; i++) {
+		if (!strcmp(name, twin_names[i]))
+			return w->ifindex[i];
+	}
+	return 0;
+}
+
+/* --- emptying --- */
+
+struct keys {
+	uint8_t *v[BP_FAMILIES];
+	size_t n[BP_FAMILIES], room[BP_FAMILIES];
+};
+
+static size_t key_size(int family)
+{
+	return family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
+}
+
+static int add_key(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
+{
+	size_t size = key_size(family);
+	struct keys *keys = arg;
+
+	if (keys->n[family] == keys->room[family]) {
+		keys->room[family] = keys->room[family] ? 2 * keys->room[family] : 256;
+		keys->v[family] = must(realloc(keys->v[family], keys->room[family] * size));
+	}
+	memcpy(keys->v[family] + size * keys->n[family]++, key, size);
+	return 0;
+}
+
+static int delete_all(const struct generation *gen, const struct keys *keys)
+{
+	int family;
+
+	for (family = 0; family < BP_FAMILIES; family++) {
+		__u32 n = keys->n[family];
+
+		if (n && bpf_map_delete_batch(gen->rules[family], keys->v[family], &n, NULL))
+			return -errno;
+	}
+	return 0;
+}
+
+static int empty(struct generation *gen, struct diag *diag)
+{
+	struct keys keys = { 0 };
+	int rc = generation_walk(gen, add_key, &keys, diag);
+
+	if (!rc) {
+		rc = delete_all(gen, &keys);
+		if (rc)
+			diag_errno(diag, -rc, "cannot empty the rules' maps");
+	}
+	free(keys.v[BP_V4]);
+	free(keys.v[BP_V6]);
+	return rc;
+}
+
+/* --- loading --- */
+
+static bool fits(const struct generation *gen, const struct plan *plan)
+{
+	return plan->n_gates <= gen->gates_room && plan->set[BP_V4].n <= gen->rules_room[BP_V4] &&
+	       plan->set[BP_V6].n <= gen->rules_room[BP_V6];
+}
+
+/* The generation's number is its slot's: odd or even, which is what the root programs look at. */
+static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
+{
+	int hook;
+
+	for (hook = 0; hook < BP_HOOKS; hook++) {
+		int array = hook == BP_XDP ? k->xdp_generations : k->tc_generations;
+		__u32 slot = bp_slot(hook, number);
+
+		if (bpf_map_update_elem(array, &slot, &gen->classify[hook], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static void renew(struct loaded *l)
+{
+	int hook;
+
+	for (hook = 0; hook < BP_HOOKS; hook++)
+		asker_free(&l->asker[hook]);
+	generation_free(&l->gen);
+}
+
+static int put_in_force(struct world *w, const struct plan *plan, struct diag *diag)
+{
+	bool large = plan->set[BP_V4].n > SMALL || plan->set[BP_V6].n > SMALL;
+	struct loaded *l = &w->loaded[large];
+	uint64_t number = large + 1;
+	int rc;
+
+	if (l->gen && l->used++ % RENEWED && fits(l->gen, plan)) {
+		rc = empty(l->gen, diag);
+		if (!rc)
+			rc = generation_fill(l->gen, plan, diag);
+	} else {
+		renew(l);
+		rc = generation_load(plan, w->k->totals_fd, &l->gen, diag);
+		if (!rc)
+			rc = place(w->k, l->gen, number);
+	}
+	if (rc)
+		return rc;
+	w->k->ctl->generation = number;
+	w->in_force = l;
+	return 0;
+}
+
+int load_policy(struct world *w, const struct round *round)
+{
+	struct compile_env env = { .ifindex = ifindex_of, .arg = w };
+	struct diag diag = { 0 };
+	struct plan *plan = NULL;
+	int rc;
+
+	env.now = w->now;
+	env.boot_now = w->boot_now;
+	if (round->early) {
+		env.now -= EARLY;
+		env.boot_now -= EARLY * 1000000000ULL; /* below 0 on a young host: wraps back */
+	}
+	rc = compile(round->policy, &env, &plan, &diag);
+	if (!rc)
+		rc = put_in_force(w, plan, &diag);
+	if (rc && rc != -E2BIG)
+		printf("# %s (%s)\n", diag.message, strerror(-rc));
+	plan_free(&plan);
+	diag_free(&diag);
+	return rc;
+}
+
+int load_asker(struct world *w, enum bp_hook hook, struct asker **asker)
+{
+	struct loaded *l = w->in_force;
+	struct diag diag = { 0 };
+	int rc = 0;
+
+	if (!l->asker[hook])
+		rc = asker_open(l->gen, w->k->totals_fd, hook, &l->asker[hook], &diag);
+	if (rc)
+		printf("# %s (%s)\n", diag.message, strerror(-rc));
+	diag_free(&diag);
+	*asker = l->asker[hook];
+	return rc;
+}
+
+void load_free(struct world *w)
+{
+	renew(&w->loaded[0]);
+	renew(&w->loaded[1]);
+}
