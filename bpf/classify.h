@@ -8,6 +8,13 @@
 
 #include "match.h"
 
+/* What else is in it is written before it is read, or masked out by what lacks. */
+static __always_inline void forget(struct packet *p)
+{
+	p->lacks = 0xff;
+	p->family = BP_V4;
+}
+
 /* me: whether the local end is this host; -1: to be asked when it matters. */
 static __always_inline struct query *query_begin(__u32 ifindex, __s8 me)
 {
@@ -16,9 +23,7 @@ static __always_inline struct query *query_begin(__u32 ifindex, __s8 me)
 
 	if (!q)
 		return NULL;
-	/* What else is in it is written before it is read, or masked out by what lacks. */
-	q->p.lacks = 0xff;
-	q->p.family = BP_V4;
+	forget(&q->p);
 	q->me = me;
 	q->ifindex = ifindex;
 	q->now = 0;
@@ -40,15 +45,15 @@ static __always_inline bool judge(struct search *s, enum bp_reading reading, con
 	else if (reading == READ_BLIND)
 		hidden = live[BP_BLIND];
 	if (hidden) {
-		search(s, hidden, dir, 0);
+		search_cut(s, hidden, dir);
 		s->q->hidden = s->best;
 		if (s->best)
 			return true;
 	}
-	search(s, live[BP_DECIDE] | live[BP_TALLY], dir, INLINE_STEPS);
+	search_all(s, live[BP_DECIDE] | live[BP_TALLY], dir);
 	if (!s->best)
 		return false;
-	count_elem(s->best, s->q->packets, s->q->bytes);
+	count_elem(s, s->best);
 	return s->q->best_action == BP_BLOCK;
 }
 
@@ -75,13 +80,14 @@ static __always_inline bool classify(struct query *q, CTX *ctx, const __u8 dir)
 	struct search s = {
 		.q = q,
 		.tables = bpf_map_lookup_elem(&tables, &zero),
+		.present = bpf_map_lookup_elem(&present, &zero),
 		.ctx = ctx,
 	};
 	/* From memory: so the verifier follows one path from here on, not one per reading. */
 	enum bp_reading reading = *(volatile __u32 *)&q->reading;
 	bool blocked = false;
 
-	if (!s.tables)
+	if (!s.tables || !s.present)
 		return false;
 	q->malformed = reading > READ_WHOLE;
 	if (reading != READ_EXEMPT)

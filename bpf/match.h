@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The search: which filter decides on a packet. One loop probes the tuples that can still match,
- * lowest number first (the loader numbers them by falling bound when it builds a generation), and
- * within a tuple the chain of filters that share a key. The best so far is kept; a tuple whose
- * bound lies below it is not probed. Count rules stand in tuples of their own in the same loop.
+ * The search: which filter decides on a packet. The sets say which tuples can match it at all. One
+ * loop probes those, lowest number first (the loader numbers them by falling bound when it builds a
+ * generation), and within a tuple the chain of filters that share a key. The best so far is kept; a
+ * tuple whose bound lies below it is not probed. Count rules stand in tuples of their own in the
+ * same loop.
  */
 #ifndef BPFPOL_MATCH_H
 #define BPFPOL_MATCH_H
@@ -15,8 +16,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* Probes that are made inline; bpf_loop() goes on from there, which costs some 20 ns more each. */
-#define INLINE_STEPS 2
 #define LOOP_STEPS (BP_TUPLES * BP_CHAIN)
 
 /*
@@ -28,7 +27,7 @@ struct query {
 	struct packet p;
 	__u32 reading; /* enum bp_reading */
 	__u32 ifindex;
-	__u64 bytes, packets; /* that this packet counts for */
+	__u64 bytes, packets; /* that this packet counts for; bytes: see bytes_of() */
 	bool malformed;
 	bool hidden; /* blocked, as a rule asks for what the packet does not show */
 	__s8 me;     /* whether the local end is this host; -1: not asked yet */
@@ -53,17 +52,24 @@ struct {
 struct search {
 	struct query *q;
 	const struct bp_tables *tables;
+	const __u64 *present;
 	struct bp_elem *best;
 	CTX *ctx;
 };
 
+/* Where and what for: constants of each instance of the code. */
+#define WHERE const __u8 dir, const __u8 family, const __u8 space
+
+/* The bytes that the packet counts for; asked of the hook only when a rule counts them. */
+static __always_inline __u64 bytes_of(const struct query *q, CTX *ctx);
+
 /* Elements are shared by all CPUs. */
-static __always_inline void count_elem(struct bp_elem *e, __u64 packets, __u64 bytes)
+static __always_inline void count_elem(struct search *s, struct bp_elem *e)
 {
 	if (explain)
 		return;
-	__sync_fetch_and_add(&e->packets, packets);
-	__sync_fetch_and_add(&e->bytes, bytes);
+	__sync_fetch_and_add(&e->packets, s->q->packets);
+	__sync_fetch_and_add(&e->bytes, bytes_of(s->q, s->ctx));
 }
 
 static __always_inline bool gate_open(struct query *q, __u32 gate)
@@ -131,30 +137,79 @@ static __always_inline bool is_me(struct query *q, CTX *ctx)
 	return q->me;
 }
 
-/*
- * Whether all that the key cannot say holds of the packet too; the dearest question last. A
- * function of its own to the verifier, which goes through it once and not at every call.
- */
-__noinline int elem_matches(struct query *q, const struct bp_elem *e, __u32 flags, CTX *ctx)
+/* Those that the key of a merged tuple holds only in part. len: of the filter's prefix. */
+static __always_inline bool prefix_differs(__u32 a, __u32 b, __u32 len)
 {
-	if (!q || !e)
+	return len && bpf_ntohl(a ^ b) >> (32 - len);
+}
+
+static __always_inline bool prefix_differs6(const __u32 *a, const __u32 *b, __u32 len)
+{
+	__u32 differs = 0;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++, len -= len < 32 ? len : 32)
+		differs |= (__u64)bpf_ntohl(a[i] ^ b[i]) >> (32 - (len < 32 ? len : 32));
+	return differs;
+}
+
+/* What the key does not say, the dearest question last. */
+static __always_inline bool rest_matches(struct query *q, const struct bp_elem *e, CTX *ctx)
+{
+	if (!e->rule || (e->ifindex && e->ifindex != q->ifindex) || e->flags & q->p.lacks)
 		return false;
-	if (!e->rule || (e->ifindex && e->ifindex != q->ifindex))
+	if ((e->flags & (BPT_RPORT | BPT_RRANGE)) &&
+		(q->p.rport < e->rport_lo || q->p.rport > e->rport_hi))
 		return false;
-	if ((flags & BPT_RRANGE) && (q->p.rport < e->rport_lo || q->p.rport > e->rport_hi))
-		return false;
-	if ((flags & BPT_LRANGE) && (q->p.lport < e->lport_lo || q->p.lport > e->lport_hi))
+	if ((e->flags & (BPT_LPORT | BPT_LRANGE)) &&
+		(q->p.lport < e->lport_lo || q->p.lport > e->lport_hi))
 		return false;
 	if (!gate_open(q, e->gate))
 		return false;
-	return !(flags & BPT_ME) || is_me(q, ctx);
+	return !(e->flags & BPT_ME) || is_me(q, ctx);
+}
+
+/* Functions of their own to the verifier, which goes through them once and not at every call. */
+__noinline int elem4_matches(struct query *q, const struct bp_elem4 *e, CTX *ctx)
+{
+	if (!q || !e)
+		return false;
+	if (prefix_differs(
+		    q->p.remote[0], e->remote, bp_rank_len(e->e.rank, BP_RANK_REMOTE_SHIFT, 32)) ||
+		prefix_differs(
+			q->p.local[0], e->local, bp_rank_len(e->e.rank, BP_RANK_LOCAL_SHIFT, 32)))
+		return false;
+	return rest_matches(q, &e->e, ctx);
+}
+
+__noinline int elem6_matches(struct query *q, const struct bp_elem6 *e, CTX *ctx)
+{
+	if (!q || !e)
+		return false;
+	if (prefix_differs6(
+		    q->p.remote, e->remote, bp_rank_len(e->e.rank, BP_RANK_REMOTE_SHIFT, 128)) ||
+		prefix_differs6(
+			q->p.local, e->local, bp_rank_len(e->e.rank, BP_RANK_LOCAL_SHIFT, 128)))
+		return false;
+	return rest_matches(q, &e->e, ctx);
+}
+
+/* False: no such key is in the map. */
+static __always_inline bool may_be_present(
+	const struct search *s, const void *key, const __u8 family, const int words)
+{
+	const struct bp_sizes size = { .present = { sizes.present[BP_V4], sizes.present[BP_V6] } };
+	__u32 bit = bp_hash(key, words) & ((1U << size.present[family]) - 1);
+
+	return s->present[bp_present_at(&size, family) + bit / 64] >> bit % 64 & 1;
 }
 
 static __always_inline struct bp_elem *lookup4(
-	const struct query *q, const struct bp_tuple *t, const __u8 dir, __u32 slot)
+	struct search *s, const struct bp_tuple *t, __u32 slot, const __u8 tuple_bits)
 {
-	struct bp_key4 key = {
-		.tuple = dir << 6 | q->tuple,
+	const struct query *q = s->q;
+	struct bp_key4 key __attribute__((aligned(8))) = {
+		.tuple = tuple_bits | q->tuple,
 		.slot = slot,
 		.proto = q->p.proto & t->proto_mask,
 		.remote = q->p.remote[0] & t->rmask[0],
@@ -163,14 +218,17 @@ static __always_inline struct bp_elem *lookup4(
 		.lport = q->p.lport & t->lport_mask,
 	};
 
+	if (!may_be_present(s, &key, BP_V4, sizeof(key) / 8))
+		return NULL;
 	return bpf_map_lookup_elem(&rules4, &key);
 }
 
 static __always_inline struct bp_elem *lookup6(
-	const struct query *q, const struct bp_tuple *t, const __u8 dir, __u32 slot)
+	struct search *s, const struct bp_tuple *t, __u32 slot, const __u8 tuple_bits)
 {
-	struct bp_key6 key = {
-		.tuple = dir << 6 | q->tuple,
+	const struct query *q = s->q;
+	struct bp_key6 key __attribute__((aligned(8))) = {
+		.tuple = tuple_bits | q->tuple,
 		.slot = slot,
 		.proto = q->p.proto & t->proto_mask,
 		.rport = q->p.rport & t->rport_mask,
@@ -182,7 +240,18 @@ static __always_inline struct bp_elem *lookup6(
 		key.remote[i] = q->p.remote[i] & t->rmask[i];
 		key.local[i] = q->p.local[i] & t->lmask[i];
 	}
+	if (!may_be_present(s, &key, BP_V6, sizeof(key) / 8))
+		return NULL;
 	return bpf_map_lookup_elem(&rules6, &key);
+}
+
+static __always_inline bool elem_matches(
+	struct search *s, const struct bp_elem *e, const __u8 family)
+{
+	if (!e->check)
+		return true;
+	return family == BP_V4 ? elem4_matches(s->q, (const void *)e, s->ctx)
+			       : elem6_matches(s->q, (const void *)e, s->ctx);
 }
 
 static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
@@ -190,7 +259,7 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
 	struct query *q = s->q;
 
 	if (kind == BP_TALLY) {
-		count_elem(e, q->packets, q->bytes);
+		count_elem(s, e);
 		return;
 	}
 	if (e->rank < q->best_rank || (e->rank == q->best_rank && e->rule > q->best_rule))
@@ -215,8 +284,9 @@ static __always_inline __u32 lowest_bit(__u64 word)
 }
 
 /* Looks at one element: the next of the tuple's chain, or the first of the next tuple's. */
-static __always_inline void probe(struct search *s, const __u8 dir, const __u8 family)
+static __always_inline void probe(struct search *s, WHERE)
 {
+	const __u8 tuple_bits = bp_key_tuple(dir, space, 0);
 	struct query *q = s->q;
 	const struct bp_tuple *t;
 	struct bp_elem *e;
@@ -227,69 +297,106 @@ static __always_inline void probe(struct search *s, const __u8 dir, const __u8 f
 		q->todo &= q->todo - 1;
 	}
 	q->slot = 0;
-	t = &s->tables->tuple[dir][family][q->tuple & (BP_TUPLES - 1)];
+	t = &s->tables->tuple[dir][family][space][q->tuple & (BP_TUPLES - 1)];
 	if (t->flags & q->p.lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
 		return;
-	e = family == BP_V4 ? lookup4(q, t, dir, slot) : lookup6(q, t, dir, slot);
+	e = family == BP_V4 ? lookup4(s, t, slot, tuple_bits) : lookup6(s, t, slot, tuple_bits);
 	if (!e)
 		return;
-	if (elem_matches(q, e, t->flags, s->ctx))
+	if (elem_matches(s, e, family))
 		take(s, e, t->kind);
 	if (slot + 1 < t->chain)
 		q->slot = slot + 1;
 }
 
-/* Returns 1 when nothing is left to look at. */
-static __always_inline long step(struct search *s, const __u8 dir, const __u8 family)
-{
-	probe(s, dir, family);
-	return !s->q->todo && !s->q->slot;
-}
+/* The steps of bpf_loop(); 1 when nothing is left to look at. */
+#define STEP(name, dir, family, space)                                         \
+	static __always_inline long step_##name(__u32 index, struct search *s) \
+	{                                                                      \
+		probe(s, dir, family, space);                                  \
+		return !s->q->todo && !s->q->slot;                             \
+	}
 
-static __always_inline long step_in4(__u32 index, struct search *s)
-{
-	return step(s, BP_IN, BP_V4);
-}
+STEP(in4, BP_IN, BP_V4, BP_SPACE_ALL)
+STEP(in6, BP_IN, BP_V6, BP_SPACE_ALL)
+STEP(out4, BP_OUT, BP_V4, BP_SPACE_ALL)
+STEP(out6, BP_OUT, BP_V6, BP_SPACE_ALL)
+STEP(cut_in4, BP_IN, BP_V4, BP_SPACE_CUT)
+STEP(cut_in6, BP_IN, BP_V6, BP_SPACE_CUT)
+STEP(cut_out4, BP_OUT, BP_V4, BP_SPACE_CUT)
+STEP(cut_out6, BP_OUT, BP_V6, BP_SPACE_CUT)
 
-static __always_inline long step_in6(__u32 index, struct search *s)
-{
-	return step(s, BP_IN, BP_V6);
-}
-
-static __always_inline long step_out4(__u32 index, struct search *s)
-{
-	return step(s, BP_OUT, BP_V4);
-}
-
-static __always_inline long step_out6(__u32 index, struct search *s)
-{
-	return step(s, BP_OUT, BP_V6);
-}
-
-static __always_inline void search_on(
-	struct search *s, long (*step)(__u32, struct search *), const int inline_steps)
-{
-	for (int i = 0; i < inline_steps; i++)
-		if (step(i, s))
-			return;
-	bpf_loop(LOOP_STEPS, step, s, 0);
-}
-
-/* Probes the tuples of the set `todo` and leaves the best element, or NULL, in s->best. */
-static __always_inline void search(
-	struct search *s, __u64 todo, const __u8 dir, const int inline_steps)
+static __always_inline void search_begin(struct search *s, __u64 todo)
 {
 	s->best = NULL;
 	s->q->best_rank = 0;
 	s->q->best_rule = 0;
 	s->q->todo = todo;
 	s->q->slot = 0;
+}
+
+/* Of the tuples in the set, those that the indices do not rule out. */
+static __always_inline __u64 prune(
+	const struct search *s, const __u64 *sets, __u64 set, const __u8 dir, const __u8 family)
+{
+	const struct bp_sizes size = { .address = sizes.address, .port = sizes.port };
+	const __u64 *indexed = s->tables->indexed[dir][family];
+	const struct packet *p = &s->q->p;
+	const __u32 at[BP_INDICES] = {
+		[BP_BY_REMOTE] = bp_index_address(&size, family, bpf_ntohl(p->remote[0])),
+		[BP_BY_LOCAL] = bp_index_address(&size, family, bpf_ntohl(p->local[0])),
+		[BP_BY_PORT] = bp_index_port(&size, p->proto, p->lport),
+		[BP_BY_LRANGE] = p->lport / 64,
+		[BP_BY_RRANGE] = p->rport / 64,
+		[BP_BY_PROTO] = p->proto,
+	};
+
+#pragma unroll
+	for (int i = 0; i < BP_INDICES; i++)
+		set &= sets[bp_sets_at(&size, dir, family, i) + at[i]] | ~indexed[i];
+	return set;
+}
+
+/* Probes the tuples that are live and leaves the best element, or NULL, in s->best. */
+static __always_inline void search_all(struct search *s, __u64 todo, const __u8 dir)
+{
+	__u32 zero = 0;
+	const __u64 *words;
+
+	search_begin(s, 0);
+	if (!todo)
+		return;
+	words = bpf_map_lookup_elem(&sets, &zero);
+	if (!words)
+		return;
+	if (s->q->p.family == BP_V4) {
+		todo = prune(s, words, todo, dir, BP_V4);
+		if (!todo)
+			return;
+		s->q->todo = todo;
+		probe(s, dir, BP_V4, BP_SPACE_ALL);
+		if (!s->q->todo && !s->q->slot)
+			return;
+		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_in4 : step_out4, s, 0);
+	} else {
+		todo = prune(s, words, todo, dir, BP_V6);
+		if (!todo)
+			return;
+		s->q->todo = todo;
+		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_in6 : step_out6, s, 0);
+	}
+}
+
+/* The same for the shadows: whether one of them matches is all that matters. */
+static __always_inline void search_cut(struct search *s, __u64 todo, const __u8 dir)
+{
+	search_begin(s, todo);
 	if (!todo)
 		return;
 	if (s->q->p.family == BP_V4)
-		search_on(s, dir == BP_IN ? step_in4 : step_out4, inline_steps);
+		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_cut_in4 : step_cut_out4, s, 0);
 	else
-		search_on(s, dir == BP_IN ? step_in6 : step_out6, inline_steps);
+		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_cut_in6 : step_cut_out6, s, 0);
 }
 
 #endif

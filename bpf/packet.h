@@ -3,6 +3,9 @@
  * Reads a frame into a struct packet: Ethernet with up to 4 VLAN tags, IPv4 with options, IPv6
  * with up to 8 extension headers, fragments, ports and ICMP types. What it reads, and what it
  * makes of frames that are cut or lie, is the contract's "How packets are read".
+ *
+ * The hook defines CTX, its context, and load_bytes(ctx, offset, to, size), which copies a part of
+ * the frame from wherever it lies and returns 0 if all of it is there.
  */
 #ifndef BPFPOL_PACKET_H
 #define BPFPOL_PACKET_H
@@ -39,52 +42,83 @@ struct packet {
 	__u8 family;		   /* enum bp_family */
 	__u8 proto;
 	__u8 lacks;    /* tuples with any of these flags ask for what is not known of this packet */
-	__u16 headers; /* TC: bytes before the header that holds the ports or the type */
-	bool more;     /* TC: there is more to read than lies in the linear part */
+	__u16 headers; /* bytes before the header that holds the ports or the type */
 };
 
 /* A frame as a hook finds it. */
 struct frame {
-	void *data, *end;
-	__u32 len;	/* all of it, also what lies beyond end */
-	__u8 tags;	/* VLAN tags that the driver or the kernel took off already */
+	CTX *ctx;
+	__u32 len;	/* all of it */
+	bool tag_taken; /* the kernel took the outermost VLAN tag off already */
 	bool l3;	/* begins with the IP header */
 	bool aggregate; /* of several packets: may be too long for its length field, which is 0 then
 			 */
 };
 
-/* What is left of the frame: in memory up to end, and of that `left` bytes by the IP length. */
+/*
+ * What is left of the frame. It is read where it lies, from pos to end; what lies beyond end (in
+ * another buffer, outside an skb's linear part) is copied from offset `at` on. One source for both:
+ * `far`, a constant, says which way. left: bytes by the IP length.
+ */
 struct cursor {
+	CTX *ctx;
 	void *pos, *end;
+	__u32 at;
 	__u32 left;
 };
+
+/* The next `size` bytes, in place or in `room`; NULL: the frame ends before. */
+static __always_inline void *fetch(struct cursor *c, void *room, const __u32 size, const bool far)
+{
+	if (far)
+		return load_bytes(c->ctx, c->at, room, size) ? NULL : room;
+	return c->pos + size > c->end ? NULL : c->pos;
+}
+
+static __always_inline void go_on(struct cursor *c, __u32 bytes, const bool far)
+{
+	if (far)
+		c->at += bytes;
+	else
+		c->pos += bytes;
+}
 
 static __always_inline bool is_tag(__u16 type)
 {
 	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
-/* The ethertype below all tags, in network order; 0 when the frame ends before it. */
-static __always_inline __u16 read_ethernet(struct cursor *c, __u8 tags)
+/*
+ * The ethertype below all tags, in network order; 0 when the frame ends before it. How far that was
+ * goes by way of p->headers, which is no number on the stack that the verifier knows, and the
+ * pointers are made anew: so what comes after is verified once, not for each number of tags.
+ */
+static __always_inline __u16 read_ethernet(
+	const struct frame *f, struct cursor *c, struct packet *p, const bool far)
 {
-	struct ethhdr *eth = c->pos;
-	__u16 type;
+	struct ethhdr room, *eth = fetch(c, &room, sizeof(room), far);
+	__u16 type, *tag, room_tag[2]; /* TCI, then the next type */
+	__u16 headers = sizeof(*eth);
 
-	if ((void *)(eth + 1) > c->end)
+	if (!eth)
 		return 0;
 	type = eth->h_proto;
-	c->pos = eth + 1;
+	go_on(c, sizeof(*eth), far);
 #pragma unroll
 	for (int i = 0; i < MAX_TAGS; i++) {
-		__u16 *tag = c->pos; /* TCI, then the next type */
-
-		if (!is_tag(type) || i + tags == MAX_TAGS)
+		if (!is_tag(type) || (i == MAX_TAGS - 1 && f->tag_taken))
 			break;
-		if ((void *)(tag + 2) > c->end)
+		tag = fetch(c, room_tag, sizeof(room_tag), far);
+		if (!tag)
 			return 0;
 		type = tag[1];
-		c->pos = tag + 2;
+		go_on(c, sizeof(room_tag), far);
+		headers += sizeof(room_tag);
 	}
+	*(volatile __u16 *)&p->headers = headers;
+	c->at = *(volatile __u16 *)&p->headers & 31;
+	c->end = (void *)(long)((volatile CTX *)c->ctx)->data_end;
+	c->pos = (void *)(long)((volatile CTX *)c->ctx)->data + c->at;
 	return type;
 }
 
@@ -121,18 +155,20 @@ static const struct {
 	[IPPROTO_SHIM6] = { 1, 8, 0 },
 };
 
+/* What is known of the header that holds ports or type: its first four bytes. */
 static __always_inline enum bp_reading read_l4(
-	struct cursor *c, struct packet *p, const __u8 dir, const __u8 family)
+	struct cursor *c, struct packet *p, const __u8 dir, const __u8 family, const bool far)
 {
 	__u32 need = l4_header[family][p->proto];
-	__u16 *port = c->pos;
-	__u8 *icmp = c->pos;
+	__u16 room[2], *port;
+	__u8 *icmp;
 
 	if (!need)
 		return READ_WHOLE;
-	if (c->left < need || (__u64)c->end - (__u64)c->pos < need)
+	if (c->left < need || (!far && (__u64)c->end - (__u64)c->pos < need))
 		return READ_CUT;
-	if ((void *)(port + 2) > c->end) /* known by now, but not to the verifier */
+	port = fetch(c, room, sizeof(room), far);
+	if (!port)
 		return READ_CUT;
 	p->lacks = 0;
 	if (p->proto != (family == BP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
@@ -140,6 +176,7 @@ static __always_inline enum bp_reading read_l4(
 		p->lport = bpf_ntohs(dir == BP_IN ? port[1] : port[0]);
 		return READ_WHOLE;
 	}
+	icmp = (__u8 *)port;
 	p->lacks = BPT_PORTS;
 	p->lport = icmp[0];
 	p->rport = icmp[1];
@@ -156,13 +193,13 @@ static __always_inline enum bp_reading read_later_fragment(const struct packet *
 }
 
 /* frame_left: bytes of the frame from the IP header on, wherever they lie. */
-static __always_inline enum bp_reading read_ipv4(
-	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
+static __always_inline enum bp_reading read_ipv4(const struct frame *f, struct cursor *c,
+	__u32 frame_left, struct packet *p, const __u8 dir, const bool far)
 {
-	struct iphdr *ip = c->pos;
+	struct iphdr room, *ip = fetch(c, &room, sizeof(room), far);
 	__u32 header, total, offset;
 
-	if ((void *)(ip + 1) > c->end || ip->version != 4)
+	if (!ip || ip->version != 4)
 		return READ_OPAQUE;
 	p->family = BP_V4;
 	p->lacks = BPT_L4;
@@ -171,43 +208,44 @@ static __always_inline enum bp_reading read_ipv4(
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	if (!total && aggregate)
+	if (!total && f->aggregate)
 		total = frame_left;
 	if (header < sizeof(*ip) || total < header || total > frame_left)
 		return READ_BAD;
 	offset = bpf_ntohs(ip->frag_off) & IP_OFFSET;
 	if (offset)
 		return read_later_fragment(p, offset);
-	c->pos += header;
+	go_on(c, header, far);
 	c->left = total - header;
-	return read_l4(c, p, dir, BP_V4);
+	return read_l4(c, p, dir, BP_V4, far);
 }
 
 /* Goes over the extension header p->proto. *offset: of a later fragment. False: it is cut. */
-static __always_inline bool step_extension(struct cursor *c, struct packet *p, __u32 *offset)
+static __always_inline bool step_extension(
+	struct cursor *c, struct packet *p, __u32 *offset, const bool far)
 {
-	__u8 *h = c->pos;
+	__u8 room[8], *h = fetch(c, room, sizeof(room), far);
 	__u32 size;
 
-	if ((void *)(h + 8) > c->end || c->left < 8)
+	if (!h || c->left < 8)
 		return false;
 	size = 8 + h[1] * extension[p->proto].unit;
-	if (size > c->left || size > (__u64)c->end - (__u64)c->pos)
+	if (size > c->left || (!far && size > (__u64)c->end - (__u64)c->pos))
 		return false;
 	*offset = bpf_ntohs(*(__u16 *)(h + 2)) >> 3 & extension[p->proto].offset_mask;
 	p->proto = h[0];
-	c->pos += size & 0xfff; /* at most 8 + 255 * 8: a bound for the verifier */
+	go_on(c, size & 0xfff, far); /* at most 8 + 255 * 8: a bound for the verifier */
 	c->left -= size;
 	return true;
 }
 
-static __always_inline enum bp_reading read_ipv6(
-	struct cursor *c, __u32 frame_left, bool aggregate, struct packet *p, const __u8 dir)
+static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct cursor *c,
+	__u32 frame_left, struct packet *p, const __u8 dir, const bool far)
 {
-	struct ipv6hdr *ip = c->pos;
+	struct ipv6hdr room, *ip = fetch(c, &room, sizeof(room), far);
 	__u32 offset;
 
-	if ((void *)(ip + 1) > c->end || ip->version != 6)
+	if (!ip || ip->version != 6)
 		return READ_OPAQUE;
 	p->family = BP_V6;
 	p->lacks = BPT_L4;
@@ -215,13 +253,13 @@ static __always_inline enum bp_reading read_ipv6(
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
-	if (!c->left && aggregate)
+	if (!c->left && f->aggregate)
 		c->left = frame_left - sizeof(*ip);
 	if (c->left + sizeof(*ip) > frame_left)
 		return READ_BAD;
-	c->pos = ip + 1;
+	go_on(c, sizeof(*ip), far);
 	for (int i = 0; i < MAX_EXTENSIONS && extension[p->proto].walked; i++) {
-		if (!step_extension(c, p, &offset))
+		if (!step_extension(c, p, &offset, far))
 			break;
 		if (offset)
 			return read_later_fragment(p, offset);
@@ -230,36 +268,42 @@ static __always_inline enum bp_reading read_ipv6(
 		p->lacks |= BPT_PROTO;
 		return READ_BLIND;
 	}
-	return read_l4(c, p, dir, BP_V6);
+	return read_l4(c, p, dir, BP_V6, far);
 }
 
 /* The ethertype that an IP header's version stands for, in network order; 0: none. */
-static __always_inline __u16 type_of_version(const struct frame *f)
+static __always_inline __u16 type_of_version(struct cursor *c, const bool far)
 {
-	__u8 *version = f->data;
+	__u8 room, *version = fetch(c, &room, 1, far);
 
-	if ((void *)(version + 1) > f->end)
+	if (!version)
 		return 0;
 	if (*version >> 4 == 4)
 		return bpf_htons(ETH_P_IP);
 	return *version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
 }
 
-/* *c: stands behind what was read, before the header that holds the ports or the type. */
+/* Leaves in p->headers how many bytes stand before the header with the ports or the type. */
 static __always_inline enum bp_reading read_frame(
-	const struct frame *f, struct cursor *c, struct packet *p, const __u8 dir)
+	const struct frame *f, struct packet *p, const __u8 dir, const bool far)
 {
-	__u16 type;
-	__u32 left;
+	struct cursor c = {
+		.ctx = f->ctx,
+		.pos = (void *)(long)f->ctx->data,
+		.end = (void *)(long)f->ctx->data_end,
+	};
+	enum bp_reading reading = READ_EXEMPT;
+	__u16 type = f->l3 ? type_of_version(&c, far) : read_ethernet(f, &c, p, far);
+	__u32 left = f->len - c.at;
 
-	*c = (struct cursor){ .pos = f->data, .end = f->end };
-	type = f->l3 ? type_of_version(f) : read_ethernet(c, f->tags);
-	left = f->len - (c->pos - f->data);
 	if (type == bpf_htons(ETH_P_IP))
-		return read_ipv4(c, left, f->aggregate, p, dir);
-	if (type == bpf_htons(ETH_P_IPV6))
-		return read_ipv6(c, left, f->aggregate, p, dir);
-	return is_tag(type) ? READ_OPAQUE : READ_EXEMPT;
+		reading = read_ipv4(f, &c, left, p, dir, far);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		reading = read_ipv6(f, &c, left, p, dir, far);
+	else if (is_tag(type))
+		reading = READ_OPAQUE;
+	p->headers = far ? c.at : c.pos - (void *)(long)f->ctx->data;
+	return reading;
 }
 
 #endif

@@ -4,38 +4,35 @@
  * the outermost VLAN tag may be taken off, headers may lie outside the linear part, several packets
  * may be one aggregate. l3_*: devices without Ethernet header.
  */
+#include <stdbool.h>
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
 
 #define CTX struct __sk_buff
+#define load_bytes bpf_skb_load_bytes
 #include "classify.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* As far as headers are looked for outside the linear part. */
-#define MOST_HEADERS 4096
-
-static __always_inline enum bp_reading read_skb(
-	struct __sk_buff *skb, struct packet *p, const __u8 dir, const bool l3)
+static __always_inline struct frame skb_frame(CTX *skb, const bool l3)
 {
-	struct frame f = {
-		.data = (void *)(long)skb->data,
-		.end = (void *)(long)skb->data_end,
+	return (struct frame){
+		.ctx = skb,
 		.len = skb->len,
-		.tags = !l3 && skb->vlan_present,
+		.tag_taken = !l3 && skb->vlan_present,
 		.l3 = l3,
 		.aggregate = skb->gso_segs > 1,
 	};
-	enum bp_reading reading;
-	struct cursor c;
+}
 
-	reading = read_frame(&f, &c, p, dir);
-	p->headers = c.pos - f.data;
-	p->more = (__u64)f.end - (__u64)f.data < f.len;
-	return reading;
+static __always_inline __u64 bytes_of(const struct query *q, CTX *skb)
+{
+	return q->bytes;
 }
 
 /* An aggregate is as many packets on the wire, each with the headers in front of it. */
-static __always_inline void count_segments(struct __sk_buff *skb, struct query *q)
+static __always_inline void weigh(struct query *q, CTX *skb)
 {
 	__u32 tag = skb->vlan_present ? 4 : 0;
 	__u32 l4 = 0;	/* bytes of the TCP or UDP header */
@@ -54,41 +51,40 @@ static __always_inline void count_segments(struct __sk_buff *skb, struct query *
 	q->bytes += (__u64)(skb->gso_segs - 1) * (q->p.headers + tag + l4);
 }
 
-/*
- * A hook's programs: read_ and classify_. The reader is a function of its own to the verifier,
- * which goes through it once though it is called twice: headers are pulled into the linear part,
- * which copies, only where that part was too short to tell.
- */
-#define HOOK(name, dir, l3)                                                 \
-	__noinline int read_##name(struct __sk_buff *skb, struct packet *p) \
-	{                                                                   \
-		return p ? read_skb(skb, p, dir, l3) : READ_EXEMPT;         \
-	}                                                                   \
-                                                                            \
-	SEC("tc") int classify_##name(struct __sk_buff *skb)                \
-	{                                                                   \
-		return classify_skb(skb, read_##name, dir);                 \
-	}
-
 static __always_inline int classify_skb(
-	struct __sk_buff *skb, int (*read)(struct __sk_buff *, struct packet *), const __u8 dir)
+	CTX *skb, int (*read_far)(CTX *, struct packet *), const __u8 dir, const bool l3)
 {
 	/* What leaves is this host's own if it did not come in by another interface. */
 	__s8 me = dir == BP_IN ? -1 : skb->ingress_ifindex == 0;
 	struct query *q = query_begin(skb->ifindex, me);
+	struct frame f = skb_frame(skb, l3);
+	enum bp_reading reading;
 
 	if (!q)
 		return TC_ACT_UNSPEC;
-	*(volatile __u32 *)&q->reading = read(skb, &q->p);
-	if (*(volatile __u32 *)&q->reading != READ_WHOLE && q->p.more &&
-		!bpf_skb_pull_data(skb, skb->len < MOST_HEADERS ? skb->len : MOST_HEADERS)) {
-		q->p.lacks = 0xff;
-		q->p.family = BP_V4;
-		*(volatile __u32 *)&q->reading = read(skb, &q->p);
+	reading = read_frame(&f, &q->p, dir, false);
+	if (reading != READ_WHOLE && skb->data_end - skb->data < skb->len) {
+		forget(&q->p);
+		reading = read_far(skb, &q->p);
 	}
-	count_segments(skb, q);
+	*(volatile __u32 *)&q->reading = reading;
+	weigh(q, skb);
 	return classify(q, skb, dir) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
+
+/* A hook's programs. far_: for headers outside the linear part; verified once, on its own. */
+#define HOOK(name, dir, l3)                                            \
+	__noinline int far_##name(CTX *skb, struct packet *p)          \
+	{                                                              \
+		struct frame f = skb_frame(skb, l3);                   \
+                                                                       \
+		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT; \
+	}                                                              \
+                                                                       \
+	SEC("tc") int classify_##name(CTX *skb)                        \
+	{                                                              \
+		return classify_skb(skb, far_##name, dir, l3);         \
+	}
 
 HOOK(tc_in, BP_IN, false)
 HOOK(tc_out, BP_OUT, false)

@@ -4,14 +4,18 @@
  * number that both read. A change of any layout here is a change of BP_ABI, and pins of another
  * BP_ABI are rebuilt from disk.
  *
- * How a packet is judged: pruned tuple-space search. A filter is one match of one family and one
- * direction. Its two ends are called remote and local (remote = source for what arrives,
- * destination for what leaves), so that both directions share keys, ranks and code. A tuple is
- * one combination of masks: which bits of both addresses, of the protocol and of the ports stand
- * in the key. The packet, masked by a tuple, is looked up in one hash map per family; what cannot
- * stand in a key (ranges, me, interface, deadline) is compared in the element found. Filters of
- * one tuple and equal key are chained by a slot number, without holes. Of all that match, the
- * highest rank wins, and on a tie the lower rule id.
+ * How a packet is judged: pruned, merged tuple-space search. A filter is one match of one family
+ * and one direction. Its two ends are called remote and local (remote = source for what arrives,
+ * destination for what leaves), so that both directions share keys, ranks and code. A tuple is one
+ * combination of masks: which bits of both addresses, of the protocol and of the ports stand in the
+ * key. The packet, masked by a tuple, is looked up in one hash map per family; what does not stand
+ * in the key (ranges, me, interface, deadline, and in a merged tuple the rest of the addresses) is
+ * compared in the element found. Filters of one tuple and equal key are chained by a slot number,
+ * without holes. Of all that match, the highest rank wins, and on a tie the lower rule id.
+ *
+ * Two things say beforehand that a lookup is in vain: `sets`, which names by bits of the packet the
+ * tuples that can still match, and `present`, a bit for each key that is in the maps. Both may say
+ * yes where no is true, never no where yes is. Bits are set before the element goes in.
  *
  * Byte order: addresses are in network order, ports and everything else in host order.
  */
@@ -20,9 +24,9 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 1
+#define BP_ABI 2
 
-#define BP_TUPLES 64  /* per direction and family: one word of bits */
+#define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
@@ -40,13 +44,25 @@ enum bp_action { BP_BLOCK, BP_PERMIT, BP_COUNT, BP_ACTIONS };
  */
 enum bp_kind { BP_DECIDE, BP_TALLY, BP_SHADOW, BP_BLIND, BP_KINDS };
 
-/* What a tuple asks of a packet beside its masked addresses. */
-enum bp_tuple_flags {
-	BPT_PROTO = 1 << 0,  /* the protocol stands in the key */
-	BPT_RPORT = 1 << 1,  /* remote port (ICMP: code) stands in the key */
-	BPT_LPORT = 1 << 2,  /* local port (ICMP: type) stands in the key */
-	BPT_RRANGE = 1 << 3, /* remote port is compared with rport_lo..rport_hi of the element */
-	BPT_LRANGE = 1 << 4, /* local port likewise */
+/* Tuples are numbered in two spaces: those that every packet is searched in, and those of packets
+ * that are cut. */
+enum bp_space { BP_SPACE_ALL, BP_SPACE_CUT, BP_SPACES };
+
+static inline enum bp_space bp_space_of(enum bp_kind kind)
+{
+	return kind == BP_SHADOW || kind == BP_BLIND ? BP_SPACE_CUT : BP_SPACE_ALL;
+}
+
+/*
+ * What a filter asks of a packet beside the addresses in its key. A tuple's flags are those that
+ * all of its filters have: a packet that lacks one of them need not be looked up.
+ */
+enum bp_flags {
+	BPT_PROTO = 1 << 0,  /* the protocol, which always stands in the key */
+	BPT_RPORT = 1 << 1,  /* one remote port (ICMP: code) */
+	BPT_LPORT = 1 << 2,  /* one local port (ICMP: type) */
+	BPT_RRANGE = 1 << 3, /* a range of remote ports: rport_lo..rport_hi of the element */
+	BPT_LRANGE = 1 << 4, /* a range of local ports, likewise */
 	BPT_ME = 1 << 5,     /* the local end is this host itself */
 	BPT_FIELDS = 1 << 6, /* it asks for anything at all beside direction and interface */
 	BPT_PORTS = 1 << 7,  /* no protocol, but ports: one that has ports */
@@ -54,8 +70,8 @@ enum bp_tuple_flags {
 #define BPT_L4 (BPT_RPORT | BPT_LPORT | BPT_RRANGE | BPT_LRANGE) /* ports or type must be known */
 
 /*
- * tuple: number of the tuple (0..63) | direction << 6. slot: place in the chain, from 0.
- * Fields that the tuple masks out are 0. For ICMP and ICMPv6 lport holds the type, rport the code.
+ * tuple: bp_key_tuple(). slot: place in the chain, from 0. Fields that the tuple masks out are 0.
+ * For ICMP and ICMPv6 lport holds the type, rport the code.
  */
 struct bp_key4 {
 	__u8 tuple, proto;
@@ -71,22 +87,55 @@ struct bp_key6 {
 	__u16 rport, lport;
 };
 
+static inline __u8 bp_key_tuple(__u32 dir, __u32 space, __u32 number)
+{
+	return space << 7 | dir << 6 | number;
+}
+
+/* Where a key stands in `present`: a hash of its 8-byte words, the upper half of which is good. */
+static inline __u32 bp_hash(const __u64 *words, int n)
+{
+	__u64 h = 0;
+
+	for (int i = 0; i < n; i++)
+		h = (h ^ (h >> 32) ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+	return (h ^ (h >> 29)) >> 16;
+}
+
 /*
- * An element of rules4 and rules6: one filter. The data path adds to packets and bytes; nothing
- * else in a live element is ever written again. An element whose rule has other elements, or a
- * deadline, is live only while its gate is open, so that all of them begin and end at once.
- * rule == 0: a dead element that keeps the chain whole.
- * In BP_SHADOW and BP_BLIND tuples print is the number of filters that the element stands for.
+ * What the elements of rules4 and rules6 begin with: one filter. The data path adds to packets and
+ * bytes; nothing else in a live element is ever written again. An element whose rule has other
+ * elements, or a deadline, is live only while its gate is open, so that all of them begin and end
+ * at once. rule == 0: a dead element that keeps the chain whole. check: more than the key must be
+ * compared: all that follows but print. In BP_SHADOW and BP_BLIND tuples print is the number of
+ * filters that the element stands for.
  */
 struct bp_elem {
 	__u64 packets, bytes;
-	__u64 rank;    /* bp_rank() */
-	__u64 print;   /* fingerprint of the rule's canonical text without its action */
-	__u32 rule;    /* id */
-	__u32 gate;    /* index into gates; 0: always live */
-	__u32 ifindex; /* 0: any */
+	__u64 rank;	  /* bp_rank(); also tells the lengths of both prefixes */
+	__u32 rule;	  /* id */
+	__u32 ifindex;	  /* 0: any */
+	__u32 print : 24; /* fingerprint of the rule's canonical text without its action */
+	__u32 flags : 8;  /* enum bp_flags */
+	__u32 gate : 24;  /* index into gates; 0: always live */
+	__u32 action : 2; /* enum bp_action */
+	__u32 check : 1;
+	__u32 : 5;
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
-	__u8 action, pad[3];
+};
+
+#define BP_GATES (1U << 24)
+#define BP_PRINT ((1U << 24) - 1)
+
+/* The addresses as the filter has them: the key of a merged tuple holds only a part of them. */
+struct bp_elem4 {
+	struct bp_elem e;
+	__u32 remote, local;
+};
+
+struct bp_elem6 {
+	struct bp_elem e;
+	__u32 remote[4], local[4];
 };
 
 /*
@@ -98,23 +147,105 @@ struct bp_tuple {
 	__u32 rmask[4], lmask[4];
 	__u16 rport_mask, lport_mask;
 	__u8 proto_mask;
-	__u8 flags, rlen, llen;
-	__u32 chain; /* most elements of one key: 1 = slot 0 only */
-	__u32 kind;
+	__u8 flags; /* of all its filters */
+	__u8 rlen, llen;
+	__u16 chain; /* most elements of one key: 1 = slot 0 only */
+	__u8 kind;
+	__u8 pad[13];
 };
+
+/*
+ * What `sets` is indexed by. Each set names the tuples that a packet with that index can match, of
+ * those that are indexed so: all of whose filters ask for it.
+ */
+enum bp_index {
+	BP_BY_REMOTE, /* the first bits of the remote address */
+	BP_BY_LOCAL,
+	BP_BY_PORT,   /* protocol and local port, where that port stands in the key */
+	BP_BY_LRANGE, /* the local port, 64 of them together */
+	BP_BY_RRANGE, /* the remote port, likewise */
+	BP_BY_PROTO,
+	BP_INDICES
+};
+
+/* Bits of an address that an index looks at. Shorter prefixes have an entry for each value. */
+#define BP_INDEX_LEN4 16
+#define BP_INDEX_LEN6 32
+#define BP_INDEX_LEAST6 20 /* prefixes shorter than that would have too many */
+#define BP_RANGES (65536 / 64)
+
+/* log2 of the sizes of a generation's tables: constants in its programs' .rodata. */
+struct bp_sizes {
+	__u32 address, port;	    /* sets by remote, local; by port */
+	__u32 present[BP_FAMILIES]; /* bits, at least 6 */
+};
+
+/* Where the sets of an index begin, counted in words, for each direction and family. */
+static inline __u32 bp_sets_words(const struct bp_sizes *size)
+{
+	return (2U << size->address) + (1U << size->port) + 2 * BP_RANGES + 256;
+}
+
+static inline __u32 bp_sets_at(
+	const struct bp_sizes *size, __u32 dir, __u32 family, enum bp_index index)
+{
+	__u32 at = (dir * BP_FAMILIES + family) * bp_sets_words(size);
+
+	switch (index) {
+	case BP_BY_REMOTE:
+		return at;
+	case BP_BY_LOCAL:
+		return at + (1U << size->address);
+	case BP_BY_PORT:
+		return at + (2U << size->address);
+	case BP_BY_LRANGE:
+		return at + (2U << size->address) + (1U << size->port);
+	case BP_BY_RRANGE:
+		return at + (2U << size->address) + (1U << size->port) + BP_RANGES;
+	default:
+		return at + (2U << size->address) + (1U << size->port) + 2 * BP_RANGES;
+	}
+}
+
+/* first: the first 32 bits of the address, in host order. */
+static inline __u32 bp_index_address(const struct bp_sizes *size, __u32 family, __u32 first)
+{
+	__u32 bits = family == BP_V4 ? first >> (32 - BP_INDEX_LEN4) : first * 0x9e3779b1U >> 16;
+
+	return bits & ((1U << size->address) - 1);
+}
+
+static inline __u32 bp_index_port(const struct bp_sizes *size, __u32 proto, __u32 port)
+{
+	return (port ^ proto * 0x9e5U) & ((1U << size->port) - 1);
+}
+
+/* Where the bits of a family begin in `present`, counted in words. */
+static inline __u32 bp_present_at(const struct bp_sizes *size, __u32 family)
+{
+	return family == BP_V4 ? 0 : 1U << (size->present[BP_V4] - 6);
+}
+
+static inline __u32 bp_present_words(const struct bp_sizes *size)
+{
+	return (1U << (size->present[BP_V4] - 6)) + (1U << (size->present[BP_V6] - 6));
+}
 
 /*
  * The one element of `tables`: a generation's tuples and, below, the loader's own notes on it.
  * live: bit n set = tuple n holds elements. It is written last when a tuple appears and first
- * when it goes.
+ * when it goes. indexed: bit n set = tuple n of BP_SPACE_ALL stands in the sets of that index.
  */
 struct bp_tables {
 	__u64 live[BP_DIRS][BP_FAMILIES][BP_KINDS];
-	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_TUPLES];
+	__u64 indexed[BP_DIRS][BP_FAMILIES][BP_INDICES];
+	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
 	/* The loader's notes; the kernel side never reads them. */
-	__u32 used[BP_DIRS][BP_FAMILIES][BP_TUPLES]; /* elements in each tuple, dead ones too */
-	__u64 named[BP_DIRS]
-		   [BP_FAMILIES]; /* tuples that have masks: a number is never given twice */
+	struct bp_sizes sizes;
+	/* elements in each tuple, dead ones too */
+	__u32 used[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
+	/* tuples that have masks: a number is never given twice */
+	__u64 named[BP_DIRS][BP_FAMILIES][BP_SPACES];
 	__u64 elements[BP_FAMILIES];
 	__u64 gates; /* given out so far; numbers begin at 1 */
 	__u64 rules, filters;
@@ -200,6 +331,9 @@ struct bp_rank_of {
 	int emergency, iface, proto, dynamic, block;
 };
 
+#define BP_RANK_REMOTE_SHIFT 47
+#define BP_RANK_LOCAL_SHIFT 39
+
 static inline __u64 bp_rank(const struct bp_rank_of *r)
 {
 	__u64 rank = !!r->emergency;
@@ -215,10 +349,22 @@ static inline __u64 bp_rank(const struct bp_rank_of *r)
 	return rank << 1 | 1; /* never 0, which is the rank of no match */
 }
 
+/* The lengths of a filter's prefixes, from its rank. full: 32 or 128. */
+static inline __u32 bp_rank_len(__u64 rank, __u32 shift, __u32 full)
+{
+	__u32 place = rank >> shift & 0xff;
+
+	return place > full    ? full
+	       : place == full ? 0
+			       : place; /* full: `me`, which has no prefix */
+}
+
 _Static_assert(sizeof(struct bp_key4) == 16, "bp_key4");
 _Static_assert(sizeof(struct bp_key6) == 40, "bp_key6");
-_Static_assert(sizeof(struct bp_elem) == 56, "bp_elem");
-_Static_assert(sizeof(struct bp_tuple) == 56, "bp_tuple");
+_Static_assert(sizeof(struct bp_elem) == 48, "bp_elem");
+_Static_assert(sizeof(struct bp_elem4) == 56, "bp_elem4: with key and head of the kernel's 128");
+_Static_assert(sizeof(struct bp_elem6) == 80, "bp_elem6");
+_Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
 _Static_assert(sizeof(struct bp_ctl) == 32, "bp_ctl");
 _Static_assert(sizeof(struct bp_answer) == 8, "bp_answer");
 

@@ -11,6 +11,8 @@
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
+#define WORD sizeof(__u64)
+
 /* The object of a hook, opened; either may be NULL. */
 struct objects {
 	struct xdp_bpf *xdp;
@@ -23,11 +25,13 @@ static void objects_free(struct objects *o)
 	tc_bpf__destroy(o->tc);
 }
 
-static int open_xdp(struct objects *o)
+/* How the program finds its way in tables of that size: constants to the verifier. */
+static int open_xdp(const struct generation *gen, struct objects *o)
 {
 	o->xdp = xdp_bpf__open();
 	if (!o->xdp)
 		return -errno;
+	memcpy((void *)&o->xdp->rodata->sizes, &gen->sizes, sizeof(gen->sizes));
 	o->xdp->rodata->have_frags =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (!o->xdp->rodata->have_frags)
@@ -35,10 +39,13 @@ static int open_xdp(struct objects *o)
 	return 0;
 }
 
-static int open_tc(struct objects *o)
+static int open_tc(const struct generation *gen, struct objects *o)
 {
 	o->tc = tc_bpf__open();
-	return o->tc ? 0 : -errno;
+	if (!o->tc)
+		return -errno;
+	memcpy((void *)&o->tc->rodata->sizes, &gen->sizes, sizeof(gen->sizes));
+	return 0;
 }
 
 /* A generation's maps, by their names in the objects. */
@@ -51,6 +58,8 @@ static int map_of(const struct generation *gen, int totals_fd, const char *name)
 		{ "totals", totals_fd },
 		{ "tables", gen->tables_fd },
 		{ "gates", gen->gates_fd },
+		{ "sets", gen->sets_fd },
+		{ "present", gen->present_fd },
 		{ "rules4", gen->rules[BP_V4] },
 		{ "rules6", gen->rules[BP_V6] },
 	};
@@ -86,13 +95,21 @@ static int load_xdp(struct generation *gen, int totals_fd, struct objects *o)
 	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
 	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
 	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
-	rc = share_maps(skel->obj, gen, totals_fd);
+	rc = bpf_map__set_value_size(
+		skel->maps.sets, BP_DIRS * BP_FAMILIES * bp_sets_words(&gen->sizes) * WORD);
+	if (!rc)
+		rc = bpf_map__set_value_size(
+			skel->maps.present, bp_present_words(&gen->sizes) * WORD);
+	if (!rc)
+		rc = share_maps(skel->obj, gen, totals_fd);
 	if (!rc)
 		rc = xdp_bpf__load(skel);
 	if (rc)
 		return rc;
 	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
 	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
+	gen->sets_fd = dup(bpf_map__fd(skel->maps.sets));
+	gen->present_fd = dup(bpf_map__fd(skel->maps.present));
 	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
 	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
 	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
@@ -118,10 +135,10 @@ static int load_tc(struct generation *gen, int totals_fd, struct objects *o)
 int classifiers_load(struct generation *gen, int totals_fd)
 {
 	struct objects o = {};
-	int rc = open_xdp(&o);
+	int rc = open_xdp(gen, &o);
 
 	if (!rc)
-		rc = open_tc(&o);
+		rc = open_tc(gen, &o);
 	if (!rc)
 		rc = load_xdp(gen, totals_fd, &o);
 	if (!rc)
@@ -155,10 +172,10 @@ static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook
 	}
 }
 
-static int open_one(struct asker *a)
+static int open_one(struct asker *a, const struct generation *gen)
 {
 	struct objects *o = &a->objects;
-	int rc = a->hook == BP_XDP ? open_xdp(o) : open_tc(o);
+	int rc = a->hook == BP_XDP ? open_xdp(gen, o) : open_tc(gen, o);
 
 	if (rc)
 		return rc;
@@ -175,7 +192,7 @@ static int open_one(struct asker *a)
 static int load_one(struct asker *a, const struct generation *gen, int totals_fd)
 {
 	struct bpf_object *object;
-	int rc = open_one(a);
+	int rc = open_one(a, gen);
 
 	if (rc)
 		return rc;

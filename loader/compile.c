@@ -6,42 +6,24 @@
 #include <string.h>
 
 #include "filter.h"
-#include "keyset.h"
+#include "index.h"
+#include "shapes.h"
 #include "spec.h"
 
 #define NSEC 1000000000ULL
 
-/* A tuple before it has its number. */
-struct draft {
-	struct shape shape;
-	uint64_t bound;
-};
-
-struct drafts {
-	struct draft v[BP_TUPLES];
-	unsigned int n;
-};
+#define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
 
 struct compiler {
 	const struct compile_env *env;
 	struct plan *plan;
 	struct diag *diag;
-	struct drafts drafts[BP_DIRS][BP_FAMILIES];
+	struct shapes shapes[BP_DIRS][BP_FAMILIES][BP_SPACES];
 	struct keyset keys[BP_FAMILIES];
 	/* The rule that is being compiled. */
-	const struct rule *rule;
-	uint64_t print;
-	uint32_t ifindex, gate;
+	struct filter_of_rule of;
 	bool timed;
 };
-
-int compile_too_many_tuples(struct diag *diag)
-{
-	return diag_set(diag, DIAG_SYSTEM, E2BIG,
-		"the policy needs more than %d combinations of prefix lengths, protocol and ports "
-		"for one address family and direction; use fewer different prefix lengths",
-		BP_TUPLES);
-}
 
 int compile_too_long_chain(struct diag *diag, const struct rule *rule)
 {
@@ -74,70 +56,40 @@ uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env)
 	return ifindex ? ifindex : IFINDEX_ABSENT;
 }
 
-/* Pass 1. */
+/* Passes 1 to 3. */
+
+static struct shapes *shapes_of(struct compiler *c, const struct shape *s)
+{
+	return &c->shapes[s->dir][s->family][bp_space_of(s->kind)];
+}
 
 static int gather_shape(const struct filter *f, void *arg)
 {
 	struct compiler *c = arg;
-	struct drafts *d = &c->drafts[f->shape.dir][f->shape.family];
-	unsigned int i = 0;
 
-	while (i < d->n && memcmp(&d->v[i].shape, &f->shape, sizeof(f->shape)))
-		i++;
-	if (i == BP_TUPLES)
-		return compile_too_many_tuples(c->diag);
-	if (i == d->n)
-		d->v[d->n++] = (struct draft){ .shape = f->shape };
-	if (f->rank > d->v[i].bound)
-		d->v[i].bound = f->rank;
 	c->plan->tables.filters += !is_shadow(&f->shape);
-	return 0;
+	c->plan->map_room[f->shape.family]++;
+	return shapes_add(shapes_of(c, &f->shape), f, c->diag);
 }
 
-/* Pass 2. */
-
-static int by_bound(const void *a, const void *b)
+static int sample_filter(const struct filter *f, void *arg)
 {
-	const struct draft *x = a, *y = b;
+	struct shapes *shapes = shapes_of(arg, &f->shape);
 
-	return x->bound < y->bound   ? 1
-	       : x->bound > y->bound ? -1
-				     : memcmp(&x->shape, &y->shape, sizeof(x->shape));
+	return shapes_crowded(shapes) ? shapes_sample(shapes, f) : 0;
 }
 
-static void number_tuples(struct compiler *c)
-{
-	struct bp_tables *t = &c->plan->tables;
-
-	for (int dir = 0; dir < BP_DIRS; dir++) {
-		for (int family = 0; family < BP_FAMILIES; family++) {
-			struct drafts *d = &c->drafts[dir][family];
-
-			qsort(d->v, d->n, sizeof(d->v[0]), by_bound);
-			for (unsigned int i = 0; i < d->n; i++) {
-				struct bp_tuple *tuple = &t->tuple[dir][family][i];
-
-				shape_tuple(&d->v[i].shape, tuple);
-				tuple->bound = d->v[i].bound;
-				t->live[dir][family][tuple->kind] |= 1ULL << i;
-				t->named[dir][family] |= 1ULL << i;
-			}
-		}
-	}
-}
-
-/* Pass 3. */
+/* Pass 4: elements. */
 
 static int set_grow(struct plan_set *set)
 {
 	size_t room = set->room ? set->room * 2 : 64;
-	uint8_t *keys = realloc(set->keys, room * set->key_size);
-	struct bp_elem *elems;
+	uint8_t *keys = realloc(set->keys, room * set->key_size), *elems;
 
 	if (!keys)
 		return -ENOMEM;
 	set->keys = keys;
-	elems = realloc(set->elems, room * sizeof(*elems));
+	elems = realloc(set->elems, room * set->elem_size);
 	if (!elems)
 		return -ENOMEM;
 	set->elems = elems;
@@ -151,70 +103,88 @@ static uint16_t *slot_of(union filter_key *key, int family)
 }
 
 /* A shadow without deadline stands for all that are equal to it. */
-static bool share_shadow(struct compiler *c, struct plan_set *set, uint32_t at)
+static bool share_shadow(
+	struct compiler *c, struct plan_set *set, uint32_t at, const union filter_elem *like)
 {
-	struct bp_elem *elem = &set->elems[at];
+	union filter_elem *elem = (union filter_elem *)(set->elems + at * set->elem_size);
 
-	if (c->timed || elem->gate || elem->ifindex != c->ifindex)
+	if (c->timed || elem->e.gate || elem->e.ifindex != c->of.ifindex ||
+		!shadow_is(elem, like, set->elem_size))
 		return false;
-	elem->print++;
+	elem->e.print++;
 	return true;
 }
 
-static int add_elem(struct compiler *c, const struct filter *f, union filter_key *key)
+static struct bp_tuple *tuple_of(struct compiler *c, const struct filter *f, unsigned int *number)
+{
+	const struct shape *s = &f->shape;
+
+	*number = shapes_tuple(shapes_of(c, s), s);
+	return &c->plan->tables.tuple[s->dir][s->family][bp_space_of(s->kind)][*number];
+}
+
+static void index_filter(struct compiler *c, const struct filter *f, unsigned int number)
 {
 	struct bp_tables *t = &c->plan->tables;
-	struct plan_set *set = &c->plan->set[f->shape.family];
-	struct bp_tuple *tuple;
-	unsigned int number = ((const uint8_t *)key)[0] & (BP_TUPLES - 1);
-	uint16_t slot = *slot_of(key, f->shape.family);
+	const struct shape *s = &f->shape;
+	unsigned int by = index_of(f);
+
+	if (is_shadow(s))
+		return;
+	for (int i = 0; i < BP_INDICES; i++)
+		if (!(by >> i & 1))
+			t->indexed[s->dir][s->family][i] &= ~(1ULL << number);
+	index_add(&t->sizes, c->plan->sets, f, number);
+}
+
+static int add_elem(struct compiler *c, const struct filter *f, unsigned int number,
+	const union filter_key *key, const union filter_elem *elem)
+{
+	const struct shape *s = &f->shape;
+	struct bp_tables *t = &c->plan->tables;
+	struct plan_set *set = &c->plan->set[s->family];
+	struct bp_tuple *tuple = &t->tuple[s->dir][s->family][bp_space_of(s->kind)][number];
+	uint16_t slot = *slot_of((union filter_key *)key, s->family);
 	int rc = set->n == set->room ? set_grow(set) : 0;
 
 	if (rc)
 		return rc;
-	tuple = &t->tuple[f->shape.dir][f->shape.family][number];
 	if (slot >= BP_CHAIN)
-		return compile_too_long_chain(c->diag, c->rule);
+		return compile_too_long_chain(c->diag, c->of.rule);
 	if (slot + 1U > tuple->chain)
 		tuple->chain = slot + 1;
 	memcpy(set->keys + set->n * set->key_size, key, set->key_size);
-	filter_elem(f, c->rule, c->print, c->ifindex, c->gate, &set->elems[set->n]);
-	if (is_shadow(&f->shape)) {
-		set->elems[set->n].gate = c->timed ? c->gate : 0;
-		set->elems[set->n].print = 1;
-	}
-	t->elements[f->shape.family]++;
-	t->used[f->shape.dir][f->shape.family][number]++;
-	rc = keyset_add(&c->keys[f->shape.family], set->n);
+	memcpy(set->elems + set->n * set->elem_size, elem, set->elem_size);
+	present_add(&t->sizes, c->plan->present, s->family, key);
+	index_filter(c, f, number);
+	t->elements[s->family]++;
+	t->used[s->dir][s->family][bp_space_of(s->kind)][number]++;
+	rc = keyset_add(&c->keys[s->family], set->n);
 	if (!rc)
 		set->n++;
 	return rc;
 }
 
-static unsigned int number_of(const struct compiler *c, const struct shape *shape)
-{
-	const struct bp_tuple *tuple = c->plan->tables.tuple[shape->dir][shape->family];
-	unsigned int i = 0;
-
-	while (!shape_is(shape, &tuple[i]))
-		i++;
-	return i;
-}
-
 static int place_filter(const struct filter *f, void *arg)
 {
 	struct compiler *c = arg;
-	struct plan_set *set = &c->plan->set[f->shape.family];
+	int family = f->shape.family;
+	struct plan_set *set = &c->plan->set[family];
+	unsigned int number;
+	struct bp_tuple *tuple = tuple_of(c, f, &number);
+	union filter_elem elem;
 	union filter_key key;
-	uint16_t *slot = slot_of(&key, f->shape.family);
 
-	filter_key(f, number_of(c, &f->shape), &key);
-	for (;; ++*slot) {
-		uint32_t at = keyset_find(&c->keys[f->shape.family], &key);
+	filter_key(f, tuple, number, &key);
+	filter_elem(f, tuple, &c->of, &elem);
+	if (is_shadow(&f->shape))
+		shadow_begin(&elem, c->timed);
+	for (;; ++*slot_of(&key, family)) {
+		uint32_t at = keyset_find(&c->keys[family], &key);
 
 		if (at == KEYSET_NONE)
-			return add_elem(c, f, &key);
-		if (is_shadow(&f->shape) && share_shadow(c, set, at))
+			return add_elem(c, f, number, &key, &elem);
+		if (is_shadow(&f->shape) && share_shadow(c, set, at, &elem))
 			return 0;
 	}
 }
@@ -223,6 +193,11 @@ static int give_gate(struct compiler *c)
 {
 	struct plan *p = c->plan;
 
+	if (p->n_gates == BP_GATES)
+		return diag_set(c->diag, DIAG_SYSTEM, E2BIG,
+			"more than %u rules have a time or stand for several filters; leave time "
+			"limits out, or join rules",
+			BP_GATES - 1);
 	if (p->n_gates == p->gates_room) {
 		size_t room = p->gates_room ? p->gates_room * 2 : 64;
 		uint64_t *gates = realloc(p->gates, room * sizeof(*gates));
@@ -232,28 +207,54 @@ static int give_gate(struct compiler *c)
 		p->gates = gates;
 		p->gates_room = room;
 	}
-	c->gate = p->n_gates;
-	p->gates[p->n_gates++] = compile_gate(c->rule, c->env);
+	c->of.gate = p->n_gates;
+	p->gates[p->n_gates++] = compile_gate(c->of.rule, c->env);
 	return 0;
 }
 
-static int place_rule(struct compiler *c)
+static int place_rule(struct compiler *c, const struct rule *rule)
 {
 	bool gated;
-	int rc = rule_needs_gate(c->rule, &gated);
+	int rc = rule_needs_gate(rule, &gated);
 
+	c->of = (struct filter_of_rule){ .rule = rule, .ifindex = compile_ifindex(rule, c->env) };
+	c->timed = rule->deadline;
 	if (!rc)
-		rc = rule_print(c->rule, &c->print);
-	c->gate = 0;
-	c->timed = c->rule->deadline;
-	c->ifindex = compile_ifindex(c->rule, c->env);
+		rc = rule_print(rule, &c->of.print);
 	if (!rc && gated)
 		rc = give_gate(c);
 	if (!rc)
-		rc = filter_each(c->rule, place_filter, c);
+		rc = filter_each(rule, place_filter, c);
 	if (!rc)
 		c->plan->tables.rules++;
 	return rc;
+}
+
+/* All passes. */
+
+/* Twice to four times what is there: few collisions, and room for rules that are added one by one.
+ */
+static uint64_t room_for(uint64_t n)
+{
+	uint64_t room = LEAST_ROOM;
+
+	while (room < n * 2)
+		room *= 2;
+	return room;
+}
+
+static int make_tables(struct plan *p, const struct compile_env *env)
+{
+	struct bp_sizes *sizes = &p->tables.sizes;
+
+	for (int f = 0; f < BP_FAMILIES; f++)
+		p->map_room[f] = room_for(p->map_room[f]);
+	index_sizes(p->map_room, p->tables.filters, sizes);
+	if (env->sizes)
+		*sizes = *env->sizes;
+	p->sets = calloc(BP_DIRS * BP_FAMILIES * bp_sets_words(sizes), sizeof(*p->sets));
+	p->present = calloc(bp_present_words(sizes), sizeof(*p->present));
+	return p->sets && p->present ? 0 : -ENOMEM;
 }
 
 static bool expired(const struct rule *rule, const struct compile_env *env)
@@ -261,53 +262,97 @@ static bool expired(const struct rule *rule, const struct compile_env *env)
 	return rule->deadline && rule->deadline <= env->now;
 }
 
-static int run(struct compiler *c, const struct policy *policy)
+static int each_filter(
+	struct compiler *c, const struct policy *policy, int (*fn)(const struct filter *, void *))
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < policy->n && !rc; i++)
 		if (!expired(policy->rules[i], c->env))
-			rc = filter_each(policy->rules[i], gather_shape, c);
-	number_tuples(c);
-	for (size_t i = 0; i < policy->n && !rc; i++) {
-		c->rule = policy->rules[i];
-		if (!expired(c->rule, c->env))
-			rc = place_rule(c);
+			rc = filter_each(policy->rules[i], fn, c);
+	return rc;
+}
+
+static struct shapes *all_shapes(struct compiler *c, size_t i)
+{
+	return &c->shapes[0][0][0] + i;
+}
+#define ALL_SHAPES (BP_DIRS * BP_FAMILIES * BP_SPACES)
+
+static bool crowded(struct compiler *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ALL_SHAPES; i++)
+		any |= shapes_crowded(all_shapes(c, i));
+	return any;
+}
+
+static int number_tuples(struct compiler *c)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ALL_SHAPES && !rc; i++) {
+		c->plan->shapes += all_shapes(c, i)->n;
+		rc = shapes_number(all_shapes(c, i), &c->plan->tables);
 	}
+	return rc;
+}
+
+static int run(struct compiler *c, const struct policy *policy)
+{
+	int rc = each_filter(c, policy, gather_shape);
+
+	if (!rc && crowded(c))
+		rc = each_filter(c, policy, sample_filter);
+	if (!rc)
+		rc = number_tuples(c);
+	if (!rc)
+		rc = make_tables(c->plan, c->env);
+	for (size_t i = 0; i < policy->n && !rc; i++)
+		if (!expired(policy->rules[i], c->env))
+			rc = place_rule(c, policy->rules[i]);
 	c->plan->tables.gates = c->plan->n_gates - 1;
 	return rc;
+}
+
+static void compiler_free(struct compiler *c)
+{
+	for (size_t i = 0; i < ALL_SHAPES; i++)
+		shapes_free(all_shapes(c, i));
+	for (int f = 0; f < BP_FAMILIES; f++)
+		keyset_free(&c->keys[f]);
+	plan_free(&c->plan);
+	free(c);
 }
 
 static int compiler_new(struct compiler **out, const struct compile_env *env, struct diag *diag)
 {
 	struct compiler *c = calloc(1, sizeof(*c));
-	struct plan *p = calloc(1, sizeof(*p));
+	struct plan *p = c ? c->plan = calloc(1, sizeof(*p)) : NULL;
+	int rc = p ? 0 : -ENOMEM;
 
-	if (!c || !p)
-		goto no_memory;
+	if (!c)
+		return -ENOMEM;
 	c->env = env;
 	c->diag = diag;
-	c->plan = p;
-	p->set[BP_V4].key_size = sizeof(struct bp_key4);
-	p->set[BP_V6].key_size = sizeof(struct bp_key6);
-	for (int f = 0; f < BP_FAMILIES; f++)
-		if (keyset_init(&c->keys[f], (const uint8_t *const *)&p->set[f].keys,
-			    p->set[f].key_size))
-			goto no_memory;
-	p->gates_room = 64;
-	p->gates = calloc(p->gates_room, sizeof(*p->gates));
-	if (!p->gates)
-		goto no_memory;
-	p->n_gates = 1;
-	*out = c;
-	return 0;
-no_memory:
-	if (c)
-		for (int f = 0; f < BP_FAMILIES; f++)
-			keyset_free(&c->keys[f]);
-	free(c);
-	plan_free(&p);
-	return -ENOMEM;
+	for (int f = 0; f < BP_FAMILIES && !rc; f++) {
+		p->set[f].key_size = filter_key_size(f);
+		p->set[f].elem_size = filter_elem_size(f);
+		rc = keyset_init(
+			&c->keys[f], (const uint8_t *const *)&p->set[f].keys, p->set[f].key_size);
+	}
+	if (!rc) {
+		p->gates_room = 64;
+		p->gates = calloc(p->gates_room, sizeof(*p->gates));
+		p->n_gates = 1;
+		rc = p->gates ? 0 : -ENOMEM;
+	}
+	if (rc)
+		compiler_free(c);
+	else
+		*out = c;
+	return rc;
 }
 
 int compile(const struct policy *policy, const struct compile_env *env, struct plan **plan,
@@ -319,13 +364,11 @@ int compile(const struct policy *policy, const struct compile_env *env, struct p
 	if (rc)
 		return rc;
 	rc = run(c, policy);
-	if (rc)
-		plan_free(&c->plan);
-	else
+	if (!rc) {
 		*plan = c->plan;
-	for (int f = 0; f < BP_FAMILIES; f++)
-		keyset_free(&c->keys[f]);
-	free(c);
+		c->plan = NULL;
+	}
+	compiler_free(c);
 	return rc;
 }
 
@@ -338,6 +381,8 @@ void plan_free(struct plan **plan)
 		free((*plan)->set[f].elems);
 	}
 	free((*plan)->gates);
+	free((*plan)->sets);
+	free((*plan)->present);
 	free(*plan);
 	*plan = NULL;
 }

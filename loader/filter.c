@@ -352,50 +352,151 @@ void shape_tuple(const struct shape *shape, struct bp_tuple *tuple)
 
 bool shape_is(const struct shape *shape, const struct bp_tuple *tuple)
 {
-	return shape->flags == tuple->flags && shape->kind == tuple->kind &&
-	       shape->rlen == tuple->rlen && shape->llen == tuple->llen;
+	struct bp_tuple own;
+
+	shape_tuple(shape, &own);
+	return own.flags == tuple->flags && own.kind == tuple->kind && own.rlen == tuple->rlen &&
+	       own.llen == tuple->llen && own.rport_mask == tuple->rport_mask &&
+	       own.lport_mask == tuple->lport_mask;
 }
 
-void filter_key(const struct filter *f, unsigned int tuple, union filter_key *key)
+bool shape_fits(const struct shape *shape, const struct bp_tuple *tuple)
 {
-	uint8_t number = f->shape.dir << 6 | tuple;
-	uint16_t rport = f->shape.flags & BPT_RPORT ? f->rport.lo : 0;
-	uint16_t lport = f->shape.flags & BPT_LPORT ? f->lport.lo : 0;
+	return shape->kind == tuple->kind && shape->rlen >= tuple->rlen &&
+	       shape->llen >= tuple->llen && !(shape->flags & BPT_PROTO) == !tuple->proto_mask &&
+	       (shape->flags & BPT_RPORT || !tuple->rport_mask) &&
+	       (shape->flags & BPT_LPORT || !tuple->lport_mask);
+}
+
+size_t filter_key_size(int family)
+{
+	return family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
+}
+
+size_t filter_elem_size(int family)
+{
+	return family == BP_V4 ? sizeof(struct bp_elem4) : sizeof(struct bp_elem6);
+}
+
+static void masked(uint32_t *to, const uint8_t *address, const uint32_t *mask, int words)
+{
+	for (int i = 0; i < words; i++) {
+		uint32_t word;
+
+		memcpy(&word, address + i * 4, 4);
+		to[i] = word & mask[i];
+	}
+}
+
+void filter_key(const struct filter *f, const struct bp_tuple *tuple, unsigned int number,
+	union filter_key *key)
+{
+	uint8_t bits = bp_key_tuple(f->shape.dir, bp_space_of(f->shape.kind), number);
+	uint16_t rport = f->rport.lo & tuple->rport_mask;
+	uint16_t lport = f->lport.lo & tuple->lport_mask;
 
 	memset(key, 0, sizeof(*key));
 	if (f->shape.family == BP_V4) {
 		key->v4 = (struct bp_key4){
-			.tuple = number, .proto = f->proto, .rport = rport, .lport = lport
+			.tuple = bits, .proto = f->proto, .rport = rport, .lport = lport
 		};
-		memcpy(&key->v4.remote, f->remote, 4);
-		memcpy(&key->v4.local, f->local, 4);
+		masked(&key->v4.remote, f->remote, tuple->rmask, 1);
+		masked(&key->v4.local, f->local, tuple->lmask, 1);
 		return;
 	}
 	key->v6 = (struct bp_key6){
-		.tuple = number, .proto = f->proto, .rport = rport, .lport = lport
+		.tuple = bits, .proto = f->proto, .rport = rport, .lport = lport
 	};
-	memcpy(key->v6.remote, f->remote, 16);
-	memcpy(key->v6.local, f->local, 16);
+	masked(key->v6.remote, f->remote, tuple->rmask, 4);
+	masked(key->v6.local, f->local, tuple->lmask, 4);
 }
 
-void filter_elem(const struct filter *f, const struct rule *rule, uint64_t print, uint32_t ifindex,
-	uint32_t gate, struct bp_elem *elem)
+/* Whether more than its key must be compared, also when other shapes come into the tuple. */
+static bool needs_check(
+	const struct filter *f, const struct bp_tuple *tuple, const struct filter_of_rule *of)
 {
-	*elem = (struct bp_elem){
+	uint8_t compared = BPT_RRANGE | BPT_LRANGE | BPT_ME;
+
+	if (!tuple->rport_mask)
+		compared |= BPT_RPORT;
+	if (!tuple->lport_mask)
+		compared |= BPT_LPORT;
+	if (!tuple->rlen && !tuple->llen && !tuple->proto_mask)
+		compared |= BPT_FIELDS;
+	return of->ifindex || of->gate || f->shape.flags & compared ||
+	       f->shape.rlen != tuple->rlen || f->shape.llen != tuple->llen;
+}
+
+void filter_elem(const struct filter *f, const struct bp_tuple *tuple,
+	const struct filter_of_rule *of, union filter_elem *elem)
+{
+	memset(elem, 0, sizeof(*elem));
+	elem->e = (struct bp_elem){
 		.rank = f->rank,
-		.print = print,
-		.rule = rule->id,
-		.gate = gate,
-		.ifindex = ifindex,
+		.rule = of->rule->id,
+		.ifindex = of->ifindex,
+		.print = of->print,
+		.flags = f->shape.flags,
+		.gate = of->gate,
+		.action = of->rule->action,
+		.check = needs_check(f, tuple, of),
 		.rport_lo = f->rport.lo,
 		.rport_hi = f->rport.hi,
 		.lport_lo = f->lport.lo,
 		.lport_hi = f->lport.hi,
-		.action = rule->action,
 	};
+	if (f->shape.family == BP_V4) {
+		memcpy(&elem->v4.remote, f->remote, 4);
+		memcpy(&elem->v4.local, f->local, 4);
+		return;
+	}
+	memcpy(elem->v6.remote, f->remote, 16);
+	memcpy(elem->v6.local, f->local, 16);
 }
 
-int rule_print(const struct rule *rule, uint64_t *print)
+void shadow_begin(union filter_elem *elem, bool timed)
+{
+	if (!timed)
+		elem->e.gate = 0;
+	elem->e.print = 1;
+}
+
+/* Prefixes and flags: the rest of a rank is of no meaning to a shadow. */
+bool shadow_is(const union filter_elem *a, const union filter_elem *b, size_t size)
+{
+	uint64_t lengths = 0xffffULL << BP_RANK_LOCAL_SHIFT;
+
+	return (a->e.rank & lengths) == (b->e.rank & lengths) && a->e.flags == b->e.flags &&
+	       !memcmp((const uint8_t *)a + sizeof(a->e), (const uint8_t *)b + sizeof(b->e),
+		       size - sizeof(a->e));
+}
+
+void filter_from_elem(const union filter_key *key, const union filter_elem *elem,
+	const struct bp_tuple *tuple, int family, struct filter *f)
+{
+	const struct bp_elem *e = &elem->e;
+	uint32_t full = family == BP_V4 ? 32 : 128;
+	bool v4 = family == BP_V4;
+
+	*f = (struct filter){
+		.shape = {
+			.dir = key->v4.tuple >> 6 & 1,
+			.family = family,
+			.kind = tuple->kind,
+			.flags = e->flags,
+			.rlen = bp_rank_len(e->rank, BP_RANK_REMOTE_SHIFT, full),
+			.llen = bp_rank_len(e->rank, BP_RANK_LOCAL_SHIFT, full),
+		},
+		.proto = v4 ? key->v4.proto : key->v6.proto,
+		.rport = { e->rport_lo, e->rport_hi },
+		.lport = { e->lport_lo, e->lport_hi },
+		.rank = e->rank,
+	};
+	memcpy(f->remote, v4 ? &elem->v4.remote : elem->v6.remote, v4 ? 4 : 16);
+	memcpy(f->local, v4 ? &elem->v4.local : elem->v6.local, v4 ? 4 : 16);
+}
+
+int rule_print(const struct rule *rule, uint32_t *print)
 {
 	char *text = spec_text(rule, SPEC_MATCH);
 	uint64_t hash = 0xcbf29ce484222325ULL; /* FNV-1a */
@@ -405,7 +506,7 @@ int rule_print(const struct rule *rule, uint64_t *print)
 	for (const char *c = text; *c; c++)
 		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
 	free(text);
-	*print = hash;
+	*print = (hash ^ hash >> 24 ^ hash >> 48) & BP_PRINT;
 	return 0;
 }
 

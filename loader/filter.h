@@ -8,11 +8,11 @@
 
 #include "policy.h"
 
-/* The masks of a tuple: filters of equal shape share it. */
+/* What a filter asks for. Filters of equal shape share a tuple. */
 struct shape {
 	uint8_t dir, family; /* enum bp_dir, enum bp_family */
 	uint8_t kind;	     /* enum bp_kind */
-	uint8_t flags;	     /* enum bp_tuple_flags */
+	uint8_t flags;	     /* enum bp_flags */
 	uint8_t rlen, llen;
 };
 
@@ -38,22 +38,48 @@ bool is_shadow(const struct shape *shape);
 /* How many filters the rule has without shadows. -ENOMEM. */
 int filter_count(const struct rule *rule, uint64_t *count);
 
-/* The tuple of a shape, without its bound. */
+/* The tuple whose key holds all that a shape asks for, without its bound. */
 void shape_tuple(const struct shape *shape, struct bp_tuple *tuple);
+/* Whether the tuple was made for that shape. */
 bool shape_is(const struct shape *shape, const struct bp_tuple *tuple);
+/* Whether filters of that shape can stand in the tuple: its key holds no more than they ask for. */
+bool shape_fits(const struct shape *shape, const struct bp_tuple *tuple);
 
-/* The key of a filter in the tuple of that number, slot 0. */
+/* The key of a filter in that tuple, of that number, slot 0. */
 union filter_key {
 	struct bp_key4 v4;
 	struct bp_key6 v6;
+	uint64_t words[sizeof(struct bp_key6) / 8];
 };
-void filter_key(const struct filter *filter, unsigned int tuple, union filter_key *key);
-/* The element that stands for it. */
-void filter_elem(const struct filter *filter, const struct rule *rule, uint64_t print,
-	uint32_t ifindex, uint32_t gate, struct bp_elem *elem);
+void filter_key(const struct filter *filter, const struct bp_tuple *tuple, unsigned int number,
+	union filter_key *key);
+size_t filter_key_size(int family);
+
+/* The element that stands for it in that tuple. */
+union filter_elem {
+	struct bp_elem e;
+	struct bp_elem4 v4;
+	struct bp_elem6 v6;
+};
+size_t filter_elem_size(int family);
+struct filter_of_rule {
+	const struct rule *rule;
+	uint32_t print, ifindex, gate;
+};
+void filter_elem(const struct filter *filter, const struct bp_tuple *tuple,
+	const struct filter_of_rule *of, union filter_elem *elem);
+
+/* Makes the element of a shadow one that stands for one filter. timed: it keeps its gate. */
+void shadow_begin(union filter_elem *elem, bool timed);
+/* Whether two shadows of one key and interface say the same. size: of the elements. */
+bool shadow_is(const union filter_elem *a, const union filter_elem *b, size_t size);
+
+/* The filter that an element stands for, read back; its shape's kind is the tuple's. */
+void filter_from_elem(const union filter_key *key, const union filter_elem *elem,
+	const struct bp_tuple *tuple, int family, struct filter *filter);
 
 /* Fingerprint of the rule's match: the same for rules that differ in action and options alone. */
-int rule_print(const struct rule *rule, uint64_t *print);
+int rule_print(const struct rule *rule, uint32_t *print);
 /* Whether all the rule's filters must begin and end at once by a gate. -ENOMEM. */
 int rule_needs_gate(const struct rule *rule, bool *needs);
 

@@ -106,12 +106,10 @@ static void describe(
 		why = "no Ethernet header, which XDP needs";
 	else if (a->how == ATTACH_TC && link->xdp_prog)
 		why = "XDP is taken by a foreign program";
-	out->ingress = a->in == TC_CLSACT ? "clsact" : ingress[a->how].word;
-	out->egress = a->out == TC_CLSACT ? "clsact" : a->out == TC_TCX ? "tcx" : "none";
-	snprintf(out->why, sizeof(out->why), "%s%s%s", why,
-		a->in == TC_CLSACT || a->out == TC_CLSACT ? "; clsact, as the kernel has no TCX"
-							  : "",
-		a->out != TC_NONE ? "" : "; what leaves is not filtered");
+	out->ingress = ingress[a->how].word;
+	out->egress = a->out ? "tcx" : "none";
+	snprintf(out->why, sizeof(out->why), "%s%s", why,
+		a->out ? "" : "; what leaves is not filtered");
 }
 
 /*
@@ -185,15 +183,17 @@ static bool is_live(const struct filters *f, const struct bp_elem *e)
 	return !e->gate || (e->gate < f->gen->gates_room && f->gen->gates[e->gate] > f->boot_now);
 }
 
-static int add_filter(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
+static int add_filter(
+	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
 {
 	struct filters *f = arg;
-	uint8_t number = *(const uint8_t *)key;
-	uint8_t dir = number >> 6 & 1;
+	uint8_t bits = key->v4.tuple; /* where both families have it */
+	uint8_t dir = bits >> 6 & 1, space = bits >> 7;
 	const struct bp_tuple *tuple =
-		&f->gen->tables->tuple[dir][family][number & (BP_TUPLES - 1)];
+		&f->gen->tables->tuple[dir][family][space][bits & (BP_TUPLES - 1)];
+	struct status_filter *out;
 
-	if (!e->rule || tuple->kind == BP_SHADOW || tuple->kind == BP_BLIND || !is_live(f, e))
+	if (!elem->e.rule || space == BP_SPACE_CUT || !is_live(f, &elem->e))
 		return 0;
 	if (f->st->n_listed == f->room) {
 		size_t room = f->room ? f->room * 2 : 64;
@@ -204,9 +204,16 @@ static int add_filter(const union filter_key *key, int family, const struct bp_e
 		f->st->filters = v;
 		f->room = room;
 	}
-	f->st->filters[f->st->n_listed++] = (struct status_filter){
-		.family = family, .tuple = *tuple, .key = *key, .elem = *e, .dir = dir
+	out = &f->st->filters[f->st->n_listed++];
+	*out = (struct status_filter){
+		.packets = elem->e.packets,
+		.bytes = elem->e.bytes,
+		.rule = elem->e.rule,
+		.print = elem->e.print,
+		.ifindex = elem->e.ifindex,
+		.action = elem->e.action,
 	};
+	filter_from_elem(key, elem, tuple, family, &out->filter);
 	return 0;
 }
 
@@ -214,12 +221,11 @@ static int by_elem(const void *a, const void *b)
 {
 	const struct status_filter *x = a, *y = b;
 
-	if (x->elem.rank != y->elem.rank)
-		return x->elem.rank < y->elem.rank ? 1 : -1;
-	if (x->elem.rule != y->elem.rule)
-		return x->elem.rule < y->elem.rule ? -1 : 1;
-	return x->family != y->family ? x->family - y->family
-				      : memcmp(&x->key, &y->key, sizeof(x->key));
+	if (x->filter.rank != y->filter.rank)
+		return x->filter.rank < y->filter.rank ? 1 : -1;
+	if (x->rule != y->rule)
+		return x->rule < y->rule ? -1 : 1;
+	return memcmp(&x->filter, &y->filter, sizeof(x->filter));
 }
 
 static int gather_filters(const struct host *host, struct status *st, struct diag *diag)

@@ -16,17 +16,16 @@
 #include "dirs.h"
 
 #define BATCH 4096
-#define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
 #define LEAST_GATES 4096
 
-/* Four times what is there: few collisions, and room for rules that are added one by one. */
-static uint32_t room_for(size_t n, uint32_t least)
+/* Room for as many gates again. */
+static uint32_t room_for_gates(size_t n)
 {
-	size_t room = least;
+	size_t room = LEAST_GATES;
 
-	while (room < n * 4)
+	while (room < n * 2)
 		room *= 2;
-	return room;
+	return room < BP_GATES ? room : BP_GATES;
 }
 
 static void *map_memory(int fd, size_t size)
@@ -38,25 +37,43 @@ static void *map_memory(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static int map_all(struct generation *gen, struct diag *diag)
+static size_t sets_size(const struct bp_sizes *sizes)
+{
+	return BP_DIRS * BP_FAMILIES * bp_sets_words(sizes) * sizeof(uint64_t);
+}
+
+static size_t present_size(const struct bp_sizes *sizes)
+{
+	return bp_present_words(sizes) * sizeof(uint64_t);
+}
+
+static int map_tables(struct generation *gen, struct diag *diag)
 {
 	gen->tables = map_memory(gen->tables_fd, sizeof(*gen->tables));
-	gen->gates = gen->tables ? map_memory(gen->gates_fd, gen->gates_room * 8UL) : NULL;
-	if (!gen->gates)
-		return diag_errno(diag, errno, "cannot map the rules' tables");
+	return gen->tables ? 0 : diag_errno(diag, errno, "cannot map the rules' tables");
+}
+
+static int map_rest(struct generation *gen, struct diag *diag)
+{
+	gen->gates = map_memory(gen->gates_fd, gen->gates_room * 8UL);
+	gen->sets = gen->gates ? map_memory(gen->sets_fd, sets_size(&gen->sizes)) : NULL;
+	gen->present = gen->sets ? map_memory(gen->present_fd, present_size(&gen->sizes)) : NULL;
+	if (!gen->present)
+		return diag_errno(diag, errno, "cannot map the rules' indices");
 	return 0;
 }
 
 /* Every descriptor of a generation, in the order of pin_names. */
-static const char *const pin_names[] = { "tables", "gates", "rules4", "rules6", "classify_xdp",
-	"classify_tc_in", "classify_tc_out", "classify_l3_in", "classify_l3_out" };
+static const char *const pin_names[] = { "tables", "gates", "sets", "present", "rules4", "rules6",
+	"classify_xdp", "classify_tc_in", "classify_tc_out", "classify_l3_in", "classify_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-#define MAP_PINS 4 /* the first ones */
+#define MAP_PINS 6 /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
 
 static int *fd_at(struct generation *gen, size_t i)
 {
-	int *fds[] = { &gen->tables_fd, &gen->gates_fd, &gen->rules[BP_V4], &gen->rules[BP_V6] };
+	int *fds[] = { &gen->tables_fd, &gen->gates_fd, &gen->sets_fd, &gen->present_fd,
+		&gen->rules[BP_V4], &gen->rules[BP_V6] };
 
 	return i < MAP_PINS ? fds[i] : &gen->classify[i - MAP_PINS];
 }
@@ -83,6 +100,10 @@ void generation_free(struct generation **out)
 		munmap(gen->tables, sizeof(*gen->tables));
 	if (gen->gates)
 		munmap(gen->gates, gen->gates_room * 8UL);
+	if (gen->sets)
+		munmap(gen->sets, sets_size(&gen->sizes));
+	if (gen->present)
+		munmap(gen->present, present_size(&gen->sizes));
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(gen, i) >= 0)
 			close(*fd_at(gen, i));
@@ -96,10 +117,11 @@ static int fill_rules(int fd, const struct plan_set *set)
 	for (size_t at = 0; at < set->n;) {
 		__u32 count = set->n - at < BATCH ? set->n - at : BATCH;
 		const uint8_t *keys = set->keys + at * set->key_size;
+		const uint8_t *elems = set->elems + at * set->elem_size;
 
-		if (bpf_map_update_batch(fd, keys, set->elems + at, &count, NULL)) {
+		if (bpf_map_update_batch(fd, keys, elems, &count, NULL)) {
 			count = 1;
-			if (bpf_map_update_elem(fd, keys, set->elems + at, BPF_NOEXIST))
+			if (bpf_map_update_elem(fd, keys, elems, BPF_NOEXIST))
 				return -errno;
 		}
 		at += count;
@@ -116,6 +138,8 @@ int generation_fill(struct generation *gen, const struct plan *plan, struct diag
 	if (rc)
 		return diag_errno(diag, -rc, "the kernel took only a part of the rules");
 	memcpy(gen->gates, plan->gates, plan->n_gates * sizeof(*plan->gates));
+	memcpy(gen->sets, plan->sets, sets_size(&gen->sizes));
+	memcpy(gen->present, plan->present, present_size(&gen->sizes));
 	*gen->tables = plan->tables;
 	return 0;
 }
@@ -128,14 +152,19 @@ int generation_load(
 
 	if (rc)
 		return rc;
-	gen->gates_room = room_for(plan->n_gates, LEAST_GATES);
+	gen->gates_room = room_for_gates(plan->n_gates);
+	gen->sizes = plan->tables.sizes;
 	for (int f = 0; f < BP_FAMILIES; f++)
-		gen->rules_room[f] = room_for(plan->set[f].n, LEAST_ROOM);
+		gen->rules_room[f] = plan->map_room[f];
 	rc = classifiers_load(gen, totals_fd);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
-		rc = map_all(gen, diag);
+		rc = map_tables(gen, diag);
+	if (!rc)
+		gen->tables->sizes = gen->sizes;
+	if (!rc)
+		rc = map_rest(gen, diag);
 	if (!rc)
 		rc = generation_fill(gen, plan, diag);
 	if (rc)
@@ -252,7 +281,11 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	if (rc && rc != -ENOENT)
 		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
 	if (!rc)
-		rc = map_all(gen, diag);
+		rc = map_tables(gen, diag);
+	if (!rc) {
+		gen->sizes = gen->tables->sizes;
+		rc = map_rest(gen, diag);
+	}
 	if (rc) {
 		generation_free(&gen);
 		return rc;
@@ -264,13 +297,13 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 
 struct batch {
 	uint8_t keys[BATCH * sizeof(struct bp_key6)];
-	struct bp_elem elems[BATCH];
+	uint8_t elems[BATCH * sizeof(struct bp_elem6)];
 };
 
 static int walk_family(const struct generation *gen, int family, struct batch *batch,
-	int (*fn)(const union filter_key *, int, const struct bp_elem *, void *), void *arg)
+	int (*fn)(const union filter_key *, int, const union filter_elem *, void *), void *arg)
 {
-	size_t key_size = family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
+	size_t key_size = filter_key_size(family), elem_size = filter_elem_size(family);
 	__u32 position[16]; /* opaque to us; a bucket number, at most a key's size */
 	bool first = true;
 
@@ -283,10 +316,12 @@ static int walk_family(const struct generation *gen, int family, struct batch *b
 			return -errno;
 		for (__u32 i = 0; i < count; i++) {
 			union filter_key key = {};
+			union filter_elem elem = {};
 			int stop;
 
 			memcpy(&key, batch->keys + i * key_size, key_size);
-			stop = fn(&key, family, &batch->elems[i], arg);
+			memcpy(&elem, batch->elems + i * elem_size, elem_size);
+			stop = fn(&key, family, &elem, arg);
 			if (stop)
 				return stop;
 		}
@@ -297,7 +332,8 @@ static int walk_family(const struct generation *gen, int family, struct batch *b
 }
 
 int generation_walk(const struct generation *gen,
-	int (*fn)(const union filter_key *key, int family, const struct bp_elem *elem, void *arg),
+	int (*fn)(
+		const union filter_key *key, int family, const union filter_elem *elem, void *arg),
 	void *arg, struct diag *diag)
 {
 	struct batch *batch = malloc(sizeof(*batch));

@@ -11,12 +11,13 @@
 
 struct generation {
 	uint64_t number; /* 0: not in force */
-	int tables_fd, gates_fd;
+	int tables_fd, gates_fd, sets_fd, present_fd;
 	int classify[BP_HOOKS];
-	int rules[BP_FAMILIES];	  /* rules4, rules6 */
-	struct bp_tables *tables; /* mapped; stored to word by word */
-	uint64_t *gates;	  /* mapped; */
+	int rules[BP_FAMILIES];		  /* rules4, rules6 */
+	struct bp_tables *tables;	  /* mapped; stored to word by word */
+	uint64_t *gates, *sets, *present; /* mapped too */
 	uint32_t gates_room, rules_room[BP_FAMILIES];
+	struct bp_sizes sizes;
 };
 
 /*
@@ -40,7 +41,8 @@ void generation_free(struct generation **gen);
 
 /* Calls fn for each live element with its key; rule ids come in no order. */
 int generation_walk(const struct generation *gen,
-	int (*fn)(const union filter_key *key, int family, const struct bp_elem *elem, void *arg),
+	int (*fn)(
+		const union filter_key *key, int family, const union filter_elem *elem, void *arg),
 	void *arg, struct diag *diag);
 
 #endif

@@ -71,11 +71,6 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 	return level == LIBBPF_WARN && getenv("BPFPOL_DEBUG") ? vfprintf(stderr, fmt, args) : 0;
 }
 
-void kernel_quiet(void)
-{
-	libbpf_set_print(quiet);
-}
-
 int kernel_load(struct kernel **out, struct diag *diag)
 {
 	struct kernel *k;
@@ -84,7 +79,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 
 	if (rc)
 		return rc;
-	kernel_quiet();
+	libbpf_set_print(quiet);
 	if (!libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL)) {
 		kernel_free(&k);
 		return diag_set(diag, DIAG_SYSTEM, ENOTSUP,
@@ -218,11 +213,13 @@ static int counts_add(struct rule_counts *c, uint32_t rule, uint64_t packets, ui
 	return 0;
 }
 
-static int count_elem(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
+static int count_elem(
+	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
 {
+	const struct bp_elem *e = &elem->e;
+
 	(void)key;
 	(void)family;
-	/* A shadow's packets are the filters it stands for; it has no bytes. */
 	return e->rule && e->bytes ? counts_add(arg, e->rule, e->packets, e->bytes) : 0;
 }
 

@@ -87,11 +87,12 @@ static int name_filter(struct shown *s, const struct guid *policy)
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "filter %s %s", action_name(f->elem.action), f->dir == BP_IN ? "in" : "out");
+	fprintf(out, "filter %s %s", action_name(f->action),
+		f->filter.shape.dir == BP_IN ? "in" : "out");
 	fprintf(out, " proto %d type %d code %d", s->proto, s->type, s->code);
 	put_end(out, "from", &s->src, s->sport);
 	put_end(out, "to", &s->dst, s->dport);
-	fprintf(out, " rule %016" PRIx64, (uint64_t)f->elem.print);
+	fprintf(out, " rule %06" PRIx32, f->print);
 	if (fclose(out)) {
 		free(name);
 		return -ENOMEM;
@@ -104,19 +105,18 @@ static int name_filter(struct shown *s, const struct guid *policy)
 /* One filter, whose local end is that prefix. */
 static int add_filter(struct list *list, const struct status_filter *f, const struct prefix *local)
 {
-	const union filter_key *k = &f->key;
-	bool v4 = f->family == BP_V4, in = f->dir == BP_IN;
-	struct port_range rport = { f->elem.rport_lo, f->elem.rport_hi };
-	struct port_range lport = { f->elem.lport_lo, f->elem.lport_hi };
-	struct prefix remote = { .family = v4 ? 4 : 6, .len = f->tuple.rlen };
+	const struct filter *is = &f->filter;
+	bool v4 = is->shape.family == BP_V4, in = is->shape.dir == BP_IN;
+	struct port_range rport = is->rport, lport = is->lport;
+	struct prefix remote = { .family = v4 ? 4 : 6, .len = is->shape.rlen };
 	struct shown *s = add(list);
 
 	if (!s)
 		return -ENOMEM;
-	memcpy(remote.bytes, v4 ? (const void *)&k->v4.remote : k->v6.remote, v4 ? 4 : 16);
+	memcpy(remote.bytes, is->remote, v4 ? 4 : 16);
 	*s = (struct shown){ .of = f, .type = -1, .code = -1 };
-	if (f->tuple.flags & BPT_PROTO)
-		s->proto = v4 ? k->v4.proto : k->v6.proto;
+	if (is->shape.flags & BPT_PROTO)
+		s->proto = is->proto;
 	if (proto_has_type(s->proto)) {
 		s->type = lport.lo <= lport.hi ? lport.lo : -1;
 		s->code = rport.lo <= rport.hi ? rport.lo : -1;
@@ -139,7 +139,7 @@ static bool is_loopback(const struct prefix *p)
 
 static int add_me(struct list *list, const struct netdiag *nd, const struct status_filter *f)
 {
-	int family = f->family == BP_V4 ? 4 : 6, rc = 0;
+	int family = f->filter.shape.family == BP_V4 ? 4 : 6, rc = 0;
 
 	for (size_t i = 0; i < nd->addresses->n && !rc; i++) {
 		const struct prefix *p = &nd->addresses->v[i];
@@ -152,16 +152,17 @@ static int add_me(struct list *list, const struct netdiag *nd, const struct stat
 
 static int add_element(struct list *list, const struct netdiag *nd, const struct status_filter *f)
 {
-	bool v4 = f->family == BP_V4;
-	struct prefix local = { .family = v4 ? 4 : 6, .len = f->tuple.llen };
+	const struct shape *shape = &f->filter.shape;
+	bool v4 = shape->family == BP_V4;
+	struct prefix local = { .family = v4 ? 4 : 6, .len = shape->llen };
 
-	if (f->elem.action == BP_COUNT) {
+	if (f->action == BP_COUNT) {
 		list->counting++;
 		return 0;
 	}
-	if (f->tuple.flags & BPT_ME)
+	if (shape->flags & BPT_ME)
 		return add_me(list, nd, f);
-	memcpy(local.bytes, v4 ? (const void *)&f->key.v4.local : f->key.v6.local, v4 ? 4 : 16);
+	memcpy(local.bytes, f->filter.local, v4 ? 4 : 16);
 	return add_filter(list, f, &local);
 }
 
@@ -173,7 +174,7 @@ static int make_list(const struct netdiag *nd, struct list *list)
 
 	for (int family = BP_V4; family < BP_FAMILIES; family++)
 		for (size_t i = 0; i < st->n_listed && !rc; i++)
-			if (st->filters[i].family == family)
+			if (st->filters[i].filter.shape.family == family)
 				rc = add_element(list, nd, &st->filters[i]);
 	return rc;
 }
@@ -236,7 +237,7 @@ static const char *ifname_of(const struct status *st, uint32_t ifindex)
 static void text_filter(
 	FILE *out, const struct netdiag *nd, const struct list *list, const struct shown *s)
 {
-	const char *ifname = ifname_of(nd->status, s->of->elem.ifindex);
+	const char *ifname = ifname_of(nd->status, s->of->ifindex);
 	char id[GUID_SIZE], addr[INET6_ADDRSTRLEN], mask[INET6_ADDRSTRLEN], src[16], dst[16];
 
 	fprintf(out, "No Name\nFilter Id: %s\n", guid_text(&s->id, id));
@@ -248,8 +249,8 @@ static void text_filter(
 	fprintf(out, "Tunnel Addr : 0.0.0.0 Src Port : %s Dest Port : %s\n",
 		port_text(&s->sport, src), port_text(&s->dport, dst));
 	fprintf(out, "Protocol : %d TunnelFilter: No\n", s->proto);
-	fprintf(out, "Flags : %s %s\n", s->of->dir == BP_IN ? "Inbound" : "Outbound",
-		s->of->elem.action == BP_BLOCK ? "Block" : "Permit");
+	fprintf(out, "Flags : %s %s\n", s->of->filter.shape.dir == BP_IN ? "Inbound" : "Outbound",
+		s->of->action == BP_BLOCK ? "Block" : "Permit");
 	if (s->type >= 0)
 		fprintf(out, "ICMP Type : %d", s->type);
 	if (s->code >= 0)
@@ -338,9 +339,9 @@ static void json_filter(
 	json_number(j, "protocol", s->proto, 0);
 	json_number(j, "icmp_type", s->type, -1);
 	json_number(j, "icmp_code", s->code, -1);
-	jw_str(j, "interface", ifname_of(nd->status, s->of->elem.ifindex));
-	jw_str(j, "direction", s->of->dir == BP_IN ? "in" : "out");
-	jw_str(j, "action", action_name(s->of->elem.action));
+	jw_str(j, "interface", ifname_of(nd->status, s->of->ifindex));
+	jw_str(j, "direction", s->of->filter.shape.dir == BP_IN ? "in" : "out");
+	jw_str(j, "action", action_name(s->of->action));
 	jw_object_end(j);
 }
 

@@ -3,8 +3,9 @@
 
 #include <inttypes.h>
 
-/* Of the kernel's hash map, for each element beside key and value. */
-#define ELEMENT_EXTRA 48
+/* Of the kernel's hash map, for each element beside key and value, and for each it has room for. */
+#define ELEMENT_EXTRA 56
+#define BUCKET 16
 
 /* One family and direction. */
 struct part {
@@ -24,12 +25,16 @@ static struct part part_of(const struct plan *plan, int dir, int family)
 
 	for (int kind = 0; kind < BP_KINDS; kind++)
 		part.tuples[kind] = __builtin_popcountll(t->live[dir][family][kind]);
-	for (int i = 0; i < BP_TUPLES; i++)
-		part.entries += t->used[dir][family][i];
+	for (int space = 0; space < BP_SPACES; space++)
+		for (int i = 0; i < BP_TUPLES; i++)
+			part.entries += t->used[dir][family][space][i];
 	return part;
 }
 
-/* Lookups that a packet may cost at most: each tuple that decides, and each that counts. */
+/*
+ * Lookups that a packet may cost at most: each tuple that decides, and each that counts. Few
+ * packets are looked up in more than those whose keys are there: the indices rule the others out.
+ */
 static unsigned int probes(const struct part *part)
 {
 	return part->tuples[BP_DECIDE] + part->tuples[BP_TALLY];
@@ -37,11 +42,17 @@ static unsigned int probes(const struct part *part)
 
 static uint64_t bytes_of(const struct plan *plan)
 {
+	const struct bp_sizes *sizes = &plan->tables.sizes;
 	uint64_t bytes = sizeof(plan->tables) + plan->n_gates * sizeof(*plan->gates);
 
-	for (int f = 0; f < BP_FAMILIES; f++)
-		bytes += plan->set[f].n *
-			 (plan->set[f].key_size + sizeof(struct bp_elem) + ELEMENT_EXTRA);
+	bytes += BP_DIRS * BP_FAMILIES * bp_sets_words(sizes) * sizeof(uint64_t);
+	bytes += bp_present_words(sizes) * sizeof(uint64_t);
+	for (int f = 0; f < BP_FAMILIES; f++) {
+		const struct plan_set *set = &plan->set[f];
+
+		bytes += set->n * (set->key_size + set->elem_size + ELEMENT_EXTRA);
+		bytes += plan->map_room[f] * BUCKET;
+	}
 	return bytes;
 }
 

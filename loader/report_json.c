@@ -132,30 +132,28 @@ static void put_ports(struct jw *j, const char *key, uint16_t lo, uint16_t hi)
 	jw_array_end(j);
 }
 
-static void put_filter(struct jw *j, const struct status_filter *f)
+static void put_filter(struct jw *j, const struct status_filter *s)
 {
-	const union filter_key *k = &f->key;
-	bool v4 = f->family == BP_V4;
+	const struct filter *f = &s->filter;
+	int family = f->shape.family;
 
 	jw_object(j, NULL);
-	jw_u64(j, "rule", f->elem.rule);
-	jw_str(j, "action", action_name(f->elem.action));
-	jw_str(j, "direction", f->dir == BP_IN ? "in" : "out");
-	jw_u64(j, "family", v4 ? 4 : 6);
-	put_prefix(j, "remote", f->family, v4 ? (const void *)&k->v4.remote : k->v6.remote,
-		f->tuple.rlen);
-	put_prefix(j, "local", f->family, v4 ? (const void *)&k->v4.local : k->v6.local,
-		f->tuple.llen);
-	jw_bool(j, "me", f->tuple.flags & BPT_ME);
-	if (f->tuple.flags & BPT_PROTO)
-		jw_u64(j, "protocol", v4 ? k->v4.proto : k->v6.proto);
+	jw_u64(j, "rule", s->rule);
+	jw_str(j, "action", action_name(s->action));
+	jw_str(j, "direction", f->shape.dir == BP_IN ? "in" : "out");
+	jw_u64(j, "family", family == BP_V4 ? 4 : 6);
+	put_prefix(j, "remote", family, f->remote, f->shape.rlen);
+	put_prefix(j, "local", family, f->local, f->shape.llen);
+	jw_bool(j, "me", f->shape.flags & BPT_ME);
+	if (f->shape.flags & BPT_PROTO)
+		jw_u64(j, "protocol", f->proto);
 	else
 		jw_null(j, "protocol");
-	put_ports(j, "remote_ports", f->elem.rport_lo, f->elem.rport_hi);
-	put_ports(j, "local_ports", f->elem.lport_lo, f->elem.lport_hi);
-	jw_u64(j, "ifindex", f->elem.ifindex);
-	jw_u64(j, "packets", f->elem.packets);
-	jw_u64(j, "bytes", f->elem.bytes);
+	put_ports(j, "remote_ports", f->rport.lo, f->rport.hi);
+	put_ports(j, "local_ports", f->lport.lo, f->lport.hi);
+	jw_u64(j, "ifindex", s->ifindex);
+	jw_u64(j, "packets", s->packets);
+	jw_u64(j, "bytes", s->bytes);
 	jw_object_end(j);
 }
 

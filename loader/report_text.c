@@ -119,29 +119,25 @@ static void put_prefix(FILE *out, const char *what, int family, const void *byte
 	fprintf(out, " %s %s", what, buf);
 }
 
-static void put_filter(FILE *out, const struct status_filter *f)
+static void put_filter(FILE *out, const struct status_filter *s)
 {
-	const union filter_key *k = &f->key;
-	bool v4 = f->family == BP_V4;
+	const struct filter *f = &s->filter;
 	char proto[16];
 
-	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %s %s %s", f->elem.rule,
-		(uint64_t)f->elem.packets, (uint64_t)f->elem.bytes, action_name(f->elem.action),
-		f->dir == BP_IN ? "in" : "out", v4 ? "ipv4" : "ipv6");
-	if (f->elem.ifindex)
-		fprintf(out, " ifindex %" PRIu32, f->elem.ifindex);
-	if (f->tuple.flags & BPT_PROTO)
-		fprintf(out, " %s",
-			spec_proto_text(v4 ? k->v4.proto : k->v6.proto, proto, sizeof(proto)));
-	put_prefix(out, "remote", f->family, v4 ? (const void *)&k->v4.remote : k->v6.remote,
-		f->tuple.rlen);
-	put_port(out, "port", f->elem.rport_lo, f->elem.rport_hi);
-	if (f->tuple.flags & BPT_ME)
+	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %s %s %s", s->rule, s->packets,
+		s->bytes, action_name(s->action), f->shape.dir == BP_IN ? "in" : "out",
+		f->shape.family == BP_V4 ? "ipv4" : "ipv6");
+	if (s->ifindex)
+		fprintf(out, " ifindex %" PRIu32, s->ifindex);
+	if (f->shape.flags & BPT_PROTO)
+		fprintf(out, " %s", spec_proto_text(f->proto, proto, sizeof(proto)));
+	put_prefix(out, "remote", f->shape.family, f->remote, f->shape.rlen);
+	put_port(out, "port", f->rport.lo, f->rport.hi);
+	if (f->shape.flags & BPT_ME)
 		fprintf(out, " local me");
 	else
-		put_prefix(out, "local", f->family, v4 ? (const void *)&k->v4.local : k->v6.local,
-			f->tuple.llen);
-	put_port(out, "port", f->elem.lport_lo, f->elem.lport_hi);
+		put_prefix(out, "local", f->shape.family, f->local, f->shape.llen);
+	put_port(out, "port", f->lport.lo, f->lport.hi);
 	fputc('\n', out);
 }
 

@@ -29,11 +29,11 @@ struct status_interface {
 
 /* A filter as it was read back from the kernel. */
 struct status_filter {
-	int family; /* enum bp_family */
-	struct bp_tuple tuple;
-	union filter_key key;
-	struct bp_elem elem;
-	uint8_t dir;
+	struct filter filter;
+	uint64_t packets, bytes;
+	uint32_t rule, ifindex;
+	uint32_t print; /* of the rule: rule_print() */
+	enum bp_action action;
 };
 
 struct status {

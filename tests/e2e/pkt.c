@@ -374,6 +374,7 @@ static const struct command {
 	{ "serve", cmd_serve, 2, "PORT BYTES" },
 	{ "tun", cmd_tun, 1, "NAME HEX..." },
 	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK" },
+	{ "verified", cmd_verified, 1, "PROGRAM..." },
 	{ "echo", cmd_echo, 1, "PROTO/PORT..." },
 	{ "say", cmd_say, 3, "IFACE PORT ADDRESS/PORT..." },
 	{ "join", cmd_join, 2, "IFACE GROUP..." },

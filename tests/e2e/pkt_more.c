@@ -154,3 +154,20 @@ int cmd_tcx(int argc, char **argv)
 	bpf(BPF_OBJ_PIN, &pin, argv[3]);
 	return 0;
 }
+
+/* pkt verified PROGRAM...: how many instructions the verifier went through for each pinned one */
+int cmd_verified(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		union bpf_attr get = { .pathname = (uintptr_t)argv[i] };
+		struct bpf_prog_info info = { 0 };
+		union bpf_attr ask = { .info = { .info_len = sizeof(info),
+					       .info = (uintptr_t)&info } };
+
+		ask.info.bpf_fd = bpf(BPF_OBJ_GET, &get, argv[i]);
+		bpf(BPF_OBJ_GET_INFO_BY_FD, &ask, argv[i]);
+		close(ask.info.bpf_fd);
+		printf("%u\n", info.verified_insns);
+	}
+	return 0;
+}

@@ -21,6 +21,7 @@ void send_end(int fd);
 int cmd_serve(int argc, char **argv);
 int cmd_tun(int argc, char **argv);
 int cmd_tcx(int argc, char **argv);
+int cmd_verified(int argc, char **argv);
 int cmd_echo(int argc, char **argv);
 int cmd_call(int argc, char **argv);
 int cmd_say(int argc, char **argv);

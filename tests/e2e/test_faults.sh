@@ -34,6 +34,9 @@ begin() {
 	bp block udp/1434 >/dev/null
 	bp block "@$WORLD/list" >/dev/null
 	bp block gre from "@$WORLD/lengths" >/dev/null
+	bp block "tcp/$MANY" from 100.0.0.7 >/dev/null
+	echo 192.0.2.1 >"$WORLD/growing"
+	bp block "tcp/$MORE" from "@$WORLD/growing" >/dev/null
 	BEFORE=$(verdicts "${PROBES[@]}")
 	RULES=$(listed)
 	same "$1: before" bpbp "$BEFORE"
@@ -42,14 +45,19 @@ begin() {
 echo 192.0.2.1 >"$WORLD/one"
 for len in {1..32}; do echo "100.0.0.0/$len"; done >"$WORLD/lengths"
 
+# 1000 ranges of ports, and 100 others: together more than can stand under one key.
+MANY=$(seq 1 1000 | sed 's/.*/&0-&3/' | paste -sd,)
+MORE=$(seq 1 100 | sed 's/.*/&5-&7/' | paste -sd,)
+
 begin "a list"
 # The file of a rule has grown beyond what fits.
-cp "$WORLD/lengths" "$WORLD/list"
-expect_exit 1 bp block "@$WORLD/list"
-expect_out '64 combinations'
+cp "$WORLD/lengths" "$WORLD/growing"
+echo 100.0.0.7 >>"$WORLD/growing"
+expect_exit 1 bp block "tcp/$MORE" from "@$WORLD/growing"
+expect_out 'port ranges'
 as_before "a list that does not fit any more"
-expect_exit 1 bp block "@$WORLD/list" --dry-run
-expect_exit 1 bp block gre from "@$WORLD/lengths" to 10.77.0.0/24 --dry-run
+expect_exit 1 bp block "tcp/$MORE" from "@$WORLD/growing" --dry-run
+expect_exit 1 bp block "tcp/$MORE" from 100.0.0.7 --dry-run
 
 begin "no directory"
 # The directory of the policies cannot be written to.

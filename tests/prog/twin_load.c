@@ -37,14 +37,9 @@ struct keys {
 	size_t n[BP_FAMILIES], room[BP_FAMILIES];
 };
 
-static size_t key_size(int family)
+static int add_key(const union filter_key *key, int family, const union filter_elem *e, void *arg)
 {
-	return family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
-}
-
-static int add_key(const union filter_key *key, int family, const struct bp_elem *e, void *arg)
-{
-	size_t size = key_size(family);
+	size_t size = filter_key_size(family);
 	struct keys *keys = arg;
 
 	if (keys->n[family] == keys->room[family]) {
@@ -87,7 +82,8 @@ static int empty(struct generation *gen, struct diag *diag)
 
 static bool fits(const struct generation *gen, const struct plan *plan)
 {
-	return plan->n_gates <= gen->gates_room && plan->set[BP_V4].n <= gen->rules_room[BP_V4] &&
+	return !memcmp(&plan->tables.sizes, &gen->sizes, sizeof(gen->sizes)) &&
+	       plan->n_gates <= gen->gates_room && plan->set[BP_V4].n <= gen->rules_room[BP_V4] &&
 	       plan->set[BP_V6].n <= gen->rules_room[BP_V6];
 }
 
@@ -115,11 +111,16 @@ static void renew(struct loaded *l)
 	generation_free(&l->gen);
 }
 
+/* Which of the two generations is for that plan. */
+static bool is_large(const struct plan *plan)
+{
+	return plan->set[BP_V4].n > SMALL || plan->set[BP_V6].n > SMALL;
+}
+
 static int put_in_force(struct world *w, const struct plan *plan, struct diag *diag)
 {
-	bool large = plan->set[BP_V4].n > SMALL || plan->set[BP_V6].n > SMALL;
-	struct loaded *l = &w->loaded[large];
-	uint64_t number = large + 1;
+	struct loaded *l = &w->loaded[is_large(plan)];
+	uint64_t number = is_large(plan) + 1;
 	int rc;
 
 	if (l->gen && l->used++ % RENEWED && fits(l->gen, plan)) {
@@ -153,6 +154,11 @@ int load_policy(struct world *w, const struct round *round)
 		env.boot_now -= EARLY * 1000000000ULL; /* below 0 on a young host: wraps back */
 	}
 	rc = compile(round->policy, &env, &plan, &diag);
+	if (!rc && w->loaded[is_large(plan)].gen) { /* for the tables that are loaded */
+		env.sizes = &w->loaded[is_large(plan)].gen->sizes;
+		plan_free(&plan);
+		rc = compile(round->policy, &env, &plan, &diag);
+	}
 	if (!rc)
 		rc = put_in_force(w, plan, &diag);
 	if (rc && rc != -E2BIG)

@@ -13,6 +13,7 @@
 
 #include "compile.h"
 #include "filter.h"
+#include "index.h"
 #include "keyset.h"
 #include "spec.h"
 
@@ -64,6 +65,11 @@ static struct plan *plan_of(const char *const *lines)
 
 #define PLAN(...) plan_of((const char *const[]){ __VA_ARGS__, NULL })
 
+static const struct bp_elem *elem_at(const struct plan_set *set, size_t i)
+{
+	return (const struct bp_elem *)(set->elems + i * set->elem_size);
+}
+
 static uint64_t filters_of(const char *line)
 {
 	struct rule *rule = rule_of(line);
@@ -106,8 +112,8 @@ static void test_tuples(void **state)
 	assert_int_equal(tuples(p, BP_TALLY), 1);
 	assert_int_equal(tuples(p, BP_SHADOW), 1);
 	for (int i = 1; i < 3; i++)
-		assert_true(p->tables.tuple[BP_IN][BP_V4][i - 1].bound >=
-			    p->tables.tuple[BP_IN][BP_V4][i].bound);
+		assert_true(p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL][i - 1].bound >=
+			    p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL][i].bound);
 	assert_int_equal(p->tables.filters, 2 + 2 + 1 + 1 + 1 + 2);
 	plan_free(&p);
 }
@@ -123,7 +129,7 @@ static void test_chain(void **state)
 	for (size_t i = 0; i < set->n; i++) {
 		const struct bp_key4 *key = (const struct bp_key4 *)(set->keys + i * set->key_size);
 
-		if (p->tables.tuple[BP_IN][BP_V4][key->tuple].kind == BP_DECIDE)
+		if (key->tuple >> 7 == BP_SPACE_ALL)
 			seen |= 1 << key->slot;
 	}
 	assert_int_equal(seen, 7);
@@ -140,12 +146,12 @@ static void test_shadow(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < set->n; i++) {
-		unsigned int number = set->keys[i * set->key_size];
+		const struct bp_elem *e = elem_at(set, i);
 
-		if (p->tables.tuple[BP_IN][BP_V4][number].kind != BP_SHADOW)
+		if (set->keys[i * set->key_size] >> 7 != BP_SPACE_CUT)
 			continue;
-		shared += set->elems[i].print == 2 && !set->elems[i].ifindex;
-		own += set->elems[i].print == 1 && set->elems[i].ifindex == 7;
+		shared += e->print == 2 && !e->ifindex;
+		own += e->print == 1 && e->ifindex == 7;
 	}
 	assert_int_equal(shared, 1);
 	assert_int_equal(own, 1);
@@ -169,7 +175,7 @@ static void test_gates(void **state)
 	assert_true(p->gates[2] == env.boot_now + 3000000000ULL);
 	assert_int_equal(p->tables.rules, 4);
 	for (size_t i = 0; i < p->set[BP_V4].n; i++) {
-		const struct bp_elem *e = &p->set[BP_V4].elems[i];
+		const struct bp_elem *e = elem_at(&p->set[BP_V4], i);
 
 		assert_true(e->rule != 1 || e->gate == 0);
 		assert_true(e->rule != 4);
@@ -179,29 +185,71 @@ static void test_gates(void **state)
 	policy_free(&policy);
 }
 
-static void test_too_many_tuples(void **state)
+/* 500 pairs of prefix lengths, each with ports and without: they share tuples. */
+static void test_merging(void **state)
 {
 	struct policy *policy = policy_new("test");
 	struct plan *p = NULL;
 	struct diag diag = {};
 
 	(void)state;
-	for (uint32_t i = 0; i < 70; i++) {
+	for (uint32_t i = 0; i < 1000; i++) {
 		char line[128];
 		struct rule *rule;
 
-		snprintf(line, sizeof(line), "block in from 10.0.0.0/%u to 10.0.0.0/%u", 8 + i % 24,
-			8 + i / 24);
+		snprintf(line, sizeof(line), "block in tcp from 10.%u.0.0/%u to 10.0.0.0/%u%s",
+			i % 7, 8 + i / 2 % 25, 8 + i / 50, i & 1 ? " port 80" : "");
 		rule = rule_of(line);
 		rule->id = i + 1;
 		assert_int_equal(policy_add(policy, &rule), 0);
 	}
-	assert_int_equal(compile(policy, &env, &p, &diag), -E2BIG);
-	assert_null(p);
-	assert_int_equal(diag.kind, DIAG_SYSTEM);
-	assert_non_null(strstr(diag.message, "64"));
-	diag_free(&diag);
+	assert_int_equal(compile(policy, &env, &p, &diag), 0);
+	assert_true(p->shapes >= 1000);
+	assert_true(tuples(p, BP_DECIDE) <= BP_TUPLES);
+	assert_true(tuples(p, BP_SHADOW) <= BP_TUPLES);
+	assert_int_equal(p->tables.filters, 1000);
+	for (int i = 1; i < BP_TUPLES; i++) {
+		const struct bp_tuple *t = p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL];
+
+		assert_true(t[i - 1].bound >= t[i].bound);
+		assert_true(t[i].flags == 0 || t[i].flags & BPT_PROTO);
+	}
+	plan_free(&p);
 	policy_free(&policy);
+}
+
+/* A plan's indices never rule out what is there. */
+static void test_indices(void **state)
+{
+	struct plan *p = PLAN("block in udp/1434", "block in from 10.0.0.0/7 to 10.1.2.3",
+		"block in tcp/1000-2000 from 2001:db8::/21", "count in to any port 53",
+		"block in tcp from any port 20-21", "block in icmp type 8");
+	const struct bp_tables *t = &p->tables;
+
+	(void)state;
+	for (int family = 0; family < BP_FAMILIES; family++) {
+		const struct plan_set *set = &p->set[family];
+
+		for (size_t i = 0; i < set->n; i++) {
+			union filter_key key = {};
+
+			memcpy(&key, set->keys + i * set->key_size, set->key_size);
+			assert_true(present_has(&t->sizes, p->present, family, &key));
+			key.v4.slot++;
+			assert_false(present_has(&t->sizes, p->present, family, &key));
+		}
+	}
+	/* 10/7 is 10 and 11: not 12. */
+	for (unsigned int first = 9; first <= 12; first++) {
+		uint32_t at = bp_sets_at(&t->sizes, BP_IN, BP_V4, BP_BY_REMOTE) +
+			      bp_index_address(&t->sizes, BP_V4, first << 24 | 77 << 16);
+		uint64_t indexed = t->indexed[BP_IN][BP_V4][BP_BY_REMOTE];
+
+		assert_int_equal(
+			__builtin_popcountll(indexed & t->live[BP_IN][BP_V4][BP_DECIDE]), 1);
+		assert_int_equal(!(p->sets[at] & indexed), first == 9 || first == 12);
+	}
+	plan_free(&p);
 }
 
 static void test_too_long_chain(void **state)
@@ -229,7 +277,7 @@ static void test_too_long_chain(void **state)
 static uint64_t rank_of(const char *line)
 {
 	struct plan *p = PLAN(line);
-	uint64_t rank = p->set[BP_V4].elems[0].rank;
+	uint64_t rank = elem_at(&p->set[BP_V4], 0)->rank;
 
 	plan_free(&p);
 	return rank;
@@ -296,7 +344,8 @@ int main(void)
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_gates),
-		cmocka_unit_test(test_too_many_tuples),
+		cmocka_unit_test(test_merging),
+		cmocka_unit_test(test_indices),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_keyset),

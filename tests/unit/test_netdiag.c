@@ -62,13 +62,14 @@ static void world_make(struct world *w)
 
 static void put_filter(const struct filter *f, const struct rule *rule, struct status_filter *out)
 {
-	uint64_t print;
+	uint32_t print;
 
 	assert_int_equal(rule_print(rule, &print), 0);
-	*out = (struct status_filter){ .family = f->shape.family, .dir = f->shape.dir };
-	shape_tuple(&f->shape, &out->tuple);
-	filter_key(f, 7, &out->key);
-	filter_elem(f, rule, print, rule->ifname ? 2 : 0, 0, &out->elem);
+	*out = (struct status_filter){ .filter = *f,
+		.rule = rule->id,
+		.ifindex = rule->ifname ? 2 : 0,
+		.print = print,
+		.action = rule->action };
 }
 
 static int keep_filter(const struct filter *f, void *arg)
@@ -315,9 +316,8 @@ static void ids_are_stable(void **state)
 	add_rule(&w, "block udp/1434 to me");
 	before = ids(&w);
 	for (size_t i = 0; i < w.status.n_listed; i++) {
-		w.filter[i].elem.packets = 5;
-		w.filter[i].elem.rule = 99;
-		w.filter[i].elem.gate = 3;
+		w.filter[i].packets = 5;
+		w.filter[i].rule = 99;
 	}
 	after = ids(&w);
 	assert_string_equal(before, after);

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the verifier thinks of the programs: under 10,000 instructions each, with every kind of rule.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+MOST=10000
+
+expect_exit 0 bp block udp/1434
+for words in "inout tcp/1-1000 from 10.0.0.0/8" "out from me to any port 25" "icmpv6 type 128" \
+	"on rx0 emergency 2001:db8::/32"; do
+	# shellcheck disable=SC2086
+	expect_exit 0 bp block $words
+done
+expect_exit 0 bp count udp
+for pin in "$BPFPOL_BPFFS"/gen-*/classify_*; do
+	SEEN=$("$PKT" verified "$pin")
+	check "${pin##*/}: $SEEN instructions verified" [ "$SEEN" -gt 100 -a "$SEEN" -lt $MOST ]
+done
+same "a classifier for each hook" 5 "$(find "$BPFPOL_BPFFS" -name 'classify_*' | wc -l)"
+
+finish
