@@ -30,8 +30,8 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := main args apply attach classifier cmd_% dirs gather generation host inplace journal \
-	kernel links lists netlink policies policy_file record remembered store
+IMPURE := main args apply attach classifier clsact cmd_% dirs gather generation hooks host inplace \
+	journal kernel links lists netlink% pins policies policy_file record remembered store
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))
@@ -81,6 +81,11 @@ $B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(filter-out loader/cmd_%,$
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS) -lpcap
 
+$B/tests/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$Q$C -shared -fPIC -o $@ $< -ldl
+
 deps:
 	tests/deps
 
@@ -91,7 +96,7 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/twin lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/refuse.so $B/tests/twin lint
 	BUILD=$B tests/run all
 
 twin: $B/tests/twin

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The root programs on interfaces: by BPF links, pinned as BPFPOL_BPFFS/links/HOOK-IFINDEX, so that
- * they outlive the command and never take a place that is another's. What arrives is filtered by
- * XDP, or by TC where XDP cannot be; what leaves by TC. Which interfaces are to be filtered stands
- * in BPFPOL_STATE_DIR/interfaces, a line each: NAME MODE.
+ * The root programs on interfaces: by BPF links, or on TC of kernels before 6.6 by clsact filters,
+ * so that they outlive the command and never take a place that is another's (pins.h). What arrives
+ * is filtered by XDP, or by TC where XDP cannot be; what leaves by TC. Which interfaces are to be
+ * filtered stands in BPFPOL_STATE_DIR/interfaces, a line each: NAME MODE.
  */
 #ifndef BPFPOL_ATTACH_H
 #define BPFPOL_ATTACH_H
@@ -19,12 +19,15 @@ const char *attach_mode_name(enum attach_mode mode); /* as in --mode; auto: "aut
 const char *attach_mode_text(enum attach_mode mode);
 int attach_mode_parse(const char *text, enum attach_mode *mode);
 
+/* What holds a program on TC. */
+enum tc_way { TC_NONE, TC_TCX, TC_CLSACT };
+
 /* An interface that we filter. */
 struct attached {
 	int ifindex;
-	enum attach_mode
-		how; /* what arrives: native, generic, tc; ATTACH_NONE: it is not filtered */
-	bool out;    /* what leaves is filtered */
+	enum attach_mode how; /* what arrives: native, generic, tc; ATTACH_NONE: not filtered */
+	enum tc_way in;	      /* if that is by TC */
+	enum tc_way out;      /* TC_NONE: what leaves is not filtered */
 };
 struct attached_list {
 	struct attached *v;

@@ -141,7 +141,7 @@ static void warn_one_way(struct diag *diag)
 	if (attached_get(&attached, diag))
 		diag_to_warning(diag, "it is not known where what leaves is filtered");
 	for (size_t i = 0; i < attached.n; i++)
-		all &= attached.v[i].out;
+		all &= attached.v[i].out != TC_NONE;
 	free(attached.v);
 	if (all)
 		return;

@@ -106,10 +106,12 @@ static void describe(
 		why = "no Ethernet header, which XDP needs";
 	else if (a->how == ATTACH_TC && link->xdp_prog)
 		why = "XDP is taken by a foreign program";
-	out->ingress = ingress[a->how].word;
-	out->egress = a->out ? "tcx" : "none";
-	snprintf(out->why, sizeof(out->why), "%s%s", why,
-		a->out ? "" : "; what leaves is not filtered");
+	out->ingress = a->in == TC_CLSACT ? "clsact" : ingress[a->how].word;
+	out->egress = a->out == TC_CLSACT ? "clsact" : a->out == TC_TCX ? "tcx" : "none";
+	snprintf(out->why, sizeof(out->why), "%s%s%s", why,
+		a->in == TC_CLSACT || a->out == TC_CLSACT ? "; clsact, as the kernel has no TCX"
+							  : "",
+		a->out != TC_NONE ? "" : "; what leaves is not filtered");
 }
 
 /*

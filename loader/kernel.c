@@ -71,6 +71,11 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 	return level == LIBBPF_WARN && getenv("BPFPOL_DEBUG") ? vfprintf(stderr, fmt, args) : 0;
 }
 
+void kernel_quiet(void)
+{
+	libbpf_set_print(quiet);
+}
+
 int kernel_load(struct kernel **out, struct diag *diag)
 {
 	struct kernel *k;
@@ -79,7 +84,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 
 	if (rc)
 		return rc;
-	libbpf_set_print(quiet);
+	kernel_quiet();
 	if (!libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL)) {
 		kernel_free(&k);
 		return diag_set(diag, DIAG_SYSTEM, ENOTSUP,

@@ -9,6 +9,9 @@
 #include "diag.h"
 #include "generation.h"
 
+/* libbpf's own messages are for the variable BPFPOL_DEBUG alone. */
+void kernel_quiet(void);
+
 struct kernel {
 	int ctl_fd, totals_fd, xdp_generations, tc_generations;
 	int root[BP_HOOKS];	/* the programs that are attached */

@@ -36,8 +36,9 @@ int choices_check(struct link_choices *c, struct diag *diag)
 		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how ||
 			   is->how == ATTACH_NONE) {
 			/* Half of it may have been taken off by someone else. */
-			choice->already = is->how != ATTACH_NONE && is->out;
+			choice->already = is->how != ATTACH_NONE && is->out != TC_NONE;
 			choice->how = is->how;
+			choice->in = is->in;
 			choice->out = is->out;
 		} else {
 			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
@@ -62,7 +63,8 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 		rc = attach_adopt(host->kernel, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
-		struct attached is = { choice->link->ifindex, choice->how, choice->out };
+		struct attached is = { choice->link->ifindex, choice->how, choice->in,
+			choice->out };
 
 		if (choice->already)
 			continue;
@@ -70,7 +72,7 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 			sizeof(choice->why), diag);
 		if (rc)
 			break;
-		choice->undo = choice->how == ATTACH_NONE && !choice->out;
+		choice->undo = choice->how == ATTACH_NONE && choice->out == TC_NONE;
 		choice->how = is.how;
 	}
 	if (rc)

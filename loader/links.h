@@ -10,7 +10,7 @@ struct link_choice {
 	const struct nl_link *link;
 	enum attach_mode mode; /* asked for */
 	enum attach_mode how;  /* came to; ATTACH_NONE before */
-	bool out;	       /* what leaves was filtered before */
+	enum tc_way in, out;   /* of what was there before */
 	bool already;	       /* was attached before, both ways */
 	bool undo;	       /* nothing was there before: it can be taken off again */
 	bool remembered;       /* choices_remember() has added it */

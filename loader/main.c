@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "kernel.h"
 
 const struct command commands[] = {
 	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
@@ -148,6 +149,7 @@ static int run_command(const struct command *c, int argc, char **argv, struct di
 		help_one(c);
 		return 0;
 	}
+	kernel_quiet();
 	rc = args_parse(c, argc, argv, &args, diag);
 	if (!rc)
 		rc = c->run(&args, diag);

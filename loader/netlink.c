@@ -17,27 +17,20 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-#include "netlink.h"
+#include "netlink_parts.h"
 #include "policy.h"
 
 #define TRIES 5
 #define BUFFER_SIZE 32768 /* the most that the kernel puts into one part of a dump */
 
-/* Makes room for one more: doubles whenever n is a power of two. NULL: no memory, v is kept. */
-static void *grow(void *v, size_t n, size_t size)
+void *nl_grow(void *v, size_t n, size_t size)
 {
 	return n & (n - 1) ? v : reallocarray(v, n ? 2 * n : 1, size);
 }
 
-struct attrs {
-	const struct nlattr **tb;
-	int max;
-	int newest; /* highest type seen, also beyond max */
-};
-
-static int attr_keep(const struct nlattr *attr, void *data)
+int nl_attr_keep(const struct nlattr *attr, void *data)
 {
-	struct attrs *a = data;
+	struct nl_attrs *a = data;
 	int type = mnl_attr_get_type(attr);
 
 	if (type <= a->max)
@@ -47,12 +40,12 @@ static int attr_keep(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
-static uint32_t attr_u32(const struct nlattr *attr)
+uint32_t nl_attr_u32(const struct nlattr *attr)
 {
 	return attr && !mnl_attr_validate(attr, MNL_TYPE_U32) ? mnl_attr_get_u32(attr) : 0;
 }
 
-static void attr_str(const struct nlattr *attr, char *buf, size_t size)
+void nl_attr_str(const struct nlattr *attr, char *buf, size_t size)
 {
 	if (attr && !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
 		snprintf(buf, size, "%s", mnl_attr_get_str(attr));
@@ -91,8 +84,7 @@ static int dump_once(struct nlmsghdr *request, mnl_cb_t cb, void *data)
 	return rc;
 }
 
-/* What was collected by a dump that has to be asked again is forgotten by reset(data). */
-static int dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data)
+int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data)
 {
 	int rc = -EINTR;
 
@@ -120,29 +112,29 @@ static void links_reset(void *data)
 static void link_read_kind(const struct nlattr *info, struct nl_link *link)
 {
 	const struct nlattr *tb[IFLA_INFO_MAX + 1] = { NULL };
-	struct attrs a = { .tb = tb, .max = IFLA_INFO_MAX };
+	struct nl_attrs a = { .tb = tb, .max = IFLA_INFO_MAX };
 
 	if (!info)
 		return;
-	mnl_attr_parse_nested(info, attr_keep, &a);
-	attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	mnl_attr_parse_nested(info, nl_attr_keep, &a);
+	nl_attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
 }
 
 static void link_read_xdp(const struct nlattr *xdp, struct nl_link *link)
 {
 	const struct nlattr *tb[IFLA_XDP_MAX + 1] = { NULL };
-	struct attrs a = { .tb = tb, .max = IFLA_XDP_MAX };
+	struct nl_attrs a = { .tb = tb, .max = IFLA_XDP_MAX };
 	uint8_t mode;
 
 	if (!xdp)
 		return;
-	mnl_attr_parse_nested(xdp, attr_keep, &a);
+	mnl_attr_parse_nested(xdp, nl_attr_keep, &a);
 	if (!tb[IFLA_XDP_ATTACHED])
 		return;
 	mode = mnl_attr_get_u8(tb[IFLA_XDP_ATTACHED]);
 	link->xdp_generic = mode == XDP_ATTACHED_SKB;
-	link->xdp_prog =
-		attr_u32(tb[mode == XDP_ATTACHED_MULTI ? IFLA_XDP_DRV_PROG_ID : IFLA_XDP_PROG_ID]);
+	link->xdp_prog = nl_attr_u32(
+		tb[mode == XDP_ATTACHED_MULTI ? IFLA_XDP_DRV_PROG_ID : IFLA_XDP_PROG_ID]);
 }
 
 /* The IFLA_LINK of these is their other end, not something that lies below them. */
@@ -161,14 +153,14 @@ static void link_read(
 		.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK,
 		.up = ifi->ifi_flags & IFF_UP,
 		.hardware = tb[IFLA_PARENT_DEV_NAME],
-		.master = attr_u32(tb[IFLA_MASTER]),
-		.mtu = attr_u32(tb[IFLA_MTU]),
+		.master = nl_attr_u32(tb[IFLA_MASTER]),
+		.mtu = nl_attr_u32(tb[IFLA_MTU]),
 	};
-	attr_str(tb[IFLA_IFNAME], link->name, sizeof(link->name));
+	nl_attr_str(tb[IFLA_IFNAME], link->name, sizeof(link->name));
 	link_read_kind(tb[IFLA_LINKINFO], link);
 	link_read_xdp(tb[IFLA_XDP], link);
 	if (!tb[IFLA_LINK_NETNSID] && !is_pair(link))
-		link->lower = attr_u32(tb[IFLA_LINK]);
+		link->lower = nl_attr_u32(tb[IFLA_LINK]);
 	if (link->lower == link->ifindex)
 		link->lower = 0;
 }
@@ -176,20 +168,20 @@ static void link_read(
 static int link_cb(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[IFLA_PARENT_DEV_NAME + 1] = { NULL };
-	struct attrs a = { .tb = tb, .max = IFLA_PARENT_DEV_NAME };
+	struct nl_attrs a = { .tb = tb, .max = IFLA_PARENT_DEV_NAME };
 	struct link_dump *ld = data;
 	struct nl_links *links = ld->links;
 	struct nl_link *v;
 
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
-	v = grow(links->v, links->n, sizeof(*v));
+	v = nl_grow(links->v, links->n, sizeof(*v));
 	if (!v) {
 		errno = ENOMEM;
 		return MNL_CB_ERROR;
 	}
 	links->v = v;
-	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), attr_keep, &a);
+	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), nl_attr_keep, &a);
 	link_read(mnl_nlmsg_get_payload(nlh), tb, &v[links->n++]);
 	if (a.newest > ld->newest)
 		ld->newest = a.newest;
@@ -234,7 +226,7 @@ static int links_dump(struct nl_links *links)
 	nlh->nlmsg_type = RTM_GETLINK;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	rc = dump(nlh, link_cb, links_reset, &ld);
+	rc = nl_dump(nlh, link_cb, links_reset, &ld);
 	if (rc)
 		return rc;
 	/* A kernel that sends this attribute or younger ones would have sent it. */
@@ -278,13 +270,13 @@ static int route_cb(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[RTA_MULTIPATH + 1] = { NULL };
-	struct attrs a = { .tb = tb, .max = RTA_MULTIPATH };
+	struct nl_attrs a = { .tb = tb, .max = RTA_MULTIPATH };
 	struct nl_links *links = data;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_dst_len || rtm->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*rtm), attr_keep, &a);
-	mark_default(links, attr_u32(tb[RTA_OIF]));
+	mnl_attr_parse(nlh, sizeof(*rtm), nl_attr_keep, &a);
+	mark_default(links, nl_attr_u32(tb[RTA_OIF]));
 	if (tb[RTA_MULTIPATH])
 		mark_multipath(links, tb[RTA_MULTIPATH]);
 	return MNL_CB_OK;
@@ -297,7 +289,7 @@ static int routes_dump(struct nl_links *links)
 
 	nlh->nlmsg_type = RTM_GETROUTE;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct rtmsg));
-	return dump(nlh, route_cb, routes_reset, links);
+	return nl_dump(nlh, route_cb, routes_reset, links);
 }
 
 int nl_links_get(struct nl_links *links)
@@ -397,7 +389,7 @@ static int address_cb(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFA_LOCAL + 1] = { NULL };
-	struct attrs a = { .tb = tb, .max = IFA_LOCAL };
+	struct nl_attrs a = { .tb = tb, .max = IFA_LOCAL };
 	bool v4 = ifa->ifa_family == AF_INET;
 	struct prefixes *list = data;
 	size_t size = v4 ? 4 : 16;
@@ -406,12 +398,12 @@ static int address_cb(const struct nlmsghdr *nlh, void *data)
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || (!v4 && ifa->ifa_family != AF_INET6))
 		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*ifa), attr_keep, &a);
+	mnl_attr_parse(nlh, sizeof(*ifa), nl_attr_keep, &a);
 	/* On a point-to-point link IFA_ADDRESS is the peer's. */
 	attr = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	if (!attr || mnl_attr_get_payload_len(attr) != size)
 		return MNL_CB_OK;
-	v = grow(list->v, list->n, sizeof(*v));
+	v = nl_grow(list->v, list->n, sizeof(*v));
 	if (!v) {
 		errno = ENOMEM;
 		return MNL_CB_ERROR;
@@ -431,7 +423,7 @@ int nl_addresses_get(struct prefixes *list)
 
 	nlh->nlmsg_type = RTM_GETADDR;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
-	rc = dump(nlh, address_cb, addresses_reset, &got);
+	rc = nl_dump(nlh, address_cb, addresses_reset, &got);
 	if (rc) {
 		free(got.v);
 		return rc;

@@ -9,7 +9,7 @@
 # kernel's maps and the counters all say the same.
 
 CALLS=bpf,openat,write,fsync,fdatasync,rename,unlink,unlinkat,rmdir,mkdir,mmap,flock,ftruncate
-CALLS=$CALLS,membarrier,exit_group
+CALLS=$CALLS,membarrier,sendto,exit_group
 KEPT=udp/1434 # a rule that stands all the time and has counted
 KEPT_SEEN=0
 export KEPT KEPT_SEEN

@@ -28,6 +28,13 @@ V6=("src=$TX6" "dst=$RX6")
 SLAMMER=(sport=20199 dport=1434 len=376 first=0x04)
 export V6 SLAMMER
 
+# What the kernel is to refuse, in words (tests/preload/refuse.c), and what then holds programs on TC.
+export REFUSE=${REFUSE:-}
+TC=tcx
+[[ " $REFUSE " != *" tcx "* ]] || TC=clsact
+[ -z "$REFUSE" ] || export LD_PRELOAD=${REFUSE_SO:-$TOP/build/tests/refuse.so}
+export TC
+
 TESTS=0
 FAILED=0
 OUT=

@@ -49,7 +49,7 @@ on_second passes dport=1435
 expect_json "status names both" '[.interfaces[] | {(.name): .ingress}] | add
 	| .rx0 == "xdp-native" and .rx1 == "xdp-generic"' bp status --json
 expect_json "and what leaves" '[.interfaces[] | {(.name): .egress}] | add
-	| .rx0 == "tcx" and .rx1 == "tcx"' bp status --json
+	| .rx0 == env.TC and .rx1 == env.TC' bp status --json
 OUT=$(bp interfaces)
 expect_out 'rx0.*native'
 expect_out 'rx1.*generic'

@@ -43,7 +43,7 @@ theirs() {
 # by_tc: ours is there too, both ways.
 by_tc() {
 	expect_json "$1: by TC, and why" '.interfaces[] | select(.name == "rx0")
-		| .ingress == "tcx" and .egress == "tcx" and (.why | test("foreign"))' \
+		| .ingress == env.TC and .egress == env.TC and (.why | test("foreign"))' \
 		bp status --json
 }
 

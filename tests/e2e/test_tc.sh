@@ -9,7 +9,7 @@ add_bridge
 expect_exit 0 bp attach rx0 --mode tc
 expect_out 'TC'
 expect_json "status says so" '.interfaces[] | select(.name == "rx0")
-	| .ingress == "tcx" and .egress == "tcx"' bp status --json
+	| .ingress == env.TC and .egress == env.TC' bp status --json
 same "no XDP" 0 "$(run_in rx ip -o link show rx0 | grep -c xdp)"
 passes "${SLAMMER[@]}"
 passes "${V6[@]}" "${SLAMMER[@]}"

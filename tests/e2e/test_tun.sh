@@ -74,7 +74,7 @@ done
 expect_exit 0 bp attach tun0
 expect_out 'TC.*Ethernet'
 expect_json "status says how, and why" '.interfaces[] | select(.name == "tun0")
-	| .ingress == "tcx" and .egress == "tcx" and (.why | test("Ethernet"))' bp status --json
+	| .ingress == env.TC and .egress == env.TC and (.why | test("Ethernet"))' bp status --json
 same "without a rule" "$ALL" "$(talk)"
 
 expect_exit 0 bp block udp/1434

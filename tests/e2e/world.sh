@@ -73,10 +73,12 @@ add_bridge() {
 }
 
 # Takes away every pin of ours, and comes back when the programs on rx0 have gone with them. Files
-# first: a mount may live on in somebody else's mount namespace.
+# first: a mount may live on in somebody else's mount namespace. Filters need no pin to stay, but a
+# reboot, which this stands for, takes them too.
 fresh_bpffs() {
 	local i
 
+	[ "$TC" = tcx ] || run_in rx tc qdisc del dev rx0 clsact 2>/dev/null
 	find "$WORLD/bpf" -type f ! -name '*.debug' -delete
 	umount "$WORLD/bpf" && mount -t bpf bpf "$WORLD/bpf"
 	for ((i = 0; i < 500; i++)); do

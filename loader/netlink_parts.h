@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by netlink.c and netlink_tc.c alone. */
+#ifndef BPFPOL_NETLINK_PARTS_H
+#define BPFPOL_NETLINK_PARTS_H
+
+#include <libmnl/libmnl.h>
+
+#include "netlink.h"
+
+struct nl_attrs {
+	const struct nlattr **tb;
+	int max;
+	int newest; /* highest type seen, also beyond max */
+};
+
+/* A callback for mnl_attr_parse() and its like; data: a struct nl_attrs. */
+int nl_attr_keep(const struct nlattr *attr, void *data);
+/* Without the attribute, or if it is none such: 0, or buf as it was. */
+uint32_t nl_attr_u32(const struct nlattr *attr);
+void nl_attr_str(const struct nlattr *attr, char *buf, size_t size);
+
+/* Makes room for one more: doubles whenever n is a power of two. NULL: no memory, v is kept. */
+void *nl_grow(void *v, size_t n, size_t size);
+
+/* What was collected by a dump that has to be asked again is forgotten by reset(data). */
+int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data);
+
+#endif
