@@ -3,6 +3,7 @@
  * Preloaded, it refuses what a kernel that is older, or has fewer drivers, refuses, with the same
  * error. The variable REFUSE names what, in words:
  *	tcx	BPF links on TC: a kernel before 6.6
+ *	clsact	the clsact qdisc: a kernel without CONFIG_NET_SCH_INGRESS
  *	native	XDP by the driver
  *	generic	XDP without it
  */
@@ -10,10 +11,12 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,4 +64,19 @@ long syscall(long number, ...)
 		}
 	}
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* By which libbpf asks for it. */
+ssize_t send(int fd, const void *message, size_t len, int flags)
+{
+	ssize_t (*real)(int, const void *, size_t, int) =
+		(ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+	const struct nlmsghdr *nlh = message;
+
+	if (len >= sizeof(*nlh) && nlh->nlmsg_len == len && nlh->nlmsg_type == RTM_NEWQDISC &&
+		refused("clsact")) {
+		errno = ENOENT;
+		return -1;
+	}
+	return real(fd, message, len, flags);
 }
