@@ -55,7 +55,7 @@ is() {
 	fi
 	[ $word = off ] && rest "$1" "$index" && word="off, but a rest is left"
 	grep -q "^$1 " "$BPFPOL_STATE_DIR/interfaces" 2>/dev/null && word+=,remembered
-	echo $word
+	echo "$word"
 }
 
 # Reading changes nothing, also when it fails.
