@@ -3,7 +3,7 @@
  * The twin test: see twin.h. twin [--pairs N] [--seed S] [--jobs N] [--part NAME] [--brief], or
  * twin --replay FILE
  */
-#include "twin.h"
+#include "twin_wire.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define PAIRS 10000000
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct options options;
 
@@ -46,38 +45,61 @@ static int routed(struct world *w, struct gen *g, size_t job, struct covered *co
 	return run_pairs(w, g, true, covered);
 }
 
-static struct part parts[] = {
-	{ .name = "unrouted", .what = "pairs without forwarding", .run = unrouted },
-	{ .name = "routed", .what = "pairs with forwarding", .run = routed },
-	{ .name = "captures", .what = "frames of captures", .run = captures_whole },
-	{ .name = "cuts", .what = "cut frames of captures", .run = captures_cuts },
+enum { UNROUTED, ROUTED, WIRE, CAPTURES_WHOLE, CAPTURES_CUTS, CAPTURES_WIRE, PARTS };
+
+#define PART(n, w, r)                          \
+	{                                      \
+		.name = n, .what = w, .run = r \
+	}
+
+static struct part parts[PARTS] = {
+	[UNROUTED] = PART("unrouted", "pairs without forwarding", unrouted),
+	[ROUTED] = PART("routed", "pairs with forwarding", routed),
+	[WIRE] = PART("wire", "pairs over real devices", lanes_run),
+	[CAPTURES_WHOLE] = PART("captures", "frames of captures", captures_whole),
+	[CAPTURES_CUTS] = PART("cuts", "cut frames of captures", captures_cuts),
+	[CAPTURES_WIRE] =
+		PART("captures-wire", "frames of captures over real devices", captures_wire),
 };
+
+static void drop(struct part *part, const char *why)
+{
+	part->jobs = 0;
+	part->skip = why;
+}
 
 /* How much there is to do. */
 static void plan(void)
 {
+	const char *lacks = wire_lacks();
 	size_t i;
 
-	parts[0].jobs = parts[1].jobs = (options.pairs / 2 + RANDOM_JOB - 1) / RANDOM_JOB;
-	captures_find(&parts[2].jobs, &parts[3].jobs);
-	for (i = 0; i < COUNT(parts); i++) {
-		if (options.part && strcmp(options.part, parts[i].name))
-			parts[i].jobs = 0;
+	parts[UNROUTED].jobs = parts[ROUTED].jobs =
+		(options.pairs / 2 + RANDOM_JOB - 1) / RANDOM_JOB;
+	parts[WIRE].jobs = (options.pairs / 20 + LANES_JOB - 1) / LANES_JOB;
+	if (!captures_jobs(&parts[CAPTURES_WHOLE].jobs, &parts[CAPTURES_CUTS].jobs,
+		    &parts[CAPTURES_WIRE].jobs)) {
+		for (i = CAPTURES_WHOLE; i <= CAPTURES_WIRE; i++)
+			drop(&parts[i], "no " CAPTURES);
 	}
-}
-
-static int skip(const struct part *part, const char *why)
-{
-	printf("ok - %s # SKIP %s\n", part->what, why);
-	return 0;
+	if (lacks) {
+		drop(&parts[WIRE], lacks);
+		drop(&parts[CAPTURES_WIRE], lacks);
+	}
+	for (i = 0; i < PARTS; i++) {
+		if (options.part && strcmp(options.part, parts[i].name))
+			drop(&parts[i], "not asked for");
+	}
 }
 
 static int report(const struct part *part)
 {
-	if (!part->jobs)
-		return skip(part, options.part ? "not asked for" : "no " CAPTURES);
-	if (!part->covered.frames && !part->failed)
-		return skip(part, "not reached");
+	bool reached = part->covered.frames || part->failed;
+
+	if (!part->jobs || !reached) {
+		printf("ok - %s # SKIP %s\n", part->what, part->jobs ? "not reached" : part->skip);
+		return 0;
+	}
 	printf("%sok - %llu %s: classifier and oracle agree\n", part->failed ? "not " : "",
 		(unsigned long long)part->covered.frames, part->what);
 	covered_print(&part->covered);
@@ -100,8 +122,8 @@ static int run_all(void)
 	size_t i;
 
 	plan();
-	rc = jobs_run(parts, COUNT(parts), options.seed, options.processes);
-	for (i = 0; i < COUNT(parts); i++) {
+	rc = jobs_run(parts, PARTS, options.seed, options.processes);
+	for (i = 0; i < PARTS; i++) {
 		failed += report(&parts[i]);
 		covered_add(&sum, &parts[i].covered);
 	}
@@ -109,7 +131,7 @@ static int run_all(void)
 		seconds() - begun, options.processes);
 	if (rc && !failed)
 		printf("not ok - a process died (%s)\n", strerror(-rc));
-	printf("1..%zu\n", COUNT(parts) + (rc && !failed));
+	printf("1..%d\n", PARTS + (rc && !failed));
 	return rc || failed ? 1 : 0;
 }
 

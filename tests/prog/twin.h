@@ -32,6 +32,7 @@ struct world {
 		struct asker *asker[BP_HOOKS]; /* opened when they are needed */
 	} loaded[2], *in_force; /* twin_load.c's: in the slots of odd and of even numbers */
 	uint32_t ifindex[TWIN_NAMES];
+	struct wire *wire; /* twin_wire.c's; NULL: there is none */
 	bool forwarding;
 	uint64_t now, boot_now; /* seconds; nanoseconds at the same moment */
 };
@@ -40,6 +41,8 @@ struct world {
 int world_open(struct world *w);
 void world_close(struct world *w);
 int world_forwarding(struct world *w, bool on);
+/* Runs a command, or "sysctl NAME VALUE"; stdout has it if it fails. */
+int world_step(const char *line);
 /* It is now: what expired since the last time has. */
 void world_tick(struct world *w);
 /* Tells the generator of this host's addresses. */
@@ -53,7 +56,7 @@ extern const char *const hook_names[BP_HOOKS];
 
 struct sample {
 	const uint8_t *data; /* not owned */
-	size_t len;
+	size_t len, beyond;  /* beyond: its last bytes, which are not in the first buffer */
 	unsigned int iface;
 	enum bp_hook hook;
 	bool forwarded;		     /* leaves, and came in by the other interface */
@@ -88,7 +91,8 @@ int hook_run(const struct world *w, const struct sample *s, bool *block);
 
 struct round {
 	const struct policy *policy;
-	bool early; /* compiled before any of its rules expired */
+	bool early;		 /* compiled before any of its rules expired */
+	const struct lane *lane; /* all samples go by it; NULL: BPF_PROG_TEST_RUN */
 	const struct sample *v;
 	size_t n;
 };
@@ -149,6 +153,7 @@ struct part {
 	/* ROUND_SAME or ROUND_DIFFERS; negative: it could not be done. stdout has the reason. */
 	int (*run)(struct world *w, struct gen *g, size_t job, struct covered *covered);
 	size_t jobs;
+	const char *skip; /* why there are none */
 	/* What came of it. */
 	struct covered covered;
 	bool failed;
@@ -168,12 +173,13 @@ enum { RANDOM_JOB = 10000 }; /* pairs */
 int random_run(struct world *w, struct gen *g, size_t n, struct covered *covered);
 struct policy *random_policy(struct gen *g);
 
-/* --- twin_pcap.c: captures --- */
+/* --- twin_cuts.c: captures --- */
 
-/* Reads them, and says how many jobs there are for the other two. False: there are none. */
-bool captures_find(size_t *whole, size_t *cuts);
+/* How many jobs there are for each. False: there are no captures. */
+bool captures_jobs(size_t *whole, size_t *cuts, size_t *shorts);
 int captures_whole(struct world *w, struct gen *g, size_t job, struct covered *covered);
 int captures_cuts(struct world *w, struct gen *g, size_t job, struct covered *covered);
+int captures_wire(struct world *w, struct gen *g, size_t job, struct covered *covered);
 
 /* --- twin.c --- */
 

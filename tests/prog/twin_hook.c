@@ -166,7 +166,7 @@ void hook_dress(struct gen *g, struct sample *s, enum bp_hook hook)
 static int run_xdp(const struct world *w, int fd, const struct sample *s, bool *block)
 {
 	struct xdp_md ctx = {
-		.data_end = s->len,
+		.data_end = s->len - s->beyond,
 		.ingress_ifindex = w->ifindex[s->iface],
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = s->data, .data_size_in = s->len,

@@ -13,19 +13,28 @@
 #include <string.h>
 
 #include "compile.h"
+#include "twin_wire.h"
 
 #define EARLY 2000  /* seconds */
 #define SMALL 2000  /* elements of one family */
 #define RENEWED 300 /* policies */
 
+/* What the names of a round stand for: on a wire the first is the device whose hook sees it all. */
+struct names {
+	const struct world *w;
+	const struct lane *lane;
+};
+
 static uint32_t ifindex_of(const char *name, void *arg)
 {
-	const struct world *w = arg;
+	const struct names *names = arg;
 	size_t i;
 
 	for (i = 0; i < TWIN_NAMES; i++) {
-		if (!strcmp(name, twin_names[i]))
-			return w->ifindex[i];
+		if (strcmp(name, twin_names[i]))
+			continue;
+		return names->lane && i == 0 ? wire_ifindex(names->w, names->lane->seen)
+					     : names->w->ifindex[i];
 	}
 	return 0;
 }
@@ -142,7 +151,8 @@ static int put_in_force(struct world *w, const struct plan *plan, struct diag *d
 
 int load_policy(struct world *w, const struct round *round)
 {
-	struct compile_env env = { .ifindex = ifindex_of, .arg = w };
+	struct names names = { .w = w, .lane = round->lane };
+	struct compile_env env = { .ifindex = ifindex_of, .arg = &names };
 	struct diag diag = { 0 };
 	struct plan *plan = NULL;
 	int rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "twin.h"
+#include "twin_wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -221,6 +221,17 @@ static bool is_asked(const struct trial *t, size_t i)
 	return !t->round->v[i].gso_segs && (i % 4 == 0 || t->round->n == 1);
 }
 
+/* What the oracle makes of it, all told. */
+static void expect_view(struct trial *t, size_t i, struct view *view)
+{
+	look(t, i, view);
+	expect(t, view);
+	if (t->covered)
+		cover(t->covered, view);
+	if (t->round->n == 1)
+		say_view(t, view);
+}
+
 static int run_sample(struct trial *t, size_t i)
 {
 	struct view view;
@@ -231,12 +242,7 @@ static int run_sample(struct trial *t, size_t i)
 		t->covered->refused++;
 	if (rc)
 		return rc == HOOK_REFUSED ? 0 : rc;
-	look(t, i, &view);
-	expect(t, &view);
-	if (t->covered)
-		cover(t->covered, &view);
-	if (t->round->n == 1)
-		say_view(t, &view);
+	expect_view(t, i, &view);
 	if (blocked != view.v.block) {
 		SAY(t, "#   kernel: %s\n", blocked ? "block" : "pass");
 		differs(t, i);
@@ -244,6 +250,36 @@ static int run_sample(struct trial *t, size_t i)
 	if (is_asked(t, i))
 		rc = ask(t, &view);
 	eval_free(&view.v);
+	return rc;
+}
+
+static int run_samples(struct trial *t)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < t->round->n && !rc; i++)
+		rc = run_sample(t, i);
+	return rc;
+}
+
+/* There only the sums show what became of each. */
+static int run_wire(struct trial *t)
+{
+	struct sample *sent = must(calloc(t->round->n + 1, sizeof(*sent)));
+	struct view view;
+	size_t i, n = 0;
+	int rc;
+
+	for (i = 0; i < t->round->n; i++) {
+		if (!wire_carries(t->round->lane, &t->round->v[i]))
+			continue;
+		sent[n++] = t->round->v[i];
+		expect_view(t, i, &view);
+		eval_free(&view.v);
+	}
+	rc = wire_send(t->w, t->round->lane, sent, n);
+	free(sent);
 	return rc;
 }
 
@@ -331,11 +367,12 @@ int round_run(
 	struct trial t = {
 		.w = w, .round = round, .say = say, .covered = covered, .bad = round->n
 	};
-	int rc = start(&t);
-	size_t i;
+	int rc = round->lane ? wire_open(w) : 0;
 
-	for (i = 0; i < round->n && !rc; i++)
-		rc = run_sample(&t, i);
+	if (!rc)
+		rc = start(&t);
+	if (!rc)
+		rc = round->lane ? run_wire(&t) : run_samples(&t);
 	if (!rc)
 		rc = compare_counters(&t);
 	if (!rc && covered) {

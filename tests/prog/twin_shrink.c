@@ -93,6 +93,19 @@ static void fewer_rules(struct world *w, const struct round *round, struct polic
 	}
 }
 
+/* Without its last bytes, if it still differs. */
+static bool shorter(struct world *w, const struct round *round, struct sample *s, size_t size)
+{
+	struct sample was = *s;
+
+	s->len -= size;
+	s->beyond -= size < s->beyond ? size : s->beyond;
+	if (s->len >= 14 && differs(w, round))
+		return true;
+	*s = was;
+	return false;
+}
+
 /* Cuts the frame shorter, and makes bytes of it 0, as long as it still differs. */
 static void simpler_frame(struct world *w, struct round *round, struct sample *s, uint8_t *data)
 {
@@ -100,13 +113,8 @@ static void simpler_frame(struct world *w, struct round *round, struct sample *s
 	size_t size, at;
 
 	for (size = s->len / 2; size; size /= 2) {
-		while (s->len > size) {
-			s->len -= size;
-			if (differs(w, round))
-				continue;
-			s->len += size;
-			break;
-		}
+		while (s->len > size && shorter(w, round, s, size))
+			continue;
 	}
 	for (size = s->len / 2; size; size /= 2) {
 		for (at = 0; at + size <= s->len; at += size) {

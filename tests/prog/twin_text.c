@@ -3,14 +3,15 @@
  * A round as text, by lines:
  *	forwarding on|off
  *	compiled early|late			before or after rules expired
+ *	wire LANE				they go over real devices; else BPF_PROG_TEST_RUN
  *	list NAME PREFIX...			what @NAME holds
  *	rule ID [dynamic|domain] [timed|expired] RULE
  *	on IFACE				where the frames below are met
- *	hook NAME [forwarded] [gso SEGS SIZE]	which hook meets them, and as what
+ *	hook NAME [forwarded] [gso SEGS SIZE] [beyond N]	which meets them, and as what
  *	frame HEX
  * and # comments. Blanks in front of a line are not part of it.
  */
-#include "twin.h"
+#include "twin_wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,6 +57,8 @@ static void print_sample(const struct sample *s, FILE *out)
 		s->forwarded ? " forwarded" : "");
 	if (s->gso_segs)
 		fprintf(out, " gso %u %u", s->gso_segs, s->gso_size);
+	if (s->beyond)
+		fprintf(out, " beyond %zu", s->beyond);
 	fprintf(out, "\nframe ");
 	for (b = 0; b < s->len; b++)
 		fprintf(out, "%02x", s->data[b]);
@@ -68,6 +71,8 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
+	if (round->lane)
+		fprintf(out, "wire %s\n", round->lane->name);
 	for (i = 0; i < round->policy->n; i++)
 		print_rule(w, round->policy->rules[i], out);
 	for (i = 0; i < round->n; i++)
@@ -91,6 +96,7 @@ struct reading {
 	struct sample *v;
 	size_t n;
 	struct sample next; /* what is said of the frames to come */
+	const struct lane *lane;
 	bool early;
 };
 
@@ -174,26 +180,35 @@ static int read_rule(struct reading *r, char *line)
 	return rc ? rc : policy_add(r->policy, &rule);
 }
 
+static unsigned long next_number(char **save)
+{
+	const char *text = strtok_r(NULL, " ", save);
+
+	return text ? strtoul(text, NULL, 10) : 0;
+}
+
 static int read_hook(struct reading *r, char *line)
 {
 	struct sample *s = &r->next;
 	char *save, *at = strtok_r(line, " ", &save);
-	int hook = 0, end = 0;
+	int hook = 0;
 
 	while (at && hook < BP_HOOKS && strcmp(at, hook_names[hook]))
 		hook++;
 	if (!at || hook == BP_HOOKS)
 		return -EINVAL;
 	*s = (struct sample){ .iface = s->iface, .hook = hook };
-	at = strtok_r(NULL, "", &save);
-	s->forwarded = at && !strncmp(at, "forwarded", 9);
-	if (s->forwarded)
-		at += at[9] ? 10 : 9;
-	if (!at || !*at)
-		return 0;
-	if (sscanf(at, "gso %hu %hu%n", &s->gso_segs, &s->gso_size, &end) != 2 || at[end])
-		return -EINVAL;
-	return s->gso_segs < 2 ? -EINVAL : 0;
+	while ((at = strtok_r(NULL, " ", &save))) {
+		if (!strcmp(at, "forwarded"))
+			s->forwarded = true;
+		else if (!strcmp(at, "gso"))
+			s->gso_segs = next_number(&save), s->gso_size = next_number(&save);
+		else if (!strcmp(at, "beyond"))
+			s->beyond = next_number(&save);
+		else
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int read_frame(struct reading *r, const char *hex)
@@ -212,6 +227,17 @@ static int read_frame(struct reading *r, const char *hex)
 	return 0;
 }
 
+static int read_lane(struct reading *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < LANES; i++) {
+		if (!strcmp(name, lanes[i].name))
+			r->lane = &lanes[i];
+	}
+	return r->lane ? 0 : -EINVAL;
+}
+
 static int read_line(struct reading *r, char *line)
 {
 	line[strcspn(line, "\r\n")] = 0;
@@ -224,6 +250,8 @@ static int read_line(struct reading *r, char *line)
 		r->early = !strcmp(line, "early");
 		return 0;
 	}
+	if (word(&line, "wire"))
+		return read_lane(r, line);
 	if (word(&line, "list"))
 		return read_list(r, line);
 	if (word(&line, "on")) {
@@ -281,7 +309,13 @@ int round_replay(struct world *w, const char *path)
 	int rc = read_round(&r, path);
 
 	if (!rc) {
-		round = (struct round){ .policy = r.policy, .v = r.v, .n = r.n, .early = r.early };
+		round = (struct round){
+			.policy = r.policy,
+			.v = r.v,
+			.n = r.n,
+			.early = r.early,
+			.lane = r.lane,
+		};
 		rc = round_run(w, &round, NULL, stdout, &bad);
 		if (rc == -E2BIG)
 			printf("# too many tuples, or too long a chain\n");

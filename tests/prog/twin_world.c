@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "twin.h"
+#include "twin_wire.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -71,7 +72,7 @@ static int set_sysctl(const char *name, const char *value)
 	return fclose(f) ? -errno : rc;
 }
 
-static int step(const char *line)
+int world_step(const char *line)
 {
 	char *argv[16], *save, *copy = must(strdup(line));
 	size_t n = 0;
@@ -134,7 +135,7 @@ int world_open(struct world *w)
 		return -errno;
 	}
 	for (i = 0; i < sizeof(setup) / sizeof(setup[0]); i++) {
-		rc = step(setup[i]);
+		rc = world_step(setup[i]);
 		if (rc)
 			return rc;
 	}
@@ -147,6 +148,7 @@ int world_open(struct world *w)
 
 void world_close(struct world *w)
 {
+	wire_close(w);
 	load_free(w);
 	kernel_free(&w->k);
 }
