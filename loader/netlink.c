@@ -378,11 +378,16 @@ int nl_default_links(const struct nl_links *links, const struct nl_link ***out, 
 	return 0;
 }
 
+struct addresses {
+	int ifindex; /* only those of this interface; 0: of all */
+	struct prefixes got;
+};
+
 static void addresses_reset(void *data)
 {
-	struct prefixes *list = data;
+	struct addresses *a = data;
 
-	list->n = 0;
+	a->got.n = 0;
 }
 
 static int address_cb(const struct nlmsghdr *nlh, void *data)
@@ -391,12 +396,15 @@ static int address_cb(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *tb[IFA_LOCAL + 1] = { NULL };
 	struct nl_attrs a = { .tb = tb, .max = IFA_LOCAL };
 	bool v4 = ifa->ifa_family == AF_INET;
-	struct prefixes *list = data;
+	struct addresses *of = data;
+	struct prefixes *list = &of->got;
 	size_t size = v4 ? 4 : 16;
 	const struct nlattr *attr;
 	struct prefix *v;
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || (!v4 && ifa->ifa_family != AF_INET6))
+		return MNL_CB_OK;
+	if (of->ifindex && (int)ifa->ifa_index != of->ifindex)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*ifa), nl_attr_keep, &a);
 	/* On a point-to-point link IFA_ADDRESS is the peer's. */
@@ -414,21 +422,26 @@ static int address_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int nl_addresses_get(struct prefixes *list)
+int nl_addresses_of(int ifindex, struct prefixes *list)
 {
 	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct prefixes got = { 0 };
+	struct addresses of = { .ifindex = ifindex };
 	int rc;
 
 	nlh->nlmsg_type = RTM_GETADDR;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
-	rc = nl_dump(nlh, address_cb, addresses_reset, &got);
+	rc = nl_dump(nlh, address_cb, addresses_reset, &of);
 	if (rc) {
-		free(got.v);
+		free(of.got.v);
 		return rc;
 	}
-	prefixes_sort(&got); /* a link-local address may stand on several links */
-	*list = got;
+	prefixes_sort(&of.got); /* a link-local address may stand on several links */
+	*list = of.got;
 	return 0;
+}
+
+int nl_addresses_get(struct prefixes *list)
+{
+	return nl_addresses_of(0, list);
 }

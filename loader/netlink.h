@@ -45,5 +45,7 @@ int nl_default_links(const struct nl_links *links, const struct nl_link ***out, 
 struct prefixes;
 /* Every unicast address of this host, as full-length prefixes; caller frees v. */
 int nl_addresses_get(struct prefixes *list);
+/* Those of one interface. */
+int nl_addresses_of(int ifindex, struct prefixes *list);
 
 #endif
