@@ -304,6 +304,9 @@ static int lock_wait(int fd, unsigned int seconds)
 	return 0;
 }
 
+/* Kept open: the kernel lets go of it when the process ends, however it ends. */
+static int lock_fd = -1;
+
 static int take_lock(unsigned int seconds, struct diag *diag)
 {
 	const char *run = dirs_get()->run;
@@ -313,7 +316,6 @@ static int take_lock(unsigned int seconds, struct diag *diag)
 
 	if (!path)
 		return rc ? rc : -ENOMEM;
-	/* Never closed: the kernel lets go of it when the process ends, however it ends. */
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		rc = diag_errno(diag, errno, "cannot open the lock %s", path);
@@ -321,6 +323,7 @@ static int take_lock(unsigned int seconds, struct diag *diag)
 		rc = lock_wait(fd, seconds);
 		if (rc)
 			rc = diag_errno(diag, -rc, "cannot lock %s", path);
+		lock_fd = fd;
 	}
 	free(path);
 	return rc;
@@ -334,4 +337,11 @@ int lock_take(struct diag *diag)
 int lock_take_within(unsigned int seconds, struct diag *diag)
 {
 	return take_lock(seconds, diag);
+}
+
+void lock_release(void)
+{
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
 }

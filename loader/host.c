@@ -76,6 +76,28 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 	return rc;
 }
 
+/* Where nothing is pinned, reading makes nothing. */
+static enum host_use use_of_host(void)
+{
+	char *path = path_join(dirs_get()->bpffs, "ctl");
+	enum host_use use = path && !access(path, F_OK) ? HOST_CHANGE : HOST_READ;
+
+	free(path);
+	return use;
+}
+
+int host_open_to_read(struct host *host, struct diag *diag)
+{
+	enum host_use use = use_of_host();
+	int rc = host_open(host, use, diag);
+
+	if (rc || use == HOST_READ || !host->kernel || host->off || host_in_step(host))
+		return rc;
+	if (host_rebuild(host, diag))
+		diag_to_warning(diag, "the rules on disk could not be put in force");
+	return 0;
+}
+
 void host_close(struct host *host)
 {
 	kernel_free(&host->kernel);

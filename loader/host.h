@@ -17,6 +17,11 @@ enum host_use { HOST_READ, HOST_CHANGE };
 
 /* HOST_READ makes nothing that is not there yet. */
 int host_open(struct host *host, enum host_use use, struct diag *diag);
+/*
+ * For reports. A command that was killed may have left the kernel behind the store: what it began
+ * is ended first. If that fails it is a warning.
+ */
+int host_open_to_read(struct host *host, struct diag *diag);
 void host_close(struct host *host);
 
 int host_store(struct host *host, struct diag *diag);
