@@ -18,6 +18,9 @@ static const struct {
 	{ "--for", OPT_FOR, true },
 	{ "--id", OPT_ID, true },
 	{ "--mode", OPT_MODE, true },
+	{ "--pcap", OPT_PCAP, true },
+	{ "--policy", OPT_POLICY, true },
+	{ "--write-blocked", OPT_WRITE_BLOCKED, true },
 	{ "--plan", OPT_PLAN, false },
 };
 #define OPTIONS (int)(sizeof(options) / sizeof(options[0]))
@@ -36,6 +39,15 @@ static void set_value(struct args *args, enum option option, const char *value)
 		break;
 	case OPT_MODE:
 		args->mode = value;
+		break;
+	case OPT_PCAP:
+		args->pcap = value;
+		break;
+	case OPT_POLICY:
+		args->policy = value;
+		break;
+	case OPT_WRITE_BLOCKED:
+		args->write_blocked = value;
 		break;
 	default:
 		break;

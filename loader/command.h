@@ -18,6 +18,9 @@ enum option {
 	OPT_FOR = 1 << 5,
 	OPT_ID = 1 << 6,
 	OPT_MODE = 1 << 7,
+	OPT_PCAP = 1 << 8,
+	OPT_POLICY = 1 << 9,
+	OPT_WRITE_BLOCKED = 1 << 10,
 	OPT_PLAN = 1 << 11,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
@@ -27,7 +30,7 @@ struct args {
 	unsigned int given; /* enum option */
 	char **words;
 	int n;
-	const char *rule, *lifetime, *id, *mode;
+	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked;
 };
 
 struct command {
@@ -71,6 +74,7 @@ int cmd_status(const struct args *args, struct diag *diag);
 int cmd_attach(const struct args *args, struct diag *diag);
 int cmd_detach(const struct args *args, struct diag *diag);
 int cmd_interfaces(const struct args *args, struct diag *diag);
+int cmd_explain(const struct args *args, struct diag *diag);
 int cmd_off(const struct args *args, struct diag *diag);
 int cmd_on(const struct args *args, struct diag *diag);
 int cmd_policy(const struct args *args, struct diag *diag);

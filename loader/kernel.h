@@ -32,7 +32,7 @@ int kernel_open(struct kernel **k, struct diag *diag);
  */
 int kernel_init(struct kernel **k, struct diag *diag);
 int kernel_publish(const struct kernel *k, struct diag *diag);
-/* Loads the same without pinning: for tests. */
+/* Loads the same without pinning: for tests, and for questions where nothing is pinned. */
 int kernel_load(struct kernel **k, struct diag *diag);
 void kernel_free(struct kernel **k);
 

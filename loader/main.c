@@ -49,6 +49,23 @@ const struct command commands[] = {
 		"stop filtering on these interfaces", NULL },
 	{ "interfaces", cmd_interfaces, OPT_JSON, "", "every interface, and how it is filtered",
 		NULL },
+	{ "explain", cmd_explain, OPT_JSON | OPT_DEBUG | OPT_PCAP | OPT_POLICY | OPT_WRITE_BLOCKED,
+		"PACKET [in|out] [on IFACE] | --pcap FILE [in|out] [on IFACE]",
+		"what would become of a packet, and by which rule",
+		"  bpfpol explain udp from 192.0.2.1 port 4000 to 10.0.0.5 port 1434\n"
+		"  bpfpol explain tcp/25 from me to 192.0.2.9 out on eth0\n"
+		"  bpfpol explain icmp type 8 from 192.0.2.1 to me\n"
+		"  bpfpol explain --pcap trace.pcap --write-blocked blocked.pcap\n"
+		"Asks the classifier in the kernel itself; nothing counts, and nothing is "
+		"changed.\n"
+		"PACKET has a protocol and both addresses, and where there are ports that of its\n"
+		"destination. A capture (pcap or pcapng, - is stdin) is read as inbound unless "
+		"`out`\n"
+		"says otherwise, and shown as a table of verdicts by rule.\n"
+		"  --pcap FILE            the packets of a capture\n"
+		"  --policy NAME          by a policy that need not be in force\n"
+		"  --write-blocked FILE   the packets that would be blocked, as a capture\n"
+		"  --debug                each packet of the capture, before the table" },
 	{ "policy", cmd_policy, OPT_RAW, "COMMAND ...", "the policies on disk",
 		"A policy is a file of rules: NAME.policy in the directory policies. One is "
 		"assigned at most,\n"

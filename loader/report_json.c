@@ -2,17 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "json.h"
-#include "report.h"
+#include "report_parts.h"
 #include "spec.h"
 
-static int put_rule(struct jw *j, const struct status_rule *r)
+int json_put_rule(struct jw *j, const char *key, const struct status_rule *r)
 {
 	char *filter = spec_text(r->rule, SPEC_MATCH);
 
 	if (!filter)
 		return -ENOMEM;
-	jw_object(j, NULL);
+	jw_object(j, key);
 	jw_u64(j, "id", r->rule->id);
 	jw_str(j, "name", r->rule->label);
 	jw_str(j, "action", action_name(r->rule->action));
@@ -36,7 +35,7 @@ static int put_rules(struct jw *j, const char *key, const struct status *st)
 
 	jw_array(j, key);
 	for (size_t i = 0; i < st->n_rules && !rc; i++)
-		rc = put_rule(j, &st->rules[i]);
+		rc = json_put_rule(j, NULL, &st->rules[i]);
 	jw_array_end(j);
 	return rc;
 }
@@ -189,4 +188,6 @@ const struct report report_json = {
 	.rules = json_rules,
 	.status = json_status,
 	.interfaces = json_interfaces,
+	.packet = json_packet,
+	.capture = json_capture,
 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "report_parts.h"
 #include "spec.h"
 
 /* 90s, 15m, 2h, 7d: the largest unit of which at least two are left. */
@@ -178,4 +178,6 @@ const struct report report_text = {
 	.rules = text_rules,
 	.status = text_status,
 	.interfaces = text_interfaces,
+	.packet = text_packet,
+	.capture = text_capture,
 };
