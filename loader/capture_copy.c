@@ -20,13 +20,14 @@
 
 struct capture_copy {
 	FILE *file;
+	const char *given; /* its path, as it was written */
 	char *path, *temporary;
 	bool micro;
 };
 
-static int cannot_write(const char *path, int err, struct diag *diag)
+static int cannot_write(const char *given, int err, struct diag *diag)
 {
-	return diag_errno(diag, err, "cannot write %s", path);
+	return diag_errno(diag, err, "cannot write %s", given);
 }
 
 /* A link is followed: what it names is replaced, not the link. */
@@ -74,14 +75,14 @@ static int open_temporary(struct capture_copy *c, struct diag *diag)
 
 		free(c->temporary);
 		c->temporary = NULL;
-		return cannot_write(c->path, err, diag);
+		return cannot_write(c->given, err, diag);
 	}
 	c->file = fdopen(fd, "w");
 	if (!c->file) {
 		close(fd);
 		return -ENOMEM;
 	}
-	return fchmod(fd, usual_mode()) ? cannot_write(c->path, errno, diag) : 0;
+	return fchmod(fd, usual_mode()) ? cannot_write(c->given, errno, diag) : 0;
 }
 
 static int put_head(struct capture_copy *c, const struct capture_head *head, struct diag *diag)
@@ -94,7 +95,7 @@ static int put_head(struct capture_copy *c, const struct capture_head *head, str
 
 	_Static_assert(sizeof(bytes) == 24, "the head of a capture");
 	return fwrite(&bytes, sizeof(bytes), 1, c->file) == 1 ? 0
-							      : cannot_write(c->path, errno, diag);
+							      : cannot_write(c->given, errno, diag);
 }
 
 int capture_copy_begin(
@@ -105,6 +106,7 @@ int capture_copy_begin(
 	int rc = c ? capture_describe(of, &head) : -ENOMEM;
 
 	if (!rc) {
+		c->given = path;
 		c->micro = head.micro;
 		rc = check_target(&head, path, &c->path, diag);
 	}
@@ -130,14 +132,14 @@ int capture_copy_add(struct capture_copy *c, const struct capture_record *record
 
 	if (fwrite(head, sizeof(head), 1, c->file) != 1 ||
 		fwrite(record->data, 1, record->caplen, c->file) != record->caplen)
-		return cannot_write(c->path, errno, diag);
+		return cannot_write(c->given, errno, diag);
 	return 0;
 }
 
 int capture_copy_end(struct capture_copy *c, struct diag *diag)
 {
 	if (fflush(c->file) || fsync(fileno(c->file)) || rename(c->temporary, c->path))
-		return cannot_write(c->path, errno, diag);
+		return cannot_write(c->given, errno, diag);
 	free(c->temporary);
 	c->temporary = NULL;
 	return 0;

@@ -382,6 +382,8 @@ static const struct command {
 	{ "cooked", cmd_cooked, 2, "IFACE HEX..." },
 	{ "ring", cmd_ring, 2, "IFACE HEX..." },
 	{ "gso", cmd_gso, 2, "IFACE HEX..." },
+	{ "pcap", cmd_pcap, 2, "micro|nano|big|ng LINK HEX[/BYTES-ON-THE-WIRE]..." },
+	{ "unpcap", cmd_unpcap, 0, "<CAPTURE" },
 	{ "call", cmd_call, 2, "all|WORD PROTO/ADDRESS[/PORT[/BYTES]]..." },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -30,5 +30,7 @@ int cmd_raw(int argc, char **argv);
 int cmd_cooked(int argc, char **argv);
 int cmd_ring(int argc, char **argv);
 int cmd_gso(int argc, char **argv);
+int cmd_pcap(int argc, char **argv);
+int cmd_unpcap(int argc, char **argv);
 
 #endif
