@@ -74,37 +74,60 @@ static void echo_accept(struct pollfd *fds, size_t first, int fd)
 	fds[i] = (struct pollfd){ .fd = accept(fd, NULL, NULL), .events = POLLIN };
 }
 
+struct services {
+	const struct transport *of[MOST];
+	struct pollfd fds[MOST]; /* n services, then connections */
+	size_t n, end;		 /* end: the one at END_PORT */
+};
+
+static void services_open(struct services *s, int argc, char **argv)
+{
+	*s = (struct services){ .n = argc, .end = MOST };
+	if (s->n > MOST / 2)
+		die("too many services", argv[MOST / 2]);
+	for (size_t i = 0; i < MOST; i++) {
+		s->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+		if (i < s->n) {
+			size_t name = strcspn(argv[i], "/");
+			unsigned int port = to_number(argv[i] + name + !!argv[i][name], 65535);
+
+			s->of[i] = transport_of(argv[i], name);
+			s->fds[i].fd = listen_on(s->of[i]->type, s->of[i]->protocol, port);
+			if (port == END_PORT)
+				s->end = i;
+		}
+	}
+}
+
+static void services_serve(struct services *s, size_t i)
+{
+	if (i < s->n && s->of[i]->type == SOCK_STREAM) {
+		echo_accept(s->fds, s->n, s->fds[i].fd);
+	} else if (!echo(s->fds[i].fd, i < s->n ? SOCK_DGRAM : SOCK_STREAM)) {
+		close(s->fds[i].fd);
+		s->fds[i].fd = -1;
+	}
+}
+
 /* pkt echo PROTO/PORT...: gives back what it gets, until the process that began it is gone */
 int cmd_echo(int argc, char **argv)
 {
-	const struct transport *of[MOST];
-	struct pollfd fds[MOST];
-	size_t n = argc;
+	static struct services s;
 
-	if (n > MOST / 2)
-		die("too many services", argv[MOST / 2]);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (size_t i = 0; i < MOST; i++) {
-		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-		if (i >= n)
-			continue;
-		of[i] = transport_of(argv[i], strcspn(argv[i], "/"));
-		fds[i].fd = listen_on(of[i]->type, of[i]->protocol,
-			to_number(argv[i] + strcspn(argv[i], "/") + 1, 65535));
-	}
+	services_open(&s, argc, argv);
 	puts("ready");
 	fflush(stdout);
-	while (poll(fds, MOST, -1) > 0 || errno == EINTR) {
-		for (size_t i = 0; i < MOST; i++) {
-			if (!fds[i].revents)
-				continue;
-			if (i < n && of[i]->type == SOCK_STREAM) {
-				echo_accept(fds, n, fds[i].fd);
-			} else if (!echo(fds[i].fd, i < n ? SOCK_DGRAM : SOCK_STREAM)) {
-				close(fds[i].fd);
-				fds[i].fd = -1;
-			}
-		}
+	while (poll(s.fds, MOST, -1) > 0 || errno == EINTR) {
+		/* The end mark is answered last: after what came while poll() had gone by it. */
+		bool end = s.end < s.n && s.fds[s.end].revents;
+
+		poll(s.fds, MOST, 0);
+		for (size_t i = 0; i < MOST; i++)
+			if (s.fds[i].revents && i != s.end)
+				services_serve(&s, i);
+		if (end)
+			services_serve(&s, s.end);
 	}
 	return 1;
 }

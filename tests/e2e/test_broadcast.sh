@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # What is sent to everybody: DHCP's broadcast from a host that has no address yet, subnet broadcast,
-# multicast to groups that were joined. All of it arrives without a rule, and each rule stops its own.
+# multicast to groups that were joined. All of it arrives without a rule, and each rule stops its
+# own.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -10,6 +11,7 @@ add_space new
 ip link add new0 netns "$(netns new)" address 02:00:00:00:78:01 type veth \
 	peer name rx1 netns "$(netns rx)" address 02:00:00:00:78:02
 add_end rx rx1 78 2 1 02:00:00:00:78:01
+run_in new sysctl -qw net.ipv6.conf.new0.disable_ipv6=1
 run_in new ip link set new0 up
 until_true has_multicast tx tx0
 until_true has_multicast rx rx0

@@ -32,6 +32,7 @@ END
 serve_echo third tcp/80 udp/9
 serve_echo rx tcp/81
 expect_exit 0 bp attach rx0 rx9
+let_reports_pass
 ALL=("tcp/$RX4/8080" "tcp/$RX6/8080" "tcp/$SERVER4/80" "tcp/$SERVER6/80" "tcp/$RX4/8081"
 	"tcp/$RX6/8081")
 

@@ -65,31 +65,36 @@ call() {
 	run_in "$1" taskset -c "$PROCESSOR" "$PKT" call "${@:2}" || echo "call: exit $?"
 }
 
-# resent: segments that the TCP of all three hosts has sent again; counts are exact where it stands
+# resent: segments that the TCP of all hosts has sent again; counts are exact where it stands
 # still.
 resent() {
 	local space
 
-	for space in tx rx third; do
-		run_in "$space" cat /proc/net/snmp
+	for space in "${SPACES[@]}"; do
+		nsenter "--net=/run/netns/$space" cat /proc/net/snmp
 	done | awk '$1 == "Tcp:" { n += $13 } END { print n }'
+}
+
+# What hosts say of their groups (MLD) they say when they like: broad rules are not to count it.
+let_reports_pass() {
+	bp permit emergency icmpv6 type 143 >/dev/null
+	bp permit emergency out icmpv6 type 143 >/dev/null
 }
 
 # loses RULE LOST PACKETS BYTES: with that rule alone in force, those words of ALL that match LOST
 # get no answer from tx, the others do, and the rule counts so much. MARK is the end mark's word.
 loses() {
-	local rule=$1 before got count
+	local rule=$1 before got count id try
 
-	while :; do
+	for try in 1 2 3 4 5; do
 		before=$(resent)
 		# shellcheck disable=SC2086
-		bp block $rule >/dev/null
+		id=$(bp block $rule | sed -n 's/^Rule \([0-9]*\) added:.*/\1/p')
 		got=$(call tx "$MARK" "${ALL[@]}")
-		count=$(bp status --json | jq -c '.rules[] | [.packets, .bytes]')
-		# shellcheck disable=SC2086
-		bp remove $rule >/dev/null
+		count=$(bp status --json | jq -c ".rules[] | select(.id == $id) | [.packets, .bytes]")
+		bp remove --id "$id" >/dev/null
 		[ "$(resent)" -eq "$before" ] && break
-		echo "# again: TCP was not answered in time and asked twice"
+		echo "# try $try: some TCP was not answered in time and asked twice"
 	done
 	same "$rule" "$(but "$2")"$'\n'"[$3,$4]" "$got"$'\n'"$count"
 }
