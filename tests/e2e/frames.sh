@@ -6,9 +6,10 @@
 #	src-mac dst-mac src dst proto (udp tcp icmp icmp6 sctp dccp udplite gre or a number)
 #	sport dport type code len (of the payload) first (its first byte) vlan (repeatable)
 #	frag=OFFSET[+] (in bytes; + more follow) ttl cut (bytes that are left of the frame)
+#	opts=BYTES (of IPv4) ext=NUMBER[:BYTES] (of IPv6; repeatable)
 
-# Frames go from TX in FROM to RX in TO: unless set, from tx0 in tx to rx0 in rx. ROUTED: the frame to
-# send last, a datagram to port 9, where a router is in between.
+# Frames go from TX in FROM to RX in TO: unless set, from tx0 in tx to rx0 in rx. ROUTED: the frame
+# to send last, a datagram to port 9, where a router is in between.
 
 # sniffed HEX...: what came out at the other end, a line each.
 sniffed() {
@@ -46,13 +47,16 @@ frame() {
 
 # verdicts HEX...: p for each that passes, b for each that does not; no two may look alike to sniff.
 verdicts() {
-	local seen hex
+	local seen
 
 	seen=$(sniffed "$@")
-	for hex; do
-		if grep -qxF -- "$("$PKT" line "$hex")" <<<"$seen"; then printf p; else printf b; fi
-	done
-	echo
+	case $seen in
+	sniff:*) echo "$seen" ;;
+	*) "$PKT" line "$@" | SEEN=$seen awk '
+		BEGIN { n = split(ENVIRON["SEEN"], line, "\n"); while (n) seen[line[n--]] }
+		{ printf "%s", $0 in seen ? "p" : "b" }
+		END { print "" }' ;;
+	esac
 }
 
 # expect_arrivals WORD COUNT KEY=VALUE...

@@ -49,15 +49,27 @@ static int cmd_build(int argc, char **argv)
 	return 0;
 }
 
-/* pkt line HEX...: how sniff would print it */
-static int cmd_line(int argc, char **argv)
+static void print_hex(const char *hex)
 {
 	struct frame f;
 
+	frame_from_hex(hex, &f);
+	frame_print(&f);
+}
+
+/* pkt line HEX...|-: how sniff would print it; `-` reads frames from stdin, one a line */
+static int cmd_line(int argc, char **argv)
+{
+	char *line = NULL;
+	size_t size = 0;
+
 	for (int i = 0; i < argc; i++) {
-		frame_from_hex(argv[i], &f);
-		frame_print(&f);
+		if (strcmp(argv[i], "-"))
+			print_hex(argv[i]);
+		while (!strcmp(argv[i], "-") && getline(&line, &size, stdin) > 0)
+			print_hex(line);
 	}
+	free(line);
 	return 0;
 }
 
@@ -365,7 +377,7 @@ static const struct command {
 	const char *usage;
 } commands[] = {
 	{ "build", cmd_build, 1, "end | KEY=VALUE..." },
-	{ "line", cmd_line, 1, "HEX..." },
+	{ "line", cmd_line, 1, "HEX...|-" },
 	{ "send", cmd_send, 2, "IFACE HEX...|-" },
 	{ "bypass", cmd_bypass, 2, "IFACE HEX...|-" },
 	{ "sniff", cmd_sniff, 1, "IFACE [routed]" },

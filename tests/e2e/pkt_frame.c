@@ -10,6 +10,7 @@
 #include "pkt_frame.h"
 
 #define IP6_FRAGMENT 44
+#define IP6_AUTH 51
 
 static const struct proto protos[] = {
 	{ "udp", IPPROTO_UDP, 8, .ports = true, .sum_at = 6 },
@@ -82,6 +83,20 @@ static void spec_frag(struct spec *s, char *value)
 	s->frag = to_number(value, 65528);
 }
 
+/* NUMBER[:BYTES] */
+static void spec_ext(struct spec *s, char *value)
+{
+	struct ext *ext = &s->exts[s->n_exts++];
+	char *bytes = strchr(value, ':');
+
+	if (bytes)
+		*bytes++ = 0;
+	ext->number = to_number(value, 255);
+	ext->bytes = bytes ? to_number(bytes, 2048) : 8;
+	if (ext->bytes < 8 || ext->bytes % (ext->number == IP6_AUTH ? 4 : 8))
+		die("no size of an extension header", bytes);
+}
+
 static void spec_word(struct spec *s, const char *key, char *value)
 {
 	if (!strcmp(key, "dst-mac"))
@@ -106,6 +121,10 @@ static void spec_word(struct spec *s, const char *key, char *value)
 		s->tags[s->n_tags++] = to_number(value, 4095);
 	else if (!strcmp(key, "frag"))
 		spec_frag(s, value);
+	else if (!strcmp(key, "ext") && s->n_exts < MAX_EXTS)
+		spec_ext(s, value);
+	else if (!strcmp(key, "opts"))
+		s->opts = to_number(value, 40) / 4 * 4;
 	else if (!strcmp(key, "ttl"))
 		s->ttl = to_number(value, 255);
 	else if (!strcmp(key, "cut"))
@@ -176,32 +195,56 @@ static size_t put_ethernet(const struct spec *s, uint8_t *p)
 
 static size_t put_ipv4(const struct spec *s, uint8_t *p, size_t payload)
 {
-	p[0] = 0x45;
-	put16(p + 2, 20 + payload);
+	size_t header = 20 + s->opts;
+
+	p[0] = 0x40 | header / 4;
+	put16(p + 2, header + payload);
 	put16(p + 4, s->is_frag ? 0x1234 : 0);
 	put16(p + 6, s->frag / 8 | (s->more ? 0x2000 : 0));
 	p[8] = s->ttl;
 	p[9] = s->proto.number;
 	memcpy(p + 12, s->src, 4);
 	memcpy(p + 16, s->dst, 4);
-	put16(p + 10, sum_end(sum_add(0, p, 20)));
-	return 20;
+	memset(p + 20, 1, s->opts); /* no operation */
+	put16(p + 10, sum_end(sum_add(0, p, header)));
+	return header;
+}
+
+/* Zeros are padding in those with options, and say nothing in the others. */
+static size_t put_exts(const struct spec *s, uint8_t *p, uint8_t **next)
+{
+	size_t at = 40;
+
+	for (unsigned int i = 0; i < s->n_exts; i++) {
+		const struct ext *ext = &s->exts[i];
+
+		**next = ext->number;
+		*next = p + at;
+		p[at + 1] = ext->number == IP6_AUTH ? ext->bytes / 4 - 2 : ext->bytes / 8 - 1;
+		at += ext->bytes;
+	}
+	return at;
 }
 
 static size_t put_ipv6(const struct spec *s, uint8_t *p, size_t payload)
 {
+	uint8_t *next = p + 6;
+	size_t at = put_exts(s, p, &next);
+
 	p[0] = 0x60;
-	put16(p + 4, payload + (s->is_frag ? 8 : 0));
-	p[6] = s->is_frag ? IP6_FRAGMENT : s->proto.number;
 	p[7] = s->ttl;
 	memcpy(p + 8, s->src, 16);
 	memcpy(p + 24, s->dst, 16);
-	if (!s->is_frag)
-		return 40;
-	p[40] = s->proto.number;
-	put16(p + 42, s->frag | s->more);
-	put16(p + 46, 0x1234);
-	return 48;
+	if (s->is_frag) {
+		*next = IP6_FRAGMENT;
+		next = p + at;
+		put16(p + at + 2, s->frag | s->more);
+		put16(p + at + 6, 0x1234);
+		at += 8;
+	}
+	*next = s->proto.number;
+	put16(p + 4, at - 40 + payload);
+	return at;
 }
 
 /* Checksum over the pseudo header, or for ICMP over the message alone. */

@@ -10,6 +10,7 @@
 
 #define FRAME_MAX 9216
 #define MAX_TAGS 8
+#define MAX_EXTS 12
 #define END_TYPE 0x88b5 /* EtherType of the end mark: "local experimental" */
 #define END_PORT 9	/* the end mark of sockets: a datagram to discard */
 
@@ -32,6 +33,12 @@ struct spec {
 	unsigned int frag; /* offset in bytes */
 	bool is_frag, more;
 	unsigned int ttl;
+	unsigned int opts; /* bytes of IPv4 options */
+	struct ext {
+		uint8_t number;
+		unsigned int bytes;
+	} exts[MAX_EXTS]; /* of IPv6, before a fragment header */
+	unsigned int n_exts;
 	unsigned int cut; /* bytes that are left of the frame; 0: all */
 };
 
