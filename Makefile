@@ -87,6 +87,11 @@ $B/tests/%.so: tests/preload/%.c
 	$(call say,LINK)
 	$Q$C -shared -fPIC -o $@ $< -ldl
 
+# The oracle by itself, for tests of real traffic.
+$B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ -lpcap -luuid
+
 deps:
 	tests/deps
 
@@ -97,7 +102,7 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/refuse.so $B/tests/twin lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin lint
 	BUILD=$B tests/run all
 
 twin: $B/tests/twin
