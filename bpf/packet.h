@@ -51,7 +51,7 @@ struct frame {
 	__u32 len;	/* all of it */
 	bool tag_taken; /* the kernel took the outermost VLAN tag off already */
 	bool l3;	/* begins with the IP header */
-	bool aggregate; /* of several packets: may be too long for its length field, which is 0 then
+	bool aggregate; /* of several packets: each gets a length of its own, whatever it says here
 			 */
 };
 
@@ -208,7 +208,7 @@ static __always_inline enum bp_reading read_ipv4(const struct frame *f, struct c
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	if (!total && f->aggregate)
+	if (f->aggregate)
 		total = frame_left;
 	if (header < sizeof(*ip) || total < header || total > frame_left)
 		return READ_BAD;
@@ -253,7 +253,7 @@ static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct c
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
-	if (!c->left && f->aggregate)
+	if (f->aggregate)
 		c->left = frame_left - sizeof(*ip);
 	if (c->left + sizeof(*ip) > frame_left)
 		return READ_BAD;

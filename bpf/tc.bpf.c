@@ -22,7 +22,7 @@ static __always_inline struct frame skb_frame(CTX *skb, const bool l3)
 		.len = skb->len,
 		.tag_taken = !l3 && skb->vlan_present,
 		.l3 = l3,
-		.aggregate = skb->gso_segs > 1,
+		.aggregate = skb->gso_size,
 	};
 }
 
@@ -31,24 +31,40 @@ static __always_inline __u64 bytes_of(const struct query *q, CTX *skb)
 	return q->bytes;
 }
 
-/* An aggregate is as many packets on the wire, each with the headers in front of it. */
+/*
+ * How many packets an aggregate is on the wire. What a program or a guest made itself comes without
+ * their number.
+ */
+static __always_inline __u32 segments(CTX *skb, __u32 headers)
+{
+	__u32 size = skb->gso_size;
+
+	if (skb->gso_segs || skb->len <= headers)
+		return skb->gso_segs;
+	return (skb->len - headers + size - 1) / size;
+}
+
+/* Each packet of an aggregate has the headers in front of it. */
 static __always_inline void weigh(struct query *q, CTX *skb)
 {
 	__u32 tag = skb->vlan_present ? 4 : 0;
-	__u32 l4 = 0;	/* bytes of the TCP or UDP header */
-	__u8 words = 0; /* of the TCP header, in the upper half of its byte */
+	__u32 l4 = 0, n; /* l4: bytes of the TCP or UDP header */
+	__u8 words = 0;	 /* of the TCP header, in the upper half of its byte */
 
 	q->packets = 1;
 	q->bytes = skb->len + tag;
-	if (skb->gso_segs <= 1)
+	if (!skb->gso_size)
 		return;
 	if (!(q->p.lacks & BPT_L4))
 		l4 = 8;
 	if (l4 && q->p.proto == IPPROTO_TCP &&
 		!bpf_skb_load_bytes(skb, q->p.headers + 12, &words, 1))
 		l4 = (words >> 4) * 4;
-	q->packets = skb->gso_segs;
-	q->bytes += (__u64)(skb->gso_segs - 1) * (q->p.headers + tag + l4);
+	n = segments(skb, q->p.headers + l4);
+	if (n <= 1)
+		return;
+	q->packets = n;
+	q->bytes += (__u64)(n - 1) * (q->p.headers + tag + l4);
 }
 
 static __always_inline int classify_skb(

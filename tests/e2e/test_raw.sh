@@ -48,16 +48,30 @@ for SEND in send raw cooked ring; do
 done
 expect_json "all of it was counted" "[.rules[].packets] | add == $SENT" bp status --json
 
-# An aggregate is cut in pieces behind the filter: it is judged before.
+# An aggregate is 4 packets on the wire; it is judged before the kernel cuts it, and gives each a
+# length of its own, whatever the aggregate's length field said.
 SEND=gso
-SEEN=$(sniffed "$(frame "${BACK[@]}" dport=1433 len=376)")
-if [ "$SEEN" = "" ]; then
+aggregate() {
+	local hex
+
+	hex=$(frame "${BACK[@]}" "dport=$1" len=376)
+	echo "${hex:0:32}$2${hex:36}"
+}
+
+PIECES="$(printf "udp $RX4 40000 $TX4 1433 %s\n" 142 142 142 118)"
+if [ -z "$(sniffed "$(aggregate 1433 0194)")" ]; then
 	skip "an aggregate of its own making" "the kernel does not take it"
 else
-	same "an aggregate of its own making leaves in pieces" \
-		"$(printf "udp $RX4 40000 $TX4 1433 %s\n" 142 142 142 118)" "$SEEN"
-	same "an aggregate to that port does not leave" "" \
-		"$(sniffed "$(frame "${BACK[@]}" dport=1434 len=376)")"
+	for length in 0194 0000 0014 0195 ffff; do
+		same "an aggregate of length $length leaves in pieces" "$PIECES" \
+			"$(sniffed "$(aggregate 1433 $length)")"
+		same "to a blocked port it does not" "" "$(sniffed "$(aggregate 1434 $length)")"
+	done
+	SENT=$((5 * 4 + 5 * 4)) # 5 frames by each of 4 ways above, and now 5 aggregates
+	expect_json "they count as their pieces" \
+		".rules[] | select(.filter == \"out udp to port 1434\") | .packets == $SENT" \
+		bp status --json
+	expect_json "none is malformed" '.totals.out.malformed == 0' bp status --json
 fi
 
 # A cut header hides the port that a rule asks for.
