@@ -220,8 +220,10 @@ static void commit_rest(struct store *s, const char *text, size_t len, struct di
 {
 	if (stat_state(&s->inode, &s->mtime))
 		s->inode = 0; /* never in step: the next command reads all again */
-	if (journal_reset(s, diag))
+	if (journal_reset(s, diag)) {
+		s->inode = 0; /* the old journal is this commit's no more: nothing may be added to it */
 		diag_to_warning(diag, "the change is made, but the journal is not begun anew");
+	}
 	if (text && policy_file_finish(s, text, len, diag))
 		diag_to_warning(diag, "the change is made, but the policy file does not show it");
 	lists_sweep(s->policy);
