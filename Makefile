@@ -30,9 +30,10 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := main apply args attach capture capture_copy classifier clsact cmd_% dirs explain \
-	explain_capture gather generation hooks host inplace journal kernel links lists \
-	netlink% pins policies policy_file progress record remembered store vantage
+IMPURE := apply args attach capture capture_copy classifier clsact cmd_% dirs explain \
+	explain_capture fold gather generation hooks host inplace journal kernel links lists \
+	main netlink% pins policies policy_file progress record remembered state store \
+	vantage
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))

@@ -8,17 +8,13 @@
 
 #include "cover.h"
 #include "inplace.h"
+#include "policies.h"
 #include "spec.h"
-
-static bool has_list(const struct rule *rule)
-{
-	return rule->from.kind == END_FILE || rule->to.kind == END_FILE;
-}
 
 /* Whether the change can be made in the maps that are in force. */
 static bool in_place(const struct host *host, const struct rule *rule)
 {
-	return !host->off && !has_list(rule) && host_in_step(host) &&
+	return !host->off && !rule_has_list(rule) && host_in_step(host) &&
 	       !journal_is_long(host->kernel->gen->tables->journal);
 }
 
@@ -80,6 +76,8 @@ static bool merge(struct rule *is, struct rule *new)
 
 	if (is->deadline && (!new->deadline || new->deadline > is->deadline)) {
 		is->deadline = new->deadline;
+		if (!is->deadline)
+			is->lifetime = 0; /* its line in the file is to lose its `for` as well */
 		changed = true;
 	}
 	if (new->label && (!is->label || strcmp(is->label, new->label))) {
@@ -95,21 +93,6 @@ static bool merge(struct rule *is, struct rule *new)
 	return changed;
 }
 
-static bool same_lists(const struct rule *a, const struct rule *b)
-{
-	const struct prefixes *x[] = { &a->from.list, &a->to.list };
-	const struct prefixes *y[] = { &b->from.list, &b->to.list };
-
-	for (int i = 0; i < 2; i++) {
-		if (x[i]->n != y[i]->n)
-			return false;
-		for (size_t at = 0; at < x[i]->n; at++)
-			if (prefix_cmp(&x[i]->v[at], &y[i]->v[at]))
-				return false;
-	}
-	return true;
-}
-
 /*
  * A list that is blocked again is read again: the new contents take the old ones' place, and what
  * the rule was beside them stays. *rule: gets all that the old one has.
@@ -119,22 +102,40 @@ static void inherit(struct rule *rule, struct rule *old)
 	merge(old, rule);
 	rule->id = old->id;
 	rule->deadline = old->deadline;
+	rule->lifetime = old->lifetime;
 	rule->log = old->log;
 	free(rule->label);
 	rule->label = old->label;
 	old->label = NULL;
 }
 
-/* For a dry run: the rule stands in the store's memory, and all is compiled. */
-static int try_rule(struct host *host, struct rule **rule, struct diag *diag)
+/* With none assigned `local` is: as its file says, or a new one. */
+static int need_policy(struct host *host, struct applied *applied, struct diag *diag)
 {
-	struct store *s = host->store;
+	struct policy *local = NULL;
 	int rc;
 
-	if (!s->policy)
-		s->policy = policy_new("local");
-	rc = s->policy ? policy_add(s->policy, rule) : -ENOMEM;
-	return rc ? rc : host_try(host, diag);
+	applied->assigned = false;
+	if (host->store->policy)
+		return 0;
+	rc = policies_load(host->store, "local", &local, diag);
+	if (rc == -ENOENT) {
+		diag_free(diag);
+		*diag = (struct diag){};
+		local = policy_new("local");
+		rc = local ? 0 : -ENOMEM;
+	}
+	if (rc)
+		return rc;
+	applied->assigned = local->n > 0;
+	store_assign(host->store, &local);
+	return 0;
+}
+
+/* Puts what stands in the store's memory in force, or with a dry run only tries. */
+static int finish(struct host *host, const struct apply_opts *opts, struct diag *diag)
+{
+	return opts->dry_run ? host_try(host, diag) : settle(host, diag);
 }
 
 /* An equal rule stands in the store at that index. */
@@ -142,28 +143,27 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
 {
 	struct rule *old = host->store->policy->rules[at];
-	bool reload = !same_lists(old, *rule);
+	bool reload = !rule_same_lists(old, *rule);
 	uint64_t deadline = old->deadline;
 	int rc;
 
-	*applied = (struct applied){ APPLIED_ALREADY, old->id };
+	applied->outcome = APPLIED_ALREADY;
+	applied->id = old->id;
 	if (!reload && !merge(old, *rule))
 		return host_in_step(host) || host->off || opts->dry_run ? 0 : settle(host, diag);
 	applied->outcome = APPLIED_REPLACED;
 	if (reload) {
 		inherit(*rule, old);
 		policy_remove(host->store->policy, at);
-		if (opts->dry_run)
-			return try_rule(host, rule, diag);
-		rc = store_add(host->store, rule, diag);
-		return rc ? rc : settle(host, diag);
+		rc = store_add(host->store, rule);
+		return rc ? rc : finish(host, opts, diag);
 	}
 	if (opts->dry_run)
 		return 0;
 	if (deadline == old->deadline && host_in_step(host) &&
 		!journal_is_long(host->kernel->gen->tables->journal))
 		return journal_set(&host->kernel->gen->tables->journal, old, diag);
-	rc = store_set(host->store, at, diag);
+	rc = store_set(host->store, at);
 	return rc ? rc : settle(host, diag);
 }
 
@@ -175,6 +175,8 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	ptrdiff_t at;
 	int rc = host_store(host, diag);
 
+	if (!rc)
+		rc = need_policy(host, applied, diag);
 	if (rc)
 		return rc;
 	host_env(&env);
@@ -186,12 +188,10 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 		if (at >= 0)
 			return refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
 	}
-	*applied = (struct applied){ APPLIED, host->store->next_id };
-	(*rule)->id = host->store->next_id;
-	if (opts->dry_run)
-		return try_rule(host, rule, diag);
-	rc = store_add(host->store, rule, diag);
-	return rc ? rc : settle(host, diag);
+	applied->outcome = APPLIED;
+	applied->id = host->store->next_id;
+	rc = store_add(host->store, rule);
+	return rc ? rc : finish(host, opts, diag);
 }
 
 /* Written down first, then in the maps: a process that dies in between leaves `dirty` set. */
@@ -253,7 +253,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 	if (!rc) {
 		if ((*rule)->label || (*rule)->log || !stands_for_good(gen, &found))
 			return add_by_store(host, rule, opts, applied, diag);
-		*applied = (struct applied){ APPLIED_ALREADY, found.id };
+		*applied = (struct applied){ APPLIED_ALREADY, found.id, false };
 		return 0;
 	}
 	if ((*rule)->action == BP_PERMIT && !opts->force &&
@@ -265,7 +265,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 	if (!inplace_fits(gen, *rule))
 		return add_by_store(host, rule, opts, applied, diag);
 	(*rule)->id = host->kernel->ctl->next_id;
-	*applied = (struct applied){ APPLIED, (*rule)->id };
+	*applied = (struct applied){ APPLIED, (*rule)->id, false };
 	if (opts->dry_run)
 		return 0;
 	rc = add_in_place(host, *rule, diag);
@@ -375,7 +375,7 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 			continue;
 		r->ids[r->n++] = host->store->policy->rules[at]->id;
 		if (!opts->dry_run)
-			rc = store_del(host->store, at, diag);
+			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
 		return unknown_rule(host, rule, diag);
@@ -419,6 +419,6 @@ int apply_remove_id(
 	rule = host->store->policy->rules[at];
 	if (in_place(host, rule) && !rule->deadline)
 		return delete_in_place(host, rule, &id, 1, diag);
-	rc = store_del(host->store, at, diag);
+	rc = store_del(host->store, at);
 	return rc ? rc : settle(host, diag);
 }

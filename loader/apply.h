@@ -18,7 +18,8 @@ enum apply_outcome {
 
 struct applied {
 	enum apply_outcome outcome;
-	uint32_t id; /* of the rule added, or the one that stands */
+	uint32_t id;   /* of the rule added, or the one that stands */
+	bool assigned; /* none was assigned: `local` is now, with the rules that it had */
 };
 
 struct apply_opts {

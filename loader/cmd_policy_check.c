@@ -60,7 +60,7 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 		return unreadable(rc, diag);
 	free(*path);
 	*path = policy_name_flaw(word) ? NULL : policies_path(word);
-	rc = *path ? policies_read(word, text, len, diag) : -ENOENT;
+	rc = *path ? policies_read(NULL, word, text, len, diag) : -ENOENT;
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);
 	diag_place(diag, word, 0, strlen(word));

@@ -152,11 +152,30 @@ struct commit {
 	struct generation *gen;
 };
 
+/*
+ * What only brings the kernel to where the store is writes nothing, so that a boot needs no room on
+ * the disk. What is to be cleared up there may be left for later.
+ */
+static int commit_store(struct store *s, struct diag *diag)
+{
+	int rc = 0;
+
+	if (s->changed)
+		return store_commit(s, diag);
+	if (s->untidy || !s->inode || journal_is_long(s->journal))
+		rc = store_commit(s, diag);
+	if (rc) {
+		s->inode = 0; /* never in step: the next command tries again */
+		diag_to_warning(diag, "the rules are in force, but the store is not in order");
+	}
+	return 0;
+}
+
 static int commit(void *arg, struct diag *diag)
 {
 	struct commit *c = arg;
 	struct store *s = c->host->store;
-	int rc = store_commit(s, diag);
+	int rc = commit_store(s, diag);
 
 	if (rc)
 		return rc;

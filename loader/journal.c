@@ -27,7 +27,7 @@ static uint32_t sum_of(const char *text)
 /* Puts the rule in the place of the one with its id. */
 static int replace_rule(struct store *s, struct rule **rule)
 {
-	ptrdiff_t at = policy_find_id(s->policy, (*rule)->id);
+	ptrdiff_t at = s->policy ? policy_find_id(s->policy, (*rule)->id) : -1;
 	struct rule *old;
 
 	if (at < 0)
@@ -36,20 +36,20 @@ static int replace_rule(struct store *s, struct rule **rule)
 	s->policy->rules[at] = *rule;
 	*rule = NULL;
 	rule_free(&old);
-	return store_note(s, CHANGE_SET, s->policy->rules[at]);
+	return fold_note(s, CHANGE_SET, s->policy->rules[at]);
 }
 
 static int apply_rule(struct store *s, const char *record, bool add)
 {
 	struct rule *rule = NULL;
-	int rc = rule_from_record(record, &rule);
+	int rc = s->policy ? rule_from_record(record, &rule) : -EBADMSG;
 
 	if (!rc && !add)
 		rc = replace_rule(s, &rule);
 	if (!rc && add) {
 		if (rule->id >= s->next_id)
 			s->next_id = rule->id + 1;
-		rc = store_note(s, CHANGE_ADD, rule);
+		rc = fold_note(s, CHANGE_ADD, rule);
 		if (!rc)
 			rc = policy_add(s->policy, &rule);
 	}
@@ -63,15 +63,27 @@ static int apply_del(struct store *s, const char *record)
 	uint32_t id;
 
 	for (; !rc && sscanf(record, "%" SCNu32 "%n", &id, &used) == 1; record += used) {
-		ptrdiff_t at = policy_find_id(s->policy, id);
+		ptrdiff_t at = s->policy ? policy_find_id(s->policy, id) : -1;
 
 		if (at < 0)
 			return -EBADMSG;
-		rc = store_note(s, CHANGE_DEL, s->policy->rules[at]);
+		rc = fold_note(s, CHANGE_DEL, s->policy->rules[at]);
 		if (!rc)
 			policy_remove(s->policy, at);
 	}
 	return rc ? rc : *record ? -EBADMSG : 0;
+}
+
+static int apply_next(struct store *s, const char *record)
+{
+	uint32_t id;
+	int end = 0;
+
+	if (sscanf(record, "%" SCNu32 "%n", &id, &end) != 1 || record[end])
+		return -EBADMSG;
+	if (id > s->next_id)
+		s->next_id = id;
+	return 0;
 }
 
 /* -EINVAL: torn, the journal ends before it. -EBADMSG: whole, but nothing that we wrote. */
@@ -89,10 +101,12 @@ static int apply(struct store *s, const char *line)
 		return apply_rule(s, line + 4, false);
 	if (!strncmp(line, "del ", 4))
 		return apply_del(s, line + 4);
+	if (!strncmp(line, "next ", 5))
+		return apply_next(s, line + 5);
 	return -EBADMSG;
 }
 
-static int apply_all(struct store *s, char *text)
+static int apply_all(struct store *s, char *text, size_t len)
 {
 	uint64_t commit;
 	char *line = text, *end = strchr(line, '\n');
@@ -102,26 +116,26 @@ static int apply_all(struct store *s, char *text)
 		return 0;
 	for (line = end + 1; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
-		rc = s->policy ? apply(s, line) : -EBADMSG;
+		rc = apply(s, line);
 		if (rc)
 			break;
 	}
 	s->journal = line - text;
+	s->untidy |= s->journal != len;
 	return rc == -EINVAL ? 0 : rc;
 }
 
-int journal_load(struct store *s, struct diag *diag)
+int journal_load(struct store *s, const char *path, struct diag *diag)
 {
-	char *path = state_path("journal"), *text = NULL;
+	char *text = NULL;
 	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	int rc = file_read(path, &text, &len, diag);
 
 	if (!rc)
-		rc = apply_all(s, text);
+		rc = apply_all(s, text, len);
 	if (rc == -EBADMSG)
-		rc = store_damaged("journal", diag);
+		rc = store_damaged(strrchr(path, '/') + 1, diag);
 	free(text);
-	free(path);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -214,6 +228,14 @@ int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag
 		rc = journal_write(journal, "del", record, diag);
 	free(record);
 	return rc;
+}
+
+int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag)
+{
+	char record[16];
+
+	snprintf(record, sizeof(record), "%" PRIu32, next_id);
+	return journal_write(journal, "next", record, diag);
 }
 
 bool journal_is_long(uint64_t journal)

@@ -105,23 +105,57 @@ static bool is_copy(const struct policy *policy, uint32_t id, uint64_t lists)
 	return at >= 0 && policy->rules[at]->lists == lists;
 }
 
-void lists_sweep(const struct policy *policy)
+/* Calls fn for each copy that is none of the policy's, until it returns true. */
+static void each_left(
+	const struct policy *policy, bool (*fn)(int dir, const char *name, void *arg), void *arg)
 {
 	char *dir = state_path("lists");
 	DIR *d = dir ? opendir(dir) : NULL;
 	struct dirent *entry;
+	bool stop = false;
 
-	while (d && (entry = readdir(d))) {
+	while (d && !stop && (entry = readdir(d))) {
 		uint64_t lists;
 		uint32_t id;
 
 		if (sscanf(entry->d_name, "%" SCNu32 ".%" SCNu64 ".", &id, &lists) == 2 &&
 			!is_copy(policy, id, lists))
-			unlinkat(dirfd(d), entry->d_name, 0);
+			stop = fn(dirfd(d), entry->d_name, arg);
 	}
 	if (d)
 		closedir(d);
 	free(dir);
+}
+
+static bool note_left(int dir, const char *name, void *arg)
+{
+	(void)dir;
+	(void)name;
+	*(bool *)arg = true;
+	return true;
+}
+
+bool lists_left(const struct policy *policy)
+{
+	bool left = false;
+
+	each_left(policy, note_left, &left);
+	return left;
+}
+
+static bool sweep_left(int dir, const char *name, void *arg)
+{
+	uint64_t lists;
+	uint32_t id;
+
+	if (sscanf(name, "%" SCNu32 ".%" SCNu64 ".", &id, &lists) == 2 && !is_copy(arg, id, lists))
+		unlinkat(dir, name, 0);
+	return false;
+}
+
+void lists_sweep(const struct policy *policy, const struct policy *previous)
+{
+	each_left(policy, sweep_left, (void *)previous);
 }
 
 /* A rule outlives the directory that it was typed in, so the path becomes absolute. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "dirs.h"
 #include "pairs.h"
@@ -38,14 +39,13 @@ static int check_dirs(struct diag *diag)
 	return rc;
 }
 
-int policies_read(const char *name, char **text, size_t *len, struct diag *diag)
+int policies_read(
+	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag)
 {
-	char *path = policies_path(name);
-	int rc = path ? check_dirs(diag) : -ENOMEM;
+	int rc = check_dirs(diag);
 
 	if (!rc)
-		rc = file_read(path, text, len, diag);
-	free(path);
+		rc = store_policy_text(store, name, text, len, diag);
 	if (rc != -ENOENT)
 		return rc;
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
@@ -72,7 +72,7 @@ static int include(const char *from, const char *name, char **path, char **text,
 	if (rc == -ENOENT) {
 		free(*path);
 		*path = policies_path(name);
-		rc = *path ? policies_read(name, text, len, diag) : -ENOMEM;
+		rc = *path ? policies_read(NULL, name, text, len, diag) : -ENOMEM;
 	}
 	if (rc)
 		free(*path);
@@ -98,24 +98,72 @@ int policies_parse(
 	return policy_text_parse(path, text, len, name, &reader, out);
 }
 
-/* Rules that stood before keep their ids; others go on from `next`. */
-static int give_ids(struct policy *policy, const struct policy *before, uint32_t next)
+/* What a rule takes over from the one that stood before it. */
+static void take_over(struct rule *new, const struct rule *old)
 {
+	new->id = old->id;
+	/* A longer time that a command gave stands. */
+	if (new->deadline && old->deadline > new->deadline)
+		new->deadline = old->deadline;
+	if (old->lists && rule_same_lists(old, new))
+		new->lists = old->lists;
+}
+
+/* A timed rule stands in no file, so it is still there though the file does not say so. */
+static int keep_timed(
+	struct policy *policy, const struct rule *old, uint64_t now, struct diag *diag)
+{
+	struct rule *rule = NULL;
+	int rc = 0;
+
+	if (policy_has_line(old) || old->deadline <= now)
+		return 0;
+	rc = rule_copy(old, &rule);
+	if (!rc && !old->lists)
+		rc = store_read_lists(rule, diag);
+	if (!rc)
+		rc = policy_add(policy, &rule);
+	rule_free(&rule);
+	return rc;
+}
+
+/*
+ * Rules that stood before keep their ids; others go on from `next`, in the file's order. Deadlines
+ * are counted from now.
+ */
+static int join(
+	struct policy *policy, const struct policy *before, uint32_t next, struct diag *diag)
+{
+	uint64_t now = time(NULL);
 	struct rule_pairs pairs;
 	int rc = rule_pairs(before, policy, &pairs);
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < pairs.n; i++)
-		if (pairs.v[i].b)
-			pairs.v[i].b->id = pairs.v[i].a ? pairs.v[i].a->id : next++;
+	for (size_t i = 0; i < pairs.n && !rc; i++) {
+		struct rule *old = pairs.v[i].a, *new = pairs.v[i].b;
+
+		if (new &&new->lifetime)
+			new->deadline = now + new->lifetime;
+		if (new &&old)
+			take_over(new, old);
+		else if (new)
+			new->id = next++;
+		else
+			rc = keep_timed(policy, old, now, diag);
+	}
 	rule_pairs_free(&pairs);
-	return 0;
+	return rc;
 }
 
-static bool is_assigned(const struct store *store, const char *name)
+/* What is known of the policy beside its file. Of one that is not assigned no lists were copied. */
+static int load_known(const char *name, struct policy **known, struct diag *diag)
 {
-	return store->policy && !strcmp(store->policy->name, name);
+	int rc = known_load(name, known, diag);
+
+	for (size_t i = 0; !rc && i < (*known)->n; i++)
+		(*known)->rules[i]->lists = 0;
+	return rc;
 }
 
 /* In the store a policy is called what its file is called. */
@@ -130,34 +178,50 @@ static int call_it(struct policy *policy, const char *name)
 	return 0;
 }
 
-int policies_load(
-	const struct store *store, const char *name, struct policy **policy, struct diag *diag)
+/* A text without flaws as the policy that it is. */
+static int load_text(
+	const char *name, char *text, size_t len, struct policy **policy, struct diag *diag)
 {
+	char *path = policies_path(name);
 	struct policy_text *t = NULL;
-	char *path = NULL, *text;
-	size_t len;
-	int rc = policies_check_name(name, diag);
+	int rc = policies_parse(path ? path : name, text, len, name, &t);
 
-	if (!rc)
-		rc = policies_read(name, &text, &len, diag);
-	if (rc)
-		return rc;
-	path = policies_path(name);
-	rc = policies_parse(path ? path : name, text, len, name, &t);
 	if (!rc)
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
 	if (!rc)
 		rc = call_it(t->policy, name);
 	if (!rc)
 		rc = policy_drop_repeats(t->policy);
-	if (!rc)
-		rc = give_ids(
-			t->policy, is_assigned(store, name) ? store->policy : NULL, store->next_id);
 	if (!rc) {
 		*policy = t->policy;
 		t->policy = NULL;
 	}
 	policy_text_free(&t);
 	free(path);
+	return rc;
+}
+
+int policies_load(
+	const struct store *store, const char *name, struct policy **out, struct diag *diag)
+{
+	bool assigned = store_is_assigned(store, name);
+	struct policy *policy = NULL, *known = NULL;
+	char *text;
+	size_t len;
+	int rc = policies_check_name(name, diag);
+
+	if (!rc)
+		rc = policies_read(store, name, &text, &len, diag);
+	if (!rc)
+		rc = load_text(name, text, len, &policy, diag);
+	if (!rc && !assigned)
+		rc = load_known(name, &known, diag);
+	if (!rc)
+		rc = join(policy, assigned ? store->policy : known, store->next_id, diag);
+	policy_free(&known);
+	if (rc)
+		policy_free(&policy);
+	else
+		*out = policy;
 	return rc;
 }

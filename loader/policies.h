@@ -12,8 +12,12 @@ char *policies_path(const char *name);
 /* -EINVAL with a diag when no policy can have that name. */
 int policies_check_name(const char *name, struct diag *diag);
 
-/* The file as it stands. -ENOENT with DIAG_UNKNOWN: there is no such policy. */
-int policies_read(const char *name, char **text, size_t *len, struct diag *diag);
+/*
+ * The text of the policy: its file, with the changes that wait for it. store: NULL for the file
+ * alone. -ENOENT with DIAG_UNKNOWN: there is no such policy.
+ */
+int policies_read(
+	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag);
 
 /*
  * Reads a text (taken over) that stands in the file `path`. Lists and includes are looked for
@@ -23,9 +27,10 @@ int policies_parse(
 	const char *path, char *text, size_t len, const char *name, struct policy_text **out);
 
 /*
- * The policy of that name as it would be assigned now: its file, with lists and includes read.
- * Rules that the store knows keep their ids, others get those that they would be given; the store
- * does not change. -ENOENT with DIAG_UNKNOWN; -EINVAL with all that is wrong in the file.
+ * The policy of that name as it would be assigned now: its file, with lists and includes read, and
+ * its timed rules. Rules that the store knows keep their ids, others get those that they would be
+ * given; `for` counts from now. The store does not change. -ENOENT with DIAG_UNKNOWN; -EINVAL
+ * with all that is wrong in the file.
  */
 int policies_load(
 	const struct store *store, const char *name, struct policy **policy, struct diag *diag);

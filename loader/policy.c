@@ -38,6 +38,79 @@ void rule_free(struct rule **rule)
 	*rule = NULL;
 }
 
+static int copy_text(const char *from, char **to)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_array(const void *from, size_t n, size_t size, void *to)
+{
+	void *copy = malloc(n * size + 1);
+
+	if (copy && n)
+		memcpy(copy, from, n * size);
+	*(void **)to = copy;
+	return copy ? 0 : -ENOMEM;
+}
+
+static int copy_end(const struct end *from, struct end *to)
+{
+	int rc = copy_text(from->file, &to->file);
+
+	if (!rc)
+		rc = copy_array(from->list.v, from->list.n, sizeof(*from->list.v), &to->list.v);
+	if (!rc)
+		rc = copy_array(from->ports.v, from->ports.n, sizeof(*from->ports.v), &to->ports.v);
+	return rc;
+}
+
+int rule_copy(const struct rule *rule, struct rule **copy)
+{
+	struct rule *new = malloc(sizeof(*new));
+	int rc;
+
+	if (!new)
+		return -ENOMEM;
+	*new = *rule;
+	new->ifname = new->label = NULL;
+	new->from.file = new->to.file = NULL;
+	new->from.list.v = new->to.list.v = NULL;
+	new->from.ports.v = new->to.ports.v = NULL;
+	rc = copy_end(&rule->from, &new->from);
+	if (!rc)
+		rc = copy_end(&rule->to, &new->to);
+	if (!rc)
+		rc = copy_text(rule->ifname, &new->ifname);
+	if (!rc)
+		rc = copy_text(rule->label, &new->label);
+	if (rc)
+		rule_free(&new);
+	else
+		*copy = new;
+	return rc;
+}
+
+bool rule_has_list(const struct rule *rule)
+{
+	return rule->from.kind == END_FILE || rule->to.kind == END_FILE;
+}
+
+static bool same_list(const struct prefixes *a, const struct prefixes *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (prefix_cmp(&a->v[i], &b->v[i]))
+			return false;
+	return true;
+}
+
+bool rule_same_lists(const struct rule *a, const struct rule *b)
+{
+	return same_list(&a->from.list, &b->from.list) && same_list(&a->to.list, &b->to.list);
+}
+
 struct policy *policy_new(const char *name)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));

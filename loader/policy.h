@@ -60,10 +60,12 @@ struct rule {
 	int proto;	/* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
 	int type, code; /* icmp and icmpv6; -1: any */
 	struct end from, to;
-	char *label;	   /* NULL: none */
-	uint64_t lifetime; /* seconds, as written with `for`; 0: for good */
+	char *label; /* NULL: none */
+	/* Seconds, as written with `for`; 0: for good. Beside a deadline: in the policy's file. */
+	uint64_t lifetime;
 	uint64_t deadline; /* CLOCK_REALTIME seconds from which it does not exist; 0: none */
-	uint64_t lists; /* the store's: which commit's copies of its lists are its own; 0: none */
+	uint64_t lists; /* the store's: which commit's copies of its lists are its own; 0: none yet
+			 */
 };
 
 struct policy {
@@ -75,6 +77,11 @@ struct policy {
 
 int rule_new(struct rule **rule);
 void rule_free(struct rule **rule);
+/* A copy that owns all it holds. -ENOMEM. */
+int rule_copy(const struct rule *rule, struct rule **copy);
+bool rule_has_list(const struct rule *rule);
+/* Whether the contents of their lists are the same. */
+bool rule_same_lists(const struct rule *a, const struct rule *b);
 
 /* NULL when there is no memory. */
 struct policy *policy_new(const char *name);

@@ -1,78 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* NAME.policy: the text that people read and edit. Only lines that changed are touched. */
+/*
+ * NAME.policy: the text that people read and edit. Changes of single rules are folded into it, and
+ * no other line is touched.
+ */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dirs.h"
+#include "policy_text.h"
 #include "spec.h"
 #include "store_parts.h"
 
-/* The last change of each text decides. Sorted by text. */
-struct wanted {
-	const struct change **v;
+/* A fold on its way into a text. */
+struct folding {
+	struct change *v; /* sorted by text */
 	size_t n;
-	bool *found; /* a line for it stands in the file */
+	bool *found;	 /* a line for it stands in the text */
+	const char *dir; /* that the text's lists lie in */
+	bool labelled;	 /* a `rule "LABEL"` holds at this line */
+	bool crlf;	 /* lines end as on Windows */
+	FILE *out;
 };
 
-static int by_text(const void *a, const void *b)
+static char *policies_dir(void)
 {
-	const struct change *const *x = a, *const *y = b;
-	int order = strcmp((*x)->text, (*y)->text);
-
-	return order ? order : *x < *y ? -1 : *x > *y;
+	return path_join(dirs_get()->conf, "policies");
 }
 
-static int by_text_only(const void *key, const void *entry)
+static char *policy_path(const char *name)
 {
-	return strcmp(key, (*(const struct change *const *)entry)->text);
+	return path_join(dirs_get()->conf, "policies/%s.policy", name);
 }
 
-static int wanted_make(const struct store *s, struct wanted *w)
+/* In the text lists may be named from its directory on, in the store they are absolute. */
+static void absolute_list(const struct folding *f, struct end *end)
 {
-	size_t n = s->n_changes, kept = 0;
+	char *beside, *path;
 
-	*w = (struct wanted){
-		.v = malloc((n + 1) * sizeof(*w->v)),
-		.found = calloc(n + 1, sizeof(*w->found)),
-	};
-	if (!w->v || !w->found)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		w->v[i] = &s->changes[i];
-	if (n)
-		qsort(w->v, n, sizeof(*w->v), by_text);
-	for (size_t i = 0; i < n; i++) {
-		if (kept && !strcmp(w->v[kept - 1]->text, w->v[i]->text))
-			w->v[kept - 1] = w->v[i];
-		else
-			w->v[kept++] = w->v[i];
+	if (end->kind != END_FILE || end->file[0] == '/')
+		return;
+	beside = path_join(f->dir, "%s", end->file);
+	path = beside ? realpath(beside, NULL) : NULL;
+	if (!path)
+		path = beside;
+	else
+		free(beside);
+	if (path) {
+		free(end->file);
+		end->file = path;
 	}
-	w->n = kept;
-	return 0;
 }
 
-static void wanted_free(struct wanted *w)
+static int by_text(const void *key, const void *entry)
 {
-	free(w->v);
-	free(w->found);
+	return strcmp(key, ((const struct change *)entry)->text);
 }
 
 /* The change that speaks of the rule on this line; NULL: none does. */
-static const struct change **find_change(const struct wanted *w, const char *line)
+static struct change *find_change(const struct folding *f, const char *line)
 {
 	const struct spec_opts opts = { .action = -1 };
-	const struct change **at = NULL;
+	struct change *at = NULL;
 	struct diag ignored = {};
 	struct rule *rule = NULL;
 	char *text;
 
 	if (!spec_parse_line(line, &opts, &rule, &ignored)) {
+		absolute_list(f, &rule->from);
+		absolute_list(f, &rule->to);
 		text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
 		if (text)
-			at = bsearch(text, w->v, w->n, sizeof(*w->v), by_text_only);
+			at = bsearch(text, f->v, f->n, sizeof(*f->v), by_text);
 		free(text);
 	}
 	rule_free(&rule);
@@ -80,116 +80,178 @@ static const struct change **find_change(const struct wanted *w, const char *lin
 	return at;
 }
 
-static void fold_line(struct wanted *w, const char *line, FILE *out)
+/* A line may be `rule "LABEL"`, or rule "" that ends the label. */
+static void note_label(struct folding *f, const char *line)
 {
-	const struct change **at = find_change(w, line);
+	char label[3];
 
-	if (!at) {
-		fprintf(out, "%s\n", line);
-		return;
-	}
-	if (!(*at)->line)
-		return;
-	/* A line that was written by hand keeps its wording, unless its options changed. */
-	fprintf(out, "%s\n", (*at)->op == CHANGE_SET ? (*at)->line : line);
-	w->found[at - w->v] = true;
+	if (sscanf(line, " rule \"%2[^\n]", label) == 1)
+		f->labelled = label[0] != '"';
 }
 
-static void fold_text(struct wanted *w, char *text, FILE *out)
+/* What follows the rule on its line: blanks and a comment. "" for none. */
+static const char *comment_of(const char *line)
 {
-	for (char *line = text, *end; *line; line = end + 1) {
+	const char *end = line;
+	bool quoted = false;
+
+	for (const char *c = line; *c; c++) {
+		bool blank = *c == ' ' || *c == '\t';
+
+		if (*c == '\\' && quoted && c[1])
+			c++;
+		else if (*c == '"')
+			quoted = !quoted;
+		else if (*c == '#' && !quoted && (c == line || c[-1] == ' ' || c[-1] == '\t'))
+			return end;
+		if (!blank || quoted)
+			end = c + 1;
+	}
+	return end;
+}
+
+static void put_changed(const struct folding *f, const struct change *c, const char *line)
+{
+	int indent = strspn(line, " \t");
+
+	fprintf(f->out, "%.*s%s%s\n", indent, line, c->line, comment_of(line));
+}
+
+static void fold_line(struct folding *f, const char *line)
+{
+	struct change *c = find_change(f, line);
+
+	if (!c) {
+		note_label(f, line);
+		fprintf(f->out, "%s\n", line);
+		return;
+	}
+	if (c->op == CHANGE_DEL)
+		return;
+	f->found[c - f->v] = true;
+	/* A line that was written by hand keeps its wording, unless its options changed. */
+	if (c->op == CHANGE_SET)
+		put_changed(f, c, line);
+	else
+		fprintf(f->out, "%s\n", line);
+}
+
+/* Rules without a label of their own must not get that of the lines above. */
+static void put_new(struct folding *f, const char *line)
+{
+	const char *end = f->crlf ? "\r\n" : "\n";
+
+	if (f->labelled && !strstr(line, " name \"")) {
+		fprintf(f->out, "rule \"\"%s", end);
+		f->labelled = false;
+	}
+	fprintf(f->out, "%s%s", line, end);
+}
+
+static void fold_text(struct folding *f, char *text)
+{
+	char *end = strchr(text, '\n');
+
+	f->crlf = end && end > text && end[-1] == '\r';
+	for (char *line = text; *line; line = end + 1) {
 		end = strchr(line, '\n');
 		if (!end) {
-			fold_line(w, line, out);
+			fold_line(f, line);
 			break;
 		}
 		*end = '\0';
-		fold_line(w, line, out);
+		fold_line(f, line);
 	}
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].line && !f->found[i])
+			put_new(f, f->v[i].line);
 }
 
-static int write_whole(const struct policy *policy, FILE *out)
-{
-	fprintf(out,
-		"# Written by bpfpol: the rules as of its last commit. Single changes since then "
-		"wait\n"
-		"# in its journal; timed rules are kept elsewhere. It is not read back yet.\n"
-		"policy \"%s\"\n\n",
-		policy->name);
-	for (size_t i = 0; i < policy->n; i++) {
-		char *line = policy->rules[i]->deadline ? strdup("")
-							: spec_text(policy->rules[i], SPEC_ALL);
+#define NEW_HEAD                                                                                   \
+	"# Commands add rules to this file and take them out; the rest of it is yours. After an\n" \
+	"# edit 'bpfpol policy assign NAME' puts it in force.\n"
 
-		if (!line)
-			return -ENOMEM;
-		if (*line)
-			fprintf(out, "%s\n", line);
-		free(line);
+static int write_whole(const struct fold *fold, const struct policy *policy, struct folding *f)
+{
+	char *text;
+
+	fputs(NEW_HEAD, f->out);
+	if (!policy || strcmp(policy->name, fold->policy)) {
+		fprintf(f->out, "policy \"%s\"\n\n", fold->policy);
+		fold_text(f, (char[]){ "" });
+		return 0;
 	}
+	text = policy_text_print(policy);
+	if (!text)
+		return -ENOMEM;
+	fputs(text, f->out);
+	free(text);
 	return 0;
 }
 
-static int fold_into(const struct store *s, char *text, FILE *out)
+static int fold_into(
+	const struct fold *fold, const struct policy *policy, char *old, char **text, size_t *len)
 {
-	struct wanted w;
-	int rc = wanted_make(s, &w);
+	struct folding f = { .dir = dirs_get()->conf };
+	char *dir = policies_dir();
+	int rc = dir ? fold_net(fold, &f.v, &f.n) : -ENOMEM;
 
 	if (!rc) {
-		fold_text(&w, text, out);
-		for (size_t i = 0; i < w.n; i++)
-			if (w.v[i]->line && !w.found[i])
-				fprintf(out, "%s\n", w.v[i]->line);
+		f.dir = dir;
+		f.found = calloc(f.n + 1, sizeof(*f.found));
+		f.out = f.found ? open_memstream(text, len) : NULL;
+		rc = f.out ? 0 : -ENOMEM;
 	}
-	wanted_free(&w);
-	return rc;
-}
-
-/*
- * state/fold holds the text of the last commit until it stands in NAME.policy: "COMMIT\n", then
- * the text. -ENOENT: none, or of a commit that was not made.
- */
-static int fold_read(const struct store *s, char **text, struct diag *diag)
-{
-	char *path = state_path("fold"), *whole = NULL, *body;
-	uint64_t commit;
-	size_t len;
-	int rc = path ? file_read(path, &whole, &len, diag) : -ENOMEM;
-
 	if (!rc) {
-		body = strchr(whole, '\n');
-		if (!body || sscanf(whole, "%" SCNu64, &commit) != 1 || commit != s->commit)
-			rc = -ENOENT;
+		if (old)
+			fold_text(&f, old);
 		else
-			*text = strdup(body + 1);
-		if (!rc && !*text)
+			rc = write_whole(fold, policy, &f);
+		if (fclose(f.out))
 			rc = -ENOMEM;
+		if (rc)
+			free(*text);
 	}
-	free(whole);
-	free(path);
+	free(f.found);
+	free(f.v);
+	free(dir);
 	return rc;
 }
 
-static char *policy_path(const struct store *s)
+static bool is_empty(const struct fold *fold)
 {
-	return path_join(dirs_get()->conf, "policies/%s.policy", s->policy->name);
+	struct change *v = NULL;
+	size_t n = 1;
+
+	if (!fold->n)
+		return true;
+	if (!fold_net(fold, &v, &n))
+		free(v);
+	return !n;
 }
 
-/* The file as it would be, had the last commit come to its end. */
-static int current_text(const struct store *s, char **text, struct diag *diag)
+int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
+	struct diag *diag)
 {
-	char *path = policy_path(s);
-	size_t len;
-	int rc = path ? fold_read(s, text, diag) : -ENOMEM;
+	char *path, *old = NULL;
+	size_t old_len;
+	int rc;
 
-	if (rc == -ENOENT)
-		rc = file_read(path, text, &len, diag);
+	*text = NULL;
+	if (is_empty(fold))
+		return 0;
+	path = policy_path(fold->policy);
+	rc = path ? file_read(path, &old, &old_len, diag) : -ENOMEM;
+	if (!rc || rc == -ENOENT)
+		rc = fold_into(fold, policy, old, text, len);
+	free(old);
 	free(path);
 	return rc;
 }
 
 static int make_dirs(struct diag *diag)
 {
-	char *dir = path_join(dirs_get()->conf, "policies");
+	char *dir = policies_dir();
 	int rc = dir ? dir_make(dirs_get()->conf, diag) : -ENOMEM;
 
 	if (!rc)
@@ -198,52 +260,17 @@ static int make_dirs(struct diag *diag)
 	return rc;
 }
 
-int policy_file_text(const struct store *s, char **text, size_t *len, struct diag *diag)
+int policy_file_write(const char *name, const char *text, size_t len, struct diag *diag)
 {
-	char *old = NULL;
-	FILE *out;
-	int rc;
-
-	if (!s->policy)
-		return 0;
-	rc = make_dirs(diag);
-	if (!rc)
-		rc = current_text(s, &old, diag);
-	if (rc && rc != -ENOENT)
-		return rc;
-	out = open_memstream(text, len);
-	rc = !out ? -ENOMEM : old ? fold_into(s, old, out) : write_whole(s->policy, out);
-	if (out && fclose(out))
-		rc = -ENOMEM;
-	free(old);
-	return rc;
-}
-
-int policy_file_prepare(const struct store *s, const char *text, size_t len, struct diag *diag)
-{
-	char *path = state_path("fold"), *whole = NULL;
-	int head = asprintf(&whole, "%" PRIu64 "\n%s", s->commit, text);
-	int rc = path && head > 0 ? file_write(path, whole, head, diag) : -ENOMEM;
-
-	(void)len;
-	if (head > 0)
-		free(whole);
-	free(path);
-	return rc;
-}
-
-int policy_file_finish(const struct store *s, const char *text, size_t len, struct diag *diag)
-{
-	char *path = policy_path(s), *fold = state_path("fold"), *old = NULL;
+	char *path = policy_path(name), *old = NULL;
 	size_t old_len;
-	int rc = path && fold ? file_read(path, &old, &old_len, diag) : -ENOMEM;
+	int rc = path ? make_dirs(diag) : -ENOMEM;
 
+	if (!rc)
+		rc = file_read(path, &old, &old_len, diag);
 	if (rc == -ENOENT || (!rc && (old_len != len || memcmp(old, text, len))))
 		rc = file_write(path, text, len, diag);
-	if (!rc)
-		rc = file_remove(fold, diag);
 	free(old);
-	free(fold);
 	free(path);
 	return rc;
 }

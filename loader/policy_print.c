@@ -64,8 +64,13 @@ static void put_directive(FILE *out, const char *word, const char *text)
 	putc('\n', out);
 }
 
+bool policy_has_line(const struct rule *rule)
+{
+	return !rule->deadline || rule->lifetime;
+}
+
 /* `for` is printed only while no deadline is fixed. */
-static char *rule_line(const struct rule *rule)
+char *policy_rule_line(const struct rule *rule)
 {
 	struct rule in_file = *rule;
 
@@ -88,7 +93,7 @@ char *policy_text_print(const struct policy *policy)
 	putc('\n', out);
 	for (size_t i = 0; i < policy->n && !rc; i++) {
 		const struct rule *rule = policy->rules[i];
-		char *line = rule->deadline && !rule->lifetime ? strdup("") : rule_line(rule);
+		char *line = policy_has_line(rule) ? policy_rule_line(rule) : strdup("");
 
 		rc = line ? 0 : -ENOMEM;
 		if (line && *line)

@@ -78,6 +78,13 @@ const char *policy_text_line(const struct policy_text *text, const struct text_p
  */
 char *policy_text_print(const struct policy *policy);
 
+/*
+ * Whether the rule is one of a file's: one with a deadline is not, unless the file's own `for` gave
+ * it. Its line there; caller frees; NULL: no memory.
+ */
+bool policy_has_line(const struct rule *rule);
+char *policy_rule_line(const struct rule *rule);
+
 /* What is wrong with the name of a policy, or NULL. A name is also the name of a file. */
 const char *policy_name_flaw(const char *name);
 #define POLICY_NAME_MOST 200 /* bytes */

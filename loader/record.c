@@ -1,27 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What store.c and its helpers share: how a rule is written down, and what a commit is to fold. */
+/* What the files of the store share: how a rule is written down, and checksums. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "dirs.h"
 #include "spec.h"
 #include "store_parts.h"
 
-char *state_path(const char *name)
+char *state_path(const char *fmt, ...)
 {
-	return path_join(dirs_get()->state, "%s", name);
+	char *name = NULL, *path = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&name, fmt, args) >= 0)
+		path = path_join(dirs_get()->state, "%s", name);
+	va_end(args);
+	free(name);
+	return path;
 }
 
 static int record_text(const struct rule *rule, char **record)
 {
-	char *text = spec_text(rule, SPEC_ALL);
-	int n = text ? asprintf(record, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %s", rule->id,
-			       rule->deadline, rule->lists, text)
-		     : -1;
+	char *text = spec_text(rule, SPEC_ALL), lifetime[24] = "";
+	int n = -1;
 
+	if (rule->deadline && rule->lifetime)
+		snprintf(lifetime, sizeof(lifetime), "/%" PRIu64, rule->lifetime);
+	if (text)
+		n = asprintf(record, "%" PRIu32 " %" PRIu64 "%s %" PRIu64 " %s", rule->id,
+			rule->deadline, lifetime, rule->lists, text);
 	free(text);
 	return n < 0 ? -ENOMEM : 0;
 }
@@ -40,25 +53,40 @@ int rule_record(const struct rule *rule, char **record)
 	return rc;
 }
 
+/* What stands before the rule; returns its length, or -EBADMSG. */
+static int record_head(const char *record, struct rule *rule)
+{
+	int at = 0, lists = 0;
+
+	if (sscanf(record, "%" SCNu32 " %" SCNu64 "%n", &rule->id, &rule->deadline, &at) != 2)
+		return -EBADMSG;
+	if (record[at] == '/' &&
+		sscanf(record + at, "/%" SCNu64 "%n", &rule->lifetime, &lists) != 1)
+		return -EBADMSG;
+	at += lists;
+	lists = 0;
+	if (sscanf(record + at, " %" SCNu64 " %n", &rule->lists, &lists) != 1 || !lists)
+		return -EBADMSG;
+	return at + lists;
+}
+
 int rule_from_record(const char *record, struct rule **rule)
 {
 	const struct spec_opts opts = { .action = -1 };
 	struct diag ignored = {};
-	uint64_t deadline, lists;
-	uint32_t id;
-	int at, rc;
+	struct rule head = {};
+	int at = record_head(record, &head), rc;
 
-	if (sscanf(record, "%" SCNu32 " %" SCNu64 " %" SCNu64 " %n", &id, &deadline, &lists, &at) !=
-		3)
-		return -EBADMSG;
+	if (at < 0)
+		return at;
 	rc = spec_parse_line(record + at, &opts, rule, &ignored);
 	diag_free(&ignored);
 	if (rc)
 		return rc == -ENOMEM ? rc : -EBADMSG;
-	(*rule)->id = id;
-	(*rule)->deadline = deadline;
-	(*rule)->lists = lists;
-	(*rule)->lifetime = 0;
+	(*rule)->id = head.id;
+	(*rule)->deadline = head.deadline;
+	(*rule)->lists = head.lists;
+	(*rule)->lifetime = head.lifetime;
 	return 0;
 }
 
@@ -66,32 +94,44 @@ int store_damaged(const char *name, struct diag *diag)
 {
 	return diag_set(diag, DIAG_SYSTEM, EBADMSG,
 		"%s/%s is damaged or of another version, so the policy in force cannot be read; "
-		"restore it from a backup, or move it away to begin without it",
+		"'bpfpol restore' goes back to the one before it, or restore it from a backup, or "
+		"move it away to begin without it",
 		dirs_get()->state, name);
 }
 
-int store_note(struct store *s, enum change_op op, const struct rule *rule)
+static const char end_line[] = "end 01234567\n";
+
+int sum_check(char *text, size_t len)
 {
-	struct change *c;
+	unsigned int sum;
+	char *end = text + len - strlen(end_line);
 
-	if (s->n_changes == s->changes_room) {
-		size_t room = s->changes_room ? s->changes_room * 2 : 16;
-		struct change *more = realloc(s->changes, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		s->changes = more;
-		s->changes_room = room;
-	}
-	c = &s->changes[s->n_changes];
-	*c = (struct change){ .op = op, .text = spec_text(rule, SPEC_ACTION | SPEC_MATCH) };
-	if (op != CHANGE_DEL && !rule->deadline)
-		c->line = spec_text(rule, SPEC_ALL);
-	if (!c->text || (op != CHANGE_DEL && !rule->deadline && !c->line)) {
-		free(c->text);
-		free(c->line);
-		return -ENOMEM;
-	}
-	s->n_changes++;
+	if (len < strlen(end_line) || sscanf(end, "end %8x\n", &sum) != 1 ||
+		crc32(0, (const Bytef *)text, end - text) != sum)
+		return -EINVAL;
+	*end = '\0';
 	return 0;
+}
+
+void sum_put(FILE *out, char *const *text, const size_t *len)
+{
+	if (!fflush(out))
+		fprintf(out, "end %08lx\n", crc32(0, (const Bytef *)*text, *len));
+}
+
+int policy_put(FILE *out, const struct policy *policy)
+{
+	int rc = 0;
+
+	fprintf(out, "assigned %s\n", policy->name);
+	for (size_t i = 0; i < policy->n && !rc; i++) {
+		char *record = NULL;
+
+		rc = rule_record(policy->rules[i], &record);
+		if (!rc) {
+			fprintf(out, "rule %s\n", record);
+			free(record);
+		}
+	}
+	return rc;
 }

@@ -1,69 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
+#include <unistd.h>
 
 #include "dirs.h"
-#include "spec.h"
 #include "store_parts.h"
-
-#define STATE_HEAD "bpfpol state 1\n"
-
-/* One line of the state file, without its newline. */
-static int state_line(struct store *s, const char *line, struct diag *diag)
-{
-	struct rule *rule;
-	int rc;
-
-	if (sscanf(line, "commit %" SCNu64, &s->commit) == 1 ||
-		sscanf(line, "next-id %" SCNu32, &s->next_id) == 1)
-		return 0;
-	if (!strncmp(line, "assigned ", 9)) {
-		s->policy = policy_new(line + 9);
-		return s->policy ? 0 : -ENOMEM;
-	}
-	if (strncmp(line, "rule ", 5) || !s->policy)
-		return store_damaged("state", diag);
-	rc = rule_from_record(line + 5, &rule);
-	if (rc)
-		return rc == -ENOMEM ? rc : store_damaged("state", diag);
-	rc = policy_add(s->policy, &rule);
-	if (rc)
-		rule_free(&rule);
-	return rc;
-}
-
-/* The text ends with "end CRC32\n" of all that stands before. */
-static int check_sum(char *text, size_t len)
-{
-	static const size_t tail = sizeof("end 01234567\n") - 1;
-	unsigned int sum;
-	char *end = text + len - tail;
-
-	if (len < tail || sscanf(end, "end %8x\n", &sum) != 1 ||
-		crc32(0, (const Bytef *)text, len - tail) != sum)
-		return -EINVAL;
-	*end = '\0';
-	return 0;
-}
-
-static int state_parse(struct store *s, char *text, size_t len, struct diag *diag)
-{
-	int rc = 0;
-
-	if (check_sum(text, len) || strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
-		return store_damaged("state", diag);
-	text += strlen(STATE_HEAD);
-	for (char *line = strtok(text, "\n"); line && !rc; line = strtok(NULL, "\n"))
-		rc = state_line(s, line, diag);
-	return rc;
-}
 
 static int stat_state(uint64_t *inode, uint64_t *mtime)
 {
@@ -79,32 +27,95 @@ static int stat_state(uint64_t *inode, uint64_t *mtime)
 	return 0;
 }
 
+/* State and journal of those names. -ENOENT without a diag: there is no such state. */
+static int load_pair(struct store *s, const char *state, const char *journal, struct diag *diag)
+{
+	int rc = state && journal ? state_load(s, state, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = journal_load(s, journal, diag);
+	for (size_t i = 0; !rc && s->policy && i < s->policy->n; i++)
+		rc = lists_load(s->policy->rules[i], diag);
+	return rc;
+}
+
 int store_load(struct store **out, struct diag *diag)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	char *path = state_path("state"), *text = NULL;
-	size_t len;
-	int rc = s && path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	char *state = state_path("state"), *journal = state_path("journal");
+	int rc = -ENOMEM;
 
-	if (s)
+	if (s) {
 		s->next_id = 1;
-	if (!rc)
-		rc = state_parse(s, text, len, diag);
+		rc = load_pair(s, state, journal, diag);
+	}
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);
 	else if (rc == -ENOENT)
 		rc = 0;
 	if (!rc)
-		rc = journal_load(s, diag);
-	for (size_t i = 0; !rc && s->policy && i < s->policy->n; i++)
-		rc = lists_load(s->policy->rules[i], diag);
-	free(text);
-	free(path);
+		rc = fold_load(s, diag);
+	free(state);
+	free(journal);
 	if (rc)
 		store_free(&s);
 	else
 		*out = s;
 	return rc;
+}
+
+/* The highest N below that one of which a previous.N is there; 0: none. */
+static uint64_t newest_previous(uint64_t below)
+{
+	DIR *d = opendir(dirs_get()->state);
+	uint64_t n, best = 0;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (sscanf(entry->d_name, "previous.%" SCNu64 ".", &n) == 1 && n > best &&
+			n < below)
+			best = n;
+	if (d)
+		closedir(d);
+	return best;
+}
+
+static int load_previous(uint64_t number, struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char *state = state_path("previous.%" PRIu64 ".state", number);
+	char *journal = state_path("previous.%" PRIu64 ".journal", number);
+	int rc = s ? load_pair(s, state, journal, diag) : -ENOMEM;
+
+	free(state);
+	free(journal);
+	if (rc)
+		store_free(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+int store_load_previous(struct store **out, struct diag *diag)
+{
+	struct diag ignored = {};
+	struct store *now = NULL;
+	bool known = !store_load(&now, &ignored);
+	uint64_t number = known ? now->previous : newest_previous(UINT64_MAX);
+	int rc = number ? load_previous(number, out, diag) : -ENOENT;
+
+	/* Where the state is damaged, nobody knows which commit it names: the newest that is whole.
+	 */
+	while (rc && !known && (number = newest_previous(number))) {
+		diag_free(diag);
+		*diag = (struct diag){};
+		rc = load_previous(number, out, diag);
+	}
+	store_free(&now);
+	diag_free(&ignored);
+	if (rc != -ENOENT || diag->kind != DIAG_NONE)
+		return rc;
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "there is no earlier policy to go back to");
 }
 
 void store_free(struct store **store)
@@ -113,12 +124,11 @@ void store_free(struct store **store)
 
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->n_changes; i++) {
-		free(s->changes[i].text);
-		free(s->changes[i].line);
-	}
-	free(s->changes);
+	for (size_t i = 0; i < s->n_folds; i++)
+		fold_free(&s->folds[i]);
+	free(s->folds);
 	policy_free(&s->policy);
+	policy_free(&s->outgoing);
 	free(s);
 	*store = NULL;
 }
@@ -138,112 +148,259 @@ bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
 	return same;
 }
 
-int store_add(struct store *s, struct rule **rule, struct diag *diag)
+bool store_is_assigned(const struct store *s, const char *name)
+{
+	return s && s->policy && !strcmp(s->policy->name, name);
+}
+
+static void take_id(struct store *s, struct rule *rule)
+{
+	if (!rule->id)
+		rule->id = s->next_id;
+	if (rule->id >= s->next_id)
+		s->next_id = rule->id + 1;
+}
+
+int store_add(struct store *s, struct rule **rule)
 {
 	int rc;
 
-	if (!s->policy)
-		s->policy = policy_new("local");
-	if (!s->policy)
-		return -ENOMEM;
-	if (!(*rule)->id)
-		(*rule)->id = s->next_id;
-	if ((*rule)->id >= s->next_id)
-		s->next_id = (*rule)->id + 1;
-	(*rule)->lists = s->commit + 1;
-	rc = lists_save(*rule, diag);
-	if (!rc)
-		rc = store_note(s, CHANGE_ADD, *rule);
+	s->changed = true;
+	take_id(s, *rule);
+	(*rule)->lists = 0;
+	rc = fold_note(s, CHANGE_ADD, *rule);
 	return rc ? rc : policy_add(s->policy, rule);
 }
 
-int store_del(struct store *s, size_t index, struct diag *diag)
+int store_del(struct store *s, size_t index)
 {
-	int rc = store_note(s, CHANGE_DEL, s->policy->rules[index]);
+	int rc = fold_note(s, CHANGE_DEL, s->policy->rules[index]);
 
-	(void)diag;
+	s->changed = true;
 	if (!rc)
 		policy_remove(s->policy, index);
 	return rc;
 }
 
-int store_set(struct store *s, size_t index, struct diag *diag)
+int store_set(struct store *s, size_t index)
 {
-	(void)diag;
-	return store_note(s, CHANGE_SET, s->policy->rules[index]);
+	s->changed = true;
+	return fold_note(s, CHANGE_SET, s->policy->rules[index]);
 }
 
-static int state_text(const struct store *s, char **text, size_t *len)
+void store_assign(struct store *s, struct policy **policy)
 {
-	FILE *out = open_memstream(text, len);
-	int rc = out ? 0 : -ENOMEM;
+	struct policy *new = policy ? *policy : NULL;
 
-	if (!out)
-		return rc;
-	fprintf(out, STATE_HEAD "commit %" PRIu64 "\nnext-id %" PRIu32 "\n", s->commit, s->next_id);
-	if (s->policy)
-		fprintf(out, "assigned %s\n", s->policy->name);
-	for (size_t i = 0; s->policy && i < s->policy->n && !rc; i++) {
-		char *record = NULL;
-
-		rc = rule_record(s->policy->rules[i], &record);
-		if (!rc) {
-			fprintf(out, "rule %s\n", record);
-			free(record);
-		}
+	for (size_t i = 0; new &&i < new->n; i++)
+		take_id(s, new->rules[i]);
+	/* What is assigned by the same name goes on, and needs no record of its own. */
+	if (s->policy && new && !strcmp(s->policy->name, new->name)) {
+		policy_free(&s->policy);
+	} else if (s->policy) {
+		policy_free(&s->outgoing);
+		s->outgoing = s->policy;
 	}
-	if (!fflush(out))
-		fprintf(out, "end %08lx\n", crc32(0, (const Bytef *)*text, *len));
-	if (fclose(out) && !rc)
-		rc = -ENOMEM;
-	if (rc)
-		free(*text);
+	s->policy = new;
+	if (policy)
+		*policy = NULL;
+	s->changed = true;
+}
+
+/* Copies the lists that have no copy yet; named by the commit, they touch none that has. */
+static int save_lists(struct store *s, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; s->policy && i < s->policy->n && !rc; i++) {
+		struct rule *rule = s->policy->rules[i];
+
+		if (!rule_has_list(rule) || rule->lists)
+			continue;
+		rule->lists = s->commit;
+		rc = lists_save(rule, diag);
+	}
 	return rc;
 }
 
-static int state_write(const struct store *s, struct diag *diag)
+static void unsave_lists(struct store *s)
 {
-	char *path = state_path("state"), *text = NULL;
-	size_t len;
-	int rc = path ? state_text(s, &text, &len) : -ENOMEM;
+	for (size_t i = 0; s->policy && i < s->policy->n; i++)
+		if (s->policy->rules[i]->lists == s->commit)
+			s->policy->rules[i]->lists = 0;
+}
 
-	if (!rc) {
-		rc = file_write(path, text, len, diag);
-		free(text);
+/* The file's other name; where the file system has none, a copy. */
+static int keep_file(const char *from, const char *to, struct diag *diag)
+{
+	char *text;
+	size_t len;
+	int rc;
+
+	if (unlink(to) && errno != ENOENT)
+		return diag_errno(diag, errno, "cannot remove %s", to);
+	if (!link(from, to) || errno == ENOENT)
+		return 0;
+	rc = file_read(from, &text, &len, diag);
+	if (rc)
+		return rc;
+	rc = file_write(to, text, len, diag);
+	free(text);
+	return rc;
+}
+
+/* State and journal of the last commit, under the names that say so. */
+static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
+{
+	static const char *const names[] = { "state", "journal" };
+	int rc = 0;
+
+	if (!s->inode)
+		return 0; /* there is none yet */
+	for (int i = 0; i < 2 && !rc; i++) {
+		char *from = state_path("%s", names[i]);
+		char *to = state_path("previous.%" PRIu64 ".%s", number, names[i]);
+
+		rc = from && to ? keep_file(from, to, diag) : -ENOMEM;
+		free(from);
+		free(to);
 	}
+	if (!rc)
+		s->previous = number;
+	return rc;
+}
+
+/* Files of commits that nothing needs any more. */
+static void sweep_files(const struct store *s)
+{
+	DIR *d = opendir(dirs_get()->state);
+	struct dirent *entry;
+	uint64_t n;
+
+	while (d && (entry = readdir(d)))
+		if ((sscanf(entry->d_name, "previous.%" SCNu64 ".", &n) == 1 && n != s->previous) ||
+			(sscanf(entry->d_name, "fold.%" SCNu64, &n) == 1 && n != s->commit))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+static void sweep(const struct store *s)
+{
+	struct diag ignored = {};
+	struct store *previous = NULL;
+
+	sweep_files(s);
+	if (!lists_left(s->policy))
+		return;
+	/* What cannot be read is kept whole: somebody may put it right. */
+	if (!s->previous || !load_previous(s->previous, &previous, &ignored))
+		lists_sweep(s->policy, previous ? previous->policy : NULL);
+	store_free(&previous);
+	diag_free(&ignored);
+}
+
+/* The texts of the policies' files as they are to be, one for each fold; NULL: unchanged. */
+struct texts {
+	char **v;
+	size_t *len;
+};
+
+static void texts_free(struct texts *t, size_t n)
+{
+	for (size_t i = 0; t->v && i < n; i++)
+		free(t->v[i]);
+	free(t->v);
+	free(t->len);
+}
+
+static int texts_make(const struct store *s, struct texts *t, struct diag *diag)
+{
+	int rc = 0;
+
+	*t = (struct texts){ calloc(s->n_folds + 1, sizeof(*t->v)),
+		calloc(s->n_folds + 1, sizeof(*t->len)) };
+	if (!t->v || !t->len)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_folds && !rc; i++)
+		rc = policy_file_fold(&s->folds[i], s->policy, &t->v[i], &t->len[i], diag);
+	return rc;
+}
+
+static int write_texts(const struct store *s, const struct texts *t, struct diag *diag)
+{
+	char *path = state_path("fold.%" PRIu64, s->commit);
+	int rc = path ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < s->n_folds && !rc; i++)
+		if (t->v[i])
+			rc = policy_file_write(s->folds[i].policy, t->v[i], t->len[i], diag);
+	if (!rc)
+		rc = file_remove(path, diag);
 	free(path);
 	return rc;
 }
 
 /* The change is made; what is left can be made up for by the next commit. */
-static void commit_rest(struct store *s, const char *text, size_t len, struct diag *diag)
+static void commit_rest(struct store *s, const struct texts *t, struct diag *diag)
 {
 	if (stat_state(&s->inode, &s->mtime))
 		s->inode = 0; /* never in step: the next command reads all again */
 	if (journal_reset(s, diag)) {
-		s->inode = 0; /* the old journal is this commit's no more: nothing may be added to it */
+		s->inode = 0; /* the old journal is this commit's no more: nothing may be added to
+				 it */
 		diag_to_warning(diag, "the change is made, but the journal is not begun anew");
 	}
-	if (text && policy_file_finish(s, text, len, diag))
+	if (write_texts(s, t, diag))
 		diag_to_warning(diag, "the change is made, but the policy file does not show it");
-	lists_sweep(s->policy);
+	sweep(s);
+	s->changed = s->untidy = false;
+	policy_free(&s->outgoing);
 }
 
 int store_commit(struct store *s, struct diag *diag)
 {
-	char *text = NULL;
-	size_t len = 0;
-	int rc = policy_file_text(s, &text, &len, diag);
+	uint64_t previous = s->previous;
+	struct texts texts;
+	int rc = texts_make(s, &texts, diag);
 
 	s->commit++;
-	if (!rc && text)
-		rc = policy_file_prepare(s, text, len, diag);
+	if (!rc)
+		rc = save_lists(s, diag);
+	if (!rc && s->outgoing)
+		rc = known_save(s->outgoing, diag);
+	if (!rc)
+		rc = fold_save(s, diag);
+	if (!rc && s->changed)
+		rc = keep_previous(s, s->commit - 1, diag);
 	if (!rc)
 		rc = state_write(s, diag);
-	if (!rc)
-		commit_rest(s, text, len, diag);
-	else
+	if (!rc) {
+		commit_rest(s, &texts, diag);
+	} else {
+		unsave_lists(s);
 		s->commit--;
-	free(text);
+		s->previous = previous;
+	}
+	texts_free(&texts, s->n_folds);
+	return rc;
+}
+
+int store_policy_text(
+	const struct store *s, const char *name, char **text, size_t *len, struct diag *diag)
+{
+	char *path;
+	int rc;
+
+	for (size_t i = 0; s && i < s->n_folds; i++) {
+		if (strcmp(s->folds[i].policy, name))
+			continue;
+		rc = policy_file_fold(&s->folds[i], s->policy, text, len, diag);
+		if (rc || *text)
+			return rc;
+	}
+	path = path_join(dirs_get()->conf, "policies/%s.policy", name);
+	rc = path ? file_read(path, text, len, diag) : -ENOMEM;
+	free(path);
 	return rc;
 }

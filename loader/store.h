@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is on disk. BPFPOL_STATE_DIR/state is the policy in force as of the last commit: rules with
- * their ids and deadlines. Single changes since then are records in BPFPOL_STATE_DIR/journal,
- * each with a checksum; a torn tail is not there. BPFPOL_STATE_DIR/lists holds copies of address
- * lists. BPFPOL_CONF_DIR/policies/NAME.policy is the text that people read and edit: a commit
- * folds the changes since the last one into it and leaves the rest of it as it is.
+ * What is on disk, below BPFPOL_STATE_DIR:
+ *
+ *	state			which policy is assigned, and its rules as of the last commit, with
+ *				ids and deadlines: what a boot puts in force. It is replaced by one
+ *				rename, which is the commit.
+ *	journal			single changes since that commit, each a record with a checksum; a
+ *				torn tail is not there
+ *	previous.N.state,	the state and journal of commit N, which the present state names as
+ *	previous.N.journal	the one to go back to: as it was before the last change that made a
+ *				commit. Complete: their copies of lists are kept with them.
+ *	lists/			copies of the address lists of the rules in these files
+ *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
+ *				ids of its rules, and its timed rules, which no file holds
+ *	fold.N			changes of commit N that NAME.policy has not seen yet
+ *
+ * BPFPOL_CONF_DIR/policies/NAME.policy is the text that people read and edit. A commit folds the
+ * changes of single rules into it and leaves the rest as it is.
  */
 #ifndef BPFPOL_STORE_H
 #define BPFPOL_STORE_H
@@ -18,45 +30,75 @@
 
 enum change_op { CHANGE_ADD, CHANGE_DEL, CHANGE_SET };
 
-/* A change that NAME.policy has not seen yet: a rule line that is to be there, or not. */
 struct change {
 	enum change_op op;
 	char *text; /* the rule's action and match, canonical */
-	char *line; /* the whole rule line, for CHANGE_ADD; NULL: not to be in the file (timed) */
+	char *line; /* the whole rule line; NULL: the rule has none in the file (it is timed) */
+};
+
+/* The changes that the file of one policy has not seen yet, in their order. */
+struct fold {
+	char *policy;
+	struct change *v;
+	size_t n, room;
 };
 
 struct store {
-	struct policy *policy; /* in force; NULL: none assigned */
+	struct policy *policy;	 /* assigned; NULL: none */
+	struct policy *outgoing; /* was assigned until store_assign(); NULL: none */
 	uint32_t next_id;
 	uint64_t commit;       /* number of the last commit */
+	uint64_t previous;     /* number of the one to go back to; 0: there is none */
 	uint64_t inode, mtime; /* of `state`; 0: there is none */
 	uint64_t journal;      /* bytes of the journal that are whole */
-	struct change *changes;
-	size_t n_changes, changes_room;
+	struct fold *folds;
+	size_t n_folds;
+	bool changed; /* rules differ from what state and journal say */
+	bool untidy;  /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 
-/* The store as it is, journal included. -EINVAL with a diag for a state file that is damaged. */
+/* The store as it is, journal included. -EBADMSG with a diag for what is damaged. */
 int store_load(struct store **store, struct diag *diag);
+/* The same of the commit to go back to. -ENOENT with a diag when there is none. */
+int store_load_previous(struct store **store, struct diag *diag);
 void store_free(struct store **store);
 
 /* Whether `state` and `journal` are still those of that time; no more than two stat(2). */
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal);
+bool store_is_assigned(const struct store *store, const char *name);
 
 /*
- * Changes in memory. The rule is taken over (*rule becomes NULL), its id given if it has none and
- * its lists copied to disk. A policy is made if there is none.
+ * Changes in memory. The rule is taken over (*rule becomes NULL), its id given if it has none. A
+ * policy must be assigned. -ENOMEM.
  */
-int store_add(struct store *store, struct rule **rule, struct diag *diag);
-int store_del(struct store *store, size_t index, struct diag *diag);
+int store_add(struct store *store, struct rule **rule);
+int store_del(struct store *store, size_t index);
 /* The rule's label, log or deadline were changed. */
-int store_set(struct store *store, size_t index, struct diag *diag);
+int store_set(struct store *store, size_t index);
+/*
+ * Assigns a policy in place of the one that is; NULL: none. It is taken over, ids and all. Its
+ * file is not touched.
+ */
+void store_assign(struct store *store, struct policy **policy);
 
 /*
- * Writes `state` and an empty journal, and folds the changes into NAME.policy. When it fails
- * nothing has changed. What fails after `state` is written becomes a warning: the next commit
- * makes up for it.
+ * Copies the lists that have no copy yet, writes `state` and an empty journal, and folds the
+ * changes into the policies' files. When it fails nothing has changed. What fails after `state` is
+ * written becomes a warning: the next commit makes up for it.
  */
 int store_commit(struct store *store, struct diag *diag);
+
+/*
+ * The text of NAME.policy with the changes that wait for it. -ENOENT without a diag: there is no
+ * such file. store may be NULL.
+ */
+int store_policy_text(
+	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag);
+
+/* What is known of a policy that is not assigned; an empty one if nothing is. */
+int known_load(const char *name, struct policy **policy, struct diag *diag);
+int known_save(const struct policy *policy, struct diag *diag);
+int known_remove(const char *name, struct diag *diag);
 
 /*
  * One record, durable on return; nothing else is read. *journal: its size before and after. The
@@ -65,6 +107,8 @@ int store_commit(struct store *store, struct diag *diag);
 int journal_add(__u64 *journal, const struct rule *rule, struct diag *diag);
 int journal_set(__u64 *journal, const struct rule *rule, struct diag *diag);
 int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag);
+/* Ids below that one are given. */
+int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag);
 /* The journal has grown enough that the next change should commit. */
 bool journal_is_long(uint64_t journal);
 

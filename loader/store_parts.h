@@ -1,38 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by store.c, record.c, journal.c, policy_file.c and lists.c alone. */
+/* Shared by the files of the store alone: store, record, journal, known, lists, fold, policy_file.
+ */
 #ifndef BPFPOL_STORE_PARTS_H
 #define BPFPOL_STORE_PARTS_H
 
 #include "store.h"
 
-char *state_path(const char *name);
+char *state_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* record.c */
 /*
- * "ID DEADLINE LISTS RULE" of state and journal; LISTS is rule->lists. A text that would not read
- * back is a fault of ours, found here and not at the next boot: -EBADMSG.
+ * "ID DEADLINE[/LIFETIME] LISTS RULE" of state and journal; LISTS is rule->lists, LIFETIME that of
+ * a rule whose `for` stands in its file. A text that would not read back is a fault of ours, found
+ * here and not at the next boot: -EBADMSG.
  */
 int rule_record(const struct rule *rule, char **record);
 /* -EBADMSG: not a record. */
 int rule_from_record(const char *record, struct rule **rule);
 int store_damaged(const char *name, struct diag *diag);
 
-int store_note(struct store *store, enum change_op op, const struct rule *rule);
+/*
+ * Files that end with "end CRC32" of all before. sum_check() cuts that off; -EINVAL: it does not
+ * hold. sum_put() adds it to a stream of open_memstream(), whose buffer and size these are.
+ */
+int sum_check(char *text, size_t len);
+void sum_put(FILE *out, char *const *text, const size_t *len);
 
-/* Applies the journal to the store; sets store->journal. */
-int journal_load(struct store *store, struct diag *diag);
+/* "assigned NAME" and a line for each rule. */
+int policy_put(FILE *out, const struct policy *policy);
+
+/* state.c */
+/* What state or previous.N.state says. -ENOENT without a diag. */
+int state_load(struct store *store, const char *path, struct diag *diag);
+int state_write(const struct store *store, struct diag *diag);
+
+/* journal.c */
+/* Applies a journal to the store; sets store->journal. */
+int journal_load(struct store *store, const char *path, struct diag *diag);
 /* An empty journal for the store's commit. */
 int journal_reset(struct store *store, struct diag *diag);
 
-/* NAME.policy with the changes folded in; *text: NULL if it stays as it is. */
-int policy_file_text(const struct store *store, char **text, size_t *len, struct diag *diag);
-/* That text written down beside the state before the commit, and put in its place after it. */
-int policy_file_prepare(const struct store *store, const char *text, size_t len, struct diag *diag);
-int policy_file_finish(const struct store *store, const char *text, size_t len, struct diag *diag);
+/* fold.c */
+/* Notes a change of the assigned policy for its file. */
+int fold_note(struct store *store, enum change_op op, const struct rule *rule);
+int fold_load(struct store *store, struct diag *diag);
+/* For the store's commit, before it is made. Nothing to fold leaves no file. */
+int fold_save(const struct store *store, struct diag *diag);
+void fold_free(struct fold *fold);
+/* Of the changes of each rule what they come to; sorted by text. *v is the caller's, not its texts.
+ */
+int fold_net(const struct fold *fold, struct change **v, size_t *n);
 
+/* policy_file.c */
+/*
+ * NAME.policy with the fold in it; *text: NULL if it stays as it is. A file that is gone is
+ * written anew from `policy`, or if that is another or NULL from the changes alone.
+ */
+int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
+	struct diag *diag);
+int policy_file_write(const char *name, const char *text, size_t len, struct diag *diag);
+
+/* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */
 int lists_save(const struct rule *rule, struct diag *diag);
 int lists_load(struct rule *rule, struct diag *diag);
-/* Removes copies that are no rule's any more. */
-void lists_sweep(const struct policy *policy);
+/* Removes copies that are no rule's any more, of none of the two. */
+void lists_sweep(const struct policy *policy, const struct policy *previous);
+/* Whether there is a copy that is none of the policy's. */
+bool lists_left(const struct policy *policy);
 
 #endif

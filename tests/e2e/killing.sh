@@ -8,8 +8,8 @@
 # exactly the new rules, and when the next command (`status`) has run, packets, its rules, the
 # kernel's maps and the counters all say the same.
 
-CALLS=bpf,openat,write,fsync,fdatasync,rename,unlink,unlinkat,rmdir,mkdir,mmap,flock,ftruncate
-CALLS=$CALLS,membarrier,sendto,exit_group
+CALLS=bpf,openat,write,fsync,fdatasync,rename,link,unlink,unlinkat,rmdir,mkdir,mmap,flock
+CALLS=$CALLS,ftruncate,membarrier,sendto,exit_group
 KEPT=udp/1434 # a rule that stands all the time and has counted
 KEPT_SEEN=0
 export KEPT KEPT_SEEN

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The files that hold a whole policy: state, previous.N.state and policies/NAME. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+#include "store_parts.h"
+
+#define STATE_HEAD "bpfpol state 1\n"
+
+static int take_rule(struct store *s, const char *record)
+{
+	struct rule *rule = NULL;
+	int rc = s->policy ? rule_from_record(record, &rule) : -EBADMSG;
+
+	if (!rc)
+		rc = policy_add(s->policy, &rule);
+	rule_free(&rule);
+	return rc;
+}
+
+/* One line of the file, without its newline. */
+static int take_line(struct store *s, const char *line)
+{
+	if (!strncmp(line, "rule ", 5))
+		return take_rule(s, line + 5);
+	if (sscanf(line, "commit %" SCNu64, &s->commit) == 1 ||
+		sscanf(line, "previous %" SCNu64, &s->previous) == 1 ||
+		sscanf(line, "next-id %" SCNu32, &s->next_id) == 1)
+		return 0;
+	if (strncmp(line, "assigned ", 9) || s->policy)
+		return -EBADMSG;
+	s->policy = policy_new(line + 9);
+	return s->policy ? 0 : -ENOMEM;
+}
+
+static int take_text(struct store *s, char *text, size_t len)
+{
+	int rc = 0;
+
+	if (sum_check(text, len) || strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
+		return -EBADMSG;
+	text += strlen(STATE_HEAD);
+	for (char *line = text, *end; (end = strchr(line, '\n')) && !rc; line = end + 1) {
+		*end = '\0';
+		rc = take_line(s, line);
+	}
+	return rc;
+}
+
+static int load(struct store *s, const char *path, const char *name, struct diag *diag)
+{
+	char *text = NULL;
+	size_t len;
+	int rc = file_read(path, &text, &len, diag);
+
+	if (!rc) {
+		rc = take_text(s, text, len);
+		if (rc == -EBADMSG)
+			rc = store_damaged(name, diag);
+	}
+	free(text);
+	return rc;
+}
+
+int state_load(struct store *s, const char *path, struct diag *diag)
+{
+	return load(s, path, strrchr(path, '/') + 1, diag);
+}
+
+/* The head, what `put` writes, and the checksum. */
+static int write_file(const char *path, int (*put)(FILE *out, const void *what), const void *what,
+	struct diag *diag)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	int rc = -ENOMEM;
+
+	if (!out)
+		return rc;
+	fputs(STATE_HEAD, out);
+	rc = put(out, what);
+	sum_put(out, &text, &len);
+	if (fclose(out))
+		rc = -ENOMEM;
+	if (!rc)
+		rc = file_write(path, text, len, diag);
+	free(text);
+	return rc;
+}
+
+static int put_state(FILE *out, const void *what)
+{
+	const struct store *s = what;
+
+	fprintf(out, "commit %" PRIu64 "\nprevious %" PRIu64 "\nnext-id %" PRIu32 "\n", s->commit,
+		s->previous, s->next_id);
+	return s->policy ? policy_put(out, s->policy) : 0;
+}
+
+int state_write(const struct store *s, struct diag *diag)
+{
+	char *path = state_path("state");
+	int rc = write_file(path, put_state, s, diag);
+
+	free(path);
+	return rc;
+}
+
+static int put_policy(FILE *out, const void *what)
+{
+	return policy_put(out, what);
+}
+
+int known_load(const char *name, struct policy **policy, struct diag *diag)
+{
+	char *path = state_path("policies/%s", name), *shown = NULL;
+	struct store s = {};
+	int rc = path && asprintf(&shown, "policies/%s", name) > 0 ? load(&s, path, shown, diag)
+								   : -ENOMEM;
+
+	if (rc == -ENOENT)
+		rc = 0;
+	if (!rc && !s.policy) {
+		s.policy = policy_new(name);
+		rc = s.policy ? 0 : -ENOMEM;
+	}
+	free(shown);
+	free(path);
+	if (rc)
+		policy_free(&s.policy);
+	else
+		*policy = s.policy;
+	return rc;
+}
+
+int known_save(const struct policy *policy, struct diag *diag)
+{
+	char *dir = state_path("policies"), *path = state_path("policies/%s", policy->name);
+	int rc = dir ? dir_make(dir, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = write_file(path, put_policy, policy, diag);
+	free(path);
+	free(dir);
+	return rc;
+}
+
+int known_remove(const char *name, struct diag *diag)
+{
+	char *path = state_path("policies/%s", name);
+	int rc = path ? file_remove(path, diag) : -ENOMEM;
+
+	free(path);
+	return rc;
+}
