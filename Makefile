@@ -30,10 +30,10 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := apply args attach capture capture_copy classifier clsact cmd_% dirs explain \
+IMPURE := apply args assign attach capture capture_copy classifier clsact cmd_% dirs explain \
 	explain_capture fold gather generation hooks host inplace journal kernel links lists \
-	main netlink% pins policies policy_file progress record remembered state store \
-	vantage
+	main netlink% pins policies policy_file policy_import progress record remembered shelf shelf_rule \
+	state store vantage
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))
@@ -44,7 +44,7 @@ obj = $(patsubst %.c,$B/%.o,$(1))
 
 all: $B/bpfpol
 
-$B/bpfpol: $(call obj,loader/main.c $(LOADER))
+$B/bpfpol: $(call obj,loader/main.c $(LOADER)) $B/shipped.o
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -61,6 +61,16 @@ $B/%.skel.h: $B/%.bpf.o
 
 $B/loader/classifier.o: $B/xdp.skel.h $B/tc.skel.h
 $B/loader/kernel.o: $B/root.skel.h
+
+# The policies that the program carries inside.
+$B/shipped.c: share/embed $(wildcard share/policies/*.policy)
+	@mkdir -p $(@D)
+	$(call say,GEN)
+	$Qshare/embed $(sort $(filter %.policy,$^)) >$@.new && mv $@.new $@
+
+$B/%.o: $B/%.c
+	$(call say,CC)
+	$Q$C -c $< -o $@
 
 $B/%.o: %.c
 	@mkdir -p $(@D)

@@ -8,56 +8,30 @@
 
 #include "cover.h"
 #include "inplace.h"
+#include "pairs.h"
 #include "policies.h"
 #include "spec.h"
 
 /* Whether the change can be made in the maps that are in force. */
 static bool in_place(const struct host *host, const struct rule *rule)
 {
-	return !host->off && !rule_has_list(rule) && host_in_step(host) &&
-	       !journal_is_long(host->kernel->gen->tables->journal);
+	const struct bp_tables *t;
+
+	if (host->off || rule_has_list(rule) || !host_in_step(host))
+		return false;
+	t = host->kernel->gen->tables;
+	return t->journal && !journal_is_long(t->journal);
 }
 
-static bool same_match(const struct rule *a, const struct rule *b)
-{
-	char *x = spec_text(a, SPEC_MATCH), *y = spec_text(b, SPEC_MATCH);
-	bool same = x && y && !strcmp(x, y);
-
-	free(x);
-	free(y);
-	return same;
-}
-
-static bool alive(const struct rule *rule, uint64_t now)
-{
-	return !rule->deadline || rule->deadline > now;
-}
-
-/* The rule of the store with that match and action, or -1. */
 static ptrdiff_t store_find(
 	const struct store *s, const struct rule *rule, int action, uint64_t now)
 {
-	for (size_t i = 0; s->policy && i < s->policy->n; i++) {
-		const struct rule *is = s->policy->rules[i];
-
-		/* The cheap questions first: the text is asked of few. */
-		if ((int)is->action == action && is->dir == rule->dir && is->proto == rule->proto &&
-			is->from.kind == rule->from.kind && is->to.kind == rule->to.kind &&
-			alive(is, now) && same_match(is, rule))
-			return i;
-	}
-	return -1;
-}
-
-/* Puts the store in force, or with `off` in force only on disk. */
-static int settle(struct host *host, struct diag *diag)
-{
-	return host->off ? store_commit(host->store, diag) : host_rebuild(host, diag);
+	return s->policy ? policy_find_same(s->policy, rule, action, now) : -1;
 }
 
 /* Adding. */
 
-static int refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
+int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
 {
 	char *text = spec_text(rule, SPEC_MATCH);
 	int rc = diag_set(diag, DIAG_REFUSED, EEXIST,
@@ -69,37 +43,13 @@ static int refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag
 	return rc;
 }
 
-/* Takes over what the new rule says of time, label and log. True: something changed. */
-static bool merge(struct rule *is, struct rule *new)
-{
-	bool changed = false;
-
-	if (is->deadline && (!new->deadline || new->deadline > is->deadline)) {
-		is->deadline = new->deadline;
-		if (!is->deadline)
-			is->lifetime = 0; /* its line in the file is to lose its `for` as well */
-		changed = true;
-	}
-	if (new->label && (!is->label || strcmp(is->label, new->label))) {
-		free(is->label);
-		is->label = new->label;
-		new->label = NULL;
-		changed = true;
-	}
-	if (new->log && !is->log) {
-		is->log = true;
-		changed = true;
-	}
-	return changed;
-}
-
 /*
  * A list that is blocked again is read again: the new contents take the old ones' place, and what
  * the rule was beside them stays. *rule: gets all that the old one has.
  */
 static void inherit(struct rule *rule, struct rule *old)
 {
-	merge(old, rule);
+	rule_merge(old, rule);
 	rule->id = old->id;
 	rule->deadline = old->deadline;
 	rule->lifetime = old->lifetime;
@@ -135,7 +85,7 @@ static int need_policy(struct host *host, struct applied *applied, struct diag *
 /* Puts what stands in the store's memory in force, or with a dry run only tries. */
 static int finish(struct host *host, const struct apply_opts *opts, struct diag *diag)
 {
-	return opts->dry_run ? host_try(host, diag) : settle(host, diag);
+	return opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
 }
 
 /* An equal rule stands in the store at that index. */
@@ -149,8 +99,9 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 
 	applied->outcome = APPLIED_ALREADY;
 	applied->id = old->id;
-	if (!reload && !merge(old, *rule))
-		return host_in_step(host) || host->off || opts->dry_run ? 0 : settle(host, diag);
+	if (!reload && !rule_merge(old, *rule))
+		return host_in_step(host) || host->off || opts->dry_run ? 0
+									: host_settle(host, diag);
 	applied->outcome = APPLIED_REPLACED;
 	if (reload) {
 		inherit(*rule, old);
@@ -164,7 +115,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		!journal_is_long(host->kernel->gen->tables->journal))
 		return journal_set(&host->kernel->gen->tables->journal, old, diag);
 	rc = store_set(host->store, at);
-	return rc ? rc : settle(host, diag);
+	return rc ? rc : host_settle(host, diag);
 }
 
 /* By way of the store: reads it all, changes it, and puts all of it in force. */
@@ -186,7 +137,7 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	if ((*rule)->action == BP_PERMIT && !opts->force) {
 		at = store_find(host->store, *rule, BP_BLOCK, env.now);
 		if (at >= 0)
-			return refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
+			return apply_refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
 	}
 	applied->outcome = APPLIED;
 	applied->id = host->store->next_id;
@@ -259,7 +210,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 	if ((*rule)->action == BP_PERMIT && !opts->force &&
 		!inplace_find(gen, *rule, BP_BLOCK, &found)) {
 		if (stands_for_good(gen, &found))
-			return refuse_permit(found.id, *rule, diag);
+			return apply_refuse_permit(found.id, *rule, diag);
 		return add_by_store(host, rule, opts, applied, diag);
 	}
 	if (!inplace_fits(gen, *rule))
@@ -337,10 +288,8 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 	return r->n ? 0 : -ENOENT;
 }
 
-static int unknown_rule(const struct host *host, const struct rule *rule, struct diag *diag)
+int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct diag *diag)
 {
-	const struct policy *p = host->store->policy;
-
 	for (size_t i = 0; p && i < p->n; i++) {
 		char *text;
 		int rc;
@@ -378,8 +327,8 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
-		return unknown_rule(host, rule, diag);
-	return rc || opts->dry_run ? rc : settle(host, diag);
+		return apply_unknown_rule(host->store->policy, rule, diag);
+	return rc || opts->dry_run ? rc : host_settle(host, diag);
 }
 
 int apply_remove(struct host *host, const struct rule *rule, int action,
@@ -420,5 +369,5 @@ int apply_remove_id(
 	if (in_place(host, rule) && !rule->deadline)
 		return delete_in_place(host, rule, &id, 1, diag);
 	rc = store_del(host->store, at);
-	return rc ? rc : settle(host, diag);
+	return rc ? rc : host_settle(host, diag);
 }

@@ -34,6 +34,12 @@ struct apply_opts {
 int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);
 
+/* A permit whose equal block, of that id, stands: -EEXIST with DIAG_REFUSED. */
+int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag);
+
+/* -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one. p: may be NULL. */
+int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct diag *diag);
+
 /* The rules that were removed: at most one of each action. */
 struct apply_removed {
 	uint32_t ids[BP_ACTIONS];

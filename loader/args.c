@@ -22,6 +22,10 @@ static const struct {
 	{ "--policy", OPT_POLICY, true },
 	{ "--write-blocked", OPT_WRITE_BLOCKED, true },
 	{ "--plan", OPT_PLAN, false },
+	{ "--name", OPT_NAME, true },
+	{ "--shipped", OPT_SHIPPED, false },
+	{ "--in-force", OPT_IN_FORCE, false },
+	{ "--description", OPT_DESCRIPTION, true },
 };
 #define OPTIONS (int)(sizeof(options) / sizeof(options[0]))
 
@@ -48,6 +52,12 @@ static void set_value(struct args *args, enum option option, const char *value)
 		break;
 	case OPT_WRITE_BLOCKED:
 		args->write_blocked = value;
+		break;
+	case OPT_NAME:
+		args->name = value;
+		break;
+	case OPT_DESCRIPTION:
+		args->description = value;
 		break;
 	default:
 		break;

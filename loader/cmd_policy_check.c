@@ -31,10 +31,9 @@ struct check {
 	struct plan *plan; /* NULL: there are errors */
 };
 
-/* The file's name without what is before and behind it. */
-static char *name_of(const char *path)
+char *policy_word_name(const char *word)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *slash = strrchr(word, '/'), *name = slash ? slash + 1 : word;
 	const char *dot = strrchr(name, '.');
 	size_t len = dot && !strcmp(dot, ".policy") ? (size_t)(dot - name) : strlen(name);
 
@@ -49,18 +48,36 @@ static int unreadable(int rc, struct diag *diag)
 	return rc;
 }
 
+int policy_word_read(const char *word, char **text, size_t *len, struct diag *diag)
+{
+	int rc = file_read(strcmp(word, "-") ? word : "/dev/stdin", text, len, diag);
+
+	if (rc != -ENOENT)
+		return unreadable(rc, diag);
+	diag_place(diag, word, 0, strlen(word));
+	return diag_set(diag, DIAG_USAGE, ENOENT, "there is no file '%s'", word);
+}
+
+/* The file of that name, or else the policy. */
 static int read_word(const char *word, char **path, char **text, size_t *len, struct diag *diag)
 {
-	bool in = !strcmp(word, "-");
+	struct host host = {};
 	int rc;
 
 	*path = strdup(word);
-	rc = *path ? file_read(in ? "/dev/stdin" : word, text, len, diag) : -ENOMEM;
-	if (rc != -ENOENT)
-		return unreadable(rc, diag);
+	rc = *path ? policy_word_read(word, text, len, diag) : -ENOMEM;
+	if (rc != -ENOENT || policy_name_flaw(word))
+		return rc;
+	diag_free(diag);
+	*diag = (struct diag){};
 	free(*path);
-	*path = policy_name_flaw(word) ? NULL : policies_path(word);
-	rc = *path ? policies_read(NULL, word, text, len, diag) : -ENOENT;
+	*path = policies_path(word);
+	rc = *path ? host_open(&host, HOST_READ, diag) : -ENOMEM;
+	if (!rc)
+		rc = host_store(&host, diag);
+	if (!rc)
+		rc = policies_read(host.store, word, text, len, diag);
+	host_close(&host);
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);
 	diag_place(diag, word, 0, strlen(word));
@@ -76,7 +93,7 @@ static int load(const char *word, struct policy_text **out, struct diag *diag)
 	int rc = read_word(word, &path, &text, &len, diag);
 
 	if (!rc) {
-		name = name_of(path);
+		name = policy_word_name(path);
 		rc = policies_parse(path, text, len, name ? name : word, out);
 	}
 	free(name);
@@ -339,7 +356,7 @@ static void check_free(struct check *c)
 /* A file that was renamed, or copied, and still calls itself otherwise. */
 static void name_remark(const struct check *c, struct diag *diag)
 {
-	char *name = name_of(c->text->sources[0].path);
+	char *name = policy_word_name(c->text->sources[0].path);
 
 	if (name && c->text->named && strcmp(c->text->sources[0].path, "-") &&
 		strcmp(name, c->text->policy->name)) {

@@ -12,6 +12,8 @@
 #include "dirs.h"
 #include "json.h"
 #include "links.h"
+#include "policies.h"
+#include "shelf.h"
 #include "spec.h"
 
 /* --rule and --for say the same as `name` and `for`, which stand nearer and win. */
@@ -47,6 +49,21 @@ static int check_here(const struct rule *rule, struct diag *diag)
 	return 0;
 }
 
+/* Whether --policy names one that is not assigned. Without it, nothing is read. */
+static int is_elsewhere(
+	const struct args *args, struct host *host, bool *elsewhere, struct diag *diag)
+{
+	int rc = args->policy ? policies_check_name(args->policy, diag) : 0;
+
+	*elsewhere = false;
+	if (rc || !args->policy)
+		return rc;
+	rc = host_store(host, diag);
+	if (!rc)
+		*elsewhere = !store_is_assigned(host->store, args->policy);
+	return rc;
+}
+
 static int refuse_off(const struct host *host, const struct args *args, struct diag *diag)
 {
 	if (!host->off || args->given & (OPT_FORCE | OPT_DRY_RUN))
@@ -56,29 +73,7 @@ static int refuse_off(const struct host *host, const struct args *args, struct d
 		"then");
 }
 
-/* Attaches to the interfaces to begin with, if none is attached. */
-static int attach_first(struct host *host, struct nl_links *links, struct link_choices *choices,
-	bool dry_run, struct diag *diag)
-{
-	int rc;
-
-	if (host->off || attached_any())
-		return 0;
-	rc = nl_links_get(links);
-	if (rc)
-		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = choices_default(links, choices, diag);
-	if (!rc)
-		rc = choices_check(choices, diag);
-	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
-	if (!rc && !dry_run)
-		rc = choices_remember(choices, diag);
-	if (!rc && !dry_run)
-		rc = choices_attach(host, choices, diag);
-	return rc;
-}
-
-static void say_attached(const struct link_choices *choices)
+void say_attached(const struct link_choices *choices)
 {
 	for (size_t i = 0; i < choices->n; i++)
 		if (choices->v[i].how == ATTACH_NONE)
@@ -88,7 +83,17 @@ static void say_attached(const struct link_choices *choices)
 				attach_mode_text(choices->v[i].how), choices->v[i].why);
 }
 
-static void say_json(const char *outcome, uint32_t id, const char *text)
+/* What a rule was added to, or changed in, when that is not what is in force. "": it is. */
+static void not_in_force(const struct args *args, const struct host *host, char *buf, size_t size)
+{
+	if (args->policy && !store_is_assigned(host->store, args->policy))
+		snprintf(buf, size, " in policy '%s', which is not assigned", args->policy);
+	else
+		snprintf(buf, size, "%s", host->off ? " in the store; filtering is off" : "");
+}
+
+static void json_applied(const struct args *args, const char *outcome, uint32_t id,
+	const char *text, const struct host *host)
 {
 	struct jw j;
 
@@ -97,11 +102,15 @@ static void say_json(const char *outcome, uint32_t id, const char *text)
 	jw_str(&j, "outcome", outcome);
 	jw_u64(&j, "id", id);
 	jw_str(&j, "rule", text);
+	if (args->policy) {
+		jw_str(&j, "policy", args->policy);
+		jw_bool(&j, "in_force", !host->off && store_is_assigned(host->store, args->policy));
+	}
 	jw_object_end(&j);
 }
 
-static int say_applied(
-	const struct args *args, const struct applied *applied, const char *text, bool off)
+static int say_applied(const struct args *args, const struct applied *applied, const char *text,
+	const struct host *host)
 {
 	static const char *const outcomes[] = {
 		[APPLIED] = "added",
@@ -109,26 +118,32 @@ static int say_applied(
 		[APPLIED_REPLACED] = "replaced",
 	};
 	bool dry_run = args->given & OPT_DRY_RUN;
+	char where[POLICY_NAME_MOST + 64];
 
 	if (!text)
 		return -ENOMEM;
 	if (args->given & OPT_JSON) {
-		say_json(dry_run ? "dry run" : outcomes[applied->outcome], applied->id, text);
+		json_applied(args, dry_run ? "dry run" : outcomes[applied->outcome], applied->id,
+			text, host);
 		return 0;
 	}
+	not_in_force(args, host, where, sizeof(where));
+	if (applied->assigned)
+		printf("Policy 'local' %s assigned, with the rules that its file has.\n",
+			dry_run ? "would be" : "is");
 	if (applied->outcome == APPLIED_ALREADY)
-		printf("Rule %" PRIu32 " is already there%s: %s\n", applied->id,
+		printf("Rule %" PRIu32 " is already there%s%s: %s\n", applied->id,
 			strstr(text, " for ") || args->lifetime ? ", and ends no earlier" : "",
-			text);
+			where, text);
 	else if (dry_run)
-		printf("Would %s rule %" PRIu32 ": %s\n",
-			applied->outcome == APPLIED ? "add" : "change", applied->id, text);
+		printf("Would %s rule %" PRIu32 "%s: %s\n",
+			applied->outcome == APPLIED ? "add" : "change", applied->id, where, text);
 	else
 		printf("Rule %" PRIu32 " %s%s: %s\n", applied->id,
 			applied->outcome == APPLIED
 				? "added"
 				: "changed; it was already there, and the later end holds",
-			off ? " to the store; filtering is off" : "", text);
+			where, text);
 	return 0;
 }
 
@@ -149,6 +164,30 @@ static void warn_one_way(struct diag *diag)
 	diag_to_warning(diag, "what leaves is not filtered on every interface");
 }
 
+/* To what is in force; attaches first if nothing is attached. */
+static int add_in_force(const struct args *args, struct host *host, struct rule **rule,
+	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
+{
+	bool goes_out = rule_has_dir(*rule, BP_OUT);
+	struct link_choices choices = {};
+	struct nl_links links = {};
+	int rc = refuse_off(host, args, diag);
+
+	if (!rc)
+		rc = choices_first(host, &links, &choices, opts->dry_run, diag);
+	if (!rc)
+		rc = apply_add(host, rule, opts, applied, diag);
+	if (rc && !opts->dry_run)
+		choices_undo(&choices);
+	if (!rc && !opts->dry_run && goes_out)
+		warn_one_way(diag);
+	if (!rc && !(args->given & OPT_JSON))
+		say_attached(&choices);
+	choices_free(&choices);
+	nl_links_free(&links);
+	return rc;
+}
+
 static int add_rule(const struct args *args, struct rule **rule, struct diag *diag)
 {
 	struct apply_opts opts = {
@@ -156,29 +195,18 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 		.force = args->given & OPT_FORCE,
 	};
 	char *text = spec_text(*rule, SPEC_ALL);
-	bool goes_out = rule_has_dir(*rule, BP_OUT);
-	struct link_choices choices = {};
-	struct nl_links links = {};
 	struct applied applied;
 	struct host host = {};
+	bool elsewhere;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
 	if (!rc)
-		rc = refuse_off(&host, args, diag);
+		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc)
-		rc = attach_first(&host, &links, &choices, opts.dry_run, diag);
+		rc = elsewhere ? shelf_add(&host, args->policy, rule, &opts, &applied, diag)
+			       : add_in_force(args, &host, rule, &opts, &applied, diag);
 	if (!rc)
-		rc = apply_add(&host, rule, &opts, &applied, diag);
-	if (rc && !opts.dry_run)
-		choices_undo(&choices);
-	if (!rc && !opts.dry_run && goes_out)
-		warn_one_way(diag);
-	if (!rc && !(args->given & OPT_JSON))
-		say_attached(&choices);
-	if (!rc)
-		rc = say_applied(args, &applied, text, host.off);
-	choices_free(&choices);
-	nl_links_free(&links);
+		rc = say_applied(args, &applied, text, &host);
 	host_close(&host);
 	free(text);
 	return rc;
@@ -309,12 +337,18 @@ static int remove_rule(const struct args *args, const struct rule *rule, int act
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
 	struct apply_removed removed = { .ids = { id }, .n = 1 };
 	struct host host = {};
+	bool elsewhere = false;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
+	if (!rc)
+		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc && rule)
-		rc = apply_remove(&host, rule, action, &opts, &removed, diag);
+		rc = elsewhere ? shelf_remove(
+					 &host, args->policy, rule, action, &opts, &removed, diag)
+			       : apply_remove(&host, rule, action, &opts, &removed, diag);
 	else if (!rc)
-		rc = apply_remove_id(&host, id, &opts, diag);
+		rc = elsewhere ? shelf_remove_id(&host, args->policy, id, &opts, diag)
+			       : apply_remove_id(&host, id, &opts, diag);
 	if (!rc)
 		say_removed(args, removed.ids, removed.n);
 	else if (diag->kind == DIAG_UNKNOWN)

@@ -22,6 +22,10 @@ enum option {
 	OPT_POLICY = 1 << 9,
 	OPT_WRITE_BLOCKED = 1 << 10,
 	OPT_PLAN = 1 << 11,
+	OPT_NAME = 1 << 12,
+	OPT_SHIPPED = 1 << 13,
+	OPT_IN_FORCE = 1 << 14,
+	OPT_DESCRIPTION = 1 << 15,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
 
@@ -30,7 +34,8 @@ struct args {
 	unsigned int given; /* enum option */
 	char **words;
 	int n;
-	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked;
+	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked, *name;
+	const char *description;
 };
 
 struct command {
@@ -53,6 +58,10 @@ int args_one(const struct args *args, const char *what, struct diag *diag);
 /* The words joined, with the one at `index` marked, as the diag's place. */
 void args_place(const struct args *args, int index, struct diag *diag);
 
+/* What a command that puts rules in force attached to, before it says what it did. */
+struct link_choices;
+void say_attached(const struct link_choices *choices);
+
 extern const struct command commands[]; /* ends with a name of NULL */
 const struct command *command_find(const char *name);
 void help_all(void);
@@ -63,7 +72,19 @@ extern const struct command policy_commands[];
 /* -EINVAL: there is no such one. */
 int policy_command_find(
 	const struct args *args, int word, const struct command **command, struct diag *diag);
+int cmd_policy_list(const struct args *args, struct diag *diag);
+int cmd_policy_show(const struct args *args, struct diag *diag);
+int cmd_policy_create(const struct args *args, struct diag *diag);
+int cmd_policy_delete(const struct args *args, struct diag *diag);
 int cmd_policy_check(const struct args *args, struct diag *diag);
+int cmd_policy_import(const struct args *args, struct diag *diag);
+int cmd_policy_export(const struct args *args, struct diag *diag);
+int cmd_policy_assign(const struct args *args, struct diag *diag);
+int cmd_policy_unassign(const struct args *args, struct diag *diag);
+int cmd_policy_diff(const struct args *args, struct diag *diag);
+/* A file named on the command line (- is stdin), and the name of the policy in it. */
+int policy_word_read(const char *word, char **text, size_t *len, struct diag *diag);
+char *policy_word_name(const char *word);
 
 int cmd_block(const struct args *args, struct diag *diag);
 int cmd_permit(const struct args *args, struct diag *diag);

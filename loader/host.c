@@ -171,6 +171,14 @@ static int commit_store(struct store *s, struct diag *diag)
 	return 0;
 }
 
+/* The generation stands for what is on disk now. */
+static void stamp(struct bp_tables *t, const struct store *s)
+{
+	t->state_inode = s->inode;
+	t->state_mtime = s->mtime;
+	t->journal = s->journal;
+}
+
 static int commit(void *arg, struct diag *diag)
 {
 	struct commit *c = arg;
@@ -179,9 +187,7 @@ static int commit(void *arg, struct diag *diag)
 
 	if (rc)
 		return rc;
-	c->gen->tables->state_inode = s->inode;
-	c->gen->tables->state_mtime = s->mtime;
-	c->gen->tables->journal = s->journal;
+	stamp(c->gen->tables, s);
 	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
 	if (s->next_id > c->host->kernel->ctl->next_id)
 		c->host->kernel->ctl->next_id = s->next_id;
@@ -269,5 +275,45 @@ int host_rebuild(struct host *host, struct diag *diag)
 	rc = rebuild(host, diag);
 	if (rc && gen)
 		gen->tables->dirty = was_dirty;
+	return rc;
+}
+
+int host_settle(struct host *host, struct diag *diag)
+{
+	return host->off ? store_commit(host->store, diag) : host_rebuild(host, diag);
+}
+
+int host_commit(struct host *host, struct diag *diag)
+{
+	bool in_step = host_in_step(host);
+	struct bp_tables *t = in_step ? host->kernel->gen->tables : NULL;
+	int rc;
+
+	if (t)
+		t->dirty = 1; /* killed from here on, the next command rebuilds */
+	rc = store_commit(host->store, diag);
+	if (!rc && t)
+		stamp(t, host->store);
+	if (t)
+		t->dirty = 0;
+	return rc;
+}
+
+int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag)
+{
+	struct bp_tables *t;
+	int rc;
+
+	if (next_id <= host->store->next_id)
+		return 0;
+	host->store->next_id = next_id;
+	t = host_in_step(host) ? host->kernel->gen->tables : NULL;
+	if (!t || !t->journal)
+		return host_commit(host, diag);
+	t->dirty = 1;
+	rc = journal_next(&t->journal, next_id, diag);
+	if (!rc)
+		host->kernel->ctl->next_id = next_id;
+	t->dirty = 0;
 	return rc;
 }

@@ -32,6 +32,13 @@ bool host_in_step(const struct host *host);
 /* Compiles the store's policy, commits the store and puts both in force in one step. */
 int host_rebuild(struct host *host, struct diag *diag);
 
+/* The same, but while filtering is off on disk alone. */
+int host_settle(struct host *host, struct diag *diag);
+/* Commits the store, whose rules are what is in force already. */
+int host_commit(struct host *host, struct diag *diag);
+/* Makes sure that ids below that one are never given again. */
+int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag);
+
 /* Whether the store's policy, as it stands in memory, can be put in force. Changes nothing. */
 int host_try(struct host *host, struct diag *diag);
 /* Fingerprint of the interfaces that are there, by name and number; never 0. */

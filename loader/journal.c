@@ -2,7 +2,8 @@
 /*
  * The journal: a head "journal COMMIT", then one record a line, "CRC32 OP ARGUMENTS". A journal
  * of another commit than the state's is empty: its changes are in the state already. What comes
- * after the first line that is torn or does not check is not there.
+ * after the first line that is torn or does not check is not there. Where no policy is assigned
+ * there is no journal: single changes are changes of a policy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -143,10 +144,12 @@ int journal_reset(struct store *s, struct diag *diag)
 {
 	char *path = state_path("journal"), *text = NULL;
 	int len = asprintf(&text, "journal %" PRIu64 "\n", s->commit);
-	int rc = path && len > 0 ? file_write(path, text, len, diag) : -ENOMEM;
+	int rc = -ENOMEM;
 
+	if (path && len > 0)
+		rc = s->policy ? file_write(path, text, len, diag) : file_remove(path, diag);
 	if (!rc)
-		s->journal = len;
+		s->journal = s->policy ? len : 0;
 	free(path);
 	if (len > 0)
 		free(text);

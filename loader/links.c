@@ -141,6 +141,27 @@ int choices_remember(struct link_choices *c, struct diag *diag)
 	return rc;
 }
 
+int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
+	bool dry_run, struct diag *diag)
+{
+	int rc;
+
+	if (host->off || attached_any())
+		return 0;
+	rc = nl_links_get(links);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the interfaces");
+	rc = choices_default(links, choices, diag);
+	if (!rc)
+		rc = choices_check(choices, diag);
+	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+	if (!rc && !dry_run)
+		rc = choices_remember(choices, diag);
+	if (!rc && !dry_run)
+		rc = choices_attach(host, choices, diag);
+	return rc;
+}
+
 void choices_free(struct link_choices *c)
 {
 	free(c->v);

@@ -31,6 +31,12 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 void choices_undo(const struct link_choices *c);
 /* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
 int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
+/*
+ * Remembers and attaches those, unless something is attached already or filtering is off. With a
+ * dry run nothing more than a check.
+ */
+int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
+	bool dry_run, struct diag *diag);
 /* Adds them to what is remembered on disk. */
 int choices_remember(struct link_choices *c, struct diag *diag);
 void choices_free(struct link_choices *c);

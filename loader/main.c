@@ -9,8 +9,8 @@
 #include "kernel.h"
 
 const struct command commands[] = {
-	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
-		"stop what the rule matches",
+	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
+		"RULE", "stop what the rule matches",
 		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
 		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
 		"  bpfpol block 203.0.113.7                  all that this address sends\n"
@@ -21,18 +21,20 @@ const struct command commands[] = {
 		"interfaces\n"
 		"with hardware behind them, and those of default routes. The most specific rule "
 		"wins." },
-	{ "permit", cmd_permit, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
+	{ "permit", cmd_permit,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY, "RULE",
 		"let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
 		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
-	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR, "RULE",
-		"count what the rule matches, and decide nothing", "  bpfpol count udp/53" },
-	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID,
+	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
+		"RULE", "count what the rule matches, and decide nothing",
+		"  bpfpol count udp/53" },
+	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
 		"[ACTION] RULE | --id N", "take a rule away",
 		"  bpfpol remove udp/1434\n"
 		"  bpfpol remove block udp/1434\n"
 		"  bpfpol remove --id 7                      the number that 'list' shows" },
-	{ "unblock", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID,
+	{ "unblock", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
 		"[ACTION] RULE | --id N", "the same as remove", "  bpfpol unblock udp/1434" },
 	{ "list", cmd_list, OPT_JSON, "", "rules in force with their counters, most specific first",
 		NULL },
@@ -120,6 +122,7 @@ void help_one(const struct command *c)
 		{ OPT_FORCE, "--force       go ahead where safety refuses" },
 		{ OPT_RULE, "--rule LABEL  a label for the rule, the same as name \"LABEL\"" },
 		{ OPT_FOR, "--for TIME    until then only: 90s, 15m, 2h, 7d" },
+		{ OPT_POLICY, "--policy N    of the policy N, also if it is not in force" },
 	};
 
 	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);

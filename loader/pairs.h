@@ -28,4 +28,14 @@ int policy_drop_repeats(struct policy *policy);
 int rule_pairs(const struct policy *a, const struct policy *b, struct rule_pairs *pairs);
 void rule_pairs_free(struct rule_pairs *pairs);
 
+/* The index of a rule of that match and action that is live then, or -1. */
+ptrdiff_t policy_find_same(
+	const struct policy *policy, const struct rule *rule, int action, uint64_t now);
+
+/*
+ * The same rule is given again: takes over what it says of time (the later end holds), label and
+ * log. True: something changed.
+ */
+bool rule_merge(struct rule *is, struct rule *again);
+
 #endif

@@ -27,8 +27,7 @@ int policies_check_name(const char *name, struct diag *diag)
 	return diag_set(diag, DIAG_USAGE, EINVAL, "%s", why);
 }
 
-/* Nothing in a directory that others can write to is a policy of ours. */
-static int check_dirs(struct diag *diag)
+int policies_check_dirs(struct diag *diag)
 {
 	char *dir = path_join(dirs_get()->conf, "policies");
 	int rc = dir ? dir_check(dirs_get()->conf, diag) : -ENOMEM;
@@ -39,17 +38,20 @@ static int check_dirs(struct diag *diag)
 	return rc;
 }
 
+int policies_unknown(const char *name, struct diag *diag)
+{
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+		"there is no policy '%s'; 'bpfpol policy list' shows those there are", name);
+}
+
 int policies_read(
 	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag)
 {
-	int rc = check_dirs(diag);
+	int rc = policies_check_dirs(diag);
 
 	if (!rc)
 		rc = store_policy_text(store, name, text, len, diag);
-	if (rc != -ENOENT)
-		return rc;
-	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
-		"there is no policy '%s'; 'bpfpol policy list' shows those there are", name);
+	return rc == -ENOENT ? policies_unknown(name, diag) : rc;
 }
 
 /* Bytes of the path up to its last name, the slash too. */

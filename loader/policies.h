@@ -12,6 +12,12 @@ char *policies_path(const char *name);
 /* -EINVAL with a diag when no policy can have that name. */
 int policies_check_name(const char *name, struct diag *diag);
 
+/* -ENOENT with DIAG_UNKNOWN. */
+int policies_unknown(const char *name, struct diag *diag);
+
+/* Nothing in a directory that others can write to is a policy of ours. -ENOENT without a diag. */
+int policies_check_dirs(struct diag *diag);
+
 /*
  * The text of the policy: its file, with the changes that wait for it. store: NULL for the file
  * alone. -ENOENT with DIAG_UNKNOWN: there is no such policy.

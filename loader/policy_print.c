@@ -106,3 +106,15 @@ char *policy_text_print(const struct policy *policy)
 	}
 	return text;
 }
+
+const char *policy_name_typed(const char *name, char buf[POLICY_NAME_TYPED])
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.+:,@%";
+
+	/* No name holds a quote. */
+	if (!name[strspn(name, plain)])
+		return name;
+	snprintf(buf, POLICY_NAME_TYPED, "'%s'", name);
+	return buf;
+}

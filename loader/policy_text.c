@@ -511,3 +511,40 @@ void policy_text_free(struct policy_text **text)
 	free(t);
 	*text = NULL;
 }
+
+static int glance_description(const char *line, char **description)
+{
+	struct words words;
+	struct diag ignored = {};
+	int rc = words_of_line(&words, line, &ignored);
+
+	if (!rc && words.n == 2 && text_is_printable(words.v[1].s)) {
+		*description = strdup(words.v[1].s);
+		rc = *description ? 0 : -ENOMEM;
+	}
+	words_free(&words);
+	diag_free(&ignored);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+int policy_text_glance(const char *text, size_t *rules, char **description)
+{
+	int rc = 0;
+
+	*rules = 0;
+	*description = NULL;
+	for (const char *line = text, *word; *line && !rc;) {
+		size_t all = strcspn(line, "\n"), len = first_word(line, &word);
+
+		if (word < line + all && is_action(word, len)) {
+			++*rules;
+		} else if (!*description && len == 11 && !memcmp(word, "description", len)) {
+			char *copy = strndup(line, all);
+
+			rc = copy ? glance_description(copy, description) : -ENOMEM;
+			free(copy);
+		}
+		line += all + (line[all] == '\n');
+	}
+	return rc;
+}

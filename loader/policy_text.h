@@ -69,6 +69,12 @@ void policy_text_diag(
  */
 int policy_text_fail(const struct policy_text *text, size_t most, struct diag *diag);
 
+/*
+ * What can be told of a text at a glance: how many lines are rules (not those it includes), and
+ * its description, NULL if it has none. -ENOMEM.
+ */
+int policy_text_glance(const char *text, size_t *rules, char **description);
+
 /* The line at that place, without its end. */
 const char *policy_text_line(const struct policy_text *text, const struct text_place *place);
 
@@ -88,5 +94,8 @@ char *policy_rule_line(const struct rule *rule);
 /* What is wrong with the name of a policy, or NULL. A name is also the name of a file. */
 const char *policy_name_flaw(const char *name);
 #define POLICY_NAME_MOST 200 /* bytes */
+/* The name as it is typed into a shell: in quotes if need be. */
+#define POLICY_NAME_TYPED (POLICY_NAME_MOST + 3)
+const char *policy_name_typed(const char *name, char buf[POLICY_NAME_TYPED]);
 
 #endif

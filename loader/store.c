@@ -143,7 +143,7 @@ bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
 	if (stat_state(&inode_now, &mtime_now) || inode_now != inode || mtime_now != mtime)
 		return false;
 	path = state_path("journal");
-	same = path && !stat(path, &st) && (uint64_t)st.st_size == journal;
+	same = path && (stat(path, &st) ? !journal : (uint64_t)st.st_size == journal);
 	free(path);
 	return same;
 }

@@ -50,7 +50,7 @@ struct store {
 	uint64_t commit;       /* number of the last commit */
 	uint64_t previous;     /* number of the one to go back to; 0: there is none */
 	uint64_t inode, mtime; /* of `state`; 0: there is none */
-	uint64_t journal;      /* bytes of the journal that are whole */
+	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
 	struct fold *folds;
 	size_t n_folds;
 	bool changed; /* rules differ from what state and journal say */
@@ -63,7 +63,10 @@ int store_load(struct store **store, struct diag *diag);
 int store_load_previous(struct store **store, struct diag *diag);
 void store_free(struct store **store);
 
-/* Whether `state` and `journal` are still those of that time; no more than two stat(2). */
+/*
+ * Whether `state` and `journal` are still those of that time; no more than two stat(2). journal 0:
+ * there was none, as no policy was assigned.
+ */
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal);
 bool store_is_assigned(const struct store *store, const char *name);
 
@@ -94,6 +97,15 @@ int store_commit(struct store *store, struct diag *diag);
  */
 int store_policy_text(
 	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag);
+
+/*
+ * NAME.policy with the fold in it; *text: NULL if it stays as it is. A file that is gone is
+ * written anew from `policy`, or if that is another or NULL from the changes alone.
+ */
+int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
+	struct diag *diag);
+/* Writes nothing where the text is what the file holds. */
+int policy_file_write(const char *name, const char *text, size_t len, struct diag *diag);
 
 /* What is known of a policy that is not assigned; an empty one if nothing is. */
 int known_load(const char *name, struct policy **policy, struct diag *diag);

@@ -37,7 +37,7 @@ int state_write(const struct store *store, struct diag *diag);
 /* journal.c */
 /* Applies a journal to the store; sets store->journal. */
 int journal_load(struct store *store, const char *path, struct diag *diag);
-/* An empty journal for the store's commit. */
+/* An empty journal for the store's commit; none if no policy is assigned. */
 int journal_reset(struct store *store, struct diag *diag);
 
 /* fold.c */
@@ -50,15 +50,6 @@ void fold_free(struct fold *fold);
 /* Of the changes of each rule what they come to; sorted by text. *v is the caller's, not its texts.
  */
 int fold_net(const struct fold *fold, struct change **v, size_t *n);
-
-/* policy_file.c */
-/*
- * NAME.policy with the fold in it; *text: NULL if it stays as it is. A file that is gone is
- * written anew from `policy`, or if that is another or NULL from the changes alone.
- */
-int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
-	struct diag *diag);
-int policy_file_write(const char *name, const char *text, size_t len, struct diag *diag);
 
 /* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */

@@ -78,13 +78,9 @@ expect_exit 0 bp policy check warn.policy --plan
 expect_out 'TUPLES +ENTRIES +PROBES'
 
 # What does not fit into the maps is an error, too.
-for len in {1..32}; do
-	echo "block from 100.0.0.0/$len"
-	echo "block gre from 100.0.0.0/$len"
-	echo "block udp/1 from 100.0.0.0/$len"
-done >shapes.policy
-expect_exit 2 bp policy check shapes.policy
-expect_out 'shapes.policy: the policy needs more than 64 combinations'
+for i in {1..1100}; do echo "block tcp/$i-$((i + 2000))"; done >ranges.policy
+expect_exit 2 bp policy check ranges.policy
+expect_out 'ranges.policy: more than 1024 rules differ'
 
 # Where the text comes from.
 cp warn.policy "$POLICIES/stored.policy"

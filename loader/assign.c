@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "assign.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+void assign_warn_absent(const struct policy *policy, struct diag *diag)
+{
+	const char *said = "";
+
+	for (size_t i = 0; i < policy->n; i++) {
+		const char *name = policy->rules[i]->ifname;
+
+		if (!name || !strcmp(name, said) || if_nametoindex(name))
+			continue;
+		said = name;
+		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now", name);
+		diag_to_warning(diag, "rules take effect when their interface is there");
+	}
+}
+
+static int keep_name(const struct policy *was, const struct policy *now, char **before)
+{
+	*before = NULL;
+	if (!was || (now && !strcmp(was->name, now->name)))
+		return 0;
+	*before = strdup(was->name);
+	return *before ? 0 : -ENOMEM;
+}
+
+int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
+	struct assigned *assigned, struct diag *diag)
+{
+	const struct policy *now = policy ? *policy : NULL;
+	int rc = host_store(host, diag);
+
+	*assigned = (struct assigned){};
+	if (!rc)
+		rc = keep_name(host->store->policy, now, &assigned->before);
+	if (rc)
+		return rc;
+	assigned->rules = now ? now->n : 0;
+	store_assign(host->store, policy);
+	rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+	if (!rc && !opts->dry_run && !host->off && host->kernel && host->kernel->gen)
+		assigned->filters = host->kernel->gen->tables->filters;
+	if (rc) {
+		free(assigned->before);
+		assigned->before = NULL;
+	}
+	return rc;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "shelf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dirs.h"
+#include "policies.h"
+
+static const char ending[] = ".policy";
+
+bool shelf_has(const char *name)
+{
+	char *path = policies_path(name);
+	bool has = path && !access(path, F_OK);
+
+	free(path);
+	return has;
+}
+
+/* The name of the policy that is in the file; NULL: it is none, or there is no memory. */
+static char *name_of_file(const char *file)
+{
+	size_t len = strlen(file);
+	char *name;
+
+	if (len < sizeof(ending) || strcmp(file + len - (sizeof(ending) - 1), ending))
+		return NULL;
+	name = strndup(file, len - (sizeof(ending) - 1));
+	if (name && policy_name_flaw(name)) {
+		free(name);
+		name = NULL;
+	}
+	return name;
+}
+
+static int add_entry(struct shelf *shelf, const struct store *store, char *name, struct diag *diag)
+{
+	struct shelf_entry entry = { .name = name, .assigned = store_is_assigned(store, name) };
+	struct shelf_entry *v = reallocarray(shelf->v, shelf->n + 1, sizeof(*v));
+	char *text;
+	size_t len;
+	int rc = v ? 0 : -ENOMEM;
+
+	if (v)
+		shelf->v = v;
+	if (!rc)
+		rc = store_policy_text(store, name, &text, &len, diag);
+	if (!rc) {
+		rc = policy_text_glance(text, &entry.rules, &entry.description);
+		free(text);
+	}
+	if (rc)
+		free(name);
+	else
+		v[shelf->n++] = entry;
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct shelf_entry *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag)
+{
+	char *path = path_join(dirs_get()->conf, "policies");
+	int rc = path ? policies_check_dirs(diag) : -ENOMEM;
+	DIR *d = rc ? NULL : opendir(path);
+	struct dirent *entry;
+
+	*shelf = (struct shelf){};
+	if (!rc && !d)
+		rc = diag_errno(diag, errno, "cannot read %s", path);
+	while (!rc && (entry = readdir(d))) {
+		char *name = name_of_file(entry->d_name);
+
+		if (!name)
+			continue;
+		rc = add_entry(shelf, store, name, diag);
+	}
+	if (d)
+		closedir(d);
+	free(path);
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		rc = 0;
+	if (rc)
+		shelf_free(shelf);
+	else if (shelf->n)
+		qsort(shelf->v, shelf->n, sizeof(*shelf->v), by_name);
+	return rc;
+}
+
+void shelf_free(struct shelf *shelf)
+{
+	for (size_t i = 0; i < shelf->n; i++) {
+		free(shelf->v[i].name);
+		free(shelf->v[i].description);
+	}
+	free(shelf->v);
+	*shelf = (struct shelf){};
+}
+
+static bool has_fold(const struct store *store, const char *name)
+{
+	for (size_t i = 0; i < store->n_folds; i++)
+		if (!strcmp(store->folds[i].policy, name) && store->folds[i].n)
+			return true;
+	return false;
+}
+
+int shelf_put(struct host *host, const char *name, const char *text, size_t len,
+	const struct apply_opts *opts, bool *same, struct diag *diag)
+{
+	char *is = NULL, typed[POLICY_NAME_TYPED];
+	size_t is_len;
+	int rc = store_policy_text(host->store, name, &is, &is_len, diag);
+
+	*same = !rc && is_len == len && !memcmp(is, text, len);
+	free(is);
+	if (rc && rc != -ENOENT)
+		return rc;
+	if (!rc && !*same && !opts->force)
+		return diag_set(diag, DIAG_REFUSED, EEXIST,
+			"there is a policy '%s' already; 'bpfpol policy show %s' prints it; choose "
+			"another name, or --force replaces it",
+			name, policy_name_typed(name, typed));
+	if (opts->dry_run || *same)
+		return 0;
+	/* What waits for the old text must not be folded into the new one. */
+	rc = has_fold(host->store, name) ? host_commit(host, diag) : 0;
+	return rc ? rc : policy_file_write(name, text, len, diag);
+}
+
+/* Whether the text has a line `include "NAME"`. */
+static bool includes(char *text, const char *name)
+{
+	char quoted[POLICY_NAME_MOST + 3], *save;
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *word = line + strspn(line, " \t");
+
+		if (!strncmp(word, "include", 7) &&
+			!strncmp(word + 7 + strspn(word + 7, " \t"), quoted, strlen(quoted)))
+			return true;
+	}
+	return false;
+}
+
+/* The name of a policy that includes that one, or NULL. */
+static int find_includer(const char *name, char **includer, struct diag *diag)
+{
+	struct shelf shelf;
+	int rc = shelf_list(NULL, &shelf, diag);
+
+	*includer = NULL;
+	for (size_t i = 0; i < shelf.n && !rc && !*includer; i++) {
+		char *text;
+		size_t len;
+
+		rc = store_policy_text(NULL, shelf.v[i].name, &text, &len, diag);
+		if (rc)
+			break;
+		if (strcmp(shelf.v[i].name, name) && includes(text, name)) {
+			*includer = strdup(shelf.v[i].name);
+			rc = *includer ? 0 : -ENOMEM;
+		}
+		free(text);
+	}
+	shelf_free(&shelf);
+	return rc;
+}
+
+int shelf_check_delete(const char *name, bool force, struct diag *diag)
+{
+	char *includer = NULL;
+	int rc = policies_check_name(name, diag);
+
+	if (!rc && !shelf_has(name))
+		return policies_unknown(name, diag);
+	if (!rc && !force)
+		rc = find_includer(name, &includer, diag);
+	if (!rc && includer)
+		rc = diag_set(diag, DIAG_REFUSED, EBUSY,
+			"policy '%s' includes '%s' and could not be assigned without it; take the "
+			"include out first, or --force deletes it all the same",
+			includer, name);
+	free(includer);
+	return rc;
+}
+
+int shelf_delete(const char *name, struct diag *diag)
+{
+	char *path = policies_path(name);
+	int rc = path ? known_remove(name, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = file_remove(path, diag);
+	free(path);
+	return rc;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The shelf: policies as files, which are made, listed, changed and thrown away. None of that
+ * changes what is in force.
+ */
+#ifndef BPFPOL_SHELF_H
+#define BPFPOL_SHELF_H
+
+#include "apply.h"
+
+struct shelf_entry {
+	char *name;
+	size_t rules;	   /* lines that are rules, not those that it includes */
+	char *description; /* NULL: none */
+	bool assigned;
+};
+
+struct shelf {
+	struct shelf_entry *v; /* sorted by name */
+	size_t n;
+};
+
+/* store: NULL where it is not known which is assigned. */
+int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag);
+void shelf_free(struct shelf *shelf);
+
+bool shelf_has(const char *name);
+
+/*
+ * Puts a text on the shelf. One that is there already is left: -EEXIST with DIAG_REFUSED unless
+ * forced; *same says that its text is equal.
+ */
+int shelf_put(struct host *host, const char *name, const char *text, size_t len,
+	const struct apply_opts *opts, bool *same, struct diag *diag);
+
+/*
+ * Throws a policy away, which must not be assigned. One that another includes is left: -EBUSY with
+ * DIAG_REFUSED unless forced. -ENOENT with DIAG_UNKNOWN.
+ */
+int shelf_check_delete(const char *name, bool force, struct diag *diag);
+int shelf_delete(const char *name, struct diag *diag);
+
+/*
+ * Rules of a policy that is not assigned: like apply_add(), apply_remove() and apply_remove_id(),
+ * but nothing of it is in force. A rule that the policy has from another one that it includes is
+ * not removed (-EPERM with DIAG_REFUSED).
+ */
+int shelf_add(struct host *host, const char *name, struct rule **rule,
+	const struct apply_opts *opts, struct applied *applied, struct diag *diag);
+int shelf_remove(struct host *host, const char *name, const struct rule *rule, int action,
+	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag);
+int shelf_remove_id(struct host *host, const char *name, uint32_t id, const struct apply_opts *opts,
+	struct diag *diag);
+
+#endif

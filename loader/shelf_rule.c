@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rules of a policy that is not assigned: its file, and what is known of it beside that. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairs.h"
+#include "policies.h"
+#include "shelf.h"
+#include "spec.h"
+
+/* A change on its way. */
+struct shelf_change {
+	struct policy *policy; /* as it would be assigned */
+	struct policy *known;  /* what is known of it beside its file */
+	struct fold fold;      /* changes of its file */
+	struct change v[BP_ACTIONS];
+	struct compile_env env;
+};
+
+static int begin(struct shelf_change *c, struct host *host, const char *name, struct diag *diag)
+{
+	int rc = host_store(host, diag);
+
+	*c = (struct shelf_change){ .fold = { .policy = (char *)name } };
+	c->fold.v = c->v;
+	host_env(&c->env);
+	if (!rc)
+		rc = policies_load(host->store, name, &c->policy, diag);
+	if (!rc)
+		rc = known_load(name, &c->known, diag);
+	return rc;
+}
+
+static void end(struct shelf_change *c)
+{
+	for (size_t i = 0; i < c->fold.n; i++) {
+		free(c->v[i].text);
+		free(c->v[i].line);
+	}
+	policy_free(&c->policy);
+	policy_free(&c->known);
+}
+
+static int note(struct shelf_change *c, enum change_op op, const struct rule *rule)
+{
+	struct change *change = &c->v[c->fold.n++];
+
+	*change = (struct change){ .op = op, .text = spec_text(rule, SPEC_ACTION | SPEC_MATCH) };
+	if (op != CHANGE_DEL)
+		change->line = policy_rule_line(rule);
+	return change->text && (op == CHANGE_DEL || change->line) ? 0 : -ENOMEM;
+}
+
+/* The rule as it is known beside the file: a copy, or what is known of it already is renewed. */
+static int know(struct shelf_change *c, const struct rule *rule)
+{
+	ptrdiff_t at = policy_find_same(c->known, rule, rule->action, 0);
+	struct rule *copy = NULL;
+	int rc = rule_copy(rule, &copy);
+
+	if (!rc && at >= 0)
+		policy_remove(c->known, at);
+	if (!rc)
+		rc = policy_add(c->known, &copy);
+	rule_free(&copy);
+	return rc;
+}
+
+static int write_file(struct shelf_change *c, struct diag *diag)
+{
+	char *text;
+	size_t len;
+	int rc = policy_file_fold(&c->fold, NULL, &text, &len, diag);
+
+	if (!rc && text) {
+		rc = policy_file_write(c->fold.policy, text, len, diag);
+		free(text);
+	}
+	return rc;
+}
+
+/*
+ * Ids first: whoever dies in between leaves a gap, and no number that is given twice. Then what is
+ * known beside the file, of which what stands in no file is of no effect; the file last.
+ */
+static int save_added(
+	struct host *host, struct shelf_change *c, uint32_t next_id, struct diag *diag)
+{
+	int rc = host_give_ids(host, next_id, diag);
+
+	if (!rc)
+		rc = known_save(c->known, diag);
+	return rc ? rc : write_file(c, diag);
+}
+
+/* An equal rule is there: what changes of its time, label and log. */
+static int add_again(
+	struct shelf_change *c, struct rule *is, struct rule *again, struct applied *applied)
+{
+	bool had_line = policy_has_line(is);
+	int rc;
+
+	applied->id = is->id;
+	applied->outcome = APPLIED_ALREADY;
+	if (!rule_merge(is, again))
+		return 0;
+	applied->outcome = APPLIED_REPLACED;
+	rc = know(c, is);
+	if (!rc && policy_has_line(is))
+		rc = note(c, had_line ? CHANGE_SET : CHANGE_ADD, is);
+	return rc;
+}
+
+static int add_new(struct shelf_change *c, struct rule *rule, uint32_t id, struct applied *applied)
+{
+	int rc;
+
+	rule->id = applied->id = id;
+	applied->outcome = APPLIED;
+	rc = know(c, rule);
+	if (!rc && policy_has_line(rule))
+		rc = note(c, CHANGE_ADD, rule);
+	return rc;
+}
+
+int shelf_add(struct host *host, const char *name, struct rule **rule,
+	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
+{
+	struct shelf_change c;
+	ptrdiff_t at, block;
+	int rc = begin(&c, host, name, diag);
+
+	*applied = (struct applied){};
+	if (!rc) {
+		at = policy_find_same(c.policy, *rule, (*rule)->action, c.env.now);
+		block = (*rule)->action == BP_PERMIT && !opts->force
+				? policy_find_same(c.policy, *rule, BP_BLOCK, c.env.now)
+				: -1;
+		if (at >= 0)
+			rc = add_again(&c, c.policy->rules[at], *rule, applied);
+		else if (block >= 0)
+			rc = apply_refuse_permit(c.policy->rules[block]->id, *rule, diag);
+		else
+			rc = add_new(&c, *rule, host->store->next_id, applied);
+	}
+	if (!rc && !opts->dry_run && applied->outcome != APPLIED_ALREADY)
+		rc = save_added(host, &c, applied->id + 1, diag);
+	end(&c);
+	return rc;
+}
+
+/* The source in which a rule of that text stands once the changes are made, or NULL. */
+static int left_in(
+	struct shelf_change *c, const struct rule *rule, char **source, struct diag *diag)
+{
+	struct policy_text *t = NULL;
+	char *text, *path = policies_path(c->fold.policy);
+	ptrdiff_t at;
+	size_t len;
+	int rc = path ? policy_file_fold(&c->fold, NULL, &text, &len, diag) : -ENOMEM;
+
+	*source = NULL;
+	if (!rc && !text)
+		rc = store_policy_text(NULL, c->fold.policy, &text, &len, diag);
+	if (!rc)
+		rc = policies_parse(path, text, len, c->fold.policy, &t);
+	if (!rc) {
+		at = policy_find_same(t->policy, rule, rule->action, 0);
+		*source = at < 0 ? NULL : strdup(t->sources[t->place[at].source].path);
+		rc = at >= 0 && !*source ? -ENOMEM : 0;
+	}
+	policy_text_free(&t);
+	free(path);
+	return rc;
+}
+
+static int refuse_included(const struct rule *rule, const char *source, struct diag *diag)
+{
+	char *text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+	int rc = diag_set(diag, DIAG_REFUSED, EPERM,
+		"'%s' stands in %s, which the policy includes; take it out there", text ? text : "",
+		source);
+
+	free(text);
+	return rc;
+}
+
+/* One rule of c->policy goes. */
+static int drop(struct shelf_change *c, size_t at, struct diag *diag)
+{
+	const struct rule *rule = c->policy->rules[at];
+	ptrdiff_t known = policy_find_same(c->known, rule, rule->action, 0);
+	char *source = NULL;
+	int rc = 0;
+
+	if (known >= 0)
+		policy_remove(c->known, known);
+	if (!policy_has_line(rule))
+		return 0;
+	rc = note(c, CHANGE_DEL, rule);
+	if (!rc)
+		rc = left_in(c, rule, &source, diag);
+	if (!rc && source)
+		rc = refuse_included(rule, source, diag);
+	free(source);
+	return rc;
+}
+
+static int save_removed(struct shelf_change *c, struct diag *diag)
+{
+	int rc = write_file(c, diag);
+
+	return rc ? rc : known_save(c->known, diag);
+}
+
+int shelf_remove(struct host *host, const char *name, const struct rule *rule, int action,
+	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag)
+{
+	struct shelf_change c;
+	int rc = begin(&c, host, name, diag);
+
+	removed->n = 0;
+	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
+		ptrdiff_t at =
+			action == -1 || action == a ? policy_find_same(c.policy, rule, a, 0) : -1;
+
+		if (at < 0)
+			continue;
+		removed->ids[removed->n++] = c.policy->rules[at]->id;
+		rc = drop(&c, at, diag);
+	}
+	if (!rc && !removed->n)
+		rc = apply_unknown_rule(c.policy, rule, diag);
+	if (!rc && !opts->dry_run)
+		rc = save_removed(&c, diag);
+	end(&c);
+	return rc;
+}
+
+int shelf_remove_id(struct host *host, const char *name, uint32_t id, const struct apply_opts *opts,
+	struct diag *diag)
+{
+	char typed[POLICY_NAME_TYPED];
+	struct shelf_change c;
+	ptrdiff_t at;
+	int rc = begin(&c, host, name, diag);
+
+	/* Ids from next_id on are only what rules of the file would be given. */
+	at = rc || id >= host->store->next_id ? -1 : policy_find_id(c.policy, id);
+	if (!rc && at < 0)
+		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"policy '%s' has no rule with the id %" PRIu32
+			"; 'bpfpol policy show %s --json' shows them",
+			name, id, policy_name_typed(name, typed));
+	if (!rc)
+		rc = drop(&c, at, diag);
+	if (!rc && !opts->dry_run)
+		rc = save_removed(&c, diag);
+	end(&c);
+	return rc;
+}
