@@ -43,6 +43,28 @@ expect_json "nothing was malformed" '.totals.in.malformed == 0' bp status --json
 passes dport=1434 len=8000 cut=7999
 expect_json "its length lies" '.totals.in.malformed == 1' bp status --json
 
+# Headers that begin in the first buffer and end in the next, or lie beyond it: they are read there.
+# 3520 bytes are in the first on this kernel: 14 + 40 + 2048 + 1416 end 2 bytes before.
+for size in 1368 1400 1408 1416 1424 1432 1500 2000 2048; do
+	size=$((size / 8 * 8))
+	FRAMES=()
+	for kind in "dport=1434" "dport=1435" "proto=tcp dport=22" "proto=tcp dport=23" \
+		"proto=icmp6 type=128" "proto=icmp6 type=129"; do
+		for rest in "ext=60:2048 ext=60:$size" "ext=0:2048 ext=43:$size frag=0+"; do
+			# shellcheck disable=SC2086
+			FRAMES+=("$(frame "${V6[@]}" $kind $rest "len=$((800 + 8 * ${#FRAMES[@]}))")")
+		done
+	done
+	same "ports behind $((54 + 2048 + size)) bytes of headers" bbppbbppbbpp \
+		"$(verdicts "${FRAMES[@]}")"
+done
+LONG=(ext=60:1024 ext=60:1024 ext=60:1024 ext=60:1024 ext=60:1024 ext=60:1024 ext=60:1024)
+blocked "${V6[@]}" "${LONG[@]}" ext=60:1024 dport=1434 len=10
+passes "${V6[@]}" "${LONG[@]}" ext=60:1024 dport=1435 len=10
+expect_json "none of these is malformed" '.totals.in.malformed == 1' bp status --json
+# A ninth hides what comes after it, wherever it lies.
+blocked "${V6[@]}" "${LONG[@]}" ext=60:512 ext=60:512 dport=1435 len=10
+
 # Real ones: datagrams and pings of one frame each, and a connection with segments of 8948 bytes.
 serve_echo rx udp/53 udp/1434 tcp/8080 udp/9
 ALL=()

@@ -45,6 +45,23 @@ passes proto=tcp dport=1000
 expect_exit 0 bp block emergency tcp/1551
 blocked proto=tcp dport=1551
 
+# The barest emergency rule beats the fullest other one; among emergencies the usual order holds.
+expect_exit 0 bp permit on rx0 udp from "$TX4" port 5000 to "$RX4" port 5001
+expect_exit 0 bp block emergency in
+blocked sport=5000 dport=5001
+blocked proto=tcp dport=1000 "src=$OTHER" vlan=3 frag=1480
+passes proto=tcp dport=1000
+expect_exit 0 bp permit emergency 10.77.0.0/24
+expect_exit 0 bp block emergency udp from "$TX4"
+blocked sport=5000 dport=5001
+blocked "${V6[@]}"
+passes sport=5000 dport=5001 "src=$OTHER"
+expect_exit 5 bp permit emergency udp from "$TX4"
+expect_exit 0 bp remove block emergency udp from "$TX4"
+expect_exit 0 bp remove block emergency in
+expect_exit 0 bp remove permit emergency 10.77.0.0/24
+passes sport=5000 dport=5001
+
 # The local end's prefix comes before the port.
 expect_exit 0 bp permit udp/7000 to "$RX4"
 expect_exit 0 bp block udp/7000-7001 to me
