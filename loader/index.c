@@ -133,8 +133,9 @@ bool present_has(const struct bp_sizes *sizes, const uint64_t *present, int fami
 	const union filter_key *key)
 {
 	unsigned int bit;
+	const uint64_t *word = present_word(sizes, present, family, key, &bit);
 
-	return *present_word(sizes, present, family, key, &bit) >> bit & 1;
+	return *word >> bit & 1;
 }
 
 static unsigned int log2_of(uint64_t n, unsigned int least, unsigned int most)
