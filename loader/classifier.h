@@ -25,7 +25,7 @@ void asker_free(struct asker **asker);
  * frame: from the Ethernet header on (also of a BP_L3_* asker: BPF_PROG_TEST_RUN knows no other).
  * ifindex: whose hook sees it. ingress_ifindex: by which it came in; 0: this host sends it.
  * -EINVAL: BPF_PROG_TEST_RUN takes no such frame (XDP: under 14 bytes; TC: less than an IP header;
- * too long).
+ * too long, which with XDP is -ENOMEM).
  */
 struct asker_frame {
 	const void *data;

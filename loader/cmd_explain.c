@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* explain: one packet, or those of a capture. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,20 +184,19 @@ static int note_capture(struct explainer *ex, struct explained_capture *c)
 		nobody_text(ex, text, sizeof(text));
 		return note(&c->at, "%s", text);
 	}
-	if (c->by_twin)
+	if (c->untried)
 		rc = note(&c->at,
-			"%llu packets are too short or too long for the kernel to try them: what "
-			"is "
-			"said of them is the twin's word alone",
-			(unsigned long long)c->by_twin);
+			"%" PRIu64 " packets are too short or too long for the kernel to try them: "
+			"their verdicts are from the rules without the kernel",
+			c->untried);
 	if (!rc && explainer_changed(ex))
 		rc = note(&c->at, "the rules were changed while the capture was read: some of it "
 				  "was judged by the earlier ones");
-	if (!rc)
+	if (!rc && c->checked)
 		rc = note(&c->at,
-			"the kernel's classifier was asked of each; its twin, asked of %llu, "
-			"agreed",
-			(unsigned long long)c->checked);
+			"a second opinion, from the rules without the kernel, was asked of %" PRIu64
+			" packets and is the same",
+			c->checked);
 	return rc;
 }
 

@@ -170,7 +170,7 @@ static int ask(struct explainer *ex, const struct explain_frame *f, const struct
 {
 	int rc = run(ex, read, f->data, f->len, answer);
 
-	*refused = rc == -EINVAL && cannot_run(ex, f);
+	*refused = (rc == -EINVAL || rc == -ENOMEM) && cannot_run(ex, f);
 	if (*refused)
 		rc = ask_me(ex, read, answer);
 	return rc ? diag_errno(diag, -rc, "the kernel did not run the classifier") : 0;
@@ -350,7 +350,7 @@ int explainer_judge(struct explainer *ex, const struct explain_frame *f, bool ch
 		rc = ask(ex, f, &j->frame, &refused, &answer, diag);
 	if (rc)
 		return rc;
-	j->by_twin = refused;
+	j->untried = refused;
 	if (refused || !ex->asker)
 		rc = judge_by_twin(ex, answer.me, j, v);
 	else if (verdict || (check && !ex->changed))

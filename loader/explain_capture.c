@@ -96,9 +96,9 @@ static int judge_record(struct run *r, const struct capture_record *record, stru
 	f.deciding = verdict.n_deciding;
 	eval_free(&verdict);
 	tally_add(&r->out->tally, &f.judgement);
-	r->out->by_twin += f.judgement.by_twin;
+	r->out->untried += f.judgement.untried;
 	r->out->checked +=
-		r->ex->asker && !f.judgement.by_twin && (check || r->each) && !r->ex->changed;
+		r->ex->asker && !f.judgement.untried && (check || r->each) && !r->ex->changed;
 	rc = keep(r, &f);
 	if (!rc && r->copy && f.judgement.block)
 		rc = capture_copy_add(r->copy, record, diag);

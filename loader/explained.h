@@ -44,8 +44,8 @@ struct explained_capture {
 	struct status_rule *rules;	/* of each row of the tally; rule NULL: of another kind */
 	struct explained_frame *frames; /* each of them, if asked for */
 	size_t n_frames, frames_room;
-	uint64_t by_twin; /* packets that the kernel does not run */
-	uint64_t checked; /* packets of which the twin was asked as well, and agreed */
+	uint64_t untried; /* packets that the kernel does not run: the oracle's word alone */
+	uint64_t checked; /* packets of which the oracle was asked as well, and agreed */
 };
 
 /* What the rows say that are not a rule's. */

@@ -11,7 +11,7 @@ struct judgement {
 	bool malformed; /* counts as malformed */
 	enum eval_reason reason;
 	uint32_t rule; /* id of the winner; 0: none */
-	bool by_twin;  /* the kernel runs no such frame: what the oracle says */
+	bool untried;  /* the kernel runs no such frame: what the oracle says */
 };
 
 /* The reason as a sentence. deciding: how many block and permit rules match. */

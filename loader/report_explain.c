@@ -117,7 +117,7 @@ static void put_frames(FILE *out, const struct explained_capture *c)
 			: f->judgement.block ? "block"
 					     : "pass",
 			f->cut ? "-" : text, f->cut ? tally_kind_text(TALLY_CUT) : reason,
-			f->judgement.by_twin ? " (judged by the twin)" : "");
+			f->judgement.untried ? " (not tried in the kernel)" : "");
 	}
 	if (c->frames)
 		fputc('\n', out);

@@ -89,7 +89,7 @@ static void put_frames(struct jw *j, const struct explained_capture *c)
 			jw_null(j, "rule");
 		jw_str(j, "reason", f->cut ? tally_kind_text(TALLY_CUT) : reason);
 		jw_str(j, "packet", f->cut ? NULL : text);
-		jw_bool(j, "by_twin", f->judgement.by_twin);
+		jw_bool(j, "untried", f->judgement.untried);
 		jw_object_end(j);
 	}
 	jw_array_end(j);
@@ -109,7 +109,7 @@ int json_capture(FILE *out, const struct explained_capture *c)
 	jw_array_end(&j);
 	put_totals(&j, &c->tally);
 	jw_u64(&j, "checked", c->checked);
-	jw_u64(&j, "by_twin", c->by_twin);
+	jw_u64(&j, "untried", c->untried);
 	if (c->frames)
 		put_frames(&j, c);
 	put_where(&j, &c->at);

@@ -29,7 +29,7 @@ judged() {
 	out=$(bp explain --json --pcap "$@" 2>&1)
 	code=$?
 	if [ $code -eq 0 ] && [ "$(jq '(.totals | .packets == .passed + .blocked + .undecided)
-		and .checked + .by_twin + .totals.undecided == .totals.packets
+		and .checked + .untried + .totals.undecided == .totals.packets
 		and ([.rows[].packets] | add // 0) == .totals.packets' <<<"$out")" = true ]; then
 		echo judged
 	elif [ $code -eq 2 ] && grep -qE "^bpfpol: $1 (holds frames of|is no capture|cannot be)" \

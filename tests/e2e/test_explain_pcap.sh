@@ -69,7 +69,7 @@ table "bytes" '(.rows[0].bytes == 418 + 43 + 62 + 50) and .totals.bytes == ([.ro
 	micro.pcap
 table "the rule as status has it" '.rows[0].rule | .filter == "in udp to port 1434"
 	and .action == "block" and .layer == "static" and .packets == 0' micro.pcap
-table "the kernel and the twin" '.checked == 13 and .by_twin == 0' micro.pcap
+table "the kernel and the twin" '.checked == 13 and .untried == 0' micro.pcap
 table "each packet" '[.frames[].verdict[0:1]] | add == "bbbpbpbpbbppp"' micro.pcap --debug
 table "and its rule" '[.frames[].rule] == [1, 1, 1, 2, 3, null, 1, null, null, null, null, null,
 	null]' micro.pcap --debug
@@ -135,17 +135,21 @@ expect_out ', 19 without verdict;'
 capture huge.pcap micro $ETHERNET "${FRAMES[1]}/4000000000"
 table "a wire length that nothing has" '.totals.undecided == 1' huge.pcap
 capture short.pcap micro $ETHERNET "" 02 "${FRAMES[0]:0:26}" "${FRAMES[0]:0:28}" "${FRAMES[0]:0:66}"
-table "short on the wire" '.totals.packets == 5 and .totals.malformed == 2 and .by_twin == 3' \
+table "short on the wire" '.totals.packets == 5 and .totals.malformed == 2 and .untried == 3' \
 	short.pcap
-table "short, for TC" '.totals.packets == 5 and .totals.malformed == 2 and .by_twin == 5' \
+table "short, for TC" '.totals.packets == 5 and .totals.malformed == 2 and .untried == 5' \
 	short.pcap out
 capture long.pcap micro $ETHERNET "$(frame dport=1434 len=8900)" "$(frame dport=1435 len=8900)"
-table "jumbo" '.totals.blocked == 1 and .by_twin == 0' long.pcap
+table "jumbo" '.totals.blocked == 1 and .untried == 0' long.pcap
 capture long_out.pcap micro $ETHERNET "$(frame "src=$RX4" "dst=$TX4" dport=54 len=8900)" \
 	"$(frame "src=10.77.0.9" "dst=$TX4" dport=54 len=8900)"
-table "too long for TC to try" '.totals.blocked == 1 and .by_twin == 2' long_out.pcap out
+table "too long for TC to try" '.totals.blocked == 1 and .untried == 2' long_out.pcap out
 expect_exit 0 bp explain --pcap long_out.pcap out
-expect_out "note +2 packets are too short or too long.*twin's word alone"
+expect_out "note +2 packets are too short or too long for the kernel"
+capture longest.pcap micro $ETHERNET "${FRAMES[1]}/100000" "${FRAMES[1]}/262144" \
+	"${FRAMES[1]}/262145"
+table "too long for XDP" '.totals.blocked == 2 and .totals.undecided == 1 and .untried == 2' \
+	longest.pcap
 capture none.pcap micro $ETHERNET
 table "no packets" '.rows == [] and .totals.packets == 0' none.pcap
 
