@@ -12,7 +12,7 @@
 
 #define ETH_HEADER 14
 #define MOST_BYTES 262144 /* of a frame; libpcap reads no more of one */
-/* Rules and list entries that the oracle goes through as fast as the kernel judges one packet. */
+/* Rules and list entries that the oracle goes through for every packet: 13 us at most. */
 #define EVAL_FREE 1000
 
 /* One run over a capture. */
