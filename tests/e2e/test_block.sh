@@ -27,6 +27,27 @@ blocked "${V6[@]}" "${SLAMMER[@]}"
 blocked "src=203.0.113.9" "${SLAMMER[@]}"
 neighbours
 
+# From every source port, and in steps of 16 to the next port.
+# from_ports DPORT STEP: that many frames in hex, a line each.
+from_ports() {
+	local hex
+
+	hex=$(frame "dport=$1" sport=0)
+	awk -v head="${hex:0:68}" -v tail="${hex:72}" -v step="$2" \
+		'BEGIN { for (i = 0; i < 65536; i += step) printf "%s%04x%s\n", head, i, tail }'
+}
+
+BEFORE=$(counter packets "in udp to port 1434")
+same "no source port gets through" 0 "$(sniffed - < <(from_ports 1434 1) | grep -c ' 1434 ')"
+same "each of them was counted" 65536 $(($(counter packets "in udp to port 1434") - BEFORE))
+same "nor does one stop its neighbour" 4096 \
+	"$(sniffed - < <(from_ports 1435 16) | grep -c ' 1435 ')"
+bp remove udp/1434 >/dev/null
+expect_exit 0 bp block udp/1434
+blocked "${SLAMMER[@]}"
+blocked "${V6[@]}" "${SLAMMER[@]}"
+blocked "src=203.0.113.9" "${SLAMMER[@]}"
+
 # The same once more, in other words.
 expect_exit 0 bp block in udp from any to any port 1434
 expect_out 'already'
