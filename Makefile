@@ -32,7 +32,7 @@ LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 # All but these are pure: no system calls, no printing (tests/layers).
 IMPURE := apply args assign attach capture capture_copy classifier clsact cmd_% dirs explain \
 	explain_capture fold gather generation hooks host inplace journal kernel links lists \
-	main netlink% pins policies policy_file policy_import progress record remembered shelf shelf_rule \
+	main netlink% notes pins policies policy_file policy_import progress record remembered shelf shelf_rule \
 	state store vantage
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))

@@ -109,6 +109,7 @@ static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 	} else {
 		is->how = link && link->xdp_generic ? ATTACH_GENERIC : ATTACH_NATIVE;
 	}
+	is->behind[pin_is_out(pin) ? BP_OUT : BP_IN] |= pin->behind;
 	return 0;
 }
 

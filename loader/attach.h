@@ -28,6 +28,7 @@ struct attached {
 	enum attach_mode how; /* what arrives: native, generic, tc; ATTACH_NONE: not filtered */
 	enum tc_way in;	      /* if that is by TC */
 	enum tc_way out;      /* TC_NONE: what leaves is not filtered */
+	bool behind[BP_DIRS]; /* on TC: another's program is asked first */
 };
 struct attached_list {
 	struct attached *v;

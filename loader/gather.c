@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "notes.h"
 
 static int best_rank(const struct filter *f, void *arg)
 {
@@ -166,6 +167,8 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 		rc = nl_links_get(&links);
 	if (!rc)
 		rc = list_interfaces(st, &links, &attached, &remembered, booted);
+	if (!rc)
+		rc = notes_take(st, host->store->policy, &attached, &links, diag);
 	nl_links_free(&links);
 	remembered_free(&remembered);
 	free(attached.v);

@@ -10,10 +10,7 @@
 
 #include "clsact.h"
 
-/* linux/bpf.h has these names from 6.6 on. */
-#define TCX_INGRESS 46
-#define TCX_EGRESS 47
-#define TCX_FIRST (1U << 3) /* BPF_F_BEFORE, before nobody in particular */
+#define TCX_FIRST (1U << 3) /* BPF_F_BEFORE (6.6), before nobody in particular */
 
 int hook_link(int prog, enum bp_hook hook, int ifindex, __u32 flags)
 {

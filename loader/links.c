@@ -63,8 +63,12 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 		rc = attach_adopt(host->kernel, diag);
 	for (size_t i = 0; i < c->n && !rc; i++) {
 		struct link_choice *choice = &c->v[i];
-		struct attached is = { choice->link->ifindex, choice->how, choice->in,
-			choice->out };
+		struct attached is = {
+			.ifindex = choice->link->ifindex,
+			.how = choice->how,
+			.in = choice->in,
+			.out = choice->out,
+		};
 
 		if (choice->already)
 			continue;

@@ -15,6 +15,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
 #include "netlink_parts.h"
@@ -113,11 +114,14 @@ static void link_read_kind(const struct nlattr *info, struct nl_link *link)
 {
 	const struct nlattr *tb[IFLA_INFO_MAX + 1] = { NULL };
 	struct nl_attrs a = { .tb = tb, .max = IFLA_INFO_MAX };
+	char port_of[32] = "";
 
 	if (!info)
 		return;
 	mnl_attr_parse_nested(info, nl_attr_keep, &a);
 	nl_attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	nl_attr_str(tb[IFLA_INFO_SLAVE_KIND], port_of, sizeof(port_of));
+	link->bridge_port = !strcmp(port_of, "bridge");
 }
 
 static void link_read_xdp(const struct nlattr *xdp, struct nl_link *link)
@@ -155,6 +159,7 @@ static void link_read(
 		.hardware = tb[IFLA_PARENT_DEV_NAME],
 		.master = nl_attr_u32(tb[IFLA_MASTER]),
 		.mtu = nl_attr_u32(tb[IFLA_MTU]),
+		.promiscuous = nl_attr_u32(tb[IFLA_PROMISCUITY]),
 	};
 	nl_attr_str(tb[IFLA_IFNAME], link->name, sizeof(link->name));
 	link_read_kind(tb[IFLA_LINKINFO], link);
@@ -305,6 +310,49 @@ int nl_links_get(struct nl_links *links)
 	else
 		*links = got;
 	return rc;
+}
+
+static void forwarding_reset(void *data)
+{
+	(void)data; /* what is read twice is the same */
+}
+
+static int forwarding_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct netconfmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[NETCONFA_FORWARDING + 1] = { NULL };
+	struct nl_attrs a = { .tb = tb, .max = NETCONFA_FORWARDING };
+	struct nl_link *link;
+
+	if (nlh->nlmsg_type != RTM_NEWNETCONF)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*msg), nl_attr_keep, &a);
+	link = (struct nl_link *)nl_by_index(data, nl_attr_u32(tb[NETCONFA_IFINDEX]));
+	if (link && msg->ncm_family == AF_INET)
+		link->forwards4 = nl_attr_u32(tb[NETCONFA_FORWARDING]);
+	else if (link && msg->ncm_family == AF_INET6)
+		link->forwards6 = nl_attr_u32(tb[NETCONFA_FORWARDING]);
+	return MNL_CB_OK;
+}
+
+static int forwarding_dump(struct nl_links *links, int family)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct netconfmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	int rc;
+
+	nlh->nlmsg_type = RTM_GETNETCONF;
+	msg->ncm_family = family;
+	rc = nl_dump(nlh, forwarding_cb, forwarding_reset, links);
+	return rc == -EOPNOTSUPP ? 0 : rc; /* a kernel without that family */
+}
+
+int nl_forwarding_get(struct nl_links *links)
+{
+	int rc = forwarding_dump(links, AF_INET);
+
+	return rc ? rc : forwarding_dump(links, AF_INET6);
 }
 
 void nl_links_free(struct nl_links *links)

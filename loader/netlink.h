@@ -22,6 +22,9 @@ struct nl_link {
 	uint32_t mtu;
 	uint32_t xdp_prog; /* id of the XDP program on it (native or generic); 0: none */
 	bool xdp_generic;
+	bool bridge_port;
+	bool promiscuous;	   /* frames for other machines arrive, too */
+	bool forwards4, forwards6; /* nl_forwarding_get() */
 };
 
 struct nl_links {
@@ -31,6 +34,8 @@ struct nl_links {
 
 /* 0 or -errno. */
 int nl_links_get(struct nl_links *links);
+/* Asks, for each of them, whether it forwards what arrives, by family. */
+int nl_forwarding_get(struct nl_links *links);
 void nl_links_free(struct nl_links *links);
 const struct nl_link *nl_by_name(const struct nl_links *links, const char *name);
 const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);

@@ -95,6 +95,16 @@ bool pin_is_out(const struct pin *pin)
 	return pin->hook == BP_TC_OUT || pin->hook == BP_L3_OUT;
 }
 
+/* Whether the first program on TCX is another one. A kernel that cannot tell has no TCX. */
+static bool comes_behind(const struct pin *pin)
+{
+	__u32 ids[64], n = 64; /* no more fit there */
+
+	return !bpf_prog_query(pin->ifindex, pin_is_out(pin) ? TCX_EGRESS : TCX_INGRESS, 0, NULL,
+		       ids, &n) &&
+	       n && ids[0] != pin->prog;
+}
+
 /*
  * A link whose interface is gone is on number 0. A TCX link's number stands at the same place as an
  * XDP link's (struct bpf_link_info).
@@ -108,6 +118,7 @@ static int look_at_link(struct pin *pin)
 		return -errno;
 	pin->prog = info.prog_id;
 	pin->on = info.xdp.ifindex;
+	pin->behind = pin->hook != BP_XDP && pin_is_live(pin) && comes_behind(pin);
 	return 0;
 }
 

@@ -21,6 +21,10 @@
 #include "abi.h"
 #include "diag.h"
 
+/* Attach types; linux/bpf.h has them from 6.6 on. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
+
 enum pin_kind { PIN_LINK, PIN_FILTER, PIN_FILTER_MADE, PIN_FILTER_CHANGING, PIN_KINDS };
 
 /* A pin, opened. */
@@ -32,7 +36,7 @@ struct pin {
 	int fd;	     /* of the link, or of the filter's program */
 	__u32 prog;  /* the program's id */
 	int on;	     /* the interface that it is attached to; 0: none */
-	bool behind; /* another's filters come first (not of links) */
+	bool behind; /* on TC: another's program is asked first */
 };
 
 /* It is attached to the interface that it is named after. */

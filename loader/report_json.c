@@ -71,6 +71,11 @@ static void put_interfaces(struct jw *j, const char *key, const struct status *s
 		jw_str(j, "ingress", f->ingress);
 		jw_str(j, "egress", f->egress);
 		jw_str(j, "why", f->why);
+		jw_array(j, "notes");
+		for (int n = 0; n < STATUS_NOTES; n++)
+			if (f->notes[n][0])
+				jw_str(j, NULL, f->notes[n]);
+		jw_array_end(j);
 		jw_object_end(j);
 	}
 	jw_array_end(j);

@@ -75,11 +75,28 @@ static void interface_head(FILE *out)
 	fprintf(out, "  %-15s %-12s %-7s %s\n", "INTERFACE", "IN", "OUT", "WHY");
 }
 
+/* Of all interfaces, behind their table. */
+static void put_notes(FILE *out, const struct status *st)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < st->n_interfaces * STATUS_NOTES; i++) {
+		const struct status_interface *f = &st->interfaces[i / STATUS_NOTES];
+		const char *note = f->notes[i % STATUS_NOTES];
+
+		if (!*note)
+			continue;
+		fprintf(out, "%s  %s: %s\n", any ? "" : "\nNotes\n", f->name, note);
+		any = true;
+	}
+}
+
 static int text_interfaces(FILE *out, const struct status *st)
 {
 	interface_head(out);
 	for (size_t i = 0; i < st->n_interfaces; i++)
 		put_interface(out, &st->interfaces[i]);
+	put_notes(out, st);
 	return 0;
 }
 
@@ -159,6 +176,7 @@ static int text_status(FILE *out, const struct status *st)
 		fprintf(out, "No policy is assigned.\n");
 	fprintf(out, "bpfpol %s, kernel %s\n\n", st->version, st->kernel.release);
 	put_filtered(out, st);
+	put_notes(out, st);
 	fprintf(out, "\nPackets\n");
 	put_totals(out, "in", &st->totals[BP_IN]);
 	put_totals(out, "out", &st->totals[BP_OUT]);

@@ -19,12 +19,21 @@ struct status_rule {
 	uint64_t expires_in; /* seconds; only if rule->deadline */
 };
 
+/* What is worth knowing of an interface beside how it is attached. */
+enum status_note {
+	NOTE_ME,       /* `me` is not exact there */
+	NOTE_SEGMENTS, /* packets are not counted one by one */
+	NOTE_BEHIND,   /* others' programs come first */
+	STATUS_NOTES,
+};
+
 struct status_interface {
 	char name[IF_NAMESIZE];
 	int ifindex;		      /* 0: not there now */
 	const char *ingress, *egress; /* the words of CONTRACT 6 */
 	bool remembered;
 	char why[256];
+	char notes[STATUS_NOTES][192]; /* "" for none */
 };
 
 /* A filter as it was read back from the kernel. */
