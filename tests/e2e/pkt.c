@@ -385,7 +385,7 @@ static const struct command {
 	{ "flood", cmd_flood, 3, "IFACE FILE [shift=N] KEY=VALUE..." },
 	{ "serve", cmd_serve, 2, "PORT BYTES" },
 	{ "tun", cmd_tun, 1, "NAME HEX..." },
-	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK" },
+	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK [first]" },
 	{ "verified", cmd_verified, 1, "PROGRAM..." },
 	{ "echo", cmd_echo, 1, "PROTO/PORT..." },
 	{ "say", cmd_say, 3, "IFACE PORT ADDRESS/PORT..." },

@@ -21,6 +21,7 @@
 /* linux/bpf.h has these names from 6.6 on. */
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
+#define TCX_BEFORE (1U << 3)
 
 static void send_zeros(int fd, size_t left)
 {
@@ -138,7 +139,7 @@ static int bpf(int cmd, union bpf_attr *attr, const char *what)
 	return rc;
 }
 
-/* pkt tcx IFACE in|out PROGRAM LINK: the pinned program, by a link that is pinned there */
+/* pkt tcx IFACE in|out PROGRAM LINK [first]: the pinned program, by a link that is pinned there */
 int cmd_tcx(int argc, char **argv)
 {
 	union bpf_attr get = { .pathname = (uintptr_t)argv[2] };
@@ -146,6 +147,7 @@ int cmd_tcx(int argc, char **argv)
 					.target_ifindex = if_nametoindex(argv[0]),
 					.attach_type =
 						strcmp(argv[1], "in") ? TCX_EGRESS : TCX_INGRESS,
+					.flags = argc > 4 ? TCX_BEFORE : 0,
 				} };
 	union bpf_attr pin = { .pathname = (uintptr_t)argv[3] };
 

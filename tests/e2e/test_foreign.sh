@@ -1,27 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Somebody else's program stands on the interface: it stays and runs, ours comes behind it.
+# Somebody else's XDP program stands on the interface: it stays and runs, ours comes behind it.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-OBJECT=$WORLD/foreign.o
-if ! clang -O2 -g -target bpf "-I/usr/include/$(uname -m)-linux-gnu" \
-	-c "$TOP/tests/e2e/foreign.bpf.c" -o "$OBJECT"; then
-	skip "a foreign program" "clang cannot build it"
-	finish
-fi
+# shellcheck source=tests/e2e/foreign.sh
+. "$(dirname "$0")/foreign.sh"
 
-# Not by `ip link set xdp obj`: that pins in whichever bpffs stands first in /proc/mounts, and that
-# may be another test's, which is about to go.
-PINS=$WORLD/bpf/foreign
-FOREIGN=$PINS/foreign
-"$BPFTOOL" prog loadall "$OBJECT" "$PINS" || exit 1
 # Ours comes by TC where XDP is taken: br0 has what passes both.
 add_bridge
 
 # put MODE [overwrite]: the foreign program on rx0. take MODE: and off again.
 put() {
-	run_in rx "$BPFTOOL" net attach "$1" pinned "$FOREIGN" dev rx0 "${@:2}"
+	run_in rx "$BPFTOOL" net attach "$1" pinned "$PINS/foreign" dev rx0 "${@:2}"
 }
 
 take() {
@@ -117,38 +108,5 @@ THEIRS=$(id_on)
 expect_exit 0 bp detach rx0
 theirs "detach" "$THEIRS"
 take xdpgeneric
-
-# A foreign program on TC.
-if ! run_in rx "$PKT" tcx rx0 in "$PINS/foreign_tc" "$WORLD/bpf/foreign-link"; then
-	skip "a foreign program on TC" "no TCX here"
-	finish
-fi
-
-# Theirs drops frames of 667 bytes.
-theirs_tc() {
-	blocked dport=1433 len=625
-	passes dport=1433 len=624
-	same "$1: their link is there" 1 \
-		"$("$BPFTOOL" -j link show 2>/dev/null | jq --arg p "$TC_ID" \
-			'[.[] | select(.prog_id == ($p | tonumber))] | length')"
-}
-
-TC_ID=$("$BPFTOOL" -j prog show pinned "$PINS/foreign_tc" | jq .id)
-theirs_tc "at first"
-for mode in native tc; do
-	expect_exit 0 bp attach rx0 --mode $mode
-	blocked dport=1434
-	theirs_tc "attach --mode $mode"
-	expect_exit 0 bp block udp/1436
-	blocked dport=1436
-	expect_exit 0 bp off
-	theirs_tc "$mode, off"
-	expect_exit 0 bp on
-	blocked dport=1436
-	theirs_tc "$mode, on"
-	expect_exit 0 bp remove udp/1436
-	expect_exit 0 bp detach rx0
-	theirs_tc "$mode, detach"
-done
 
 finish
