@@ -24,7 +24,7 @@ struct {
 	__uint(max_entries, BP_HOOKS * 2);
 	__type(key, __u32);
 	__type(value, __u32);
-} xdp_generations SEC(".maps"), tc_generations SEC(".maps");
+} xdp_generations SEC(".maps"), generic_generations SEC(".maps"), tc_generations SEC(".maps");
 
 /* Constant slots: the kernel turns such tail calls into jumps. Returns only if there is none. */
 static __always_inline void judge(void *ctx, void *generations, const __u32 hook, const __u32 dir)
@@ -47,6 +47,13 @@ SEC("xdp.frags")
 int bpfpol_xdp(struct xdp_md *ctx)
 {
 	judge(ctx, &xdp_generations, BP_XDP, BP_IN);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int bpfpol_generic(struct xdp_md *ctx)
+{
+	judge(ctx, &generic_generations, BP_GENERIC, BP_IN);
 	return XDP_PASS;
 }
 

@@ -37,8 +37,7 @@ __noinline int read_far(CTX *ctx, struct packet *p)
 	return p ? read_frame(&f, p, BP_IN, true) : READ_EXEMPT;
 }
 
-SEC("xdp.frags")
-int classify_xdp(CTX *ctx)
+static __always_inline int classify_frame(CTX *ctx)
 {
 	struct frame f = { .ctx = ctx, .len = ctx->data_end - ctx->data };
 	struct query *q = query_begin(ctx->ingress_ifindex, -1);
@@ -54,4 +53,16 @@ int classify_xdp(CTX *ctx)
 	*(volatile __u32 *)&q->reading = reading;
 	q->packets = 1;
 	return classify(q, ctx, BP_IN) ? XDP_DROP : XDP_PASS;
+}
+
+SEC("xdp.frags")
+int classify_xdp(CTX *ctx)
+{
+	return classify_frame(ctx);
+}
+
+SEC("xdp")
+int classify_generic(CTX *ctx)
+{
+	return classify_frame(ctx);
 }

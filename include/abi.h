@@ -24,14 +24,24 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 2
+#define BP_ABI 3
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
-/* Where programs stand. TC_* and L3_* are TC; L3_*: on devices without Ethernet header. */
-enum bp_hook { BP_XDP, BP_TC_IN, BP_TC_OUT, BP_L3_IN, BP_L3_OUT, BP_HOOKS };
+/*
+ * Where programs stand. GENERIC is XDP without the driver's help: there a program for frames of
+ * several buffers (xdp.frags) would spoil the frame for all who come later (kernel 6.9 and later).
+ * TC_* and L3_* are TC; L3_*: on devices without Ethernet header.
+ */
+enum bp_hook { BP_XDP, BP_GENERIC, BP_TC_IN, BP_TC_OUT, BP_L3_IN, BP_L3_OUT, BP_HOOKS };
+
+static inline int bp_hook_is_xdp(int hook)
+{
+	return hook == BP_XDP || hook == BP_GENERIC;
+}
+
 enum bp_family { BP_V4, BP_V6, BP_FAMILIES };
 enum bp_action { BP_BLOCK, BP_PERMIT, BP_COUNT, BP_ACTIONS };
 
@@ -272,7 +282,7 @@ struct bp_ctl {
 	__u64 next_id; /* the loader's: the next rule's id */
 };
 
-/* Where a hook's classifier of that generation stands in xdp_generations or tc_generations. */
+/* Where a hook's classifier of that generation stands in the program array of its kind. */
 static inline __u32 bp_slot(__u32 hook, __u64 generation)
 {
 	return hook * 2 + (generation & 1);

@@ -67,11 +67,6 @@ bool attached_any(void)
 	return any;
 }
 
-struct gather {
-	struct attached_list *list;
-	const struct nl_links *links;
-};
-
 /* The entry of that interface, made if there is none yet. NULL: no memory. */
 static struct attached *attached_at(struct attached_list *list, int ifindex)
 {
@@ -90,24 +85,22 @@ static struct attached *attached_at(struct attached_list *list, int ifindex)
 
 static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 {
-	struct gather *g = arg;
-	const struct nl_link *link = nl_by_index(g->links, pin->ifindex);
 	enum tc_way way = pin->kind == PIN_LINK ? TC_TCX : TC_CLSACT;
 	struct attached *is;
 
 	(void)diag;
 	if (!pin_is_live(pin))
 		return 0;
-	is = attached_at(g->list, pin->ifindex);
+	is = attached_at(arg, pin->ifindex);
 	if (!is)
 		return -ENOMEM;
 	if (pin_is_out(pin)) {
 		is->out = way;
-	} else if (pin->hook != BP_XDP) {
+	} else if (bp_hook_is_xdp(pin->hook)) {
+		is->how = pin->hook == BP_XDP ? ATTACH_NATIVE : ATTACH_GENERIC;
+	} else {
 		is->how = ATTACH_TC;
 		is->in = way;
-	} else {
-		is->how = link && link->xdp_generic ? ATTACH_GENERIC : ATTACH_NATIVE;
 	}
 	is->behind[pin_is_out(pin) ? BP_OUT : BP_IN] |= pin->behind;
 	return 0;
@@ -115,16 +108,8 @@ static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 
 int attached_get(struct attached_list *list, struct diag *diag)
 {
-	struct nl_links links = {};
-	struct gather g = { list, &links };
-	int rc = nl_links_get(&links);
-
 	*list = (struct attached_list){};
-	if (rc)
-		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = pins_each(0, gather_one, &g, NULL, diag);
-	nl_links_free(&links);
-	return rc;
+	return pins_each(0, gather_one, list, NULL, diag);
 }
 
 static int adopt_one(const struct pin *pin, void *arg, struct diag *diag)
@@ -207,7 +192,7 @@ static __attribute__((format(printf, 3, 4))) void add_why(
 static int attach_tc(const struct kernel *k, const struct nl_link *link, enum bp_hook hook,
 	enum tc_way *way, struct diag *diag)
 {
-	int rc = hook_link(k->root[hook], hook, link->ifindex, 0);
+	int rc = hook_link(k->root[hook], hook, link->ifindex);
 
 	*way = TC_TCX;
 	if (!rc)
@@ -247,7 +232,7 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 	is->how = ATTACH_NATIVE;
 	if (mode != ATTACH_GENERIC) {
 		snprintf(why, size, "the driver runs XDP");
-		native = rc = hook_link(k->root[BP_XDP], BP_XDP, link->ifindex, XDP_FLAGS_DRV_MODE);
+		native = rc = hook_link(k->root[BP_XDP], BP_XDP, link->ifindex);
 		if (!rc)
 			return 0;
 	}
@@ -260,7 +245,7 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 	if (native)
 		snprintf(why, size, "the driver does not take native XDP: %s", strerror(-native));
 	is->how = ATTACH_GENERIC;
-	rc = hook_link(k->root[BP_XDP], BP_XDP, link->ifindex, XDP_FLAGS_SKB_MODE);
+	rc = hook_link(k->root[BP_GENERIC], BP_GENERIC, link->ifindex);
 	if (!rc || mode == ATTACH_GENERIC)
 		return !rc ? 0 : diag_errno(diag, -rc, "%s does not take generic XDP", link->name);
 	snprintf(why, size, "it takes no XDP: %s", strerror(-rc));

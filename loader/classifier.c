@@ -113,7 +113,8 @@ static int load_xdp(struct generation *gen, int totals_fd, struct objects *o)
 	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
 	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
 	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
-	return gen->classify[BP_XDP] < 0 ? -errno : 0;
+	gen->classify[BP_GENERIC] = dup(bpf_program__fd(skel->progs.classify_generic));
+	return gen->classify[BP_GENERIC] < 0 ? -errno : 0;
 }
 
 static int load_tc(struct generation *gen, int totals_fd, struct objects *o)
@@ -161,6 +162,8 @@ static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook
 	switch (hook) {
 	case BP_XDP:
 		return o->xdp->progs.classify_xdp;
+	case BP_GENERIC:
+		return o->xdp->progs.classify_generic;
 	case BP_TC_IN:
 		return o->tc->progs.classify_tc_in;
 	case BP_TC_OUT:
@@ -175,17 +178,17 @@ static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook
 static int open_one(struct asker *a, const struct generation *gen)
 {
 	struct objects *o = &a->objects;
-	int rc = a->hook == BP_XDP ? open_xdp(gen, o) : open_tc(gen, o);
+	int rc = bp_hook_is_xdp(a->hook) ? open_xdp(gen, o) : open_tc(gen, o);
 
 	if (rc)
 		return rc;
-	if (a->hook == BP_XDP) {
+	if (bp_hook_is_xdp(a->hook))
 		o->xdp->rodata->explain = true;
-		return 0;
-	}
-	o->tc->rodata->explain = true;
-	for (int hook = BP_TC_IN; hook < BP_HOOKS; hook++)
-		bpf_program__set_autoload(program_of(o, hook), hook == (int)a->hook);
+	else
+		o->tc->rodata->explain = true;
+	for (int hook = 0; hook < BP_HOOKS; hook++)
+		if (bp_hook_is_xdp(hook) == bp_hook_is_xdp(a->hook))
+			bpf_program__set_autoload(program_of(o, hook), hook == (int)a->hook);
 	return 0;
 }
 
@@ -196,7 +199,7 @@ static int load_one(struct asker *a, const struct generation *gen, int totals_fd
 
 	if (rc)
 		return rc;
-	object = a->hook == BP_XDP ? a->objects.xdp->obj : a->objects.tc->obj;
+	object = bp_hook_is_xdp(a->hook) ? a->objects.xdp->obj : a->objects.tc->obj;
 	rc = share_maps(object, gen, totals_fd);
 	if (!rc)
 		rc = bpf_object__load(object);
@@ -291,7 +294,7 @@ static int run_tc(int fd, const struct asker_frame *f)
 int asker_ask(struct asker *a, const struct asker_frame *frame, struct bp_answer *answer)
 {
 	__u32 zero = 0;
-	int rc = a->hook == BP_XDP ? run_xdp(a->prog_fd, frame) : run_tc(a->prog_fd, frame);
+	int rc = bp_hook_is_xdp(a->hook) ? run_xdp(a->prog_fd, frame) : run_tc(a->prog_fd, frame);
 
 	if (!rc && bpf_map_lookup_elem(a->answer_fd, &zero, answer))
 		rc = -errno;

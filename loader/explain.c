@@ -143,8 +143,9 @@ static bool cannot_run(const struct explainer *ex, const struct explain_frame *f
 	if (f->len < ETH_HEADER || f->len > SURE_LENGTH)
 		return true;
 	type = f->data[ETH_HEADER - 2] << 8 | f->data[ETH_HEADER - 1];
-	return ex->vantage.hook != BP_XDP && ((type == 0x0800 && f->len < ETH_HEADER + 20) ||
-						     (type == 0x86dd && f->len < ETH_HEADER + 40));
+	return !bp_hook_is_xdp(ex->vantage.hook) &&
+	       ((type == 0x0800 && f->len < ETH_HEADER + 20) ||
+		       (type == 0x86dd && f->len < ETH_HEADER + 40));
 }
 
 /* Of a frame that the kernel does not run: whether its local end is this host. */

@@ -65,7 +65,8 @@ static int map_rest(struct generation *gen, struct diag *diag)
 
 /* Every descriptor of a generation, in the order of pin_names. */
 static const char *const pin_names[] = { "tables", "gates", "sets", "present", "rules4", "rules6",
-	"classify_xdp", "classify_tc_in", "classify_tc_out", "classify_l3_in", "classify_l3_out" };
+	"classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out", "classify_l3_in",
+	"classify_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
 #define MAP_PINS 6 /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +13,22 @@
 
 #define TCX_FIRST (1U << 3) /* BPF_F_BEFORE (6.6), before nobody in particular */
 
-int hook_link(int prog, enum bp_hook hook, int ifindex, __u32 flags)
+int hook_link(int prog, enum bp_hook hook, int ifindex)
 {
 	static const int types[BP_HOOKS] = { [BP_XDP] = BPF_XDP,
+		[BP_GENERIC] = BPF_XDP,
 		[BP_TC_IN] = TCX_INGRESS,
 		[BP_TC_OUT] = TCX_EGRESS,
 		[BP_L3_IN] = TCX_INGRESS,
 		[BP_L3_OUT] = TCX_EGRESS };
-	/* Behind others it would not be asked about what they accept. */
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = hook == BP_XDP ? flags : TCX_FIRST);
+	/* On TC, behind others it would not be asked about what they accept. */
+	static const __u32 flags[BP_HOOKS] = { [BP_XDP] = XDP_FLAGS_DRV_MODE,
+		[BP_GENERIC] = XDP_FLAGS_SKB_MODE,
+		[BP_TC_IN] = TCX_FIRST,
+		[BP_TC_OUT] = TCX_FIRST,
+		[BP_L3_IN] = TCX_FIRST,
+		[BP_L3_OUT] = TCX_FIRST };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags[hook]);
 	char *path = pin_path(hook, ifindex, PIN_LINK, 0);
 	int fd = path ? bpf_link_create(prog, ifindex, types[hook], &opts) : -ENOMEM;
 	int rc = fd < 0 ? fd : 0;

@@ -9,7 +9,7 @@
 #include "pins.h"
 
 /* By a BPF link. -errno, without a diag: whether that matters depends on what else can be done. */
-int hook_link(int prog, enum bp_hook hook, int ifindex, __u32 flags);
+int hook_link(int prog, enum bp_hook hook, int ifindex);
 /*
  * By a filter in a clsact qdisc, which is made if there is none. -EOPNOTSUPP: that cannot be there,
  * and the diag says why.

@@ -14,15 +14,17 @@
 #include "dirs.h"
 #include "root.skel.h"
 
-static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "tc_generations",
-	"bpfpol_xdp", "bpfpol_tc_in", "bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
+static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "generic_generations",
+	"tc_generations", "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in", "bpfpol_tc_out",
+	"bpfpol_l3_in", "bpfpol_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-#define MAP_PINS 4 /* the first ones */
+#define MAP_PINS 5 /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
 
 static int *fd_at(struct kernel *k, size_t i)
 {
-	int *fds[] = { &k->ctl_fd, &k->totals_fd, &k->xdp_generations, &k->tc_generations };
+	int *fds[] = { &k->ctl_fd, &k->totals_fd, &k->xdp_generations, &k->generic_generations,
+		&k->tc_generations };
 
 	return i < MAP_PINS ? fds[i] : &k->root[i - MAP_PINS];
 }
@@ -99,8 +101,10 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		k->ctl_fd = dup(bpf_map__fd(skel->maps.ctl));
 		k->totals_fd = dup(bpf_map__fd(skel->maps.totals));
 		k->xdp_generations = dup(bpf_map__fd(skel->maps.xdp_generations));
+		k->generic_generations = dup(bpf_map__fd(skel->maps.generic_generations));
 		k->tc_generations = dup(bpf_map__fd(skel->maps.tc_generations));
 		k->root[BP_XDP] = dup(bpf_program__fd(skel->progs.bpfpol_xdp));
+		k->root[BP_GENERIC] = dup(bpf_program__fd(skel->progs.bpfpol_generic));
 		k->root[BP_TC_IN] = dup(bpf_program__fd(skel->progs.bpfpol_tc_in));
 		k->root[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.bpfpol_tc_out));
 		k->root[BP_L3_IN] = dup(bpf_program__fd(skel->progs.bpfpol_l3_in));
@@ -356,9 +360,11 @@ static void wait_for_packets(void)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-static int generations_of(const struct kernel *k, int hook)
+int kernel_generations(const struct kernel *k, int hook)
 {
-	return hook == BP_XDP ? k->xdp_generations : k->tc_generations;
+	return hook == BP_XDP	    ? k->xdp_generations
+	       : hook == BP_GENERIC ? k->generic_generations
+				    : k->tc_generations;
 }
 
 /* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
@@ -368,7 +374,7 @@ static int place(const struct kernel *k, const struct generation *gen, uint64_t 
 		__u32 slot = bp_slot(hook, number);
 
 		if (bpf_map_update_elem(
-			    generations_of(k, hook), &slot, &gen->classify[hook], BPF_ANY))
+			    kernel_generations(k, hook), &slot, &gen->classify[hook], BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -379,7 +385,7 @@ static void displace(const struct kernel *k, uint64_t number)
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
 		__u32 slot = bp_slot(hook, number);
 
-		bpf_map_delete_elem(generations_of(k, hook), &slot);
+		bpf_map_delete_elem(kernel_generations(k, hook), &slot);
 	}
 }
 

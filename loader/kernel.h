@@ -13,7 +13,8 @@
 void kernel_quiet(void);
 
 struct kernel {
-	int ctl_fd, totals_fd, xdp_generations, tc_generations;
+	int ctl_fd, totals_fd;
+	int xdp_generations, generic_generations, tc_generations;
 	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
@@ -35,6 +36,9 @@ int kernel_publish(const struct kernel *k, struct diag *diag);
 /* Loads the same without pinning: for tests, and for questions where nothing is pinned. */
 int kernel_load(struct kernel **k, struct diag *diag);
 void kernel_free(struct kernel **k);
+
+/* The program array that holds the hook's classifiers, as bp_slot() says. */
+int kernel_generations(const struct kernel *k, int hook);
 
 /*
  * Puts a loaded generation in force in one store, and makes it k->gen. Before the store

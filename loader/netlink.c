@@ -136,7 +136,6 @@ static void link_read_xdp(const struct nlattr *xdp, struct nl_link *link)
 	if (!tb[IFLA_XDP_ATTACHED])
 		return;
 	mode = mnl_attr_get_u8(tb[IFLA_XDP_ATTACHED]);
-	link->xdp_generic = mode == XDP_ATTACHED_SKB;
 	link->xdp_prog = nl_attr_u32(
 		tb[mode == XDP_ATTACHED_MULTI ? IFLA_XDP_DRV_PROG_ID : IFLA_XDP_PROG_ID]);
 }

@@ -21,7 +21,6 @@ struct nl_link {
 	bool default_route; /* an IPv4 or IPv6 default route leaves by it */
 	uint32_t mtu;
 	uint32_t xdp_prog; /* id of the XDP program on it (native or generic); 0: none */
-	bool xdp_generic;
 	bool bridge_port;
 	bool promiscuous;	   /* frames for other machines arrive, too */
 	bool forwards4, forwards6; /* nl_forwarding_get() */

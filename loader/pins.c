@@ -29,6 +29,7 @@ int pins_make_dir(struct diag *diag)
 
 static const char *const hook_names[BP_HOOKS] = {
 	[BP_XDP] = "xdp",
+	[BP_GENERIC] = "generic",
 	[BP_TC_IN] = "tc-in",
 	[BP_TC_OUT] = "tc-out",
 	[BP_L3_IN] = "l3-in",
@@ -118,7 +119,7 @@ static int look_at_link(struct pin *pin)
 		return -errno;
 	pin->prog = info.prog_id;
 	pin->on = info.xdp.ifindex;
-	pin->behind = pin->hook != BP_XDP && pin_is_live(pin) && comes_behind(pin);
+	pin->behind = !bp_hook_is_xdp(pin->hook) && pin_is_live(pin) && comes_behind(pin);
 	return 0;
 }
 

@@ -19,7 +19,9 @@ static enum bp_hook hook_of(
 	if (dir == BP_OUT)
 		return BP_TC_OUT;
 	if (a && a->how != ATTACH_NONE)
-		return a->how == ATTACH_TC ? BP_TC_IN : BP_XDP;
+		return a->how == ATTACH_TC	  ? BP_TC_IN
+		       : a->how == ATTACH_GENERIC ? BP_GENERIC
+						  : BP_XDP;
 	/* As `attach` would do. */
 	return by_tc || link->l3 || link->xdp_prog ? BP_TC_IN : BP_XDP;
 }
@@ -185,5 +187,5 @@ const char *vantage_hook_text(const struct vantage *v)
 {
 	if (v->dir == BP_IN && v->attached && v->ingress != ATTACH_NONE)
 		return attach_mode_text(v->ingress);
-	return v->hook == BP_XDP ? "XDP" : "TC";
+	return bp_hook_is_xdp(v->hook) ? "XDP" : "TC";
 }

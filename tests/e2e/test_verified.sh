@@ -17,6 +17,6 @@ for pin in "$BPFPOL_BPFFS"/gen-*/classify_*; do
 	SEEN=$("$PKT" verified "$pin")
 	check "${pin##*/}: $SEEN instructions verified" [ "$SEEN" -gt 100 -a "$SEEN" -lt $MOST ]
 done
-same "a classifier for each hook" 5 "$(find "$BPFPOL_BPFFS" -name 'classify_*' | wc -l)"
+same "a classifier for each hook" 6 "$(find "$BPFPOL_BPFFS" -name 'classify_*' | wc -l)"
 
 finish

@@ -21,6 +21,7 @@
 
 const char *const hook_names[BP_HOOKS] = {
 	[BP_XDP] = "xdp",
+	[BP_GENERIC] = "generic",
 	[BP_TC_IN] = "tc-in",
 	[BP_TC_OUT] = "tc-out",
 	[BP_L3_IN] = "l3-in",
@@ -39,7 +40,7 @@ bool hook_is_l3(enum bp_hook hook)
 
 size_t hook_most(enum bp_hook hook)
 {
-	return hook == BP_XDP ? 3500 : MOST_SURE;
+	return bp_hook_is_xdp(hook) ? 3500 : MOST_SURE;
 }
 
 static unsigned int be16(const uint8_t *at)
@@ -144,7 +145,7 @@ static bool can_be_many(const struct sample *s)
 {
 	struct frame frame;
 
-	if (s->hook == BP_XDP)
+	if (bp_hook_is_xdp(s->hook))
 		return false;
 	frame_read(s->data, s->len, hook_is_l3(s->hook), &frame);
 	return frame.has_ports && (frame.proto == IPPROTO_TCP || frame.proto == IPPROTO_UDP);
@@ -190,7 +191,7 @@ bool hook_refused(const struct sample *s)
 
 	if (s->len < 14)
 		return true;
-	if (s->hook == BP_XDP)
+	if (bp_hook_is_xdp(s->hook))
 		return false;
 	type = be16(s->data + 12);
 	return (type == TYPE_IPV4 && s->len < 14 + 20) || (type == TYPE_IPV6 && s->len < 14 + 40) ||
@@ -225,7 +226,7 @@ static int run_tc(const struct world *w, int fd, const struct sample *s, bool *b
 int hook_run(const struct world *w, const struct sample *s, bool *block)
 {
 	int fd = w->k->root[s->hook];
-	int rc = s->hook == BP_XDP ? run_xdp(w, fd, s, block) : run_tc(w, fd, s, block);
+	int rc = bp_hook_is_xdp(s->hook) ? run_xdp(w, fd, s, block) : run_tc(w, fd, s, block);
 
 	if (rc == -EINVAL && hook_refused(s))
 		return HOOK_REFUSED;

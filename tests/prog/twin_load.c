@@ -102,7 +102,7 @@ static int place(const struct kernel *k, const struct generation *gen, uint64_t 
 	int hook;
 
 	for (hook = 0; hook < BP_HOOKS; hook++) {
-		int array = hook == BP_XDP ? k->xdp_generations : k->tc_generations;
+		int array = kernel_generations(k, hook);
 		__u32 slot = bp_slot(hook, number);
 
 		if (bpf_map_update_elem(array, &slot, &gen->classify[hook], BPF_ANY))
