@@ -26,8 +26,9 @@ stopped() {
 }
 
 # Frames of 667 bytes, which their programs on TC drop.
-THEIRS=(dport=1433 len=625)
-OTHERS=(dport=1433 len=624)
+TC_DROPS=(dport=1433 len=625)
+TC_PASSES=(dport=1433 len=624)
+export TC_DROPS TC_PASSES
 
 # through_life UNTOUCHED MODE: ours comes, changes, pauses and goes; the command UNTOUCHED, which
 # gets a word to say when, checks that they are where they were and run. The rules that ours has:

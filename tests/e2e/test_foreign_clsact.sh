@@ -42,10 +42,10 @@ filters() {
 untouched() {
 	# Ours stand in the same qdisc, where there is no TCX.
 	same "$1: their filters" "$FILTERS" "$(filters | grep -v 'pref 7 ')"
-	blocked "${THEIRS[@]}"
-	passes "${OTHERS[@]}"
-	stopped "${THEIRS[@]}"
-	leaves "${OTHERS[@]}"
+	blocked "${TC_DROPS[@]}"
+	passes "${TC_PASSES[@]}"
+	stopped "${TC_DROPS[@]}"
+	leaves "${TC_PASSES[@]}"
 	TO=tx RX=tx1 passes dport=7777
 	stopped dport=7778
 	FROM=rx TX=rx0 TO=tx RX=tx1 passes "${BACK[@]}" dport=7778

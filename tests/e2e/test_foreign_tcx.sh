@@ -30,10 +30,10 @@ links() {
 # shellcheck disable=SC2317 # through_life calls it
 untouched() {
 	same "$1: their links" "$LINKS" "$(links)"
-	blocked "${THEIRS[@]}"
-	passes "${OTHERS[@]}"
-	stopped "${THEIRS[@]}"
-	leaves "${OTHERS[@]}"
+	blocked "${TC_DROPS[@]}"
+	passes "${TC_PASSES[@]}"
+	stopped "${TC_DROPS[@]}"
+	leaves "${TC_PASSES[@]}"
 }
 
 LINKS=$(links)
@@ -63,12 +63,12 @@ expect_json "another comes first on the way out" "$NOTE | length == 1 and
 	(.[0] | test(\"another's program comes first .what leaves.\"))" bp status --json
 put in foreign_accept first
 passes dport=1434
-expect_json "both ways" "$NOTE[0] | test(\"comes first .both ways.\")" bp status --json
+expect_json "both ways" "${NOTE}[0] | test(\"comes first .both ways.\")" bp status --json
 OUT=$(bp status)
 expect_out "rx0: on TC another's program comes first"
 take out
 stopped dport=1434
-expect_json "on the way in" "$NOTE[0] | test(\"comes first .what arrives.\")" bp status --json
+expect_json "on the way in" "${NOTE}[0] | test(\"comes first .what arrives.\")" bp status --json
 # Taken off and put on again, ours is in front.
 expect_exit 0 bp off
 expect_exit 0 bp on
@@ -81,8 +81,8 @@ put in foreign_tc first
 put out foreign_tc first
 blocked dport=1434
 stopped dport=1434
-blocked "${THEIRS[@]}"
-stopped "${THEIRS[@]}"
+blocked "${TC_DROPS[@]}"
+stopped "${TC_DROPS[@]}"
 LINKS=$(links)
 expect_exit 0 bp detach rx0
 untouched "in front of ours, detach"

@@ -12,7 +12,7 @@ notes() {
 	local desc=$1 got want
 
 	shift
-	got=$(bp status --json | jq -r "$NOTES[]")
+	got=$(bp status --json | jq -r "${NOTES}[]")
 	if [ "$(grep -c . <<<"$got")" != $# ]; then
 		nok "$desc: $# notes" "$got"
 		return
@@ -44,6 +44,7 @@ expect_exit 0 bp block out udp from me to any port 99
 notes "none that asks of what arrives"
 expect_exit 0 bp count to me for 1s
 notes "one that asks" "'me' is not exact .IPv4, IPv6.: without forwarding, unicast to nobody here"
+# shellcheck disable=SC2317 # until_true calls it
 expired() {
 	[ "$(bp status --json | jq -c "$NOTES")" = '[]' ]
 }
