@@ -32,7 +32,7 @@
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
 /*
  * Where programs stand. GENERIC is XDP without the driver's help: there a program for frames of
- * several buffers (xdp.frags) would spoil the frame for all who come later (kernel 6.9 and later).
+ * several buffers (xdp.frags) would spoil the frame for all who come later (kernel 6.18).
  * TC_* and L3_* are TC; L3_*: on devices without Ethernet header.
  */
 enum bp_hook { BP_XDP, BP_GENERIC, BP_TC_IN, BP_TC_OUT, BP_L3_IN, BP_L3_OUT, BP_HOOKS };
