@@ -43,7 +43,8 @@ static __always_inline void judge(void *ctx, void *generations, const __u32 hook
 	count_total(dir, 1, false, false);
 }
 
-SEC("xdp.frags")
+/* For several buffers where the kernel knows that: the loader says so (BPF_F_XDP_HAS_FRAGS). */
+SEC("xdp")
 int bpfpol_xdp(struct xdp_md *ctx)
 {
 	judge(ctx, &xdp_generations, BP_XDP, BP_IN);

@@ -55,7 +55,8 @@ static __always_inline int classify_frame(CTX *ctx)
 	return classify(q, ctx, BP_IN) ? XDP_DROP : XDP_PASS;
 }
 
-SEC("xdp.frags")
+/* For several buffers where the kernel knows that: the loader says so (BPF_F_XDP_HAS_FRAGS). */
+SEC("xdp")
 int classify_xdp(CTX *ctx)
 {
 	return classify_frame(ctx);

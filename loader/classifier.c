@@ -34,8 +34,8 @@ static int open_xdp(const struct generation *gen, struct objects *o)
 	memcpy((void *)&o->xdp->rodata->sizes, &gen->sizes, sizeof(gen->sizes));
 	o->xdp->rodata->have_frags =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
-	if (!o->xdp->rodata->have_frags)
-		bpf_program__set_flags(o->xdp->progs.classify_xdp, 0);
+	if (o->xdp->rodata->have_frags)
+		bpf_program__set_flags(o->xdp->progs.classify_xdp, BPF_F_XDP_HAS_FRAGS);
 	return 0;
 }
 

@@ -94,8 +94,8 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	}
 	skel = root_bpf__open();
 	if (skel &&
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) != 1)
-		bpf_program__set_flags(skel->progs.bpfpol_xdp, 0);
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1)
+		bpf_program__set_flags(skel->progs.bpfpol_xdp, BPF_F_XDP_HAS_FRAGS);
 	rc = skel ? root_bpf__load(skel) : -errno;
 	if (!rc) {
 		k->ctl_fd = dup(bpf_map__fd(skel->maps.ctl));

@@ -6,6 +6,7 @@
  *	clsact	the clsact qdisc: a kernel without CONFIG_NET_SCH_INGRESS
  *	native	XDP by the driver
  *	generic	XDP without it
+ *	frags	XDP programs for several buffers, and their helpers: a kernel before 5.18
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,6 +15,8 @@
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,23 +48,45 @@ static int refusal(const union bpf_attr *attr)
 	return xdp && refused(native ? "native" : "generic") ? EOPNOTSUPP : 0;
 }
 
+/* libbpf asks for a helper by a program that calls it and ends. */
+static bool asks_for_frags(const union bpf_attr *attr)
+{
+	const struct bpf_insn *insns = (const struct bpf_insn *)(uintptr_t)attr->insns;
+
+	return attr->insn_cnt == 2 && insns->code == (BPF_JMP | BPF_CALL) &&
+	       insns->imm >= BPF_FUNC_xdp_get_buff_len && insns->imm <= BPF_FUNC_xdp_store_bytes;
+}
+
+static bool refuses_load(const union bpf_attr *attr)
+{
+	bool asks = asks_for_frags(attr);
+
+	if (!refused("frags") || !(asks || attr->prog_flags & BPF_F_XDP_HAS_FRAGS))
+		return false;
+	if (asks && attr->log_buf && attr->log_size)
+		snprintf((char *)(uintptr_t)attr->log_buf, attr->log_size,
+			"invalid func unknown#%d\n", BPF_FUNC_xdp_get_buff_len);
+	return true;
+}
+
 long syscall(long number, ...)
 {
 	long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
 	va_list args;
+	int err = 0;
 	long a[6];
 
 	va_start(args, number);
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(args, long);
 	va_end(args);
-	if (number == SYS_bpf && a[0] == BPF_LINK_CREATE) {
-		int err = refusal((const union bpf_attr *)a[1]);
-
-		if (err) {
-			errno = err;
-			return -1;
-		}
+	if (number == SYS_bpf && a[0] == BPF_LINK_CREATE)
+		err = refusal((const union bpf_attr *)a[1]);
+	else if (number == SYS_bpf && a[0] == BPF_PROG_LOAD)
+		err = refuses_load((const union bpf_attr *)a[1]) ? EINVAL : 0;
+	if (err) {
+		errno = err;
+		return -1;
 	}
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
