@@ -168,6 +168,11 @@ int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag 
 	if (link->loopback)
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"%s is the loopback, which is never filtered", link->name);
+	if (link->unreadable)
+		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+			"%s cannot be filtered: its frames begin neither with an Ethernet nor with "
+			"an IP header",
+			link->name);
 	if (xdp && link->l3)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
 			"%s has no Ethernet header, which XDP needs; leave --mode out to filter by "
@@ -243,7 +248,8 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 			"bpfpol falls back to generic XDP",
 			link->name, link->mtu);
 	if (native)
-		snprintf(why, size, "the driver does not take native XDP: %s", strerror(-native));
+		snprintf(why, size, "the driver does not take native XDP at an MTU of %u: %s",
+			link->mtu, strerror(-native));
 	is->how = ATTACH_GENERIC;
 	rc = hook_link(k->root[BP_GENERIC], BP_GENERIC, link->ifindex);
 	if (!rc || mode == ATTACH_GENERIC)

@@ -40,7 +40,7 @@ static int want_words(const struct args *args, struct diag *diag)
 				 "say which interface; 'bpfpol interfaces' lists them");
 }
 
-/* The interfaces that the words name; a pattern leaves out the loopback. */
+/* The interfaces that the words name; a pattern leaves out what cannot be filtered. */
 static int choose(const struct args *args, const struct nl_links *links, enum attach_mode mode,
 	struct link_choices *choices, struct diag *diag)
 {
@@ -53,7 +53,8 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 		for (size_t i = 0; i < links->n && !rc; i++) {
 			const struct nl_link *link = &links->v[i];
 
-			if (is_pattern(word) ? link->loopback || fnmatch(word, link->name, 0)
+			if (is_pattern(word) ? link->loopback || link->unreadable ||
+						       fnmatch(word, link->name, 0)
 					     : strcmp(word, link->name) != 0)
 				continue;
 			found = true;

@@ -79,10 +79,12 @@ static int add_interface(
 
 static void why_not(struct status_interface *i, const struct nl_link *link, bool off, bool booted)
 {
-	const char *why = link->loopback   ? "the loopback is never filtered"
-			  : !i->remembered ? "not attached"
-			  : off		   ? "off"
-			  : link->xdp_prog ? "a foreign XDP program is in place"
+	const char *why = link->loopback     ? "the loopback is never filtered"
+			  : link->unreadable ? "no frames with Ethernet or IP headers: cannot be "
+					       "filtered"
+			  : !i->remembered   ? "not attached"
+			  : off		     ? "off"
+			  : link->xdp_prog   ? "a foreign XDP program is in place"
 			  : booted ? "not attached since the last boot; 'bpfpol attach' does it"
 				   : "taken off by someone else; 'bpfpol attach' puts it back";
 

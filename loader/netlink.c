@@ -21,6 +21,14 @@
 #include "netlink_parts.h"
 #include "policy.h"
 
+/* Not in every C library. */
+#ifndef ARPHRD_RAWIP
+#define ARPHRD_RAWIP 519
+#endif
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823
+#endif
+
 #define TRIES 5
 #define BUFFER_SIZE 32768 /* the most that the kernel puts into one part of a dump */
 
@@ -147,19 +155,32 @@ static bool is_pair(const struct nl_link *link)
 	       !strcmp(link->kind, "vxcan");
 }
 
+static bool begins_with_ip(unsigned int type)
+{
+	static const unsigned int types[] = { ARPHRD_NONE, ARPHRD_RAWIP, ARPHRD_PPP, ARPHRD_TUNNEL,
+		ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_IPGRE, ARPHRD_IP6GRE, ARPHRD_SLIP,
+		ARPHRD_CSLIP };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (type == types[i])
+			return true;
+	return false;
+}
+
 static void link_read(
 	const struct ifinfomsg *ifi, const struct nlattr *const *tb, struct nl_link *link)
 {
 	*link = (struct nl_link){
 		.ifindex = ifi->ifi_index,
 		.loopback = ifi->ifi_flags & IFF_LOOPBACK,
-		.l3 = ifi->ifi_type != ARPHRD_ETHER && ifi->ifi_type != ARPHRD_LOOPBACK,
+		.l3 = begins_with_ip(ifi->ifi_type),
 		.up = ifi->ifi_flags & IFF_UP,
 		.hardware = tb[IFLA_PARENT_DEV_NAME],
 		.master = nl_attr_u32(tb[IFLA_MASTER]),
 		.mtu = nl_attr_u32(tb[IFLA_MTU]),
 		.promiscuous = nl_attr_u32(tb[IFLA_PROMISCUITY]),
 	};
+	link->unreadable = !link->l3 && !link->loopback && ifi->ifi_type != ARPHRD_ETHER;
 	nl_attr_str(tb[IFLA_IFNAME], link->name, sizeof(link->name));
 	link_read_kind(tb[IFLA_LINKINFO], link);
 	link_read_xdp(tb[IFLA_XDP], link);
@@ -397,7 +418,7 @@ static bool hardware_below(const struct nl_links *links, const struct nl_link *t
 
 static bool is_default(const struct nl_links *links, const struct nl_link *link, bool *seen)
 {
-	if (link->loopback)
+	if (link->loopback || link->unreadable)
 		return false;
 	if (link->hardware)
 		return true;

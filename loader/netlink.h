@@ -16,7 +16,8 @@ struct nl_link {
 	int master;    /* IFLA_MASTER: a bond's or bridge's ifindex; 0: none */
 	bool hardware; /* a device stands behind it (IFLA_PARENT_DEV_NAME, else sysfs) */
 	bool loopback;
-	bool l3; /* frames begin with the IP header (no ARPHRD_ETHER) */
+	bool l3;	 /* frames begin with the IP header */
+	bool unreadable; /* frames begin neither so nor with an Ethernet header: CAN, InfiniBand */
 	bool up;
 	bool default_route; /* an IPv4 or IPv6 default route leaves by it */
 	uint32_t mtu;

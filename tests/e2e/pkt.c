@@ -385,6 +385,8 @@ static const struct command {
 	{ "flood", cmd_flood, 3, "IFACE FILE [shift=N] KEY=VALUE..." },
 	{ "serve", cmd_serve, 2, "PORT BYTES" },
 	{ "tun", cmd_tun, 1, "NAME HEX..." },
+	{ "tap", cmd_tap, 2, "NAME HEX..." },
+	{ "link-type", cmd_link_type, 2, "NAME TYPE" },
 	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK [first]" },
 	{ "verified", cmd_verified, 1, "PROGRAM..." },
 	{ "echo", cmd_echo, 1, "PROTO/PORT..." },

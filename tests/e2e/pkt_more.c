@@ -75,9 +75,10 @@ int cmd_serve(int argc, char **argv)
 	return 0;
 }
 
-static int tun_open(const char *name)
+/* kind: IFF_TUN or IFF_TAP */
+static int tun_open(const char *name, int kind)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct ifreq ifr = { .ifr_flags = kind | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
@@ -103,7 +104,7 @@ static void tun_write(int fd, const char *hex)
  */
 int cmd_tun(int argc, char **argv)
 {
-	struct pollfd pfd = { .fd = tun_open(argv[0]), .events = POLLIN };
+	struct pollfd pfd = { .fd = tun_open(argv[0], IFF_TUN), .events = POLLIN };
 	struct frame f;
 	char line[16];
 
@@ -128,6 +129,35 @@ int cmd_tun(int argc, char **argv)
 		frame_print(&f);
 	}
 	return EXIT_TIMEOUT;
+}
+
+/* pkt tap NAME HEX...: the frames arrive by that device, and then the end mark */
+int cmd_tap(int argc, char **argv)
+{
+	int fd = tun_open(argv[0], IFF_TAP);
+	struct frame f;
+
+	for (int i = 1; i <= argc; i++) {
+		if (i < argc)
+			frame_from_hex(argv[i], &f);
+		else
+			frame_end_mark(&f);
+		if (write(fd, f.data, f.len) != (ssize_t)f.len)
+			die("write", strerror(errno));
+	}
+	return 0;
+}
+
+/* pkt link-type NAME TYPE: a new device that says it is of that type (ARPHRD_*), and stays */
+int cmd_link_type(int argc, char **argv)
+{
+	int fd = tun_open(argv[0], IFF_TUN);
+
+	(void)argc;
+	if (ioctl(fd, TUNSETLINK, (unsigned long)to_number(argv[1], UINT16_MAX)) ||
+		ioctl(fd, TUNSETPERSIST, 1UL))
+		die("/dev/net/tun", strerror(errno));
+	return 0;
 }
 
 static int bpf(int cmd, union bpf_attr *attr, const char *what)

@@ -20,6 +20,8 @@ void send_end(int fd);
 
 int cmd_serve(int argc, char **argv);
 int cmd_tun(int argc, char **argv);
+int cmd_tap(int argc, char **argv);
+int cmd_link_type(int argc, char **argv);
 int cmd_tcx(int argc, char **argv);
 int cmd_verified(int argc, char **argv);
 int cmd_echo(int argc, char **argv);

@@ -69,6 +69,18 @@ static void test_virtual(void **state)
 	expect_default(&links, "eth0 wg0");
 }
 
+/* A CAN bus and InfiniBand have hardware, too, but frames that nobody here reads. */
+static void test_unreadable(void **state)
+{
+	struct nl_links links =
+		LINKS(LO, { .ifindex = 2, .name = "can0", .hardware = true, .unreadable = true },
+			{ .ifindex = 3, .name = "eth0", .hardware = true },
+			{ .ifindex = 4, .name = "ib0", .default_route = true, .unreadable = true });
+
+	(void)state;
+	expect_default(&links, "eth0");
+}
+
 /* VLAN on a bond on two cards: filtered at the cards alone. */
 static void test_stack(void **state)
 {
@@ -141,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_hardware),
 		cmocka_unit_test(test_virtual),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_stack),
 		cmocka_unit_test(test_virtual_bridge),
 		cmocka_unit_test(test_loop),
