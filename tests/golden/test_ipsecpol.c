@@ -127,11 +127,59 @@ static void refused(void **state)
 	check_file("ipsecpol.bad", false);
 }
 
+/* The rule that the manual shows: " Ta " stands between it and the SPEC. */
+static void check_shown(const struct policy *policy, size_t index, const char *shown)
+{
+	char *text;
+
+	if (index >= policy->n)
+		fail_msg("the manual shows one rule more: %s", shown);
+	text = spec_text(policy->rules[index], SPEC_MATCH);
+	assert_string_equal(text, shown);
+	free(text);
+}
+
+/* The manual's table of SPECs is true: each makes the rules beside it, and those alone. */
+static void manual(void **state)
+{
+	char *text = read_whole("../../man/bpfpol-ipsecpol.8"), *rest, *line;
+	struct ipsecpol p = {};
+	struct diag diag = {};
+	size_t n = 0, specs = 0;
+
+	(void)state;
+	rest = strstr(text, ".It Em SPEC Ta Em rule\n");
+	assert_non_null(rest);
+	strsep(&rest, "\n");
+	while ((line = strsep(&rest, "\n")) && strcmp(line, ".El")) {
+		char *shown = strstr(line, " Ta "), *spec = line + strlen(".It ");
+
+		assert_non_null(shown);
+		*shown = '\0';
+		shown += strlen(" Ta ");
+		if (strcmp(spec, "\\&")) {
+			char *argv[] = { "-n", "BLOCK", "-f", spec };
+
+			assert_true(!p.policy || n == p.policy->n);
+			ipsecpol_free(&p);
+			if (ipsecpol_parse(4, argv, &kit_env, &p, &diag))
+				fail_msg("%s: %s", spec, diag.message);
+			n = 0;
+			specs++;
+		}
+		check_shown(p.policy, n++, shown);
+	}
+	assert_true(specs > 5 && n == p.policy->n);
+	ipsecpol_free(&p);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(manual),
 	};
 
 	if (argc > 1)
