@@ -64,7 +64,7 @@ static int is_elsewhere(
 	return rc;
 }
 
-static int refuse_off(const struct host *host, const struct args *args, struct diag *diag)
+int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag)
 {
 	if (!host->off || args->given & (OPT_FORCE | OPT_DRY_RUN))
 		return 0;
@@ -148,7 +148,7 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 }
 
 /* A rule for what leaves is in force only where programs for that are. */
-static void warn_one_way(struct diag *diag)
+void warn_one_way(struct diag *diag)
 {
 	struct attached_list attached;
 	bool all = true;
@@ -171,7 +171,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	bool goes_out = rule_has_dir(*rule, BP_OUT);
 	struct link_choices choices = {};
 	struct nl_links links = {};
-	int rc = refuse_off(host, args, diag);
+	int rc = refuse_while_off(host, args, diag);
 
 	if (!rc)
 		rc = choices_first(host, &links, &choices, opts->dry_run, diag);

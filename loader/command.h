@@ -62,6 +62,12 @@ void args_place(const struct args *args, int index, struct diag *diag);
 struct link_choices;
 void say_attached(const struct link_choices *choices);
 
+/* -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
+struct host;
+int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag);
+/* Warns where rules for what leaves are not in force. */
+void warn_one_way(struct diag *diag);
+
 extern const struct command commands[]; /* ends with a name of NULL */
 const struct command *command_find(const char *name);
 void help_all(void);

@@ -75,6 +75,27 @@ const struct command commands[] = {
 	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
+	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE,
+		"-w REG -p NAME [-r RULE] [-f SPEC...] [-n BLOCK|PASS] [-x|-y|-o]",
+		"filters in the words of Windows' ipsecpol and ipseccmd",
+		"  bpfpol ipsecpol -w REG -p \"Block UDP 1434\" -r \"in\" -f '*=0:1434:UDP' -n "
+		"BLOCK "
+		"-x\n"
+		"\n"
+		"  -w REG   stored on this computer; without it a rule is dynamic\n"
+		"  -p NAME  the policy; rules are added to it\n"
+		"  -r RULE  a name for the rules of -f\n"
+		"  -f SPEC  FROM=TO:PORT:PROTOCOL, in single quotes; + for = is both ways; 0 is "
+		"this\n"
+		"           computer, * any address; [SPEC] blocks, (SPEC) permits\n"
+		"  -n WORD  BLOCK or PASS, for SPECs without brackets\n"
+		"  -x       assign, and put in force; -y unassign; -o delete\n"
+		"  -u       drop all dynamic rules\n"
+		"  -lan, -dialup   on interfaces with Ethernet headers, or without\n"
+		"  -confirm        ask first\n"
+		"\n"
+		"In any order and case; also by a link to bpfpol named ipsecpol or ipseccmd.\n"
+		"'man bpfpol-ipsecpol' has every old command beside the new one." },
 	{ "netdiag", cmd_netdiag, OPT_RAW, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",
 		"  bpfpol netdiag /test:ipsec           which policy is active\n"

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ipsecpol: the arguments of Windows' tools, done here. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd_ipsecpol.h"
+#include "netlink.h"
+#include "spec.h"
+
+/* What only this host knows. */
+
+static bool prefix_of(const struct addrinfo *ai, struct prefix *prefix)
+{
+	const struct sockaddr_in *in = (const void *)ai->ai_addr;
+	const struct sockaddr_in6 *in6 = (const void *)ai->ai_addr;
+
+	if (ai->ai_family == AF_INET) {
+		*prefix = (struct prefix){ .family = 4, .len = 32 };
+		memcpy(prefix->bytes, &in->sin_addr, 4);
+		return true;
+	}
+	if (ai->ai_family == AF_INET6) {
+		*prefix = (struct prefix){ .family = 6, .len = 128 };
+		memcpy(prefix->bytes, &in6->sin6_addr, 16);
+		return true;
+	}
+	return false;
+}
+
+static int resolve(const char *name, struct prefixes *list, const char **why, void *arg)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	size_t n = 0;
+	int rc = getaddrinfo(name, NULL, &hints, &found);
+
+	(void)arg;
+	*list = (struct prefixes){};
+	if (rc) {
+		*why = gai_strerror(rc);
+		return rc == EAI_MEMORY ? -ENOMEM : -ENOENT;
+	}
+	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next)
+		n++;
+	list->v = calloc(n, sizeof(*list->v));
+	for (const struct addrinfo *ai = found; list->v && ai; ai = ai->ai_next)
+		list->n += prefix_of(ai, &list->v[list->n]);
+	freeaddrinfo(found);
+	return list->v ? 0 : -ENOMEM;
+}
+
+/* Dial-up there were modems and VPNs: here what has no Ethernet header. */
+static int links_of(bool dialup, char ***names, size_t *n, void *arg)
+{
+	struct nl_links links = {};
+	int rc = nl_links_get(&links);
+
+	(void)arg;
+	*n = 0;
+	*names = NULL;
+	if (rc)
+		return rc;
+	*names = calloc(links.n + 1, sizeof(**names));
+	rc = *names ? 0 : -ENOMEM;
+	for (size_t i = 0; i < links.n && !rc; i++) {
+		if (links.v[i].loopback || links.v[i].l3 != dialup)
+			continue;
+		(*names)[*n] = strdup(links.v[i].name);
+		rc = (*names)[*n] ? 0 : -ENOMEM;
+		*n += !rc;
+	}
+	nl_links_free(&links);
+	return rc;
+}
+
+static bool is_file(const char *name, void *arg)
+{
+	(void)arg;
+	return !access(name, F_OK);
+}
+
+static const struct ipsecpol_env this_host = {
+	.resolve = resolve,
+	.links = links_of,
+	.is_file = is_file,
+};
+
+/* Dynamic rules. */
+
+/* A word as a shell takes it. */
+static void put_word(FILE *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_./:,%@";
+
+	if (*word && !word[strspn(word, plain)]) {
+		fprintf(out, " %s", word);
+		return;
+	}
+	fputs(" '", out);
+	for (; *word; word++)
+		fputs(*word == '\'' ? "'\\''" : (char[]){ *word, '\0' }, out);
+	fputc('\'', out);
+}
+
+/* The same rules in a stored policy, as they can be typed. */
+static char *static_form(const struct args *args)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fputs("bpfpol ipsecpol -w REG -p local", out);
+	for (int i = 0; i < args->n; i++)
+		put_word(out, args->words[i]);
+	fputs(" -x", out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int no_agent(const struct args *args, const struct ipsecpol *p, struct diag *diag)
+{
+	char *form;
+	int rc;
+
+	if (p->drop_dynamic)
+		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+			"-u drops the dynamic rules, which the agent holds: this version has no "
+			"agent, so there are none; a stored rule goes with 'bpfpol remove --id N', "
+			"a "
+			"stored policy with -w REG -p NAME -o");
+	form = static_form(args);
+	rc = diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+		"without -w REG a rule is dynamic, and held by the agent: this version has no "
+		"agent; stored, and in force at once, it is:\n  %s",
+		form ? form : "bpfpol ipsecpol -w REG -p local ... -x");
+	free(form);
+	return rc;
+}
+
+/* Before anything changes, what is to be done is shown, and a yes waited for. */
+static int ask(const struct ipsecpol *p, struct diag *diag)
+{
+	const char *verb = p->delete	   ? "Delete"
+			   : p->unassign   ? "Unassign"
+			   : !p->policy->n ? "Assign"
+			   : p->assign	   ? "Add these rules to, and assign,"
+					   : "Add these rules to";
+	char answer[16] = "";
+
+	for (size_t i = 0; i < p->policy->n; i++) {
+		char *text = spec_text(p->policy->rules[i], SPEC_ALL);
+
+		if (!text)
+			return -ENOMEM;
+		fprintf(stderr, "  %s\n", text);
+		free(text);
+	}
+	if (*p->policy->name)
+		fprintf(stderr, "%s policy '%s'? (y/n) ", verb, p->policy->name);
+	else
+		fprintf(stderr, "%s the policy that is assigned? (y/n) ", verb);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return diag_set(diag, DIAG_REFUSED, ECANCELED, "not confirmed: nothing is changed");
+}
+
+int cmd_ipsecpol(const struct args *args, struct diag *diag)
+{
+	struct ipsecpol p = {};
+	int rc = ipsecpol_parse(args->n, args->words, &this_host, &p, diag);
+
+	if (rc)
+		return rc;
+	if (p.help)
+		help_one(command_find("ipsecpol"));
+	else if (!p.stored)
+		rc = no_agent(args, &p, diag);
+	else if (p.confirm && !(args->given & OPT_DRY_RUN))
+		rc = ask(&p, diag);
+	if (!rc && !p.help)
+		rc = ipsecpol_store(args, &p, diag);
+	ipsecpol_free(&p);
+	return rc;
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ipsecpol -w REG. All that one command adds to a policy that is, or with -x gets, assigned is one
+ * commit and one switch: no packet sees half of it, and what fails changes nothing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "assign.h"
+#include "cmd_ipsecpol.h"
+#include "json.h"
+#include "links.h"
+#include "pairs.h"
+#include "policies.h"
+#include "shelf.h"
+#include "spec.h"
+
+/* What became of a command. */
+struct done {
+	char **texts; /* of each rule given, and what became of it */
+	struct applied *applied;
+	size_t n;
+	char *before;  /* a policy that was assigned and is not any more; NULL: none */
+	bool assigned; /* the command's own policy is, when it has ended */
+	bool unassigned, deleted;
+};
+
+static void done_free(struct done *done)
+{
+	for (size_t i = 0; i < done->n; i++)
+		free(done->texts[i]);
+	free(done->texts);
+	free(done->applied);
+	free(done->before);
+}
+
+static int done_begin(struct done *done, const struct policy *rules)
+{
+	done->texts = calloc(rules->n + 1, sizeof(*done->texts));
+	done->applied = calloc(rules->n + 1, sizeof(*done->applied));
+	if (!done->texts || !done->applied)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules->n; i++) {
+		done->texts[i] = spec_text(rules->rules[i], SPEC_ALL);
+		if (!done->texts[i])
+			return -ENOMEM;
+		done->n++;
+	}
+	return 0;
+}
+
+/* Adding to what is assigned. */
+
+/* The policy of that name with the rules that it has; none of that name is a new one. */
+static int load_or_new(
+	struct host *host, const char *name, struct policy **policy, struct diag *diag)
+{
+	int rc = policies_check_name(name, diag);
+
+	if (rc)
+		return rc;
+	if (shelf_has(name))
+		return policies_load(host->store, name, policy, diag);
+	*policy = policy_new(name);
+	return *policy ? 0 : -ENOMEM;
+}
+
+/* To the store's policy, in memory. */
+static int add_in_memory(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag)
+{
+	struct store *s = host->store;
+	uint64_t now = time(NULL);
+	ptrdiff_t at = policy_find_same(s->policy, *rule, (*rule)->action, now);
+	int rc;
+
+	if (at >= 0) {
+		bool changed = rule_merge(s->policy->rules[at], *rule);
+
+		*applied = (struct applied){
+			.outcome = changed ? APPLIED_REPLACED : APPLIED_ALREADY,
+			.id = s->policy->rules[at]->id,
+		};
+		return changed ? store_set(s, at) : 0;
+	}
+	if ((*rule)->action == BP_PERMIT && !opts->force) {
+		at = policy_find_same(s->policy, *rule, BP_BLOCK, now);
+		if (at >= 0)
+			return apply_refuse_permit(s->policy->rules[at]->id, *rule, diag);
+	}
+	rc = store_add(s, rule);
+	if (!rc)
+		*applied = (struct applied){ .id = s->policy->rules[s->policy->n - 1]->id };
+	return rc;
+}
+
+static bool any_applied(const struct done *done)
+{
+	for (size_t i = 0; i < done->n; i++)
+		if (done->applied[i].outcome != APPLIED_ALREADY)
+			return true;
+	return false;
+}
+
+/* The command's policy takes the place of the store's, in memory: its file as it now is. */
+static int assign_in_memory(
+	struct host *host, const struct ipsecpol *p, struct done *done, struct diag *diag)
+{
+	const struct policy *was = host->store->policy;
+	struct policy *policy = NULL;
+	int rc = p->policy->n ? load_or_new(host, p->policy->name, &policy, diag)
+			      : policies_load(host->store, p->policy->name, &policy, diag);
+
+	if (!rc && was && strcmp(was->name, policy->name)) {
+		done->before = strdup(was->name);
+		rc = done->before ? 0 : -ENOMEM;
+	}
+	if (!rc) {
+		assign_warn_absent(policy, diag);
+		store_assign(host->store, &policy);
+	}
+	policy_free(&policy);
+	return rc;
+}
+
+static int add_in_force(struct host *host, struct ipsecpol *p, const struct apply_opts *opts,
+	struct done *done, struct diag *diag)
+{
+	bool stays = p->policy->n && store_is_assigned(host->store, p->policy->name);
+	bool goes_out = false;
+	int rc = stays ? 0 : assign_in_memory(host, p, done, diag);
+
+	for (size_t i = 0; i < p->policy->n && !rc; i++) {
+		goes_out |= rule_has_dir(p->policy->rules[i], BP_OUT);
+		rc = add_in_memory(host, &p->policy->rules[i], opts, &done->applied[i], diag);
+	}
+	if (rc)
+		return rc;
+	done->assigned = true;
+	if (stays && !any_applied(done) && (host->off || host_in_step(host)))
+		return 0;
+	rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+	if (!rc && !opts->dry_run && goes_out)
+		warn_one_way(diag);
+	return rc;
+}
+
+/* With interfaces to begin with, if none is filtered yet. */
+static int put_in_force(const struct args *args, struct host *host, struct ipsecpol *p,
+	const struct apply_opts *opts, struct done *done, struct diag *diag)
+{
+	struct link_choices choices = {};
+	struct nl_links links = {};
+	int rc = p->policy->n ? refuse_while_off(host, args, diag) : 0;
+
+	if (!rc)
+		rc = choices_first(host, &links, &choices, opts->dry_run, diag);
+	if (!rc)
+		rc = add_in_force(host, p, opts, done, diag);
+	if (rc && !opts->dry_run)
+		choices_undo(&choices);
+	if (!rc && !(args->given & OPT_JSON))
+		say_attached(&choices);
+	choices_free(&choices);
+	nl_links_free(&links);
+	return rc;
+}
+
+/* Adding to what is stored only. */
+
+static int make_policy(
+	struct host *host, const char *name, const struct apply_opts *opts, struct diag *diag)
+{
+	struct policy *policy = policy_new(name);
+	char *text = policy ? policy_text_print(policy) : NULL;
+	bool same;
+	int rc = text ? shelf_put(host, name, text, strlen(text), opts, &same, diag) : -ENOMEM;
+
+	free(text);
+	policy_free(&policy);
+	return rc;
+}
+
+/* First all of them are tried, so that what is refused adds none. */
+static int try_stored(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
+	struct done *done, struct diag *diag)
+{
+	struct policy *policy = NULL;
+	int rc = load_or_new(host, p->policy->name, &policy, diag);
+	uint64_t now = time(NULL);
+
+	for (size_t i = 0; i < p->policy->n && !rc; i++) {
+		const struct rule *rule = p->policy->rules[i];
+		ptrdiff_t at = policy_find_same(policy, rule, rule->action, now);
+
+		done->applied[i].outcome = at < 0 ? APPLIED : APPLIED_ALREADY;
+		if (at >= 0 || rule->action != BP_PERMIT || opts->force)
+			continue;
+		at = policy_find_same(policy, rule, BP_BLOCK, now);
+		if (at >= 0)
+			rc = apply_refuse_permit(policy->rules[at]->id, rule, diag);
+	}
+	policy_free(&policy);
+	return rc;
+}
+
+static int add_stored(struct host *host, struct ipsecpol *p, const struct apply_opts *opts,
+	struct done *done, struct diag *diag)
+{
+	const char *name = p->policy->name;
+	int rc = try_stored(host, p, opts, done, diag);
+
+	if (rc || opts->dry_run)
+		return rc;
+	if (!shelf_has(name))
+		rc = make_policy(host, name, opts, diag);
+	for (size_t i = 0; i < p->policy->n && !rc; i++)
+		rc = shelf_add(host, name, &p->policy->rules[i], opts, &done->applied[i], diag);
+	return rc;
+}
+
+/* -y and -o */
+
+static int unassign(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
+	struct done *done, struct diag *diag)
+{
+	const char *name = p->policy->name;
+	struct assigned assigned;
+	int rc = *name ? policies_check_name(name, diag) : 0;
+
+	if (rc)
+		return rc;
+	if (*name && !store_is_assigned(host->store, name))
+		return shelf_has(name) ? 0 : policies_unknown(name, diag);
+	if (!host->store->policy)
+		return 0;
+	rc = assign_policy(host, NULL, opts, &assigned, diag);
+	if (!rc)
+		done->before = assigned.before;
+	done->unassigned = !rc;
+	return rc;
+}
+
+static int delete_policy(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
+	struct done *done, struct diag *diag)
+{
+	int rc = shelf_check_delete(p->policy->name, opts->force, diag);
+
+	if (!rc && store_is_assigned(host->store, p->policy->name))
+		rc = unassign(host, p, opts, done, diag);
+	if (!rc && !opts->dry_run)
+		rc = shelf_delete(p->policy->name, diag);
+	done->deleted = !rc;
+	return rc;
+}
+
+/* What is said. */
+
+static const char *const outcomes[] = {
+	[APPLIED] = "added",
+	[APPLIED_ALREADY] = "already there",
+	[APPLIED_REPLACED] = "changed",
+};
+
+static void json_names(struct jw *j, const struct ipsecpol *p)
+{
+	jw_array(j, "names");
+	for (size_t i = 0; i < p->n_names; i++) {
+		jw_object(j, NULL);
+		jw_str(j, "name", p->names[i].name);
+		jw_array(j, "addresses");
+		for (size_t k = 0; k < p->names[i].addresses.n; k++) {
+			char text[64];
+
+			spec_prefix_text(&p->names[i].addresses.v[k], text, sizeof(text));
+			jw_str(j, NULL, text);
+		}
+		jw_array_end(j);
+		jw_object_end(j);
+	}
+	jw_array_end(j);
+}
+
+static void say_json(const struct ipsecpol *p, const struct done *done, bool dry_run, bool off)
+{
+	struct jw j;
+
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_bool(&j, "dry_run", dry_run);
+	jw_str(&j, "policy", *p->policy->name ? p->policy->name : NULL);
+	jw_bool(&j, "assigned", done->assigned);
+	jw_bool(&j, "in_force", done->assigned && !off && !dry_run);
+	jw_str(&j, "unassigned", done->before);
+	jw_bool(&j, "deleted", done->deleted);
+	jw_array(&j, "rules");
+	for (size_t i = 0; i < done->n; i++) {
+		jw_object(&j, NULL);
+		jw_str(&j, "outcome", outcomes[done->applied[i].outcome]);
+		if (done->applied[i].id)
+			jw_u64(&j, "id", done->applied[i].id);
+		else
+			jw_null(&j, "id");
+		jw_str(&j, "rule", done->texts[i]);
+		jw_object_end(&j);
+	}
+	jw_array_end(&j);
+	json_names(&j, p);
+	jw_object_end(&j);
+}
+
+static void say_rules(const struct done *done, bool dry_run)
+{
+	for (size_t i = 0; i < done->n; i++) {
+		const struct applied *a = &done->applied[i];
+
+		if (dry_run)
+			printf("Would be %s: %s\n", outcomes[a->outcome], done->texts[i]);
+		else
+			printf("Rule %" PRIu32 " %s%s: %s\n", a->id,
+				a->outcome == APPLIED_ALREADY ? "is " : "", outcomes[a->outcome],
+				done->texts[i]);
+	}
+}
+
+static void say_names(const struct ipsecpol *p)
+{
+	for (size_t i = 0; i < p->n_names; i++) {
+		const struct prefixes *list = &p->names[i].addresses;
+
+		printf("%s is stored as its addresses of now, and not looked up again:",
+			p->names[i].name);
+		for (size_t k = 0; k < list->n; k++) {
+			char text[64];
+
+			spec_prefix_text(&list->v[k], text, sizeof(text));
+			printf("%s %s", k ? "," : "", text);
+		}
+		printf("\n");
+	}
+}
+
+static void say_policy(const struct ipsecpol *p, const struct done *done, bool dry_run, bool off)
+{
+	const char *name = p->policy->name, *is = dry_run ? "would be" : "is";
+
+	if (done->before)
+		printf("Policy '%s' %s unassigned%s.\n", done->before, is,
+			done->deleted ? "" : "; it stays in the store");
+	if (done->deleted)
+		printf("Policy '%s' %s deleted.\n", name, is);
+	else if (done->assigned)
+		printf("Policy '%s' %s assigned%s.\n", name, is,
+			dry_run ? ""
+			: off	? "; filtering is off, 'bpfpol on' puts it in force"
+				: " and in force");
+	else if (p->unassign && !done->unassigned && *name)
+		printf("Policy '%s' is not assigned: nothing to do.\n", name);
+	else if (p->unassign && !done->unassigned)
+		printf("No policy is assigned: nothing to do.\n");
+	else if (!p->unassign)
+		printf("Policy '%s' %s stored only, and not in force; with -x it is assigned.\n",
+			name, is);
+}
+
+static void say(
+	const struct args *args, const struct ipsecpol *p, const struct done *done, bool off)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+
+	if (args->given & OPT_JSON) {
+		say_json(p, done, dry_run, off);
+		return;
+	}
+	say_rules(done, dry_run);
+	say_names(p);
+	say_policy(p, done, dry_run, off);
+}
+
+static int act(const struct args *args, struct host *host, struct ipsecpol *p, struct done *done,
+	struct diag *diag)
+{
+	const struct apply_opts opts = {
+		.dry_run = args->given & OPT_DRY_RUN,
+		.force = args->given & OPT_FORCE,
+	};
+
+	if (p->delete)
+		return delete_policy(host, p, &opts, done, diag);
+	if (p->unassign)
+		return unassign(host, p, &opts, done, diag);
+	if (p->assign || store_is_assigned(host->store, p->policy->name))
+		return put_in_force(args, host, p, &opts, done, diag);
+	return add_stored(host, p, &opts, done, diag);
+}
+
+int ipsecpol_store(const struct args *args, struct ipsecpol *p, struct diag *diag)
+{
+	struct host host = {};
+	struct done done = {};
+	int rc = done_begin(&done, p->policy);
+
+	if (!rc)
+		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
+	if (!rc)
+		rc = host_store(&host, diag);
+	if (!rc)
+		rc = act(args, &host, p, &done, diag);
+	if (!rc)
+		say(args, p, &done, host.off);
+	done_free(&done);
+	host_close(&host);
+	return rc;
+}
