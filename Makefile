@@ -30,10 +30,44 @@ static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a
 LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
-IMPURE := apply args assign attach capture capture_copy classifier clsact cmd_% dirs explain \
-	explain_capture fold gather generation hooks host inplace journal kernel links lists \
-	main netlink% notes pins policies policy_file policy_import progress record remembered shelf shelf_rule \
-	state store vantage
+IMPURE := \
+	apply \
+	args \
+	assign \
+	attach \
+	capture \
+	capture_copy \
+	classifier \
+	clsact \
+	cmd_% \
+	dirs \
+	explain \
+	explain_capture \
+	fold_file \
+	gather \
+	generation \
+	hooks \
+	host \
+	inplace \
+	journal \
+	kernel \
+	links \
+	lists \
+	main \
+	netlink% \
+	notes \
+	pins \
+	policies \
+	policy_file \
+	policy_import \
+	progress \
+	record \
+	remembered \
+	shelf \
+	shelf_rule \
+	state \
+	store \
+	vantage
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))
@@ -82,7 +116,7 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid
 
 # They are given the random policies and frames of the twin test.
-$B/tests/unit/test_policy_text $B/tests/unit/test_never: \
+$B/tests/unit/test_policy_text $B/tests/unit/test_never $B/tests/unit/test_fold: \
 	$(call obj,tests/prog/gen.c tests/prog/gen_frame.c tests/prog/gen_vary.c)
 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))

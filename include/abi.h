@@ -130,7 +130,8 @@ struct bp_elem {
 	__u32 gate : 24;  /* index into gates; 0: always live */
 	__u32 action : 2; /* enum bp_action */
 	__u32 check : 1;
-	__u32 : 5;
+	__u32 included : 1; /* the loader's: the rule is of a policy that another one includes */
+	__u32 : 4;
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
 };
 

@@ -277,8 +277,8 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 
 		if ((action != -1 && action != a) || inplace_find(gen, rule, a, &found))
 			continue;
-		if (!stands_for_good(gen, &found))
-			return -ENOENT; /* its deadline stands in the store */
+		if (!stands_for_good(gen, &found) || found.included)
+			return -ENOENT; /* the store knows more of it */
 		r->rules[r->n] = *rule;
 		r->rules[r->n].action = a;
 		r->rules[r->n].id = found.id;
@@ -309,6 +309,24 @@ int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct d
 		"no rule has that match; 'bpfpol list' shows those in force");
 }
 
+/* It would come back with the next assignment: whoever wants that says so. */
+static int refuse_included(
+	const struct rule *rule, const struct apply_opts *opts, struct diag *diag)
+{
+	char *text;
+	int rc;
+
+	if (!rule->included || opts->force)
+		return 0;
+	text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+	rc = diag_set(diag, DIAG_REFUSED, EPERM,
+		"rule %" PRIu32 " '%s' stands in a policy that this one includes; take it out "
+		"there and assign this one again, or --force takes it out of force until then",
+		rule->id, text ? text : "");
+	free(text);
+	return rc;
+}
+
 static int remove_by_store(struct host *host, const struct rule *rule, int action,
 	const struct apply_opts *opts, struct removal *r, struct diag *diag)
 {
@@ -323,7 +341,8 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 		if (at < 0)
 			continue;
 		r->ids[r->n++] = host->store->policy->rules[at]->id;
-		if (!opts->dry_run)
+		rc = refuse_included(host->store->policy->rules[at], opts, diag);
+		if (!rc && !opts->dry_run)
 			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
@@ -363,9 +382,10 @@ int apply_remove_id(
 	if (at < 0)
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"no rule has the id %" PRIu32 "; 'bpfpol list' shows those in force", id);
-	if (opts->dry_run)
-		return 0;
 	rule = host->store->policy->rules[at];
+	rc = refuse_included(rule, opts, diag);
+	if (rc || opts->dry_run)
+		return rc;
 	if (in_place(host, rule) && !rule->deadline)
 		return delete_in_place(host, rule, &id, 1, diag);
 	rc = store_del(host->store, at);

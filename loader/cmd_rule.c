@@ -334,7 +334,10 @@ static void place_unknown(const struct args *args, struct diag *diag)
 static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
 	struct diag *diag)
 {
-	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
+	struct apply_opts opts = {
+		.dry_run = args->given & OPT_DRY_RUN,
+		.force = args->given & OPT_FORCE,
+	};
 	struct apply_removed removed = { .ids = { id }, .n = 1 };
 	struct host host = {};
 	bool elsewhere = false;

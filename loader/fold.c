@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Changes of rules that the policies' files have not seen yet. They are gathered while journal and
- * commands are applied, and written down as fold.N with commit N, so that a command that dies
- * between the commit and the file, or a file that cannot be written, loses none of them.
- */
+#include "fold.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirs.h"
 #include "policy_text.h"
 #include "spec.h"
-#include "store_parts.h"
-
-#define FOLD_HEAD "bpfpol fold 1\n"
 
 static void change_free(struct change *c)
 {
@@ -29,65 +21,44 @@ void fold_free(struct fold *fold)
 		change_free(&fold->v[i]);
 	free(fold->v);
 	free(fold->policy);
+	*fold = (struct fold){};
 }
 
-/* The fold of that policy's file, made if there is none. NULL: no memory. */
-static struct fold *fold_of(struct store *s, const char *policy)
+static int make_room(struct fold *fold)
 {
-	struct fold *v;
+	size_t room = fold->room ? fold->room * 2 : 16;
+	struct change *more;
 
-	for (size_t i = 0; i < s->n_folds; i++)
-		if (!strcmp(s->folds[i].policy, policy))
-			return &s->folds[i];
-	v = reallocarray(s->folds, s->n_folds + 1, sizeof(*v));
-	if (!v)
-		return NULL;
-	s->folds = v;
-	v += s->n_folds;
-	*v = (struct fold){ .policy = strdup(policy) };
-	if (!v->policy)
-		return NULL;
-	s->n_folds++;
-	return v;
-}
-
-/* Takes the change over. */
-static int fold_add(struct fold *fold, struct change *change)
-{
-	if (!fold || !change->text) {
-		change_free(change);
+	if (fold->n < fold->room)
+		return 0;
+	more = reallocarray(fold->v, room, sizeof(*more));
+	if (!more)
 		return -ENOMEM;
-	}
-	if (fold->n == fold->room) {
-		size_t room = fold->room ? fold->room * 2 : 16;
-		struct change *more = reallocarray(fold->v, room, sizeof(*more));
-
-		if (!more) {
-			change_free(change);
-			return -ENOMEM;
-		}
-		fold->v = more;
-		fold->room = room;
-	}
-	fold->v[fold->n++] = *change;
+	fold->v = more;
+	fold->room = room;
 	return 0;
 }
 
-int fold_note(struct store *s, enum change_op op, const struct rule *rule)
+int fold_add(struct fold *fold, enum change_op op, const struct rule *rule)
 {
-	struct change c = { .op = op, .text = spec_text(rule, SPEC_ACTION | SPEC_MATCH) };
+	bool has_line = op != CHANGE_DEL && policy_has_line(rule);
+	struct change c = { .op = op, .label = rule->label };
+	int rc = make_room(fold);
 
-	if (op != CHANGE_DEL && policy_has_line(rule)) {
+	c.text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+
+	if (has_line)
 		c.line = policy_rule_line(rule);
-		if (!c.line) {
-			free(c.text);
-			return -ENOMEM;
-		}
-	}
-	return fold_add(fold_of(s, s->policy->name), &c);
+	if (!rc && (!c.text || (has_line && !c.line)))
+		rc = -ENOMEM;
+	if (rc)
+		change_free(&c);
+	else
+		fold->v[fold->n++] = c;
+	return rc;
 }
 
-static int by_text(const void *a, const void *b)
+static int by_text_and_age(const void *a, const void *b)
 {
 	const struct change *const *x = a, *const *y = b;
 	int order = strcmp((*x)->text, (*y)->text);
@@ -126,7 +97,7 @@ int fold_net(const struct fold *fold, struct change **out, size_t *n)
 	for (size_t i = 0; i < fold->n; i++)
 		v[i] = &fold->v[i];
 	if (fold->n)
-		qsort(v, fold->n, sizeof(*v), by_text);
+		qsort(v, fold->n, sizeof(*v), by_text_and_age);
 	for (size_t i = 0; i < fold->n; i++) {
 		if (kept && !strcmp(net[kept - 1].text, v[i]->text))
 			follow(&net[kept - 1], v[i]);
@@ -139,119 +110,202 @@ int fold_net(const struct fold *fold, struct change **out, size_t *n)
 	return 0;
 }
 
-static char *fold_path(uint64_t commit)
+/* A fold on its way into a text. */
+struct folding {
+	struct change *v; /* sorted by text */
+	size_t n;
+	bool *found; /* a line for it stands in the text */
+	char *(*absolute)(const char *file, void *arg);
+	void *arg;
+	bool labelled;	  /* a `rule "LABEL"` holds at this line */
+	bool crlf;	  /* lines end as on Windows */
+	const char *held; /* a line `rule ""` of which it is not known yet whether it stays */
+	bool emptied;	  /* lines after that one have gone, and no other has come */
+	FILE *out;
+};
+
+/* In the text lists may be named from its directory on, in the store they are absolute. */
+static void absolute_list(const struct folding *f, struct end *end)
 {
-	return state_path("fold.%" PRIu64, commit);
+	char *path;
+
+	if (end->kind != END_FILE || end->file[0] == '/')
+		return;
+	path = f->absolute(end->file, f->arg);
+	if (path) {
+		free(end->file);
+		end->file = path;
+	}
 }
 
-static int take_change(struct store *s, const char *policy, enum change_op op, const char *line)
+static int by_text(const void *key, const void *entry)
+{
+	return strcmp(key, ((const struct change *)entry)->text);
+}
+
+/* The change that speaks of the rule on this line; NULL: none does. */
+static struct change *find_change(const struct folding *f, const char *line)
 {
 	const struct spec_opts opts = { .action = -1 };
-	struct change c = { .op = op };
+	struct change *at = NULL;
 	struct diag ignored = {};
 	struct rule *rule = NULL;
-	int rc = policy ? spec_parse_line(line, &opts, &rule, &ignored) : -EBADMSG;
+	char *text;
 
+	if (!spec_parse_line(line, &opts, &rule, &ignored)) {
+		absolute_list(f, &rule->from);
+		absolute_list(f, &rule->to);
+		text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+		if (text)
+			at = bsearch(text, f->v, f->n, sizeof(*f->v), by_text);
+		free(text);
+	}
+	rule_free(&rule);
 	diag_free(&ignored);
-	if (!rc) {
-		c.text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
-		c.line = op == CHANGE_DEL ? NULL : strdup(line);
-		rule_free(&rule);
-		rc = op != CHANGE_DEL && !c.line ? -ENOMEM : 0;
-		if (rc)
-			free(c.text);
-	}
-	return rc ? rc : fold_add(fold_of(s, policy), &c);
+	return at;
 }
 
-static int take_line(struct store *s, const char **policy, char *line)
+/* A line may be `rule "LABEL"`, or rule "" that ends the label: then true. */
+static bool note_label(struct folding *f, const char *line)
 {
-	static const char *const ops[] = { "add ", "del ", "set " };
+	char label[2];
 
-	if (!strncmp(line, "policy ", 7)) {
-		*policy = line + 7;
-		return 0;
-	}
-	for (int op = CHANGE_ADD; op <= CHANGE_SET; op++)
-		if (!strncmp(line, ops[op], 4))
-			return take_change(s, *policy, op, line + 4);
-	return -EBADMSG;
+	if (sscanf(line, " rule \"%1[^\n]", label) != 1)
+		return false;
+	f->labelled = label[0] != '"';
+	return !f->labelled;
 }
 
-static int take_text(struct store *s, char *text, size_t len)
+/* What follows the rule on its line: blanks and a comment. "" for none. */
+static const char *comment_of(const char *line)
 {
-	const char *policy = NULL;
-	int rc = 0;
+	const char *end = line;
+	bool quoted = false;
 
-	if (sum_check(text, len) || strncmp(text, FOLD_HEAD, strlen(FOLD_HEAD)))
-		return -EBADMSG;
-	text += strlen(FOLD_HEAD);
-	for (char *line = text, *end; (end = strchr(line, '\n')) && !rc; line = end + 1) {
+	for (const char *c = line; *c; c++) {
+		bool blank = *c == ' ' || *c == '\t' || *c == '\r';
+
+		if (*c == '\\' && quoted && c[1])
+			c++;
+		else if (*c == '"')
+			quoted = !quoted;
+		else if (*c == '#' && !quoted && (c == line || c[-1] == ' ' || c[-1] == '\t'))
+			return end;
+		if (!blank || quoted)
+			end = c + 1;
+	}
+	return end;
+}
+
+static void put_changed(const struct folding *f, const struct change *c, const char *line)
+{
+	int indent = strspn(line, " \t");
+
+	fprintf(f->out, "%.*s%s%s\n", indent, line, c->line, comment_of(line));
+}
+
+/* A rule without a label of its own must not get that of the lines above. */
+static bool caught(const struct folding *f, const struct change *c)
+{
+	return f->labelled && !c->label;
+}
+
+/* What cannot stand here as it is to be goes to the end. */
+static bool drops(const struct folding *f, const struct change *c)
+{
+	return c->op == CHANGE_DEL || (c->op == CHANGE_SET && caught(f, c));
+}
+
+/* A `rule ""` that stood before nothing but lines that go, goes with them. */
+static void put_held(struct folding *f, bool last)
+{
+	if (f->held && !(last && f->emptied))
+		fprintf(f->out, "%s\n", f->held);
+	f->held = NULL;
+}
+
+static void fold_line(struct folding *f, const char *line)
+{
+	struct change *c = find_change(f, line);
+
+	if (c && drops(f, c)) {
+		f->emptied = true;
+		return;
+	}
+	put_held(f, false);
+	if (!c) {
+		f->emptied = false;
+		if (note_label(f, line))
+			f->held = line;
+		else
+			fprintf(f->out, "%s\n", line);
+		return;
+	}
+	f->found[c - f->v] = true;
+	/* A line that was written by hand keeps its wording, unless its options changed. */
+	if (c->op == CHANGE_SET)
+		put_changed(f, c, line);
+	else
+		fprintf(f->out, "%s\n", line);
+}
+
+static void put_new(struct folding *f, const struct change *c)
+{
+	const char *end = f->crlf ? "\r\n" : "\n";
+
+	if (caught(f, c)) {
+		fprintf(f->out, "rule \"\"%s", end);
+		f->labelled = false;
+	}
+	fprintf(f->out, "%s%s", c->line, end);
+}
+
+static void fold_lines(struct folding *f, char *text)
+{
+	static const char order_mark[] = "\xef\xbb\xbf";
+	char *end = strchr(text, '\n');
+
+	if (!strncmp(text, order_mark, strlen(order_mark))) {
+		fputs(order_mark, f->out);
+		text += strlen(order_mark);
+	}
+	f->crlf = end && end > text && end[-1] == '\r';
+	for (char *line = text; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end) {
+			fold_line(f, line);
+			break;
+		}
 		*end = '\0';
-		rc = take_line(s, &policy, line);
+		fold_line(f, line);
 	}
-	return rc;
+	for (size_t i = 0; i < f->n; i++) {
+		if (!f->v[i].line || f->found[i])
+			continue;
+		put_held(f, false);
+		put_new(f, &f->v[i]);
+	}
+	put_held(f, true);
 }
 
-int fold_load(struct store *s, struct diag *diag)
+int fold_text(const struct fold *fold, const char *old,
+	char *(*absolute)(const char *file, void *arg), void *arg, char **text, size_t *len)
 {
-	char *path = fold_path(s->commit), *text = NULL;
-	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	struct folding f = { .absolute = absolute, .arg = arg };
+	char *copy = strdup(old ? old : "");
+	int rc = copy ? fold_net(fold, &f.v, &f.n) : -ENOMEM;
 
 	if (!rc) {
-		s->untidy = true;
-		rc = take_text(s, text, len);
+		f.found = calloc(f.n + 1, sizeof(*f.found));
+		f.out = f.found ? open_memstream(text, len) : NULL;
+		rc = f.out ? 0 : -ENOMEM;
 	}
-	if (rc && rc != -ENOENT && rc != -ENOMEM) {
-		if (diag->kind == DIAG_NONE)
-			diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", path);
-		diag_to_warning(diag, "the policy's file may not show the last changes");
-		rc = 0; /* what is in force is not in doubt */
+	if (!rc) {
+		fold_lines(&f, copy);
+		rc = fclose(f.out) ? -ENOMEM : 0;
 	}
-	free(text);
-	free(path);
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static int put_fold(FILE *out, const struct fold *fold, bool *any)
-{
-	static const char *const ops[] = { "add", "del", "set" };
-	struct change *v;
-	size_t n;
-	int rc = fold_net(fold, &v, &n);
-
-	if (rc)
-		return rc;
-	if (n)
-		fprintf(out, "policy %s\n", fold->policy);
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "%s %s\n", ops[v[i].op], v[i].line ? v[i].line : v[i].text);
-	*any |= n > 0;
-	free(v);
-	return 0;
-}
-
-int fold_save(const struct store *s, struct diag *diag)
-{
-	char *path = fold_path(s->commit), *text = NULL;
-	size_t len;
-	FILE *out = path ? open_memstream(&text, &len) : NULL;
-	bool any = false;
-	int rc = out ? 0 : -ENOMEM;
-
-	if (out)
-		fputs(FOLD_HEAD, out);
-	for (size_t i = 0; i < s->n_folds && !rc; i++)
-		rc = put_fold(out, &s->folds[i], &any);
-	if (out) {
-		sum_put(out, &text, &len);
-		if (fclose(out))
-			rc = -ENOMEM;
-	}
-	if (!rc && any)
-		rc = file_write(path, text, len, diag);
-	free(text);
-	free(path);
+	free(f.found);
+	free(f.v);
+	free(copy);
 	return rc;
 }

@@ -141,7 +141,8 @@ static int find_first(const struct filter *f, void *arg)
 		for (unsigned int slot = 0; slot < BP_CHAIN && look(&s, slot); slot++) {
 			if (!is_filter(&s, find->print, find->action))
 				continue;
-			*find->found = (struct inplace_found){ s.elem.e.rule, s.elem.e.gate };
+			*find->found = (struct inplace_found){ s.elem.e.rule, s.elem.e.gate,
+				s.elem.e.included };
 			return 1;
 		}
 	}

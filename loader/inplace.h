@@ -9,6 +9,7 @@
 /* An element that stands for a rule of the same match. */
 struct inplace_found {
 	uint32_t id, gate;
+	bool included; /* rule->included */
 };
 
 /*

@@ -68,6 +68,8 @@ int policy_drop_repeats(struct policy *policy)
 
 	if (!first)
 		return -ENOMEM;
+	for (size_t i = 0; i < policy->n; i++)
+		policy->rules[first[i]]->included |= policy->rules[i]->included;
 	for (size_t i = 0; i < policy->n; i++) {
 		if (first[i] == i)
 			policy->rules[kept++] = policy->rules[i];

@@ -192,6 +192,8 @@ static int load_text(
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
 	if (!rc)
 		rc = call_it(t->policy, name);
+	for (size_t i = 0; !rc && i < t->policy->n; i++)
+		t->policy->rules[i]->included = t->place[i].source > 0;
 	if (!rc)
 		rc = policy_drop_repeats(t->policy);
 	if (!rc) {

@@ -56,6 +56,7 @@ struct rule {
 	enum rule_layer layer;
 	bool emergency;
 	bool log;
+	bool included;	/* it stands, also, in a policy that the rule's own includes */
 	char *ifname;	/* NULL: any interface */
 	int proto;	/* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
 	int type, code; /* icmp and icmpv6; -1: any */

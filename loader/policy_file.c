@@ -13,17 +13,6 @@
 #include "spec.h"
 #include "store_parts.h"
 
-/* A fold on its way into a text. */
-struct folding {
-	struct change *v; /* sorted by text */
-	size_t n;
-	bool *found;	 /* a line for it stands in the text */
-	const char *dir; /* that the text's lists lie in */
-	bool labelled;	 /* a `rule "LABEL"` holds at this line */
-	bool crlf;	 /* lines end as on Windows */
-	FILE *out;
-};
-
 static char *policies_dir(void)
 {
 	return path_join(dirs_get()->conf, "policies");
@@ -34,186 +23,44 @@ static char *policy_path(const char *name)
 	return path_join(dirs_get()->conf, "policies/%s.policy", name);
 }
 
-/* In the text lists may be named from its directory on, in the store they are absolute. */
-static void absolute_list(const struct folding *f, struct end *end)
+/* A list that the text names from its directory on. What is gone has the path that it had. */
+static char *absolute(const char *file, void *arg)
 {
-	char *beside, *path;
+	char *beside = path_join(arg, "%s", file);
+	char *path = beside ? realpath(beside, NULL) : NULL;
 
-	if (end->kind != END_FILE || end->file[0] == '/')
-		return;
-	beside = path_join(f->dir, "%s", end->file);
-	path = beside ? realpath(beside, NULL) : NULL;
 	if (!path)
-		path = beside;
-	else
-		free(beside);
-	if (path) {
-		free(end->file);
-		end->file = path;
-	}
-}
-
-static int by_text(const void *key, const void *entry)
-{
-	return strcmp(key, ((const struct change *)entry)->text);
-}
-
-/* The change that speaks of the rule on this line; NULL: none does. */
-static struct change *find_change(const struct folding *f, const char *line)
-{
-	const struct spec_opts opts = { .action = -1 };
-	struct change *at = NULL;
-	struct diag ignored = {};
-	struct rule *rule = NULL;
-	char *text;
-
-	if (!spec_parse_line(line, &opts, &rule, &ignored)) {
-		absolute_list(f, &rule->from);
-		absolute_list(f, &rule->to);
-		text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
-		if (text)
-			at = bsearch(text, f->v, f->n, sizeof(*f->v), by_text);
-		free(text);
-	}
-	rule_free(&rule);
-	diag_free(&ignored);
-	return at;
-}
-
-/* A line may be `rule "LABEL"`, or rule "" that ends the label. */
-static void note_label(struct folding *f, const char *line)
-{
-	char label[3];
-
-	if (sscanf(line, " rule \"%2[^\n]", label) == 1)
-		f->labelled = label[0] != '"';
-}
-
-/* What follows the rule on its line: blanks and a comment. "" for none. */
-static const char *comment_of(const char *line)
-{
-	const char *end = line;
-	bool quoted = false;
-
-	for (const char *c = line; *c; c++) {
-		bool blank = *c == ' ' || *c == '\t';
-
-		if (*c == '\\' && quoted && c[1])
-			c++;
-		else if (*c == '"')
-			quoted = !quoted;
-		else if (*c == '#' && !quoted && (c == line || c[-1] == ' ' || c[-1] == '\t'))
-			return end;
-		if (!blank || quoted)
-			end = c + 1;
-	}
-	return end;
-}
-
-static void put_changed(const struct folding *f, const struct change *c, const char *line)
-{
-	int indent = strspn(line, " \t");
-
-	fprintf(f->out, "%.*s%s%s\n", indent, line, c->line, comment_of(line));
-}
-
-static void fold_line(struct folding *f, const char *line)
-{
-	struct change *c = find_change(f, line);
-
-	if (!c) {
-		note_label(f, line);
-		fprintf(f->out, "%s\n", line);
-		return;
-	}
-	if (c->op == CHANGE_DEL)
-		return;
-	f->found[c - f->v] = true;
-	/* A line that was written by hand keeps its wording, unless its options changed. */
-	if (c->op == CHANGE_SET)
-		put_changed(f, c, line);
-	else
-		fprintf(f->out, "%s\n", line);
-}
-
-/* Rules without a label of their own must not get that of the lines above. */
-static void put_new(struct folding *f, const char *line)
-{
-	const char *end = f->crlf ? "\r\n" : "\n";
-
-	if (f->labelled && !strstr(line, " name \"")) {
-		fprintf(f->out, "rule \"\"%s", end);
-		f->labelled = false;
-	}
-	fprintf(f->out, "%s%s", line, end);
-}
-
-static void fold_text(struct folding *f, char *text)
-{
-	char *end = strchr(text, '\n');
-
-	f->crlf = end && end > text && end[-1] == '\r';
-	for (char *line = text; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		if (!end) {
-			fold_line(f, line);
-			break;
-		}
-		*end = '\0';
-		fold_line(f, line);
-	}
-	for (size_t i = 0; i < f->n; i++)
-		if (f->v[i].line && !f->found[i])
-			put_new(f, f->v[i].line);
+		return beside;
+	free(beside);
+	return path;
 }
 
 #define NEW_HEAD                                                                                   \
 	"# Commands add rules to this file and take them out; the rest of it is yours. After an\n" \
 	"# edit 'bpfpol policy assign NAME' puts it in force.\n"
 
-static int write_whole(const struct fold *fold, const struct policy *policy, struct folding *f)
+/* A file that is not there: the policy if it is known, else what the changes say of it. */
+static int new_text(const struct fold *fold, const struct policy *policy, char **text)
 {
-	char *text;
+	bool known = policy && !strcmp(policy->name, fold->policy);
+	struct policy *none = known ? NULL : policy_new(fold->policy);
+	char *rules = known || none ? policy_text_print(known ? policy : none) : NULL;
+	int rc = rules && asprintf(text, NEW_HEAD "%s", rules) >= 0 ? 0 : -ENOMEM;
 
-	fputs(NEW_HEAD, f->out);
-	if (!policy || strcmp(policy->name, fold->policy)) {
-		fprintf(f->out, "policy \"%s\"\n\n", fold->policy);
-		fold_text(f, (char[]){ "" });
-		return 0;
-	}
-	text = policy_text_print(policy);
-	if (!text)
-		return -ENOMEM;
-	fputs(text, f->out);
-	free(text);
-	return 0;
+	free(rules);
+	policy_free(&none);
+	return rc;
 }
 
-static int fold_into(
-	const struct fold *fold, const struct policy *policy, char *old, char **text, size_t *len)
+static int fold_into(const struct fold *fold, const struct policy *policy, const char *old,
+	char **text, size_t *len)
 {
-	struct folding f = { .dir = dirs_get()->conf };
-	char *dir = policies_dir();
-	int rc = dir ? fold_net(fold, &f.v, &f.n) : -ENOMEM;
+	char *dir = policies_dir(), *new = NULL;
+	int rc = !dir ? -ENOMEM : old ? 0 : new_text(fold, policy, &new);
 
-	if (!rc) {
-		f.dir = dir;
-		f.found = calloc(f.n + 1, sizeof(*f.found));
-		f.out = f.found ? open_memstream(text, len) : NULL;
-		rc = f.out ? 0 : -ENOMEM;
-	}
-	if (!rc) {
-		if (old)
-			fold_text(&f, old);
-		else
-			rc = write_whole(fold, policy, &f);
-		if (fclose(f.out))
-			rc = -ENOMEM;
-		if (rc)
-			free(*text);
-	}
-	free(f.found);
-	free(f.v);
+	if (!rc)
+		rc = fold_text(fold, old ? old : new, absolute, dir, text, len);
+	free(new);
 	free(dir);
 	return rc;
 }

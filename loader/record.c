@@ -33,8 +33,8 @@ static int record_text(const struct rule *rule, char **record)
 	if (rule->deadline && rule->lifetime)
 		snprintf(lifetime, sizeof(lifetime), "/%" PRIu64, rule->lifetime);
 	if (text)
-		n = asprintf(record, "%" PRIu32 " %" PRIu64 "%s %" PRIu64 " %s", rule->id,
-			rule->deadline, lifetime, rule->lists, text);
+		n = asprintf(record, "%" PRIu32 " %" PRIu64 "%s %" PRIu64 "%s %s", rule->id,
+			rule->deadline, lifetime, rule->lists, rule->included ? "+" : "", text);
 	free(text);
 	return n < 0 ? -ENOMEM : 0;
 }
@@ -65,9 +65,12 @@ static int record_head(const char *record, struct rule *rule)
 		return -EBADMSG;
 	at += lists;
 	lists = 0;
-	if (sscanf(record + at, " %" SCNu64 " %n", &rule->lists, &lists) != 1 || !lists)
+	if (sscanf(record + at, " %" SCNu64 "%n", &rule->lists, &lists) != 1)
 		return -EBADMSG;
-	return at + lists;
+	at += lists;
+	rule->included = record[at] == '+';
+	at += rule->included;
+	return record[at] == ' ' ? at + 1 : -EBADMSG;
 }
 
 int rule_from_record(const char *record, struct rule **rule)
@@ -87,6 +90,7 @@ int rule_from_record(const char *record, struct rule **rule)
 	(*rule)->deadline = head.deadline;
 	(*rule)->lists = head.lists;
 	(*rule)->lifetime = head.lifetime;
+	(*rule)->included = head.included;
 	return 0;
 }
 

@@ -15,7 +15,6 @@ struct shelf_change {
 	struct policy *policy; /* as it would be assigned */
 	struct policy *known;  /* what is known of it beside its file */
 	struct fold fold;      /* changes of its file */
-	struct change v[BP_ACTIONS];
 	struct compile_env env;
 };
 
@@ -23,9 +22,10 @@ static int begin(struct shelf_change *c, struct host *host, const char *name, st
 {
 	int rc = host_store(host, diag);
 
-	*c = (struct shelf_change){ .fold = { .policy = (char *)name } };
-	c->fold.v = c->v;
+	*c = (struct shelf_change){ .fold = { .policy = strdup(name) } };
 	host_env(&c->env);
+	if (!rc && !c->fold.policy)
+		rc = -ENOMEM;
 	if (!rc)
 		rc = policies_load(host->store, name, &c->policy, diag);
 	if (!rc)
@@ -35,22 +35,9 @@ static int begin(struct shelf_change *c, struct host *host, const char *name, st
 
 static void end(struct shelf_change *c)
 {
-	for (size_t i = 0; i < c->fold.n; i++) {
-		free(c->v[i].text);
-		free(c->v[i].line);
-	}
+	fold_free(&c->fold);
 	policy_free(&c->policy);
 	policy_free(&c->known);
-}
-
-static int note(struct shelf_change *c, enum change_op op, const struct rule *rule)
-{
-	struct change *change = &c->v[c->fold.n++];
-
-	*change = (struct change){ .op = op, .text = spec_text(rule, SPEC_ACTION | SPEC_MATCH) };
-	if (op != CHANGE_DEL)
-		change->line = policy_rule_line(rule);
-	return change->text && (op == CHANGE_DEL || change->line) ? 0 : -ENOMEM;
 }
 
 /* The rule as it is known beside the file: a copy, or what is known of it already is renewed. */
@@ -109,7 +96,7 @@ static int add_again(
 	applied->outcome = APPLIED_REPLACED;
 	rc = know(c, is);
 	if (!rc && policy_has_line(is))
-		rc = note(c, had_line ? CHANGE_SET : CHANGE_ADD, is);
+		rc = fold_add(&c->fold, had_line ? CHANGE_SET : CHANGE_ADD, is);
 	return rc;
 }
 
@@ -121,7 +108,7 @@ static int add_new(struct shelf_change *c, struct rule *rule, uint32_t id, struc
 	applied->outcome = APPLIED;
 	rc = know(c, rule);
 	if (!rc && policy_has_line(rule))
-		rc = note(c, CHANGE_ADD, rule);
+		rc = fold_add(&c->fold, CHANGE_ADD, rule);
 	return rc;
 }
 
@@ -199,7 +186,7 @@ static int drop(struct shelf_change *c, size_t at, struct diag *diag)
 		policy_remove(c->known, known);
 	if (!policy_has_line(rule))
 		return 0;
-	rc = note(c, CHANGE_DEL, rule);
+	rc = fold_add(&c->fold, CHANGE_DEL, rule);
 	if (!rc)
 		rc = left_in(c, rule, &source, diag);
 	if (!rc && source)

@@ -300,41 +300,22 @@ static void sweep(const struct store *s)
 	diag_free(&ignored);
 }
 
-/* The texts of the policies' files as they are to be, one for each fold; NULL: unchanged. */
-struct texts {
-	char **v;
-	size_t *len;
-};
-
-static void texts_free(struct texts *t, size_t n)
-{
-	for (size_t i = 0; t->v && i < n; i++)
-		free(t->v[i]);
-	free(t->v);
-	free(t->len);
-}
-
-static int texts_make(const struct store *s, struct texts *t, struct diag *diag)
-{
-	int rc = 0;
-
-	*t = (struct texts){ calloc(s->n_folds + 1, sizeof(*t->v)),
-		calloc(s->n_folds + 1, sizeof(*t->len)) };
-	if (!t->v || !t->len)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->n_folds && !rc; i++)
-		rc = policy_file_fold(&s->folds[i], s->policy, &t->v[i], &t->len[i], diag);
-	return rc;
-}
-
-static int write_texts(const struct store *s, const struct texts *t, struct diag *diag)
+/* The changes come into the policies' files; then nothing has to be remembered of them. */
+static int fold_files(const struct store *s, struct diag *diag)
 {
 	char *path = state_path("fold.%" PRIu64, s->commit);
 	int rc = path ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < s->n_folds && !rc; i++)
-		if (t->v[i])
-			rc = policy_file_write(s->folds[i].policy, t->v[i], t->len[i], diag);
+	for (size_t i = 0; i < s->n_folds && !rc; i++) {
+		char *text;
+		size_t len;
+
+		rc = policy_file_fold(&s->folds[i], s->policy, &text, &len, diag);
+		if (!rc && text)
+			rc = policy_file_write(s->folds[i].policy, text, len, diag);
+		if (!rc)
+			free(text);
+	}
 	if (!rc)
 		rc = file_remove(path, diag);
 	free(path);
@@ -342,7 +323,7 @@ static int write_texts(const struct store *s, const struct texts *t, struct diag
 }
 
 /* The change is made; what is left can be made up for by the next commit. */
-static void commit_rest(struct store *s, const struct texts *t, struct diag *diag)
+static void commit_rest(struct store *s, struct diag *diag)
 {
 	if (stat_state(&s->inode, &s->mtime))
 		s->inode = 0; /* never in step: the next command reads all again */
@@ -351,7 +332,7 @@ static void commit_rest(struct store *s, const struct texts *t, struct diag *dia
 				 it */
 		diag_to_warning(diag, "the change is made, but the journal is not begun anew");
 	}
-	if (write_texts(s, t, diag))
+	if (fold_files(s, diag))
 		diag_to_warning(diag, "the change is made, but the policy file does not show it");
 	sweep(s);
 	s->changed = s->untidy = false;
@@ -361,12 +342,10 @@ static void commit_rest(struct store *s, const struct texts *t, struct diag *dia
 int store_commit(struct store *s, struct diag *diag)
 {
 	uint64_t previous = s->previous;
-	struct texts texts;
-	int rc = texts_make(s, &texts, diag);
+	int rc;
 
 	s->commit++;
-	if (!rc)
-		rc = save_lists(s, diag);
+	rc = save_lists(s, diag);
 	if (!rc && s->outgoing)
 		rc = known_save(s->outgoing, diag);
 	if (!rc)
@@ -376,13 +355,12 @@ int store_commit(struct store *s, struct diag *diag)
 	if (!rc)
 		rc = state_write(s, diag);
 	if (!rc) {
-		commit_rest(s, &texts, diag);
+		commit_rest(s, diag);
 	} else {
 		unsave_lists(s);
 		s->commit--;
 		s->previous = previous;
 	}
-	texts_free(&texts, s->n_folds);
 	return rc;
 }
 

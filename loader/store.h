@@ -26,22 +26,8 @@
 #include <stdint.h>
 
 #include "diag.h"
+#include "fold.h"
 #include "policy.h"
-
-enum change_op { CHANGE_ADD, CHANGE_DEL, CHANGE_SET };
-
-struct change {
-	enum change_op op;
-	char *text; /* the rule's action and match, canonical */
-	char *line; /* the whole rule line; NULL: the rule has none in the file (it is timed) */
-};
-
-/* The changes that the file of one policy has not seen yet, in their order. */
-struct fold {
-	char *policy;
-	struct change *v;
-	size_t n, room;
-};
 
 struct store {
 	struct policy *policy;	 /* assigned; NULL: none */

@@ -10,9 +10,9 @@ char *state_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* record.c */
 /*
- * "ID DEADLINE[/LIFETIME] LISTS RULE" of state and journal; LISTS is rule->lists, LIFETIME that of
- * a rule whose `for` stands in its file. A text that would not read back is a fault of ours, found
- * here and not at the next boot: -EBADMSG.
+ * "ID DEADLINE[/LIFETIME] LISTS[+] RULE" of state and journal; LISTS is rule->lists, LIFETIME that
+ * of a rule whose `for` stands in its file, + says that it is included. A text that would not read
+ * back is a fault of ours, found here and not at the next boot: -EBADMSG.
  */
 int rule_record(const struct rule *rule, char **record);
 /* -EBADMSG: not a record. */
@@ -40,16 +40,12 @@ int journal_load(struct store *store, const char *path, struct diag *diag);
 /* An empty journal for the store's commit; none if no policy is assigned. */
 int journal_reset(struct store *store, struct diag *diag);
 
-/* fold.c */
+/* fold_file.c */
 /* Notes a change of the assigned policy for its file. */
 int fold_note(struct store *store, enum change_op op, const struct rule *rule);
 int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);
-void fold_free(struct fold *fold);
-/* Of the changes of each rule what they come to; sorted by text. *v is the caller's, not its texts.
- */
-int fold_net(const struct fold *fold, struct change **v, size_t *n);
 
 /* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Changes of single rules, folded into the text of their policy. No other line of it is touched.
+ * Pure.
+ */
+#ifndef BPFPOL_FOLD_H
+#define BPFPOL_FOLD_H
+
+#include "policy.h"
+
+enum change_op { CHANGE_ADD, CHANGE_DEL, CHANGE_SET };
+
+struct change {
+	enum change_op op;
+	char *text; /* the rule's action and match, canonical */
+	char *line; /* the whole rule line; NULL: the rule has none in the file (it is timed) */
+	bool label; /* the line has one */
+};
+
+/* The changes that the file of one policy has not seen yet, in their order. */
+struct fold {
+	char *policy;
+	struct change *v;
+	size_t n, room;
+};
+
+/* The change to that rule; takes nothing over. -ENOMEM. */
+int fold_add(struct fold *fold, enum change_op op, const struct rule *rule);
+void fold_free(struct fold *fold);
+
+/*
+ * What the changes of each rule come to: ADD: there is to be a line, SET: with this wording, DEL:
+ * none. Sorted by text. *v is the caller's, not its texts. -ENOMEM.
+ */
+int fold_net(const struct fold *fold, struct change **v, size_t *n);
+
+/*
+ * The text with the changes in it; caller frees. absolute: the whole path of a list that the text
+ * names from its own directory on; a copy, NULL: no memory. old NULL: a new text. -ENOMEM.
+ */
+int fold_text(const struct fold *fold, const char *old,
+	char *(*absolute)(const char *file, void *arg), void *arg, char **text, size_t *len);
+
+#endif

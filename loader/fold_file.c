@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes of rules that the policies' files have not seen yet. They are gathered while journal and
+ * commands are applied, and written down as fold.N with commit N, so that a command that dies
+ * between the commit and the file, or a file that cannot be written, loses none of them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+#include "policy_text.h"
+#include "spec.h"
+#include "store_parts.h"
+
+#define FOLD_HEAD "bpfpol fold 1\n"
+
+/* The fold of that policy's file, made if there is none. NULL: no memory. */
+static struct fold *fold_of(struct store *s, const char *policy)
+{
+	struct fold *v;
+
+	for (size_t i = 0; i < s->n_folds; i++)
+		if (!strcmp(s->folds[i].policy, policy))
+			return &s->folds[i];
+	v = reallocarray(s->folds, s->n_folds + 1, sizeof(*v));
+	if (!v)
+		return NULL;
+	s->folds = v;
+	v += s->n_folds;
+	*v = (struct fold){ .policy = strdup(policy) };
+	if (!v->policy)
+		return NULL;
+	s->n_folds++;
+	return v;
+}
+
+int fold_note(struct store *s, enum change_op op, const struct rule *rule)
+{
+	struct fold *fold = fold_of(s, s->policy->name);
+
+	return fold ? fold_add(fold, op, rule) : -ENOMEM;
+}
+
+static char *fold_path(uint64_t commit)
+{
+	return state_path("fold.%" PRIu64, commit);
+}
+
+static int take_change(struct store *s, const char *policy, enum change_op op, const char *line)
+{
+	const struct spec_opts opts = { .action = -1 };
+	struct diag ignored = {};
+	struct rule *rule = NULL;
+	struct fold *fold = policy ? fold_of(s, policy) : NULL;
+	int rc = policy ? spec_parse_line(line, &opts, &rule, &ignored) : -EBADMSG;
+
+	diag_free(&ignored);
+	if (!rc)
+		rc = fold ? fold_add(fold, op, rule) : -ENOMEM;
+	rule_free(&rule);
+	return rc;
+}
+
+static int take_line(struct store *s, const char **policy, char *line)
+{
+	static const char *const ops[] = { "add ", "del ", "set " };
+
+	if (!strncmp(line, "policy ", 7)) {
+		*policy = line + 7;
+		return 0;
+	}
+	for (int op = CHANGE_ADD; op <= CHANGE_SET; op++)
+		if (!strncmp(line, ops[op], 4))
+			return take_change(s, *policy, op, line + 4);
+	return -EBADMSG;
+}
+
+static int take_text(struct store *s, char *text, size_t len)
+{
+	const char *policy = NULL;
+	int rc = 0;
+
+	if (sum_check(text, len) || strncmp(text, FOLD_HEAD, strlen(FOLD_HEAD)))
+		return -EBADMSG;
+	text += strlen(FOLD_HEAD);
+	for (char *line = text, *end; (end = strchr(line, '\n')) && !rc; line = end + 1) {
+		*end = '\0';
+		rc = take_line(s, &policy, line);
+	}
+	return rc;
+}
+
+int fold_load(struct store *s, struct diag *diag)
+{
+	char *path = fold_path(s->commit), *text = NULL;
+	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	if (!rc) {
+		s->untidy = true;
+		rc = take_text(s, text, len);
+	}
+	if (rc && rc != -ENOENT && rc != -ENOMEM) {
+		if (diag->kind == DIAG_NONE)
+			diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", path);
+		diag_to_warning(diag, "the policy's file may not show the last changes");
+		rc = 0; /* what is in force is not in doubt */
+	}
+	free(text);
+	free(path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int put_fold(FILE *out, const struct fold *fold, bool *any)
+{
+	static const char *const ops[] = { "add", "del", "set" };
+	struct change *v;
+	size_t n;
+	int rc = fold_net(fold, &v, &n);
+
+	if (rc)
+		return rc;
+	if (n)
+		fprintf(out, "policy %s\n", fold->policy);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s %s\n", ops[v[i].op], v[i].line ? v[i].line : v[i].text);
+	*any |= n > 0;
+	free(v);
+	return 0;
+}
+
+int fold_save(const struct store *s, struct diag *diag)
+{
+	char *path = fold_path(s->commit), *text = NULL;
+	size_t len;
+	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	bool any = false;
+	int rc = out ? 0 : -ENOMEM;
+
+	if (out)
+		fputs(FOLD_HEAD, out);
+	for (size_t i = 0; i < s->n_folds && !rc; i++)
+		rc = put_fold(out, &s->folds[i], &any);
+	if (out) {
+		sum_put(out, &text, &len);
+		if (fclose(out))
+			rc = -ENOMEM;
+	}
+	if (!rc && any)
+		rc = file_write(path, text, len, diag);
+	free(text);
+	free(path);
+	return rc;
+}
