@@ -63,6 +63,7 @@ IMPURE := \
 	progress \
 	record \
 	remembered \
+	salvage \
 	shelf \
 	shelf_rule \
 	state \
@@ -171,11 +172,19 @@ demo:
 	$(MAKE) all $B/tests/pkt
 	BUILD=$B tests/demo
 
+UNITS := bpfpol bpfpol-late
+UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
 install: all
 	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
 	for link in ipsecpol ipseccmd netdiag; do \
 		ln -sf bpfpol $(DESTDIR)$(PREFIX)/sbin/$$link; done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
+	install -d $(UNIT_DIR)
+	for unit in $(UNITS); do \
+		sed -e 's,@SBIN@,$(PREFIX)/sbin,' -e '/@HARDENING@/{r systemd/hardening' -e 'd}' \
+			systemd/$$unit.service.in >$(UNIT_DIR)/$$unit.service || exit; \
+	done
 
 clean:
 	rm -rf $B

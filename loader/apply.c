@@ -70,8 +70,7 @@ static int need_policy(struct host *host, struct applied *applied, struct diag *
 		return 0;
 	rc = policies_load(host->store, "local", &local, diag);
 	if (rc == -ENOENT) {
-		diag_free(diag);
-		*diag = (struct diag){};
+		diag_clear(diag);
 		local = policy_new("local");
 		rc = local ? 0 : -ENOMEM;
 	}

@@ -68,8 +68,7 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 	rc = *path ? policy_word_read(word, text, len, diag) : -ENOMEM;
 	if (rc != -ENOENT || policy_name_flaw(word))
 		return rc;
-	diag_free(diag);
-	*diag = (struct diag){};
+	diag_clear(diag);
 	free(*path);
 	*path = policies_path(word);
 	rc = *path ? host_open(&host, HOST_READ, diag) : -ENOMEM;

@@ -104,6 +104,7 @@ int cmd_interfaces(const struct args *args, struct diag *diag);
 int cmd_explain(const struct args *args, struct diag *diag);
 int cmd_off(const struct args *args, struct diag *diag);
 int cmd_on(const struct args *args, struct diag *diag);
+int cmd_restore(const struct args *args, struct diag *diag);
 int cmd_policy(const struct args *args, struct diag *diag);
 int cmd_ipsecpol(const struct args *args, struct diag *diag);
 int cmd_netdiag(const struct args *args, struct diag *diag);

@@ -127,6 +127,14 @@ char *diag_text(const struct diag *d)
 	return text;
 }
 
+void diag_clear(struct diag *d)
+{
+	diag_free(d);
+	d->kind = DIAG_NONE;
+	d->message[0] = d->file[0] = '\0';
+	d->line = 0;
+}
+
 void diag_free(struct diag *d)
 {
 	free(d->text);

@@ -53,6 +53,9 @@ void diag_place(struct diag *d, const char *text, size_t column, size_t width);
  */
 char *diag_text(const struct diag *d);
 
+/* Forgets what the diag says; its warnings stay. */
+void diag_clear(struct diag *d);
+
 void diag_free(struct diag *d);
 
 #endif

@@ -107,7 +107,20 @@ static int apply(struct store *s, const char *line)
 	return -EBADMSG;
 }
 
-static int apply_all(struct store *s, char *text, size_t len)
+/* Whether a record that checks stands in what is not read any more: then it is no torn tail. */
+static bool goes_on(char *text)
+{
+	unsigned int sum;
+
+	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		if (strlen(line) > 9 && sscanf(line, "%8x ", &sum) == 1 && sum_of(line + 9) == sum)
+			return true;
+	}
+	return false;
+}
+
+static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 {
 	uint64_t commit;
 	char *line = text, *end = strchr(line, '\n');
@@ -123,17 +136,24 @@ static int apply_all(struct store *s, char *text, size_t len)
 	}
 	s->journal = line - text;
 	s->untidy |= s->journal != len;
+	*lost = rc == -EINVAL && goes_on(end + 1);
 	return rc == -EINVAL ? 0 : rc;
 }
 
 int journal_load(struct store *s, const char *path, struct diag *diag)
 {
 	char *text = NULL;
+	bool lost = false;
 	size_t len;
 	int rc = file_read(path, &text, &len, diag);
 
 	if (!rc)
-		rc = apply_all(s, text, len);
+		rc = apply_all(s, text, len, &lost);
+	if (lost) {
+		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged at byte %" PRIu64, path,
+			s->journal + 1);
+		diag_to_warning(diag, "changes of single rules are LOST; see to them again");
+	}
 	if (rc == -EBADMSG)
 		rc = store_damaged(strrchr(path, '/') + 1, diag);
 	free(text);

@@ -82,7 +82,7 @@ static int load(struct end *end, const struct rule *rule, const char *side, stru
 	path = copy_path(rule, side);
 	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
 	if (rc == -ENOENT)
-		rc = diag_set(diag, DIAG_SYSTEM, ENOENT,
+		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			"%s, the copy of the list @%s of rule %" PRIu32
 			", is gone; remove the rule "
 			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",

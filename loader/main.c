@@ -96,6 +96,15 @@ const struct command commands[] = {
 		"\n"
 		"In any order and case; also by a link to bpfpol named ipsecpol or ipseccmd.\n"
 		"'man bpfpol-ipsecpol' has every old command beside the new one." },
+	{ "restore", cmd_restore, OPT_JSON | OPT_DRY_RUN, "",
+		"put everything in force again from disk, as at boot",
+		"The assigned policy, and the interfaces that are there; those that come later "
+		"need "
+		"it once\n"
+		"more. What is damaged or missing is said, and the rest put in force. Exit 1 if "
+		"not "
+		"all could\n"
+		"be. While filtering is off, nothing is done." },
 	{ "netdiag", cmd_netdiag, OPT_RAW, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",
 		"  bpfpol netdiag /test:ipsec           which policy is active\n"

@@ -95,8 +95,7 @@ static int flaw(struct reading *r, const struct text_place *place)
 		.width = d->text ? d->width : 0,
 		.message = message,
 	};
-	diag_free(d);
-	d->kind = DIAG_NONE;
+	diag_clear(d);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "dirs.h"
 #include "store_parts.h"
 
-static int stat_state(uint64_t *inode, uint64_t *mtime)
+int stat_state(uint64_t *inode, uint64_t *mtime)
 {
 	char *path = state_path("state");
 	struct stat st;
@@ -28,7 +28,7 @@ static int stat_state(uint64_t *inode, uint64_t *mtime)
 }
 
 /* State and journal of those names. -ENOENT without a diag: there is no such state. */
-static int load_pair(struct store *s, const char *state, const char *journal, struct diag *diag)
+int store_load_pair(struct store *s, const char *state, const char *journal, struct diag *diag)
 {
 	int rc = state && journal ? state_load(s, state, diag) : -ENOMEM;
 
@@ -47,7 +47,7 @@ int store_load(struct store **out, struct diag *diag)
 
 	if (s) {
 		s->next_id = 1;
-		rc = load_pair(s, state, journal, diag);
+		rc = store_load_pair(s, state, journal, diag);
 	}
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);
@@ -62,60 +62,6 @@ int store_load(struct store **out, struct diag *diag)
 	else
 		*out = s;
 	return rc;
-}
-
-/* The highest N below that one of which a previous.N is there; 0: none. */
-static uint64_t newest_previous(uint64_t below)
-{
-	DIR *d = opendir(dirs_get()->state);
-	uint64_t n, best = 0;
-	struct dirent *entry;
-
-	while (d && (entry = readdir(d)))
-		if (sscanf(entry->d_name, "previous.%" SCNu64 ".", &n) == 1 && n > best &&
-			n < below)
-			best = n;
-	if (d)
-		closedir(d);
-	return best;
-}
-
-static int load_previous(uint64_t number, struct store **out, struct diag *diag)
-{
-	struct store *s = calloc(1, sizeof(*s));
-	char *state = state_path("previous.%" PRIu64 ".state", number);
-	char *journal = state_path("previous.%" PRIu64 ".journal", number);
-	int rc = s ? load_pair(s, state, journal, diag) : -ENOMEM;
-
-	free(state);
-	free(journal);
-	if (rc)
-		store_free(&s);
-	else
-		*out = s;
-	return rc;
-}
-
-int store_load_previous(struct store **out, struct diag *diag)
-{
-	struct diag ignored = {};
-	struct store *now = NULL;
-	bool known = !store_load(&now, &ignored);
-	uint64_t number = known ? now->previous : newest_previous(UINT64_MAX);
-	int rc = number ? load_previous(number, out, diag) : -ENOENT;
-
-	/* Where the state is damaged, nobody knows which commit it names: the newest that is whole.
-	 */
-	while (rc && !known && (number = newest_previous(number))) {
-		diag_free(diag);
-		*diag = (struct diag){};
-		rc = load_previous(number, out, diag);
-	}
-	store_free(&now);
-	diag_free(&ignored);
-	if (rc != -ENOENT || diag->kind != DIAG_NONE)
-		return rc;
-	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "there is no earlier policy to go back to");
 }
 
 void store_free(struct store **store)
@@ -294,7 +240,7 @@ static void sweep(const struct store *s)
 	if (!lists_left(s->policy))
 		return;
 	/* What cannot be read is kept whole: somebody may put it right. */
-	if (!s->previous || !load_previous(s->previous, &previous, &ignored))
+	if (!s->previous || !store_load_number(s->previous, &previous, &ignored))
 		lists_sweep(s->policy, previous ? previous->policy : NULL);
 	store_free(&previous);
 	diag_free(&ignored);

@@ -47,6 +47,11 @@ struct store {
 int store_load(struct store **store, struct diag *diag);
 /* The same of the commit to go back to. -ENOENT with a diag when there is none. */
 int store_load_previous(struct store **store, struct diag *diag);
+/*
+ * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
+ * warnings. The next commit puts the store in order.
+ */
+int store_salvage(struct store **store, struct diag *diag);
 void store_free(struct store **store);
 
 /*

@@ -29,6 +29,15 @@ void sum_put(FILE *out, char *const *text, const size_t *len);
 /* "assigned NAME" and a line for each rule. */
 int policy_put(FILE *out, const struct policy *policy);
 
+/* store.c */
+int stat_state(uint64_t *inode, uint64_t *mtime);
+/* State and journal of those names, with their lists. -ENOENT without a diag: no such state. */
+int store_load_pair(struct store *store, const char *state, const char *journal, struct diag *diag);
+
+/* salvage.c */
+/* The commit of that number. -ENOENT without a diag. */
+int store_load_number(uint64_t number, struct store **store, struct diag *diag);
+
 /* state.c */
 /* What state or previous.N.state says. -ENOENT without a diag. */
 int state_load(struct store *store, const char *path, struct diag *diag);
@@ -50,6 +59,7 @@ int fold_save(const struct store *store, struct diag *diag);
 /* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */
 int lists_save(const struct rule *rule, struct diag *diag);
+/* -EBADMSG: a copy is gone. */
 int lists_load(struct rule *rule, struct diag *diag);
 /* Removes copies that are no rule's any more, of none of the two. */
 void lists_sweep(const struct policy *policy, const struct policy *previous);

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * restore: what runs at boot. It puts as much in force as it can, whatever is missing or damaged,
+ * and says what it could not.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assign.h"
+#include "command.h"
+#include "json.h"
+#include "links.h"
+#include "pairs.h"
+#include "policies.h"
+#include "shelf.h"
+
+struct restore {
+	struct host host;
+	struct remembered_list remembered;
+	struct nl_links links;
+	struct link_choices *done; /* one for each interface that is there */
+	size_t n;
+	char **missing; /* remembered, and not there */
+	size_t n_missing;
+	bool salvaged; /* not all of the store could be read */
+	bool failed;   /* an interface is not attached */
+};
+
+static void warn(struct diag *diag, const char *so)
+{
+	diag_to_warning(diag, so);
+	for (char *line = strtok(diag->warnings, "\n"); line; line = strtok(NULL, "\n"))
+		fprintf(stderr, "bpfpol: warning: %s\n", line);
+	diag->warnings[0] = '\0';
+	diag_clear(diag);
+}
+
+/* The store, or what can be saved of it. */
+static int load(struct restore *r, struct diag *diag)
+{
+	int rc = host_store(&r->host, diag);
+
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	diag_clear(diag);
+	r->salvaged = true;
+	return store_salvage(&r->host.store, diag);
+}
+
+/* The rules first: an interface that is attached then is filtered from its first packet on. */
+static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
+{
+	if (!r->host.store->policy && !r->remembered.n)
+		return 0;
+	if (dry_run)
+		return host_try(&r->host, diag);
+	return host_in_step(&r->host) ? 0 : host_rebuild(&r->host, diag);
+}
+
+static bool is_pattern(const char *name)
+{
+	return strpbrk(name, "*?[");
+}
+
+static int find_missing(struct restore *r)
+{
+	r->missing = calloc(r->remembered.n + 1, sizeof(*r->missing));
+	if (!r->missing)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->remembered.n; i++) {
+		const struct remembered *is = &r->remembered.v[i];
+
+		if (is->mode != ATTACH_NONE && !is_pattern(is->name) &&
+			!nl_by_name(&r->links, is->name))
+			r->missing[r->n_missing++] = is->name;
+	}
+	return 0;
+}
+
+/* Each for itself: one that cannot be attached must not keep the others open. */
+static int attach_one(struct restore *r, const struct nl_link *link, enum attach_mode mode,
+	bool dry_run, struct diag *diag)
+{
+	struct link_choices *choices = &r->done[r->n++];
+	char so[IF_NAMESIZE + 32];
+	int rc = choices_add(choices, link, mode);
+
+	if (!rc)
+		rc = dry_run ? choices_check(choices, diag)
+			     : choices_attach(&r->host, choices, diag);
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	r->failed = true;
+	snprintf(so, sizeof(so), "%s is NOT filtered", link->name);
+	warn(diag, so);
+	return 0;
+}
+
+static int attach_all(struct restore *r, bool dry_run, struct diag *diag)
+{
+	int rc = 0;
+
+	r->done = calloc(r->links.n + 1, sizeof(*r->done));
+	if (!r->done)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->links.n && !rc; i++) {
+		const struct nl_link *link = &r->links.v[i];
+		const struct remembered *is = remembered_find(&r->remembered, link->name);
+
+		if (is && !link->loopback)
+			rc = attach_one(r, link, is->mode, dry_run, diag);
+	}
+	return rc ? rc : find_missing(r);
+}
+
+static bool differs(const struct rule_pairs *pairs)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct rule *in_force = pairs->v[i].a, *file = pairs->v[i].b;
+
+		/* A `for` of the file may have run out: it counts from an assignment. */
+		if (in_force && file ? !rule_same_lists(in_force, file) : !file || !file->lifetime)
+			return true;
+	}
+	return false;
+}
+
+/* What is in force is what was assigned. The file may say something else by now, or nothing. */
+static int check_file(const struct store *store, struct diag *diag)
+{
+	const char *name = store->policy ? store->policy->name : NULL;
+	char typed[POLICY_NAME_TYPED];
+	struct policy *file = NULL;
+	struct rule_pairs pairs = {};
+	int rc;
+
+	if (!name)
+		return 0;
+	/* Where changes wait for a file that is gone, it would be read as it is to be. */
+	rc = shelf_has(name) ? policies_load(store, name, &file, diag)
+			     : policies_unknown(name, diag);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc) {
+		if (diag->line && strlen(diag->message) < sizeof(diag->message) / 2) {
+			char message[sizeof(diag->message) / 2];
+
+			snprintf(message, sizeof(message), "%s", diag->message);
+			diag_set(diag, DIAG_USAGE, EINVAL, "%.400s:%u: %s", diag->file, diag->line,
+				message);
+		}
+		warn(diag, "the rules as they were assigned last are in force: the policy's file "
+			   "cannot be used as it is now");
+		return 0;
+	}
+	rc = rule_pairs(store->policy, file, &pairs);
+	if (!rc && differs(&pairs)) {
+		diag_set(diag, DIAG_USAGE, EINVAL, "'bpfpol policy diff %s --in-force' shows it",
+			policy_name_typed(name, typed));
+		warn(diag, "the rules as they were assigned last are in force: the policy's file "
+			   "differs from them");
+	}
+	rule_pairs_free(&pairs);
+	policy_free(&file);
+	return rc;
+}
+
+static bool attached(const struct link_choices *c)
+{
+	return c->n && (c->v[0].how != ATTACH_NONE || c->v[0].already);
+}
+
+static void say_json(const struct args *args, const struct restore *r)
+{
+	const struct policy *policy = r->host.store ? r->host.store->policy : NULL;
+	struct jw j;
+
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_bool(&j, "off", r->host.off);
+	jw_str(&j, "policy", policy ? policy->name : NULL);
+	jw_u64(&j, "rules", policy ? policy->n : 0);
+	jw_bool(&j, "salvaged", r->salvaged);
+	jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
+	jw_array(&j, "interfaces");
+	for (size_t i = 0; i < r->n; i++)
+		if (attached(&r->done[i]))
+			jw_str(&j, NULL, r->done[i].v[0].link->name);
+	jw_array_end(&j);
+	jw_array(&j, "failed");
+	for (size_t i = 0; i < r->n; i++)
+		if (!attached(&r->done[i]) && !(args->given & OPT_DRY_RUN))
+			jw_str(&j, NULL, r->done[i].v[0].link->name);
+	jw_array_end(&j);
+	jw_array(&j, "missing");
+	for (size_t i = 0; i < r->n_missing; i++)
+		jw_str(&j, NULL, r->missing[i]);
+	jw_array_end(&j);
+	jw_object_end(&j);
+}
+
+static void say_text(const struct args *args, const struct restore *r)
+{
+	const struct policy *policy = r->host.store ? r->host.store->policy : NULL;
+	bool dry_run = args->given & OPT_DRY_RUN;
+
+	if (r->host.off) {
+		printf("Filtering is off, and stays so; 'bpfpol on' starts it again.\n");
+		return;
+	}
+	if (policy)
+		printf("Policy '%s' %s in force: %zu rules.\n", policy->name,
+			dry_run ? "would be" : "is", policy->n);
+	else
+		printf("No policy is assigned.\n");
+	for (size_t i = 0; i < r->n; i++) {
+		const struct link_choice *c = r->done[i].n ? &r->done[i].v[0] : NULL;
+
+		if (c && dry_run)
+			printf("Would filter on %s.\n", c->link->name);
+		else if (c && attached(&r->done[i]))
+			printf("%s: %s.\n", c->link->name, attach_mode_text(c->how));
+	}
+	for (size_t i = 0; i < r->n_missing; i++)
+		printf("%s is not there; when it is, 'bpfpol restore' filters it, too.\n",
+			r->missing[i]);
+}
+
+static int restore(struct restore *r, bool dry_run, struct diag *diag)
+{
+	int rc = load(r, diag);
+
+	if (!rc)
+		rc = remembered_load(&r->remembered, diag);
+	if (!rc)
+		rc = nl_links_get(&r->links);
+	if (!rc)
+		rc = put_in_force(r, dry_run, diag);
+	if (!rc)
+		rc = attach_all(r, dry_run, diag);
+	if (!rc)
+		rc = check_file(r->host.store, diag);
+	return rc;
+}
+
+static void restore_free(struct restore *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		choices_free(&r->done[i]);
+	free(r->done);
+	free(r->missing);
+	nl_links_free(&r->links);
+	remembered_free(&r->remembered);
+	host_close(&r->host);
+}
+
+int cmd_restore(const struct args *args, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct restore r = {};
+	int rc = args_none(args, diag);
+
+	if (!rc)
+		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	if (!rc && !r.host.off)
+		rc = restore(&r, dry_run, diag);
+	if (!rc)
+		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
+	if (!rc && r.salvaged)
+		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"the store was damaged: what could be saved of it is in force; look at it "
+			"with 'bpfpol list', and see the warnings");
+	else if (!rc && r.failed)
+		rc = diag_set(diag, DIAG_SYSTEM, EIO,
+			"not every interface is filtered; see the warnings");
+	restore_free(&r);
+	return rc;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The commit to go back to, and what can be saved where files of the store are damaged. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+#include "store_parts.h"
+
+/* Ids that the lost records may have given. */
+#define ID_SLACK 1000
+
+/* The highest N below that one of which a previous.N is there; 0: none. */
+static uint64_t newest_previous(uint64_t below)
+{
+	DIR *d = opendir(dirs_get()->state);
+	uint64_t n, best = 0;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (sscanf(entry->d_name, "previous.%" SCNu64 ".", &n) == 1 && n > best &&
+			n < below)
+			best = n;
+	if (d)
+		closedir(d);
+	return best;
+}
+
+typedef int (*load_fn)(struct store *s, const char *state, const char *journal, struct diag *diag);
+
+static int load_number(uint64_t number, load_fn load, struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char *state = state_path("previous.%" PRIu64 ".state", number);
+	char *journal = state_path("previous.%" PRIu64 ".journal", number);
+	int rc = s && state && journal ? load(s, state, journal, diag) : -ENOMEM;
+
+	free(state);
+	free(journal);
+	if (rc)
+		store_free(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+int store_load_number(uint64_t number, struct store **out, struct diag *diag)
+{
+	return load_number(number, store_load_pair, out, diag);
+}
+
+int store_load_previous(struct store **out, struct diag *diag)
+{
+	struct diag ignored = {};
+	struct store *now = NULL;
+	uint64_t number = store_load(&now, &ignored) ? newest_previous(UINT64_MAX) : now->previous;
+	int rc = number ? store_load_number(number, out, diag) : -ENOENT;
+
+	store_free(&now);
+	diag_free(&ignored);
+	if (rc != -ENOENT || diag->kind != DIAG_NONE)
+		return rc;
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "there is no earlier policy to go back to");
+}
+
+/* A rule whose copy of a list is gone: the list itself, or else the rule is lost. */
+static int read_anew(struct store *s, size_t at, struct diag *diag)
+{
+	struct rule *rule = s->policy->rules[at];
+	int rc;
+
+	diag_to_warning(diag, "a copy of an address list could not be read");
+	rule->lists = 0;
+	rc = store_read_lists(rule, diag);
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	diag_to_warning(diag, "its rule is LEFT OUT, as the list cannot be read either");
+	policy_remove(s->policy, at);
+	return 0;
+}
+
+static int load_lists(struct store *s, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = s->policy ? s->policy->n : 0; i-- && !rc;) {
+		rc = lists_load(s->policy->rules[i], diag);
+		if (rc && rc != -ENOMEM) {
+			s->untidy = true;
+			rc = read_anew(s, i, diag);
+		}
+	}
+	return rc;
+}
+
+/* Like store_load_pair(), but only a state that cannot be read is a failure. */
+static int load_leniently(
+	struct store *s, const char *state, const char *journal, struct diag *diag)
+{
+	int rc = state_load(s, state, diag);
+
+	if (rc)
+		return rc;
+	rc = journal_load(s, journal, diag);
+	if (rc == -EBADMSG) {
+		s->untidy = true;
+		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", journal);
+		diag_to_warning(diag, "the latest changes of single rules are LOST");
+		rc = 0;
+	}
+	return rc ? rc : load_lists(s, diag);
+}
+
+/* Numbers that the damaged state, or its journal, may have reached: none is given twice. */
+static void go_past(struct store *s, const char *state, const char *journal)
+{
+	struct diag ignored = {};
+	char *text = NULL, *line;
+	uint64_t commit;
+	uint32_t id;
+	size_t len;
+
+	if (!file_read(state, &text, &len, &ignored)) {
+		line = strstr(text, "\nnext-id ");
+		if (line && sscanf(line, "\nnext-id %" SCNu32, &id) == 1 && id > s->next_id)
+			s->next_id = id;
+		free(text);
+	}
+	if (!file_read(journal, &text, &len, &ignored)) {
+		if (sscanf(text, "journal %" SCNu64, &commit) == 1 && commit > s->commit)
+			s->commit = commit;
+		free(text);
+	}
+	if (s->next_id < UINT32_MAX - ID_SLACK)
+		s->next_id += ID_SLACK;
+	diag_free(&ignored);
+}
+
+/* The newest commit that is whole, in place of a state that is damaged. */
+static int go_back(const char *state, const char *journal, struct store **out, struct diag *diag)
+{
+	char *aside = state_path("state.damaged");
+	uint64_t number = UINT64_MAX;
+	int rc = -ENOENT;
+
+	while (rc && rc != -ENOMEM && (number = newest_previous(number))) {
+		diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"%s is damaged or of another version, and kept as state.damaged", state);
+		diag_to_warning(diag, "going back to the rules before the last change");
+		rc = load_number(number, load_leniently, out, diag);
+	}
+	if (!rc) {
+		go_past(*out, state, journal);
+		(*out)->untidy = true;
+		if (aside)
+			rename(state, aside); /* for whoever wants to look into it */
+	}
+	free(aside);
+	return rc;
+}
+
+int store_salvage(struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char *state = state_path("state"), *journal = state_path("journal");
+	int rc = s && state && journal ? load_leniently(s, state, journal, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = stat_state(&s->inode, &s->mtime);
+	if (!rc)
+		rc = fold_load(s, diag);
+	if (!rc) {
+		*out = s;
+		s = NULL;
+	} else if (rc != -ENOMEM) {
+		rc = go_back(state, journal, out, diag);
+	}
+	store_free(&s);
+	free(journal);
+	free(state);
+	return rc;
+}

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# kill -9 at every system call of `restore` at boot: the next one puts everything in force, and the
+# store is as it was.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/killing.sh
+. "$(dirname "$0")/killing.sh"
+
+cd "$WORLD" || exit 1
+echo 198.51.100.1 >list.txt
+bp block udp/1434 >/dev/null
+bp block @list.txt >/dev/null
+bp block udp/2000 >/dev/null
+FRAMES=("$(frame dport=1434)" "$(frame src=198.51.100.1)" "$(frame dport=2000)" "$(frame dport=9)")
+
+# reboot: what it leaves of us.
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
+files() {
+	find "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort
+}
+
+FILES=$(files)
+reboot
+mapfile -t POINTS < <(points restore)
+check "${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 60 ]
+KILLED=0
+for point in "${POINTS[@]}"; do
+	read -r call n <<<"$point"
+	reboot
+	kill_at "$call" "$n" restore
+	[ $? -eq 137 ] && KILLED=$((KILLED + 1))
+	was=$(verdicts "${FRAMES[@]}")
+	bp restore >out 2>&1 || nok "killed at $call $n: the next one" "$(cat out)"
+	now=$(verdicts "${FRAMES[@]}")
+	if [[ ! $was =~ ^(bbbp|pppp)$ || $now != bbbp ]]; then
+		nok "killed at $call $n" "packets: $was; after the next one: $now"
+	fi
+	[ "$FILES" = "$(files)" ] || nok "killed at $call $n: the store" "$(diff <(echo "$FILES") <(files))"
+done
+same "every kill leaves all or nothing" 1 "$((FAILED == 0))"
+check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
+same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
+
+finish

@@ -1,0 +1,240 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `restore`, as at boot: all is in force again, from disk alone; what is damaged or missing costs no
+# more than itself, and is said.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$WORLD" || exit 1
+POLICIES=$BPFPOL_CONF_DIR/policies
+STATE=$BPFPOL_STATE_DIR
+
+# reboot: what it leaves of us.
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
+rules() {
+	bp list --json | jq -c '[.rules[] | [.id, .action, .filter, .name]] | sort'
+}
+
+expect_exit 0 bp restore
+expect_out 'No policy is assigned'
+same "and nothing is attached" 0 "$(run_in rx ip -o link show rx0 | grep -c xdp)"
+
+add_pair tx1 rx1 78
+printf '198.51.100.1\n198.51.100.2\n' >list.txt
+bp policy create web >/dev/null
+bp policy assign web >/dev/null
+bp attach rx1 >/dev/null
+bp block udp/1434 name "Slammer" >/dev/null
+bp block @list.txt >/dev/null
+bp block tcp/22 for 1h >/dev/null
+bp block tcp/25 >/dev/null
+bp remove tcp/25 >/dev/null
+BEFORE=$(rules)
+reboot
+passes dport=1434
+expect_exit 0 bp restore --dry-run
+expect_out 'Would filter on rx0'
+passes dport=1434
+FILES=$(find "$STATE" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort)
+expect_exit 0 bp restore
+expect_out "^Policy 'web' is in force: 3 rules"
+expect_out '^rx0: native XDP'
+expect_out '^rx1: native XDP'
+same "no more to say" 0 "$(grep -c warning <<<"$OUT")"
+same "it wrote nothing" "$FILES" \
+	"$(find "$STATE" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort)"
+same "rules, ids, labels" "$BEFORE" "$(rules)"
+blocked dport=1434
+blocked src=198.51.100.2
+blocked proto=tcp dport=22
+passes proto=tcp dport=25
+GENERATION=$(bp status --json | jq .policy.generation)
+expect_exit 0 bp restore
+same "once more changes nothing" "$GENERATION" "$(bp status --json | jq .policy.generation)"
+expect_exit 0 bp block udp/9
+blocked dport=9
+expect_exit 0 bp remove udp/9
+
+# The first one after a rule of its own was added; and in JSON.
+reboot
+expect_json "in JSON" '.policy == "web" and .rules == 3 and .interfaces == ["rx0", "rx1"]
+	and .missing == [] and .failed == [] and (.off | not) and (.salvaged | not)' bp restore --json
+expect_exit 2 bp restore now
+
+# An interface that is not there yet is filtered by the second pass.
+reboot
+run_in rx ip link del rx1
+expect_exit 0 bp restore
+expect_out '^rx1 is not there'
+blocked dport=1434
+add_pair tx1 rx1 78
+expect_exit 0 bp restore
+expect_out '^rx1: native XDP'
+same "rx1" 1 "$(run_in rx ip -o link show rx1 | grep -c xdp)"
+# One that cannot be attached does not keep the others open.
+reboot
+run_in rx ip link set rx1 down
+run_in rx ip link del rx1
+run_in rx ip link add rx1 type bridge
+bp detach rx1 >/dev/null 2>&1
+sed -i 's/^rx1.*//; $a rx1 native' "$STATE/interfaces"
+expect_exit 1 bp restore
+expect_out 'warning: rx1 is NOT filtered'
+blocked dport=1434
+sed -i '/^rx1/d' "$STATE/interfaces"
+run_in rx ip link del rx1
+
+# Pins of a program with another ABI: all is built anew, and the programs that hang obey it.
+# ctl of the root programs, BP_ABI its third word.
+expect_exit 0 bp restore
+"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value 0 0 0 0 0 0 0 0 \
+	1 0 0 0 0 0 0 0 99 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0
+rm -rf "$BPFPOL_RUN_DIR"
+expect_exit 0 bp restore
+expect_out "^Policy 'web' is in force"
+blocked dport=1434
+blocked src=198.51.100.2
+same "the ids too" "$BEFORE" "$(rules)"
+
+# Off stays off.
+expect_exit 0 bp off
+reboot
+expect_exit 0 bp restore
+expect_out '^Filtering is off'
+passes dport=1434
+same "nothing is loaded for it" 0 "$(run_in rx ip -o link show rx0 | grep -c xdp)"
+expect_exit 0 bp on
+blocked dport=1434
+
+# The policy's file makes no difference; that it differs is said.
+cp "$POLICIES/web.policy" good
+echo 'block udp/77' >>"$POLICIES/web.policy"
+reboot
+expect_exit 0 bp restore
+expect_out "file differs from them: 'bpfpol policy diff web --in-force' shows it"
+passes dport=77
+blocked dport=1434
+echo 'blub' >"$POLICIES/web.policy"
+reboot
+expect_exit 0 bp restore
+expect_out "file cannot be used as it is now: $POLICIES/web.policy:1: "
+blocked dport=1434
+rm "$POLICIES/web.policy"
+reboot
+expect_exit 0 bp restore
+expect_out "file cannot be used as it is now: there is no policy 'web'"
+blocked dport=1434
+cp good "$POLICIES/web.policy"
+# A list that is gone: boot uses the copy.
+mv list.txt gone.txt
+reboot
+expect_exit 0 bp restore
+expect_out 'cannot be used as it is now: .*list.txt'
+blocked src=198.51.100.2
+
+# A copy that is gone, too: the rest is in force. With the list back, all of it.
+cp -a "$STATE" saved
+rm "$STATE"/lists/*
+reboot
+expect_exit 1 bp restore
+expect_out 'warning: its rule is LEFT OUT'
+blocked dport=1434
+passes src=198.51.100.2
+expect_exit 0 bp list
+rm -rf "$STATE"
+cp -a saved "$STATE"
+rm "$STATE"/lists/*
+mv gone.txt list.txt
+reboot
+expect_exit 1 bp restore
+blocked src=198.51.100.2
+blocked dport=1434
+rm -rf "$STATE"
+cp -a saved "$STATE"
+
+# A damaged state: back to what was before the last change.
+reboot
+expect_exit 0 bp restore
+expect_exit 0 bp block from 203.0.113.0/24
+expect_exit 0 bp policy import --shipped slammer
+expect_exit 0 bp policy assign slammer
+passes src=203.0.113.9
+IDS=$(bp policy show slammer --json | jq '[.rules[].id] | max')
+cp -a "$STATE" saved2
+for damage in "truncate -s 20" "sed -i s/assigned/Assigned/" "sed -i s/state.1/state.9/" rm; do
+	rm -rf "$STATE"
+	cp -a saved2 "$STATE"
+	reboot
+	$damage "$STATE/state"
+	if [ "$damage" = rm ]; then
+		expect_exit 0 bp restore
+		passes dport=1434 src=203.0.113.9
+		continue
+	fi
+	expect_exit 1 bp status
+	expect_out 'bpfpol restore'
+	expect_exit 1 bp restore
+	expect_out 'warning: going back to the rules before the last change'
+	expect_out "Policy 'web' is in force"
+	blocked src=203.0.113.9
+	blocked dport=1434
+	check "$damage: the damaged one is kept" [ -e "$STATE/state.damaged" ]
+	expect_exit 0 bp restore
+	expect_exit 0 bp block udp/7
+	check "$damage: no id is given twice" \
+		[ "$(bp list --json | jq '[.rules[].id] | max')" -gt "$IDS" ]
+	blocked dport=7
+	reboot
+	expect_exit 0 bp restore
+	blocked dport=7
+	blocked src=203.0.113.9
+done
+rm -rf "$STATE"
+cp -a saved2 "$STATE"
+
+# A journal that is damaged in its midst.
+reboot
+expect_exit 0 bp restore
+for port in 3000 3001 3002; do bp block udp/$port >/dev/null; done
+sed -i 's/port 3001/port 3009/' "$STATE/journal"
+reboot
+expect_exit 0 bp restore
+expect_out 'journal is damaged at byte [0-9]+'
+blocked dport=3000
+passes dport=3001
+passes dport=3009
+expect_exit 0 bp restore
+same "said once" 0 "$(grep -c damaged <<<"$OUT")"
+
+# A full disk at boot: filtered all the same.
+bp off >/dev/null
+mkdir small
+mount -t tmpfs -o size=128k,mode=0700 tmpfs small || exit 1
+cp -a "$STATE/." small
+export BPFPOL_STATE_DIR=$WORLD/small
+bp on >/dev/null
+bp block udp/4000 >/dev/null
+cat /dev/zero >small/filler 2>/dev/null
+reboot
+expect_exit 0 bp restore
+blocked dport=4000
+blocked dport=3000
+sed -i '$d' small/journal 2>/dev/null
+printf 'torn' >>small/journal
+umount small
+export BPFPOL_STATE_DIR=$STATE
+
+# Where no bpffs is mounted, one is.
+bp off >/dev/null
+rm "$STATE/off"
+umount "$WORLD/bpf"
+export BPFPOL_BPFFS=$WORLD/own/pins
+expect_exit 0 bp restore
+same "a bpffs" bpf_fs "$(stat -f -c %T "$BPFPOL_BPFFS")"
+blocked dport=3000
+
+finish
