@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The twin test: see twin.h. twin [--pairs N] [--seed S] [--jobs N] [--part NAME] [--brief], or
+ * The twin test: see twin.h. twin [--pairs N] [--seed S] [--jobs N] [--part NAME,...] [--brief], or
  * twin --replay FILE
  */
 #include "twin_wire.h"
@@ -45,7 +45,7 @@ static int routed(struct world *w, struct gen *g, size_t job, struct covered *co
 	return run_pairs(w, g, true, covered);
 }
 
-enum { UNROUTED, ROUTED, WIRE, CAPTURES_WHOLE, CAPTURES_CUTS, CAPTURES_WIRE, PARTS };
+enum { ROOT, UNROUTED, ROUTED, WIRE, CAPTURES_WHOLE, CAPTURES_CUTS, CAPTURES_WIRE, PARTS };
 
 #define PART(n, w, r)                          \
 	{                                      \
@@ -53,6 +53,7 @@ enum { UNROUTED, ROUTED, WIRE, CAPTURES_WHOLE, CAPTURES_CUTS, CAPTURES_WIRE, PAR
 	}
 
 static struct part parts[PARTS] = {
+	[ROOT] = PART("root", "frames without a policy", root_run),
 	[UNROUTED] = PART("unrouted", "pairs without forwarding", unrouted),
 	[ROUTED] = PART("routed", "pairs with forwarding", routed),
 	[WIRE] = PART("wire", "pairs over real devices", lanes_run),
@@ -68,12 +69,28 @@ static void drop(struct part *part, const char *why)
 	part->skip = why;
 }
 
+/* options.part: names, with commas between them. */
+static bool is_asked_for(const char *name)
+{
+	const char *at = options.part;
+	size_t len = strlen(name);
+
+	while (at) {
+		if (!strncmp(at, name, len) && (!at[len] || at[len] == ','))
+			return true;
+		at = strchr(at, ',');
+		at += at != NULL;
+	}
+	return !options.part;
+}
+
 /* How much there is to do. */
 static void plan(void)
 {
 	const char *lacks = wire_lacks();
 	size_t i;
 
+	parts[ROOT].jobs = 1;
 	parts[UNROUTED].jobs = parts[ROUTED].jobs =
 		(options.pairs / 2 + RANDOM_JOB - 1) / RANDOM_JOB;
 	parts[WIRE].jobs = (options.pairs / 20 + LANES_JOB - 1) / LANES_JOB;
@@ -87,7 +104,7 @@ static void plan(void)
 		drop(&parts[CAPTURES_WIRE], lacks);
 	}
 	for (i = 0; i < PARTS; i++) {
-		if (options.part && strcmp(options.part, parts[i].name))
+		if (!is_asked_for(parts[i].name))
 			drop(&parts[i], "not asked for");
 	}
 }
@@ -205,7 +222,7 @@ int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (read_options(argc, argv, &options)) {
-		fprintf(stderr, "usage: twin [--pairs N] [--seed S] [--jobs N] [--part NAME] "
+		fprintf(stderr, "usage: twin [--pairs N] [--seed S] [--jobs N] [--part NAME,...] "
 				"[--brief]\n       twin --replay FILE\n");
 		return 2;
 	}

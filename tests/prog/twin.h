@@ -31,6 +31,7 @@ struct world {
 		unsigned int used;	       /* policies that it has held */
 		struct asker *asker[BP_HOOKS]; /* opened when they are needed */
 	} loaded[2], *in_force; /* twin_load.c's: in the slots of odd and of even numbers */
+	bool patched;		/* rules of what is in force were put there in place */
 	uint32_t ifindex[TWIN_NAMES];
 	struct wire *wire; /* twin_wire.c's; NULL: there is none */
 	bool forwarding;
@@ -59,8 +60,9 @@ struct sample {
 	size_t len, beyond;  /* beyond: its last bytes, which are not in the first buffer */
 	unsigned int iface;
 	enum bp_hook hook;
-	bool forwarded;		     /* leaves, and came in by the other interface */
-	uint16_t gso_segs, gso_size; /* 0: no aggregate */
+	bool forwarded; /* leaves, and came in by the other interface */
+	/* gso_size > 0: an aggregate, which stands for so many packets; 0: nobody says how many */
+	uint16_t gso_segs, gso_size;
 };
 
 enum bp_dir hook_dir(enum bp_hook hook);
@@ -69,10 +71,8 @@ bool hook_is_l3(enum bp_hook hook);
 size_t hook_most(enum bp_hook hook);
 /* Gives the sample to that hook; some become forwarded ones, some aggregates. */
 void hook_dress(struct gen *g, struct sample *s, enum bp_hook hook);
-/* Makes an aggregate one that is too long for its IP length field. data: the sample's. */
-void hook_make_big(struct sample *s, uint8_t *data);
-/* An aggregate without a length in its IP header. */
-bool hook_is_big(const struct sample *s);
+/* Leaves at least `least` bytes, and not all, in the first buffer or the linear part. */
+void hook_split(struct gen *g, struct sample *s, size_t least);
 /* What the oracle reads in it, and what a rule that matches it counts. */
 void hook_read(const struct sample *s, struct frame *frame);
 struct bp_count hook_count(const struct sample *s, const struct frame *frame);
@@ -82,16 +82,28 @@ uint32_t hook_ingress(const struct world *w, const struct sample *s);
 /* BPF_PROG_TEST_RUN may refuse such a frame. */
 bool hook_refused(const struct sample *s);
 
-enum { HOOK_RAN, HOOK_REFUSED };
+/* HOOK_ODD: the program returned what is neither verdict of ours. */
+enum { HOOK_RAN, HOOK_REFUSED, HOOK_ODD };
 
 /* Negative: stdout has the reason. */
 int hook_run(const struct world *w, const struct sample *s, bool *block);
+
+/* --- twin_gso.c: samples that are aggregates --- */
+
+/* Makes the sample one, if it can be. */
+void gso_dress(struct gen *g, struct sample *s);
+/* Writes another length, most often none, into its IP header, which nobody is to believe. */
+void gso_lie(struct gen *g, struct sample *s, uint8_t *data);
+/* Like hook_read() and hook_count(). */
+void gso_read(const struct sample *s, struct frame *frame);
+struct bp_count gso_count(const struct sample *s, const struct frame *frame);
 
 /* --- twin_round.c: one policy and its frames, given to both --- */
 
 struct round {
 	const struct policy *policy;
-	bool early;		 /* compiled before any of its rules expired */
+	bool early;	    /* compiled before any of its rules expired */
+	unsigned int patch; /* rules of ids that it divides are put in place; 0: all are compiled */
 	const struct lane *lane; /* all samples go by it; NULL: BPF_PROG_TEST_RUN */
 	const struct sample *v;
 	size_t n;
@@ -101,10 +113,11 @@ struct round {
 
 /* What was tried so far. Nothing but numbers: sums are made of it. */
 struct covered {
-	uint64_t policies, redraws, rules, large, hit; /* large: of hundreds of rules */
+	uint64_t policies, redraws, patched, rules, large, hit; /* large: of hundreds of rules */
 	uint64_t frames, by_class[FRAME_CLASSES], by_hook[BP_HOOKS];
-	uint64_t forwarded, aggregates, big; /* big: of those, without a length in the IP header */
-	uint64_t refused;		     /* not among frames: the kernel does not run them */
+	uint64_t forwarded, aggregates, unsaid; /* unsaid: of those, of how many packets */
+	uint64_t refused;			/* not among frames: the kernel does not run them */
+	uint64_t split; /* headers or payload beyond the first buffer or the linear part */
 	uint64_t asked; /* of frames: the program was also asked for its reasons */
 	uint64_t passed, blocked, cut_blocked, decided, counted;
 	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
@@ -172,6 +185,10 @@ enum { RANDOM_JOB = 10000 }; /* pairs */
 
 int random_run(struct world *w, struct gen *g, size_t n, struct covered *covered);
 struct policy *random_policy(struct gen *g);
+
+/* --- twin_root.c --- */
+
+int root_run(struct world *w, struct gen *g, size_t job, struct covered *covered);
 
 /* --- twin_cuts.c: captures --- */
 

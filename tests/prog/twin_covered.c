@@ -23,9 +23,9 @@ static void print_hooks(const struct covered *c)
 	printf("# frames by hook:");
 	for (i = 0; i < BP_HOOKS; i++)
 		printf(" %s %llu,", hook_names[i], (unsigned long long)c->by_hook[i]);
-	printf(" of these forwarded %llu, aggregates %llu (%llu without a length)",
-		(unsigned long long)c->forwarded, (unsigned long long)c->aggregates,
-		(unsigned long long)c->big);
+	printf(" of these split %llu, forwarded %llu, aggregates %llu (%llu without a number)",
+		(unsigned long long)c->split, (unsigned long long)c->forwarded,
+		(unsigned long long)c->aggregates, (unsigned long long)c->unsaid);
 	printf("; reasons asked of %llu; %llu more that BPF_PROG_TEST_RUN refuses\n",
 		(unsigned long long)c->asked, (unsigned long long)c->refused);
 }
@@ -35,9 +35,11 @@ void covered_print(const struct covered *c)
 	static const char *const classes[] = { "exempt", "whole", "cut", "bad", "fifth tag" };
 	int i;
 
-	printf("# %llu policies, %llu of them large, %llu more too large; ",
+	if (!c->policies)
+		return;
+	printf("# %llu policies, %llu of them large, %llu made in place, %llu more too large; ",
 		(unsigned long long)c->policies, (unsigned long long)c->large,
-		(unsigned long long)c->redraws);
+		(unsigned long long)c->patched, (unsigned long long)c->redraws);
 	printf("%llu rules, %.0f %% of them hit\n", (unsigned long long)c->rules,
 		share(c->hit, c->rules));
 	print_hooks(c);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Frames that others sent, whole and cut at every byte, by BPF_PROG_TEST_RUN and over devices. */
+/*
+ * Frames that others sent, by BPF_PROG_TEST_RUN and over devices: whole, cut at every byte, and
+ * with headers beyond the first buffer.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +275,19 @@ static void add_cut(struct gen *g, struct batch *b, const struct capture *c, siz
 		add_samples(g, b, c, data, len);
 }
 
+/* The whole frame at XDP, with the first buffer ending there. */
+static void add_split(struct gen *g, struct batch *b, const struct capture *c, size_t first)
+{
+	struct sample *s = &b->v[b->n];
+
+	if (c->l3 || first >= c->headers)
+		return;
+	*s = (struct sample){ .data = c->data, .len = c->len };
+	hook_dress(g, s, BP_XDP);
+	s->beyond = c->len - first;
+	b->n++;
+}
+
 int captures_cuts(struct world *w, struct gen *g, size_t job, struct covered *covered)
 {
 	struct batch *b = new_batch(job, job * CUTS_FRAMES, CUTS_FRAMES);
@@ -279,10 +295,12 @@ int captures_cuts(struct world *w, struct gen *g, size_t job, struct covered *co
 	int rc = 0;
 
 	for (i = 0; i < b->n_from && !rc; i++) {
-		for (len = 14; len < b->from[i].len && !rc; len++) {
-			if (b->n + 2 * BP_HOOKS > ROUND)
+		for (len = 1; len < b->from[i].len && !rc; len++) {
+			if (b->n + 2 * BP_HOOKS + 1 > ROUND)
 				rc = flush(w, g, b, covered);
-			add_cut(g, b, &b->from[i], len);
+			add_split(g, b, &b->from[i], len);
+			if (len >= 14)
+				add_cut(g, b, &b->from[i], len);
 		}
 	}
 	if (!rc && b->n)

@@ -7,27 +7,16 @@
 
 #include "gen_pool.h"
 
-#define FRAMES 700 /* of a round */
-
-/* Where the part that is not linear begins: among the headers, most often. */
-static void split(struct gen *g, const struct lane *lane, struct sample *s)
-{
-	size_t least = hook_is_l3(lane->hook) ? 0 : 14, first;
-
-	first = least + gen_below(g, gen_chance(g, 80) && s->len > 150 ? 150 : s->len - least + 1);
-	s->beyond = first < s->len ? s->len - first : 0;
-}
-
 static size_t draw_samples(struct gen *g, const struct lane *lane, const struct policy *policy,
-	struct sample v[FRAMES])
+	struct sample v[LANES_ROUND])
 {
-	static uint8_t bytes[FRAMES][GEN_ROOM];
+	static uint8_t bytes[LANES_ROUND][GEN_ROOM];
 	size_t i, n = 0;
 
 	g->dir = hook_dir(lane->hook);
 	g->l3 = hook_is_l3(lane->hook);
-	g->most = 3400;
-	for (i = 0; i < FRAMES; i++) {
+	g->most = WIRE_MTU;
+	for (i = 0; i < LANES_ROUND; i++) {
 		struct sample *s = &v[n];
 
 		*s = (struct sample){
@@ -39,7 +28,7 @@ static size_t draw_samples(struct gen *g, const struct lane *lane, const struct 
 		if (!wire_carries(lane, s))
 			continue;
 		if (lane->way == BY_RING)
-			split(g, lane, s);
+			hook_split(g, s, hook_is_l3(lane->hook) ? 0 : 14);
 		n++;
 	}
 	return n;
@@ -47,7 +36,7 @@ static size_t draw_samples(struct gen *g, const struct lane *lane, const struct 
 
 static int run_one(struct world *w, struct gen *g, const struct lane *lane, struct covered *covered)
 {
-	static struct sample v[FRAMES];
+	static struct sample v[LANES_ROUND];
 	struct round round = { .lane = lane, .v = v, .early = gen_chance(g, 50) };
 	struct policy *policy;
 	int rc;
@@ -62,12 +51,13 @@ static int run_one(struct world *w, struct gen *g, const struct lane *lane, stru
 	return rc;
 }
 
-/* The lanes take turns, and after all of them forwarding. */
+/* A round for each lane; every other job with forwarding. */
 int lanes_run(struct world *w, struct gen *g, size_t job, struct covered *covered)
 {
-	int rc = world_forwarding(w, job / LANES % 2);
+	int rc = world_forwarding(w, job % 2);
+	size_t i;
 
-	while (!rc && covered->frames < LANES_JOB)
-		rc = run_one(w, g, &lanes[job % LANES], covered);
+	for (i = 0; i < LANES && !rc; i++)
+		rc = run_one(w, g, &lanes[i], covered);
 	return rc;
 }

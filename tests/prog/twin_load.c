@@ -5,19 +5,18 @@
  * again; every so often one is loaded anew. There are two: a large policy needs large maps, in
  * which it takes long to find the elements of a small one.
  */
-#include "twin.h"
+#include "twin_load.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compile.h"
 #include "twin_wire.h"
 
 #define EARLY 2000  /* seconds */
 #define SMALL 2000  /* elements of one family */
-#define RENEWED 300 /* policies */
+#define RENEWED 100 /* policies */
 
 /* What the names of a round stand for: on a wire the first is the device whose hook sees it all. */
 struct names {
@@ -149,13 +148,53 @@ static int put_in_force(struct world *w, const struct plan *plan, struct diag *d
 	return 0;
 }
 
+/* For the tables of the one that is loaded, if there is one. */
+static int compile_for(struct world *w, const struct policy *policy, struct compile_env *env,
+	struct plan **plan, struct diag *diag)
+{
+	int rc;
+
+	env->sizes = NULL;
+	rc = compile(policy, env, plan, diag);
+	if (rc || !w->loaded[is_large(*plan)].gen)
+		return rc;
+	env->sizes = &w->loaded[is_large(*plan)].gen->sizes;
+	plan_free(plan);
+	return compile(policy, env, plan, diag);
+}
+
+static int load(
+	struct world *w, const struct policy *policy, struct compile_env *env, struct diag *diag)
+{
+	struct plan *plan = NULL;
+	int rc = compile_for(w, policy, env, &plan, diag);
+
+	if (!rc)
+		rc = put_in_force(w, plan, diag);
+	plan_free(&plan);
+	return rc;
+}
+
+static int load_patched(
+	struct world *w, const struct round *round, struct compile_env *env, struct diag *diag)
+{
+	struct policy base;
+	int rc;
+
+	patch_base(round, &base);
+	rc = load(w, &base, env, diag);
+	free(base.rules);
+	if (!rc)
+		rc = patch_run(w->in_force->gen, round, env);
+	return rc;
+}
+
 int load_policy(struct world *w, const struct round *round)
 {
 	struct names names = { .w = w, .lane = round->lane };
 	struct compile_env env = { .ifindex = ifindex_of, .arg = &names };
 	struct diag diag = { 0 };
-	struct plan *plan = NULL;
-	int rc;
+	int rc = -ENOSPC;
 
 	env.now = w->now;
 	env.boot_now = w->boot_now;
@@ -163,17 +202,13 @@ int load_policy(struct world *w, const struct round *round)
 		env.now -= EARLY;
 		env.boot_now -= EARLY * 1000000000ULL; /* below 0 on a young host: wraps back */
 	}
-	rc = compile(round->policy, &env, &plan, &diag);
-	if (!rc && w->loaded[is_large(plan)].gen) { /* for the tables that are loaded */
-		env.sizes = &w->loaded[is_large(plan)].gen->sizes;
-		plan_free(&plan);
-		rc = compile(round->policy, &env, &plan, &diag);
-	}
-	if (!rc)
-		rc = put_in_force(w, plan, &diag);
+	if (round->patch)
+		rc = load_patched(w, round, &env, &diag);
+	w->patched = !rc;
+	if (rc == -ENOSPC)
+		rc = load(w, round->policy, &env, &diag);
 	if (rc && rc != -E2BIG)
 		printf("# %s (%s)\n", diag.message, strerror(-rc));
-	plan_free(&plan);
 	diag_free(&diag);
 	return rc;
 }

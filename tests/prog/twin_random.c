@@ -22,10 +22,10 @@ struct policy *random_policy(struct gen *g)
 		n = models = 1 + gen_below(g, PICK(g, small));
 	} else if (draw < 96) {
 		n = 60 + gen_below(g, 340);
-		models = 3 + gen_below(g, 12);
+		models = gen_chance(g, 50) ? n : 3 + gen_below(g, 12);
 	} else {
 		n = 400 + gen_below(g, 1601);
-		models = 2 + gen_below(g, 8);
+		models = gen_chance(g, 30) ? n : 2 + gen_below(g, 8);
 	}
 	gen_policy(g, &policy, n, models);
 	return policy;
@@ -43,8 +43,10 @@ static void draw_sample(
 	*s = (struct sample){ .data = data, .iface = gen_below(g, 8) == 0 };
 	s->len = gen_frame(g, policy, data);
 	hook_dress(g, s, hook);
-	if (s->gso_segs && gen_chance(g, 30))
-		hook_make_big(s, data);
+	if (hook == BP_XDP && gen_chance(g, 20))
+		hook_split(g, s, 1);
+	if (s->gso_size && gen_chance(g, 50))
+		gso_lie(g, s, data);
 }
 
 /* At most n samples, as many as there is room for. */
@@ -67,6 +69,12 @@ static size_t draw_n(struct gen *g, const struct policy *policy)
 	return 500 + gen_below(g, 1500) + 2 * policy->n;
 }
 
+/* Some dozens of rules at most, as each change reads through its chains. */
+static unsigned int draw_patch(struct gen *g, const struct policy *policy)
+{
+	return gen_chance(g, 25) ? 1 + gen_below(g, 4) + policy->n / 40 : 0;
+}
+
 static int run_one(struct world *w, struct gen *g, size_t most, struct covered *covered)
 {
 	static struct sample v[FRAMES_MOST];
@@ -80,6 +88,7 @@ static int run_one(struct world *w, struct gen *g, size_t most, struct covered *
 	policy = random_policy(g);
 	n = draw_n(g, policy);
 	round.policy = policy;
+	round.patch = draw_patch(g, policy);
 	round.n = draw_samples(g, policy, n < most ? n : most, v);
 	rc = round_try(w, &round, covered);
 	policy_free(&policy);

@@ -121,8 +121,9 @@ static void cover(struct covered *c, const struct view *view)
 	c->frames++;
 	c->by_hook[s->hook]++;
 	c->forwarded += s->forwarded;
-	c->aggregates += s->gso_segs > 0;
-	c->big += hook_is_big(s);
+	c->split += s->beyond > 0;
+	c->aggregates += s->gso_size > 0;
+	c->unsaid += s->gso_size && !s->gso_segs;
 	c->by_class[view->frame.class]++;
 	c->passed += !v->block;
 	c->blocked += v->block;
@@ -215,10 +216,12 @@ static int ask(struct trial *t, const struct view *view)
 	return 0;
 }
 
-/* Not about aggregates, which it does not know. */
+/* Not about aggregates and several buffers, which it is not told of. */
 static bool is_asked(const struct trial *t, size_t i)
 {
-	return !t->round->v[i].gso_segs && (i % 4 == 0 || t->round->n == 1);
+	const struct sample *s = &t->round->v[i];
+
+	return !s->gso_size && !s->beyond && (i % 4 == 0 || t->round->n == 1);
 }
 
 /* What the oracle makes of it, all told. */
@@ -240,15 +243,14 @@ static int run_sample(struct trial *t, size_t i)
 
 	if (rc == HOOK_REFUSED && t->covered)
 		t->covered->refused++;
-	if (rc)
-		return rc == HOOK_REFUSED ? 0 : rc;
+	if (rc < 0 || rc == HOOK_REFUSED)
+		return rc < 0 ? rc : 0;
 	expect_view(t, i, &view);
-	if (blocked != view.v.block) {
-		SAY(t, "#   kernel: %s\n", blocked ? "block" : "pass");
+	if (rc == HOOK_ODD || blocked != view.v.block) {
+		SAY(t, "#   kernel: %s\n", rc == HOOK_ODD ? "odd" : blocked ? "block" : "pass");
 		differs(t, i);
 	}
-	if (is_asked(t, i))
-		rc = ask(t, &view);
+	rc = is_asked(t, i) ? ask(t, &view) : 0;
 	eval_free(&view.v);
 	return rc;
 }
@@ -378,6 +380,7 @@ int round_run(
 	if (!rc && covered) {
 		covered->policies++;
 		covered->rules += round->policy->n;
+		covered->patched += w->patched;
 		covered->large += round->policy->n > LARGE;
 	}
 	free(t.want_rules);

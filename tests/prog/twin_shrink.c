@@ -137,7 +137,7 @@ static void simpler(struct world *w, struct round *round)
 	memcpy(data, s->data, s->len);
 	s->data = data;
 	round->v = s;
-	if (!s->gso_segs && s->len <= GEN_ROOM)
+	if (!s->gso_size && s->len <= GEN_ROOM)
 		simpler_frame(w, round, s, data);
 }
 

@@ -3,6 +3,7 @@
  * A round as text, by lines:
  *	forwarding on|off
  *	compiled early|late			before or after rules expired
+ *	patch N					rules whose ids N divides are put in place
  *	wire LANE				they go over real devices; else BPF_PROG_TEST_RUN
  *	list NAME PREFIX...			what @NAME holds
  *	rule ID [dynamic|domain] [timed|expired] RULE
@@ -55,7 +56,7 @@ static void print_sample(const struct sample *s, FILE *out)
 
 	fprintf(out, "on %s\nhook %s%s", twin_names[s->iface], hook_names[s->hook],
 		s->forwarded ? " forwarded" : "");
-	if (s->gso_segs)
+	if (s->gso_size)
 		fprintf(out, " gso %u %u", s->gso_segs, s->gso_size);
 	if (s->beyond)
 		fprintf(out, " beyond %zu", s->beyond);
@@ -71,6 +72,8 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
+	if (round->patch)
+		fprintf(out, "patch %u\n", round->patch);
 	if (round->lane)
 		fprintf(out, "wire %s\n", round->lane->name);
 	for (i = 0; i < round->policy->n; i++)
@@ -97,6 +100,7 @@ struct reading {
 	size_t n;
 	struct sample next; /* what is said of the frames to come */
 	const struct lane *lane;
+	unsigned int patch;
 	bool early;
 };
 
@@ -250,6 +254,10 @@ static int read_line(struct reading *r, char *line)
 		r->early = !strcmp(line, "early");
 		return 0;
 	}
+	if (word(&line, "patch")) {
+		r->patch = strtoul(line, NULL, 10);
+		return 0;
+	}
 	if (word(&line, "wire"))
 		return read_lane(r, line);
 	if (word(&line, "list"))
@@ -315,6 +323,7 @@ int round_replay(struct world *w, const char *path)
 			.n = r.n,
 			.early = r.early,
 			.lane = r.lane,
+			.patch = r.patch,
 		};
 		rc = round_run(w, &round, NULL, stdout, &bad);
 		if (rc == -E2BIG)

@@ -23,6 +23,8 @@
 const struct lane lanes[LANES] = {
 	{ "xdp", BP_XDP, BY_SOCKET, XDP_HERE, XDP_THERE, false },
 	{ "xdp-ring", BP_XDP, BY_RING, XDP_HERE, XDP_THERE, false },
+	{ "generic", BP_GENERIC, BY_SOCKET, GENERIC_HERE, GENERIC_THERE, false },
+	{ "generic-ring", BP_GENERIC, BY_RING, GENERIC_HERE, GENERIC_THERE, false },
 	{ "in", BP_TC_IN, BY_SOCKET, IN_HERE, IN_THERE, false },
 	{ "in-ring", BP_TC_IN, BY_RING, IN_HERE, IN_THERE, false },
 	{ "out", BP_TC_OUT, BY_SOCKET, OUT_HERE, OUT_HERE, false },
@@ -38,6 +40,8 @@ const struct lane lanes[LANES] = {
 static const char *const dev_names[WIRE_DEVS] = {
 	[XDP_HERE] = "wx0",
 	[XDP_THERE] = "wx1",
+	[GENERIC_HERE] = "wg0",
+	[GENERIC_THERE] = "wg1",
 	[IN_HERE] = "wi0",
 	[IN_THERE] = "wi1",
 	[OUT_HERE] = "wo0",
@@ -129,15 +133,21 @@ static const struct bpf_insn sink[] = {
 	EXIT,
 };
 
-static int attach(struct wire *wire, enum wire_dev dev, int program, int where)
+static int attach_as(
+	struct wire *wire, enum wire_dev dev, int program, int where, unsigned int flags)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = where == BPF_XDP ? XDP_FLAGS_DRV_MODE : 0);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	int link = bpf_link_create(program, wire->ifindex[dev], where, &opts);
 
 	if (link < 0)
 		return -errno;
 	wire->links[wire->n_links++] = link;
 	return 0;
+}
+
+static int attach(struct wire *wire, enum wire_dev dev, int program, int where)
+{
+	return attach_as(wire, dev, program, where, 0);
 }
 
 static int attach_insns(
@@ -178,15 +188,18 @@ static int attach_forward(struct wire *wire, enum wire_dev from, enum wire_dev t
 
 static int attach_all(struct world *w, struct wire *wire)
 {
-	static const enum wire_dev gates[] = { XDP_THERE, IN_THERE, FORWARD_THERE, OUT_HERE,
+	static const enum wire_dev gates[] = { XDP_THERE, GENERIC_THERE, IN_THERE, FORWARD_THERE,
+		OUT_HERE, TUN_HERE };
+	static const enum wire_dev sinks[] = { XDP_HERE, GENERIC_HERE, IN_HERE, OUT_THERE,
 		TUN_HERE };
-	static const enum wire_dev sinks[] = { XDP_HERE, IN_HERE, OUT_THERE, TUN_HERE };
 	const int *root = w->k->root;
 	int rc = attach(wire, IN_HERE, root[BP_TC_IN], TCX_INGRESS);
 	size_t i;
 
 	if (!rc)
-		rc = attach(wire, XDP_HERE, root[BP_XDP], BPF_XDP);
+		rc = attach_as(wire, XDP_HERE, root[BP_XDP], BPF_XDP, XDP_FLAGS_DRV_MODE);
+	if (!rc)
+		rc = attach_as(wire, GENERIC_HERE, root[BP_GENERIC], BPF_XDP, XDP_FLAGS_SKB_MODE);
 	if (!rc)
 		rc = attach(wire, TUN_HERE, root[BP_L3_IN], TCX_INGRESS);
 	for (i = 0; i < sizeof(gates) / sizeof(gates[0]) && !rc; i++)

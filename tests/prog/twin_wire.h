@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frames on real devices: what BPF_PROG_TEST_RUN does not do. Native XDP and TC on veth pairs, TC
+ * Frames on real devices: what BPF_PROG_TEST_RUN does not do. XDP and TC on veth pairs, TC
  * on tun devices; frames that it does not take, VLAN tags that the kernel has taken off, headers
  * that do not lie in the skb's linear part.
  */
@@ -13,6 +13,8 @@
 enum wire_dev {
 	XDP_HERE,
 	XDP_THERE,
+	GENERIC_HERE,
+	GENERIC_THERE,
 	IN_HERE,
 	IN_THERE,
 	OUT_HERE,
@@ -40,7 +42,7 @@ struct lane {
 	bool forwarded;
 };
 
-enum { LANES = 12, WIRE_MTU = 16000 };
+enum { LANES = 14, WIRE_MTU = 16000 };
 extern const struct lane lanes[LANES];
 
 /* What the kernel has not that this takes; NULL: nothing. */
@@ -61,7 +63,7 @@ int wire_send(struct world *w, const struct lane *lane, const struct sample *v, 
 
 /* --- twin_lanes.c --- */
 
-enum { LANES_JOB = 5000 }; /* pairs */
+enum { LANES_ROUND = 350, LANES_JOB = LANES * LANES_ROUND }; /* pairs, nearly */
 int lanes_run(struct world *w, struct gen *g, size_t job, struct covered *covered);
 
 #endif
