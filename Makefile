@@ -5,6 +5,7 @@
 #	make check	tests that need no root
 #	make test	all tests (root); installs what they need, like make deps
 #	make twin	the twin test alone (root): TWIN_PAIRS=N, TWIN_SEED=S
+#	make mutants	whether the tests see mistakes (root)
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
@@ -154,6 +155,9 @@ test:
 twin: $B/tests/twin
 	$B/tests/twin
 
+mutants: all $B/tests/pkt $B/tests/twin
+	BUILD=$B tests/mutants
+
 sanitize:
 	$(MAKE) BUILD=$B/sanitize FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -O1" check
 
@@ -189,6 +193,6 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test twin sanitize lint format print-pure demo install clean
+.PHONY: all deps unit check test twin mutants sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
