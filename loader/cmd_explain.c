@@ -40,9 +40,16 @@ static void notes_free(struct explained *at)
 /* Why no rule was asked. */
 static void nobody_text(const struct explainer *ex, char *text, size_t size)
 {
-	if (ex->by == EXPLAIN_LOOPBACK)
+	const char *iface = ex->vantage.link.name;
+
+	if (ex->by == EXPLAIN_NEVER && ex->vantage.link.loopback)
 		snprintf(text, size, "%s is the loopback, which is never filtered: it passes",
-			ex->vantage.link.name);
+			iface);
+	else if (ex->by == EXPLAIN_NEVER)
+		snprintf(text, size,
+			"%s cannot be filtered, as its frames begin neither with an Ethernet nor "
+			"with an IP header: it passes",
+			iface);
 	else if (ex->name)
 		snprintf(text, size,
 			"policy '%s' is stored but not in force, so that every packet passes; "
@@ -61,7 +68,7 @@ static int note_place(const struct explainer *ex, struct explained *at)
 
 	if (v->chosen)
 		rc = note(at, "no interface was named: %s stands for it", name);
-	if (rc || v->link.loopback || v->filtered || ex->host.off)
+	if (rc || vantage_never(&v->link) || v->filtered || ex->host.off)
 		return rc;
 	if (v->attached)
 		return note(at, "what %s %s is not filtered now: this is what would be",
@@ -82,7 +89,7 @@ static int describe(const struct explainer *ex, struct explained *at)
 		.dir = ex->vantage.dir,
 		.in_force = ex->by == EXPLAIN_IN_FORCE && ex->vantage.filtered && !ex->host.off,
 	};
-	if (ex->vantage.link.loopback)
+	if (vantage_never(&ex->vantage.link))
 		at->hook = "not filtered";
 	rc = note_place(ex, at);
 	if (!rc && ex->host.off)

@@ -58,8 +58,8 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 		stored = ex->other;
 	}
 	ex->name = stored ? stored->name : NULL;
-	if (ex->vantage.link.loopback)
-		return no_policy(ex, EXPLAIN_LOOPBACK);
+	if (vantage_never(&ex->vantage.link))
+		return no_policy(ex, EXPLAIN_NEVER);
 	if (!stored)
 		return no_policy(ex, EXPLAIN_NOBODY);
 	ex->policy = stored;
@@ -179,11 +179,12 @@ static int ask(struct explainer *ex, const struct explain_frame *f, const struct
 
 /* --- the oracle --- */
 
-/* Rules that have a time, and what their gates say of them now. */
+/* Rules that have a time, whose gates say what is over. */
 struct timed {
-	struct policy *policy;
-	uint64_t boot_now;
+	struct rule **v;
+	size_t n;
 	const struct generation *gen;
+	uint64_t boot_now;
 };
 
 static int note_gate(
@@ -191,19 +192,14 @@ static int note_gate(
 {
 	const struct bp_elem *e = &elem->e;
 	const struct timed *t = arg;
-	uint64_t until;
 
 	(void)key;
 	(void)family;
-	if (!e->rule || !e->gate)
+	if (!e->gate)
 		return 0;
-	until = t->gen->gates[e->gate];
-	for (size_t i = 0; i < t->policy->n; i++) {
-		struct rule *rule = t->policy->rules[i];
-
-		if (rule->id == e->rule && rule->deadline)
-			rule->deadline = until > t->boot_now ? UINT64_MAX : 1;
-	}
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i]->id == e->rule)
+			t->v[i]->deadline = t->gen->gates[e->gate] > t->boot_now ? UINT64_MAX : 1;
 	return 0;
 }
 
@@ -213,12 +209,22 @@ static int note_gate(
  */
 static int take_gates(struct explainer *ex, struct diag *diag)
 {
+	struct timed t = { .gen = ex->gen };
 	struct compile_env env;
-	struct timed t = { .policy = ex->policy, .gen = ex->gen };
+	int rc = 0;
 
+	t.v = calloc(ex->policy->n + 1, sizeof(*t.v));
+	if (!t.v)
+		return -ENOMEM;
+	for (size_t i = 0; i < ex->policy->n; i++)
+		if (ex->policy->rules[i]->deadline)
+			t.v[t.n++] = ex->policy->rules[i];
 	host_env(&env);
 	t.boot_now = env.boot_now;
-	return generation_walk(ex->gen, note_gate, &t, diag);
+	if (t.n)
+		rc = generation_walk(ex->gen, note_gate, &t, diag);
+	free(t.v);
+	return rc;
 }
 
 static int eval(

@@ -15,7 +15,7 @@
 /* Whose word the verdicts are. */
 enum explain_by {
 	EXPLAIN_NOBODY,	  /* no policy is in force: every packet passes */
-	EXPLAIN_LOOPBACK, /* never filtered */
+	EXPLAIN_NEVER,	  /* the interface is never filtered */
 	EXPLAIN_IN_FORCE, /* the maps that judge packets now */
 	EXPLAIN_LOADED,	  /* maps made of a policy for the question alone */
 };

@@ -48,10 +48,4 @@ struct explained_capture {
 	uint64_t checked; /* packets of which the oracle was asked as well, and agreed */
 };
 
-/* What the rows say that are not a rule's. */
-const char *tally_kind_text(enum tally_kind kind);
-/* "udp from 192.0.2.1 port 4000 to 10.0.0.5 port 1434", as far as it was read. */
-#define FRAME_TEXT 192
-void frame_text(const struct frame *frame, char text[FRAME_TEXT]);
-
 #endif

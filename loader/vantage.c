@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+bool vantage_never(const struct nl_link *link)
+{
+	return link->loopback || link->unreadable;
+}
+
 static bool is_filtered(const struct attached *a, enum bp_dir dir)
 {
 	return a && (dir == BP_OUT ? a->out : a->how != ATTACH_NONE);
@@ -64,7 +69,7 @@ static int worth(const struct interfaces *is, const struct nl_link *link, enum b
 {
 	const struct attached *a = attached_find(&is->attached, link->ifindex);
 
-	if (link->loopback)
+	if (vantage_never(link))
 		return 0;
 	if (is_filtered(a, dir))
 		return 5;
@@ -90,8 +95,8 @@ static const struct nl_link *choose(const struct interfaces *is, enum bp_dir dir
 static int not_found(const struct spec_packet *packet, struct diag *diag)
 {
 	if (!packet->rule->ifname)
-		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
-			"there is no interface but the loopback, which is never filtered");
+		return diag_set(
+			diag, DIAG_UNKNOWN, ENODEV, "there is no interface that could be filtered");
 	diag_place(diag, packet->text, packet->on.at, packet->on.width);
 	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
 		"there is no interface '%s'; 'bpfpol interfaces' lists them", packet->rule->ifname);

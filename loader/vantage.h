@@ -31,6 +31,9 @@ int vantage_name_me(const struct vantage *vantage, struct spec_packet *packet, s
 /* The packet in words, canonical, with its interface; caller frees; NULL: no memory. */
 char *vantage_text(const struct vantage *vantage, const struct spec_packet *packet);
 
+/* Whether the interface is one that is never filtered, whatever the rules. */
+bool vantage_never(const struct nl_link *link);
+
 /* "native XDP", "TC", for what judges packets there. */
 const char *vantage_hook_text(const struct vantage *vantage);
 

@@ -88,6 +88,10 @@ explains '.verdict == "pass" and (.notes | any(test("taken as forwarded")))' \
 explains '.verdict == "pass" and .rule == null and (.reason | test("loopback"))
 	and (.packet | test("to 127.0.0.1"))' udp/1434 from 127.0.0.1 to me on lo
 explains '.verdict == "block"' "udp/1434 from 198.51.100.1 to $RX4 in on rx0"
+check "an InfiniBand interface" run_in rx "$PKT" link-type ib7 32
+explains '.verdict == "pass" and .rule == null and (.reason | test("cannot be filtered"))
+	and .in_force == false' udp/1434 from 198.51.100.1 to "$RX4" on ib7
+run_in rx ip link del ib7
 
 # --- words that make no packet
 
