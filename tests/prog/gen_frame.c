@@ -411,9 +411,9 @@ static bool may_be_long(const struct gen *g)
 /* Long ones where they fit: headers that lie behind the first buffer, and several buffers. */
 static void some_size(struct gen *g, struct shape *s)
 {
-	if (may_be_long(g) && gen_chance(g, 10))
+	if (may_be_long(g) && gen_chance(g, 20))
 		s->payload = 24 + gen_below(g, LONG);
-	if (may_be_long(g) && gen_chance(g, 10))
+	if (may_be_long(g) && gen_chance(g, 20))
 		s->units = gen_below(g, 256);
 }
 

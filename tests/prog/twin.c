@@ -109,18 +109,25 @@ static void plan(void)
 	}
 }
 
+#define ENOUGH 500000 /* pairs, of which some of each kind must have been */
+
 static int report(const struct part *part)
 {
 	bool reached = part->covered.frames || part->failed;
+	bool random = part == &parts[UNROUTED] || part == &parts[ROUTED];
+	const char *lacks = NULL;
 
 	if (!part->jobs || !reached) {
 		printf("ok - %s # SKIP %s\n", part->what, part->jobs ? "not reached" : part->skip);
 		return 0;
 	}
-	printf("%sok - %llu %s: classifier and oracle agree\n", part->failed ? "not " : "",
+	if (random && part->covered.frames >= ENOUGH)
+		lacks = covered_lacks(&part->covered);
+	printf("%sok - %llu %s: ", part->failed || lacks ? "not " : "",
 		(unsigned long long)part->covered.frames, part->what);
+	printf("%s%s\n", lacks ? "too few " : "classifier and oracle agree", lacks ? lacks : "");
 	covered_print(&part->covered);
-	return part->failed;
+	return part->failed || lacks;
 }
 
 static double seconds(void)

@@ -33,6 +33,7 @@ struct world {
 	} loaded[2], *in_force; /* twin_load.c's: in the slots of odd and of even numbers */
 	bool patched;		/* rules of what is in force were put there in place */
 	uint32_t ifindex[TWIN_NAMES];
+	bool splits;	   /* the kernel runs XDP frames of several small buffers (6.18) */
 	struct wire *wire; /* twin_wire.c's; NULL: there is none */
 	bool forwarding;
 	uint64_t now, boot_now; /* seconds; nanoseconds at the same moment */
@@ -80,7 +81,9 @@ struct bp_count hook_count(const struct sample *s, const struct frame *frame);
 /* By which interface it came in; 0: this host sends it. */
 uint32_t hook_ingress(const struct world *w, const struct sample *s);
 /* BPF_PROG_TEST_RUN may refuse such a frame. */
-bool hook_refused(const struct sample *s);
+bool hook_refused(const struct world *w, const struct sample *s);
+/* Sets w->splits. */
+void hook_probe(struct world *w);
 
 /* HOOK_ODD: the program returned what is neither verdict of ours. */
 enum { HOOK_RAN, HOOK_REFUSED, HOOK_ODD };
@@ -117,8 +120,9 @@ struct covered {
 	uint64_t frames, by_class[FRAME_CLASSES], by_hook[BP_HOOKS];
 	uint64_t forwarded, aggregates, unsaid; /* unsaid: of those, of how many packets */
 	uint64_t refused;			/* not among frames: the kernel does not run them */
-	uint64_t split; /* headers or payload beyond the first buffer or the linear part */
-	uint64_t asked; /* of frames: the program was also asked for its reasons */
+	uint64_t unsplit; /* of those: as the kernel runs none of several buffers */
+	uint64_t split;	  /* headers or payload beyond the first buffer or the linear part */
+	uint64_t asked;	  /* of frames: the program was also asked for its reasons */
 	uint64_t passed, blocked, cut_blocked, decided, counted;
 	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
 };
@@ -126,6 +130,8 @@ struct covered {
 /* twin_covered.c */
 void covered_add(struct covered *sum, const struct covered *c);
 void covered_print(const struct covered *c);
+/* What random pairs have too few of to prove much; NULL: nothing. */
+const char *covered_lacks(const struct covered *c);
 
 enum { ROUND_SAME, ROUND_DIFFERS };
 

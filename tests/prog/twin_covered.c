@@ -30,6 +30,47 @@ static void print_hooks(const struct covered *c)
 		(unsigned long long)c->asked, (unsigned long long)c->refused);
 }
 
+const char *covered_lacks(const struct covered *c)
+{
+	const struct {
+		const char *what;
+		uint64_t n, least;
+	} needs[] = {
+		{ "blocked frames", c->blocked, c->frames / 20 },
+		{ "passed frames", c->passed, c->frames / 20 },
+		{ "frames decided by a rule", c->decided, c->frames / 10 },
+		{ "frames counted by one", c->counted, c->frames / 50 },
+		{ "frames blocked as malformed", c->cut_blocked, c->frames / 200 },
+		{ "frames that hide their protocol", c->hidden, c->frames / 200 },
+		{ "such that are blocked for it", c->hidden_blocked, c->frames / 1000 },
+		{ "frames with headers elsewhere", c->split + c->unsplit, c->frames / 200 },
+		{ "forwarded frames", c->forwarded, c->frames / 50 },
+		{ "aggregates", c->aggregates, c->frames / 100 },
+		{ "aggregates without a number", c->unsaid, c->frames / 500 },
+		{ "frames asked about", c->asked, c->frames / 20 },
+		{ "large policies", c->large, c->policies / 50 },
+		{ "policies made in place", c->patched, c->policies / 20 },
+		{ "rules that are hit", c->hit, c->rules / 10 },
+		{ "policies that compile", c->policies, c->redraws * 20 },
+	};
+	size_t i;
+	int k;
+
+	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		if (needs[i].n < needs[i].least)
+			return needs[i].what;
+	}
+	for (k = 0; k < BP_HOOKS; k++) {
+		if (c->by_hook[k] < c->frames / (2 * BP_HOOKS))
+			return hook_names[k];
+	}
+	for (k = 0; k < FRAME_CLASSES; k++) {
+		if (c->by_class[k] < c->frames / 200)
+			return "frames of every class";
+	}
+	return NULL;
+}
+
 void covered_print(const struct covered *c)
 {
 	static const char *const classes[] = { "exempt", "whole", "cut", "bad", "fifth tag" };

@@ -101,14 +101,14 @@ static int run_xdp(const struct world *w, int fd, const struct sample *s, bool *
  * 14 bytes for an Ethernet header also where they are none, and gives them back before the program
  * sees the frame: so it runs bare IP packets.
  */
-bool hook_refused(const struct sample *s)
+bool hook_refused(const struct world *w, const struct sample *s)
 {
 	unsigned int type;
 
 	if (s->len < 14)
 		return true;
 	if (bp_hook_is_xdp(s->hook))
-		return false;
+		return s->beyond && !w->splits;
 	type = be16(s->data + 12);
 	return (type == TYPE_IPV4 && s->len < 14 + 20) || (type == TYPE_IPV6 && s->len < 14 + 40) ||
 	       s->len > MOST_SURE;
@@ -144,10 +144,19 @@ int hook_run(const struct world *w, const struct sample *s, bool *block)
 	int fd = w->k->root[s->hook];
 	int rc = bp_hook_is_xdp(s->hook) ? run_xdp(w, fd, s, block) : run_tc(w, fd, s, block);
 
-	if (rc == -EINVAL && hook_refused(s))
+	if (rc == -EINVAL && hook_refused(w, s))
 		return HOOK_REFUSED;
 	if (rc < 0)
 		printf("# a frame of %zu bytes could not be run at %s: %s\n", s->len,
 			hook_names[s->hook], strerror(-rc));
 	return rc;
+}
+
+void hook_probe(struct world *w)
+{
+	static const uint8_t data[60];
+	const struct sample s = { .data = data, .len = 60, .beyond = 30, .hook = BP_XDP };
+	bool block;
+
+	w->splits = run_xdp(w, w->k->root[BP_XDP], &s, &block) == HOOK_RAN;
 }

@@ -241,8 +241,10 @@ static int run_sample(struct trial *t, size_t i)
 	bool blocked;
 	int rc = hook_run(t->w, &t->round->v[i], &blocked);
 
-	if (rc == HOOK_REFUSED && t->covered)
+	if (rc == HOOK_REFUSED && t->covered) {
 		t->covered->refused++;
+		t->covered->unsplit += t->round->v[i].beyond > 0;
+	}
 	if (rc < 0 || rc == HOOK_REFUSED)
 		return rc < 0 ? rc : 0;
 	expect_view(t, i, &view);

@@ -111,6 +111,8 @@ static int load(struct world *w)
 	if (rc)
 		printf("# %s\n", diag.message);
 	diag_free(&diag);
+	if (!rc)
+		hook_probe(w);
 	return rc;
 }
 
