@@ -73,7 +73,7 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 	*path = policies_path(word);
 	rc = *path ? host_open(&host, HOST_READ, diag) : -ENOMEM;
 	if (!rc)
-		rc = host_store(&host, diag);
+		rc = host_store_names(&host, diag);
 	if (!rc)
 		rc = policies_read(host.store, word, text, len, diag);
 	host_close(&host);

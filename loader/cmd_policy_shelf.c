@@ -21,7 +21,7 @@ static int open_to_read(struct host *host, struct diag *diag)
 {
 	int rc = host_open(host, HOST_READ, diag);
 
-	if (!rc && host_store(host, diag))
+	if (!rc && host_store_names(host, diag))
 		diag_to_warning(diag, "it is not known which policy is assigned");
 	return rc;
 }
@@ -300,7 +300,7 @@ static int put_text(
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
 	if (!rc)
-		rc = host_store(&host, diag);
+		rc = host_store_names(&host, diag);
 	if (!rc)
 		rc = shelf_put(&host, put->name, text, len, &opts, &put->same, diag);
 	if (!rc)
@@ -491,7 +491,7 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 	name = args->words[0];
 	rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 	if (!rc)
-		rc = host_store(&host, diag);
+		rc = host_store_names(&host, diag);
 	if (!rc) {
 		assigned = store_is_assigned(host.store, name);
 		rc = shelf_check_delete(name, args->given & OPT_FORCE, diag);

@@ -58,7 +58,7 @@ static int is_elsewhere(
 	*elsewhere = false;
 	if (rc || !args->policy)
 		return rc;
-	rc = host_store(host, diag);
+	rc = host_store_names(host, diag);
 	if (!rc)
 		*elsewhere = !store_is_assigned(host->store, args->policy);
 	return rc;

@@ -124,6 +124,12 @@ int dir_check(const char *path, struct diag *diag)
 			return diag_errno(diag, rc, "cannot look at %s", path);
 		return rc ? rc : -ENOENT;
 	}
+	if (S_ISLNK(st.st_mode))
+		return diag_set(diag, DIAG_SYSTEM, ENOTDIR,
+			"%s is a symbolic link, so another place may be meant than the one it is "
+			"named after; put a directory in its place, or name the place itself by "
+			"its BPFPOL_ variable",
+			path);
 	if (!S_ISDIR(st.st_mode))
 		return diag_set(diag, DIAG_SYSTEM, ENOTDIR,
 			"%s is not a directory; move it out of the way", path);

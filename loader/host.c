@@ -106,6 +106,13 @@ void host_close(struct host *host)
 
 int host_store(struct host *host, struct diag *diag)
 {
+	int rc = host_store_names(host, diag);
+
+	return rc ? rc : store_read_copies(host->store, diag);
+}
+
+int host_store_names(struct host *host, struct diag *diag)
+{
 	int rc = host->store ? 0 : store_load(&host->store, diag);
 
 	/* A store that was moved away or put back from a backup must not give a number twice. */

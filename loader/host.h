@@ -25,6 +25,8 @@ int host_open_to_read(struct host *host, struct diag *diag);
 void host_close(struct host *host);
 
 int host_store(struct host *host, struct diag *diag);
+/* The same, but without what the lists of its rules hold. */
+int host_store_names(struct host *host, struct diag *diag);
 /* Loads and pins the shared programs if that was not done yet. */
 int host_kernel(struct host *host, struct diag *diag);
 /* The generation in force is what the store says, so that it may be changed in place. */

@@ -59,6 +59,11 @@ int store_load_previous(struct store **out, struct diag *diag)
 	uint64_t number = store_load(&now, &ignored) ? newest_previous(UINT64_MAX) : now->previous;
 	int rc = number ? store_load_number(number, out, diag) : -ENOENT;
 
+	if (!rc) {
+		rc = store_read_copies(*out, diag);
+		if (rc)
+			store_free(out);
+	}
 	store_free(&now);
 	diag_free(&ignored);
 	if (rc != -ENOENT || diag->kind != DIAG_NONE)
@@ -93,6 +98,7 @@ static int load_lists(struct store *s, struct diag *diag)
 			rc = read_anew(s, i, diag);
 		}
 	}
+	s->whole = true;
 	return rc;
 }
 

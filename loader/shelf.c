@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dirs.h"
@@ -23,12 +24,14 @@ bool shelf_has(const char *name)
 }
 
 /* The name of the policy that is in the file; NULL: it is none, or there is no memory. */
-static char *name_of_file(const char *file)
+static char *name_of_file(int dir, const char *file)
 {
 	size_t len = strlen(file);
+	struct stat st;
 	char *name;
 
-	if (len < sizeof(ending) || strcmp(file + len - (sizeof(ending) - 1), ending))
+	if (fstatat(dir, file, &st, 0) || !S_ISREG(st.st_mode) || len < sizeof(ending) ||
+		strcmp(file + len - (sizeof(ending) - 1), ending))
 		return NULL;
 	name = strndup(file, len - (sizeof(ending) - 1));
 	if (name && policy_name_flaw(name)) {
@@ -79,7 +82,7 @@ int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag
 	if (!rc && !d)
 		rc = diag_errno(diag, errno, "cannot read %s", path);
 	while (!rc && (entry = readdir(d))) {
-		char *name = name_of_file(entry->d_name);
+		char *name = name_of_file(dirfd(d), entry->d_name);
 
 		if (!name)
 			continue;

@@ -20,7 +20,7 @@ struct shelf_change {
 
 static int begin(struct shelf_change *c, struct host *host, const char *name, struct diag *diag)
 {
-	int rc = host_store(host, diag);
+	int rc = host_store_names(host, diag);
 
 	*c = (struct shelf_change){ .fold = { .policy = strdup(name) } };
 	host_env(&c->env);

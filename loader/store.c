@@ -32,10 +32,16 @@ int store_load_pair(struct store *s, const char *state, const char *journal, str
 {
 	int rc = state && journal ? state_load(s, state, diag) : -ENOMEM;
 
-	if (!rc)
-		rc = journal_load(s, journal, diag);
-	for (size_t i = 0; !rc && s->policy && i < s->policy->n; i++)
+	return rc ? rc : journal_load(s, journal, diag);
+}
+
+int store_read_copies(struct store *s, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && !s->whole && s->policy && i < s->policy->n; i++)
 		rc = lists_load(s->policy->rules[i], diag);
+	s->whole |= !rc;
 	return rc;
 }
 

@@ -39,13 +39,18 @@ struct store {
 	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
 	struct fold *folds;
 	size_t n_folds;
+	bool whole;   /* the lists were read */
 	bool changed; /* rules differ from what state and journal say */
 	bool untidy;  /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 
-/* The store as it is, journal included. -EBADMSG with a diag for what is damaged. */
+/*
+ * The store as it is, journal included, but not what the lists of its rules hold: that is read by
+ * store_read_copies(), which does it once. -EBADMSG with a diag for what is damaged.
+ */
 int store_load(struct store **store, struct diag *diag);
-/* The same of the commit to go back to. -ENOENT with a diag when there is none. */
+int store_read_copies(struct store *store, struct diag *diag);
+/* Both, of the commit to go back to. -ENOENT with a diag when there is none. */
 int store_load_previous(struct store **store, struct diag *diag);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes

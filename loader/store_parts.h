@@ -31,7 +31,7 @@ int policy_put(FILE *out, const struct policy *policy);
 
 /* store.c */
 int stat_state(uint64_t *inode, uint64_t *mtime);
-/* State and journal of those names, with their lists. -ENOENT without a diag: no such state. */
+/* State and journal of those names. -ENOENT without a diag: no such state. */
 int store_load_pair(struct store *store, const char *state, const char *journal, struct diag *diag);
 
 /* salvage.c */

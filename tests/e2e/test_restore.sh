@@ -180,6 +180,8 @@ for damage in "truncate -s 20" "sed -i s/assigned/Assigned/" "sed -i s/state.1/s
 	expect_exit 1 bp restore
 	expect_out 'warning: going back to the rules before the last change'
 	expect_out "Policy 'web' is in force"
+	same "$damage: its copies of lists are there" "" "$(grep -E "copy of|LEFT OUT" <<<"$OUT")"
+	blocked src=198.51.100.2
 	blocked src=203.0.113.9
 	blocked dport=1434
 	check "$damage: the damaged one is kept" [ -e "$STATE/state.damaged" ]
