@@ -120,26 +120,35 @@ int cmd_ring(int argc, char **argv)
 	return end(argv[0]);
 }
 
-/* pkt gso IFACE HEX...: AF_PACKET, UDP over IPv4 without tags as an aggregate of 100 bytes each */
-int cmd_gso(int argc, char **argv)
+/* How the kernel is to cut the frame, UDP or TCP over IPv4 without tags and options. */
+static struct virtio_net_hdr gso_head(const struct frame *f)
 {
-	struct virtio_net_hdr head = {
+	bool tcp = f->data[ETH_HLEN + 9] == IPPROTO_TCP;
+
+	return (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = GSO_UDP_L4,
-		.hdr_len = ETH_HLEN + 20 + 8,
+		.gso_type = tcp ? VIRTIO_NET_HDR_GSO_TCPV4 : GSO_UDP_L4,
+		.hdr_len = ETH_HLEN + 20 + (tcp ? 20 : 8),
 		.gso_size = 100,
 		.csum_start = ETH_HLEN + 20,
-		.csum_offset = 6,
+		.csum_offset = tcp ? 16 : 6,
 	};
+}
+
+/* pkt gso IFACE HEX...: AF_PACKET, each as an aggregate of packets with 100 bytes */
+int cmd_gso(int argc, char **argv)
+{
 	int fd = packet_socket(argv[0], SOCK_RAW, 0), on = 1;
 	struct frame f;
 
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)))
 		die("PACKET_VNET_HDR", strerror(errno));
 	for (int i = 1; i < argc; i++) {
+		struct virtio_net_hdr head;
 		struct iovec iov[] = { { &head, sizeof(head) }, { f.data, 0 } };
 
 		frame_from_hex(argv[i], &f);
+		head = gso_head(&f);
 		iov[1].iov_len = f.len;
 		if (writev(fd, iov, 2) < 0)
 			fprintf(stderr, "pkt: send: %s\n", strerror(errno));

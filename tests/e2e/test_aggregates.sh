@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Aggregates that arrive, made by hand at the other end of a veth: by native XDP the kernel cuts them
+# before, TC knows them, generic XDP does not, which is a known limit.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# aggregate DPORT LENGTH: a TCP SYN with 376 bytes, its IP length overwritten (hex).
+aggregate() {
+	local hex
+
+	hex=$(frame proto=tcp "dport=$1" len=376)
+	echo "${hex:0:32}$2${hex:36}"
+}
+
+# counts DESC LENGTH PACKETS MALFORMED: of an aggregate to the blocked port, and one beside it.
+counts() {
+	local packets malformed
+
+	packets=$(counter packets "in tcp to port 22")
+	malformed=$(bp status --json | jq .totals.in.malformed)
+	SEND=gso sniffed "$(aggregate 22 "$2")" "$(aggregate 23 "$2")" >/dev/null
+	same "$1, IP length $2: packets blocked, packets malformed" "$3 $4" \
+		"$(($(counter packets "in tcp to port 22") - packets)) $((
+			$(bp status --json | jq .totals.in.malformed) - malformed))"
+}
+
+# May the other end hand over aggregates? Native XDP says no, whatever is asked for.
+aggregates() {
+	run_in tx ethtool -K tx0 tso "$1" gso "$1" tx "$1" >/dev/null 2>&1
+}
+
+if ! aggregates on || [ -z "$(SEND=gso sniffed "$(aggregate 22 01a0)")" ]; then
+	skip "aggregates" "the kernel does not take them"
+	finish
+fi
+
+expect_exit 0 bp attach rx0 --mode native
+aggregates on
+expect_exit 0 bp block tcp/22
+for length in 01a0 0000 ffff; do counts "native XDP" $length 4 0; done
+expect_exit 0 bp detach rx0
+
+expect_exit 0 bp attach rx0 --mode tc
+aggregates on
+for length in 01a0 0000 ffff; do counts "TC" $length 4 0; done
+expect_exit 0 bp detach rx0
+
+# One packet; with an impossible length it is malformed, and rules that ask for ports do not see it.
+expect_exit 0 bp attach rx0 --mode generic
+aggregates on
+counts "generic XDP" 01a0 1 0
+counts "generic XDP, the limit" 0000 0 2
+counts "generic XDP" ffff 0 2
+expect_exit 0 bp block tcp
+same "a rule without ports sees it" "" "$(SEND=gso sniffed "$(aggregate 22 0000)")"
+
+finish
