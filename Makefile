@@ -91,6 +91,12 @@ $B/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/abi.h
 	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
 		-I/usr/include/$(subst -pc-,-,$(shell $(CC) -dumpmachine)) -c $< -o $@
 
+$B/driver.bpf.o: tests/bench/driver.bpf.c tests/bench/driver.h
+	@mkdir -p $(@D)
+	$(call say,CLANG)
+	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
+		-I/usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+
 $B/%.skel.h: $B/%.bpf.o
 	$(call say,GEN)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
@@ -124,6 +130,12 @@ $B/tests/unit/test_policy_text $B/tests/unit/test_never $B/tests/unit/test_fold 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^)
+
+$B/tests/bench/classify.o: $B/driver.skel.h
+
+$B/tests/classify: $(call obj,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)) $(filter-out loader/cmd_%,$(LOADER)))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^) $(LIBS)
 
 $B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(filter-out loader/cmd_%,$(LOADER)))
 	$(call say,LINK)

@@ -90,6 +90,7 @@ static __always_inline bool classify(struct query *q, CTX *ctx, const __u8 dir)
 	if (!s.tables || !s.present)
 		return false;
 	q->malformed = reading > READ_WHOLE;
+	q->withheld = s.tables->withheld;
 	if (reading != READ_EXEMPT)
 		blocked = judge(&s, reading, dir);
 	if (explain)

@@ -16,7 +16,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-#define LOOP_STEPS (BP_TUPLES * BP_CHAIN)
+#define LOOP_STEPS (1 << 20) /* more than there can be: chains are finite */
 
 /*
  * The packet, and how far the search is. CTX is what the hook's programs are called with. Kept in a
@@ -26,14 +26,14 @@
 struct query {
 	struct packet p;
 	__u32 reading; /* enum bp_reading */
-	__u32 ifindex;
+	__u32 ifindex, withheld;
 	__u64 bytes, packets; /* that this packet counts for; bytes: see bytes_of() */
 	bool malformed;
 	bool hidden; /* blocked, as a rule asks for what the packet does not show */
 	__s8 me;     /* whether the local end is this host; -1: not asked yet */
 
 	__u64 todo;	   /* tuples still to probe */
-	__u32 tuple, slot; /* being probed; slot > 0: within its chain */
+	__u32 tuple, next; /* being probed; next: the element of its chain, if not 0 */
 	__u64 best_rank;
 	/* Of the best: copied, since a removed element's memory is soon another's. */
 	__u32 best_rule;
@@ -194,64 +194,83 @@ __noinline int elem6_matches(struct query *q, const struct bp_elem6 *e, CTX *ctx
 	return rest_matches(q, &e->e, ctx);
 }
 
-/* False: no such key is in the map. */
-static __always_inline bool may_be_present(
-	const struct search *s, const void *key, const __u8 family, const int words)
+/* The first element of the chain that holds all elements of that hash; 0: there is none. */
+static __always_inline __u32 find_chain(const struct search *s, __u64 hash, const __u8 family)
 {
-	const struct bp_sizes size = { .present = { sizes.present[BP_V4], sizes.present[BP_V6] } };
-	__u32 bit = bp_hash(key, words) & ((1U << size.present[family]) - 1);
+	__u32 bit = (__u32)hash & layout.present_mask[family];
+	__u32 at = (__u32)hash & layout.line_mask[family], tag = bp_tag(hash), elem = 0;
+	const struct bp_line *line;
 
-	return s->present[bp_present_at(&size, family) + bit / 64] >> bit % 64 & 1;
-}
-
-static __always_inline struct bp_elem *lookup4(
-	struct search *s, const struct bp_tuple *t, __u32 slot, const __u8 tuple_bits)
-{
-	const struct query *q = s->q;
-	struct bp_key4 key __attribute__((aligned(8))) = {
-		.tuple = tuple_bits | q->tuple,
-		.slot = slot,
-		.proto = q->p.proto & t->proto_mask,
-		.remote = q->p.remote[0] & t->rmask[0],
-		.local = q->p.local[0] & t->lmask[0],
-		.rport = q->p.rport & t->rport_mask,
-		.lport = q->p.lport & t->lport_mask,
-	};
-
-	if (!may_be_present(s, &key, BP_V4, sizeof(key) / 8))
-		return NULL;
-	return bpf_map_lookup_elem(&rules4, &key);
-}
-
-static __always_inline struct bp_elem *lookup6(
-	struct search *s, const struct bp_tuple *t, __u32 slot, const __u8 tuple_bits)
-{
-	const struct query *q = s->q;
-	struct bp_key6 key __attribute__((aligned(8))) = {
-		.tuple = tuple_bits | q->tuple,
-		.slot = slot,
-		.proto = q->p.proto & t->proto_mask,
-		.rport = q->p.rport & t->rport_mask,
-		.lport = q->p.lport & t->lport_mask,
-	};
-
+	if (layout.ask_present[family] &&
+		!(s->present[layout.present[family] + bit / 64] >> bit % 64 & 1))
+		return 0;
+	line = family == BP_V4 ? bpf_map_lookup_elem(&lines4, &at)
+			       : bpf_map_lookup_elem(&lines6, &at);
+	if (!line)
+		return 0;
 #pragma unroll
-	for (int i = 0; i < 4; i++) {
-		key.remote[i] = q->p.remote[i] & t->rmask[i];
-		key.local[i] = q->p.local[i] & t->lmask[i];
+	for (int i = 0; i < BP_LINE; i++) {
+		__u64 entry = *(volatile __u64 *)&line->entry[i];
+
+		if (entry >> 32 == tag)
+			return entry;
+		elem = entry;
 	}
-	if (!may_be_present(s, &key, BP_V6, sizeof(key) / 8))
-		return NULL;
-	return bpf_map_lookup_elem(&rules6, &key);
+	return elem; /* the last one's chain: where those go whose line is full */
 }
 
-static __always_inline bool elem_matches(
+/* The chain of the packet's key, masked by the tuple. */
+static __always_inline __u32 start(
+	const struct search *s, const struct bp_tuple *t, const __u8 tuple_bits, const __u8 family)
+{
+	const struct query *q = s->q;
+	const struct packet *p = &q->p;
+	__u64 key[BP_KEY6];
+
+	key[0] = bp_key_head(tuple_bits | q->tuple, p->proto & t->proto_mask,
+		p->rport & t->rport_mask, p->lport & t->lport_mask);
+	if (family == BP_V4) {
+		key[1] = bp_key_word(p->remote[0] & t->rmask[0], p->local[0] & t->lmask[0]);
+		return find_chain(s, bp_hash(key, BP_KEY4), BP_V4);
+	}
+#pragma unroll
+	for (int i = 0; i < 4; i += 2) {
+		key[1 + i / 2] =
+			bp_key_word(p->remote[i] & t->rmask[i], p->remote[i + 1] & t->rmask[i + 1]);
+		key[3 + i / 2] =
+			bp_key_word(p->local[i] & t->lmask[i], p->local[i + 1] & t->lmask[i + 1]);
+	}
+	return find_chain(s, bp_hash(key, BP_KEY6), BP_V6);
+}
+
+/* Whether the element's key is the packet's, masked by the tuple. */
+static __always_inline bool key_differs(const struct query *q, const struct bp_elem *e,
+	const struct bp_tuple *t, const __u8 tuple_bits, const __u8 family)
+{
+	const struct bp_elem4 *e4 = (const void *)e;
+	const struct bp_elem6 *e6 = (const void *)e;
+	__u32 differs = (e->tuple ^ (tuple_bits | q->tuple)) |
+			((e->proto ^ q->p.proto) & t->proto_mask) |
+			((e->rport_lo ^ q->p.rport) & t->rport_mask) |
+			((e->lport_lo ^ q->p.lport) & t->lport_mask);
+
+	if (family == BP_V4)
+		return differs | ((e4->remote ^ q->p.remote[0]) & t->rmask[0]) |
+		       ((e4->local ^ q->p.local[0]) & t->lmask[0]);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		differs |= ((e6->remote[i] ^ q->p.remote[i]) & t->rmask[i]) |
+			   ((e6->local[i] ^ q->p.local[i]) & t->lmask[i]);
+	return differs;
+}
+
+static __always_inline bool rest_differs(
 	struct search *s, const struct bp_elem *e, const __u8 family)
 {
 	if (!e->check)
-		return true;
-	return family == BP_V4 ? elem4_matches(s->q, (const void *)e, s->ctx)
-			       : elem6_matches(s->q, (const void *)e, s->ctx);
+		return false;
+	return family == BP_V4 ? !elem4_matches(s->q, (const void *)e, s->ctx)
+			       : !elem6_matches(s->q, (const void *)e, s->ctx);
 }
 
 static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
@@ -290,23 +309,29 @@ static __always_inline void probe(struct search *s, WHERE)
 	struct query *q = s->q;
 	const struct bp_tuple *t;
 	struct bp_elem *e;
-	__u32 slot = q->slot;
+	__u32 at = q->next;
 
-	if (!slot) {
+	if (!at) {
 		q->tuple = lowest_bit(q->todo);
 		q->todo &= q->todo - 1;
 	}
-	q->slot = 0;
+	q->next = 0;
 	t = &s->tables->tuple[dir][family][space][q->tuple & (BP_TUPLES - 1)];
-	if (t->flags & q->p.lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
-		return;
-	e = family == BP_V4 ? lookup4(s, t, slot, tuple_bits) : lookup6(s, t, slot, tuple_bits);
+	if (!at) {
+		if (t->flags & q->p.lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
+			return;
+		at = start(s, t, tuple_bits, family);
+		if (!at)
+			return;
+	}
+	e = family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at) : bpf_map_lookup_elem(&elems6, &at);
 	if (!e)
 		return;
-	if (elem_matches(s, e, family))
+	q->next = *(volatile __u32 *)&e->next;
+	/* A shadow may stand for other rules too. */
+	if ((space == BP_SPACE_CUT || e->rule != q->withheld) &&
+		!key_differs(q, e, t, tuple_bits, family) && !rest_differs(s, e, family))
 		take(s, e, t->kind);
-	if (slot + 1 < t->chain)
-		q->slot = slot + 1;
 }
 
 /* The steps of bpf_loop(); 1 when nothing is left to look at. */
@@ -314,7 +339,7 @@ static __always_inline void probe(struct search *s, WHERE)
 	static __always_inline long step_##name(__u32 index, struct search *s) \
 	{                                                                      \
 		probe(s, dir, family, space);                                  \
-		return !s->q->todo && !s->q->slot;                             \
+		return !s->q->todo && !s->q->next;                             \
 	}
 
 STEP(in4, BP_IN, BP_V4, BP_SPACE_ALL)
@@ -332,28 +357,30 @@ static __always_inline void search_begin(struct search *s, __u64 todo)
 	s->q->best_rank = 0;
 	s->q->best_rule = 0;
 	s->q->todo = todo;
-	s->q->slot = 0;
+	s->q->next = 0;
 }
 
-/* Of the tuples in the set, those that the indices do not rule out. */
+/* Of the tuples in the set, those that the indices do not rule out. Of few sets all six are asked.
+ */
 static __always_inline __u64 prune(
 	const struct search *s, const __u64 *sets, __u64 set, const __u8 dir, const __u8 family)
 {
-	const struct bp_sizes size = { .address = sizes.address, .port = sizes.port };
 	const __u64 *indexed = s->tables->indexed[dir][family];
 	const struct packet *p = &s->q->p;
-	const __u32 at[BP_INDICES] = {
-		[BP_BY_REMOTE] = bp_index_address(&size, family, bpf_ntohl(p->remote[0])),
-		[BP_BY_LOCAL] = bp_index_address(&size, family, bpf_ntohl(p->local[0])),
-		[BP_BY_PORT] = bp_index_port(&size, p->proto, p->lport),
-		[BP_BY_LRANGE] = p->lport / 64,
-		[BP_BY_RRANGE] = p->rport / 64,
-		[BP_BY_PROTO] = p->proto,
-	};
+	const __u32 mask = layout.address_mask;
 
-#pragma unroll
-	for (int i = 0; i < BP_INDICES; i++)
-		set &= sets[bp_sets_at(&size, dir, family, i) + at[i]] | ~indexed[i];
+#define ASK(index, at)                                                                 \
+	if (set & indexed[index])                                                      \
+		set &= sets[layout.sets[dir][family][index] + (at)] | ~indexed[index]; \
+	if (!set)                                                                      \
+		return 0;
+	ASK(BP_BY_REMOTE, bp_index_address(mask, family, bpf_ntohl(p->remote[0])))
+	ASK(BP_BY_PORT, bp_index_port(layout.port_mask, p->proto, p->lport))
+	ASK(BP_BY_LOCAL, bp_index_address(mask, family, bpf_ntohl(p->local[0])))
+	ASK(BP_BY_PROTO, p->proto)
+	ASK(BP_BY_LRANGE, p->lport / 64)
+	ASK(BP_BY_RRANGE, p->rport / 64)
+#undef ASK
 	return set;
 }
 
@@ -375,7 +402,7 @@ static __always_inline void search_all(struct search *s, __u64 todo, const __u8 
 			return;
 		s->q->todo = todo;
 		probe(s, dir, BP_V4, BP_SPACE_ALL);
-		if (!s->q->todo && !s->q->slot)
+		if (!s->q->todo && !s->q->next)
 			return;
 		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_in4 : step_out4, s, 0);
 	} else {

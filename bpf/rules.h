@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps of one generation. The loader sets max_entries of rules4, rules6 and gates, and the
- * sizes of sets and present, to what the policy needs and room for more. Hash maps are not
- * preallocated: only what is used costs memory. Sets and present are one large element each: the
- * sizes are constants to the verifier, so that an index is known to be inside without a question
+ * The maps of one generation. The loader sets their sizes to what the policy needs and room for
+ * more. Sets and present are one large element each: where things begin in them, and how large they
+ * are, are constants to the verifier, so that an index is known to be inside without a question
  * asked.
  */
 #ifndef BPFPOL_RULES_H
@@ -25,43 +24,39 @@ struct {
 	__type(value, struct bp_tables);
 } tables SEC(".maps");
 
-const volatile struct bp_sizes sizes = { .address = 1, .port = 1, .present = { 6, 6 } };
-
-/* Words of sets and of present before the loader has set their sizes. */
-#define LEAST_SETS (BP_DIRS * BP_FAMILIES * (4 + 2 + 2 * BP_RANGES + 256))
-#define LEAST_PRESENT 2
+const volatile struct bp_layout layout = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, LEAST_SETS * sizeof(__u64));
-} sets SEC(".maps");
+	__uint(value_size, sizeof(__u64));
+} sets SEC(".maps"), present SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, LEAST_PRESENT * sizeof(__u64));
-} present SEC(".maps");
+	__type(key, __u32);
+	__type(value, struct bp_line);
+} lines4 SEC(".maps"), lines6 SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, struct bp_key4);
+	__type(key, __u32);
 	__type(value, struct bp_elem4);
-} rules4 SEC(".maps");
+} elems4 SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, struct bp_key6);
+	__type(key, __u32);
 	__type(value, struct bp_elem6);
-} rules6 SEC(".maps");
+} elems6 SEC(".maps");
 
 /* Gates, see abi.h; index 0 is never given out. */
 struct {

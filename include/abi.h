@@ -8,13 +8,21 @@
  * and one direction. Its two ends are called remote and local (remote = source for what arrives,
  * destination for what leaves), so that both directions share keys, ranks and code. A tuple is one
  * combination of masks: which bits of both addresses, of the protocol and of the ports stand in the
- * key. The packet, masked by a tuple, is looked up in one hash map per family; what does not stand
- * in the key (ranges, me, interface, deadline, and in a merged tuple the rest of the addresses) is
- * compared in the element found. Filters of one tuple and equal key are chained by a slot number,
- * without holes. Of all that match, the highest rank wins, and on a tie the lower rule id.
+ * key. The packet, masked by a tuple, is looked up in one hash table per family; what does not
+ * stand in the key (ranges, me, interface, deadline, and in a merged tuple the rest of the
+ * addresses) is compared in the element found. Filters of one tuple and equal key are chained. Of
+ * all that match, the highest rank wins, and on a tie the lower rule id.
+ *
+ * The hash table is two arrays. `lines` holds lines of eight entries, one line of the CPU's caches
+ * each; an entry is the number of an element and a part of its key's hash. `elems` holds the
+ * elements. Both are mapped by the loader, the only writer: it fills an element, then stores its
+ * entry, or links it behind another, in one store. A packet finds it whole or not at all. What is
+ * taken out is unlinked in one store and never used again in this generation, so a packet that
+ * still holds it does no harm. The kernel's own hash map costs 20 ns a lookup more, and a system
+ * call a change.
  *
  * Two things say beforehand that a lookup is in vain: `sets`, which names by bits of the packet the
- * tuples that can still match, and `present`, a bit for each key that is in the maps. Both may say
+ * tuples that can still match, and `present`, a bit for each key that is in the table. Both may say
  * yes where no is true, never no where yes is. Bits are set before the element goes in.
  *
  * Byte order: addresses are in network order, ports and everything else in host order.
@@ -24,10 +32,11 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 3
+#define BP_ABI 4
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
+#define BP_LINE 8     /* entries of a line */
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
 /*
@@ -80,50 +89,72 @@ enum bp_flags {
 #define BPT_L4 (BPT_RPORT | BPT_LPORT | BPT_RRANGE | BPT_LRANGE) /* ports or type must be known */
 
 /*
- * tuple: bp_key_tuple(). slot: place in the chain, from 0. Fields that the tuple masks out are 0.
- * For ICMP and ICMPv6 lport holds the type, rport the code.
+ * A key is words: this one, then the addresses, 8 bytes of them a word, the first 4 in the lower
+ * half. tuple: bp_key_tuple(). What the tuple masks out is 0. For ICMP and ICMPv6 lport is the
+ * type, rport the code. Made in registers: bytes that are stored one by one and loaded as a word
+ * stall the CPU.
  */
-struct bp_key4 {
-	__u8 tuple, proto;
-	__u16 slot;
-	__u32 remote, local;
-	__u16 rport, lport;
-};
+static inline __u64 bp_key_head(__u8 tuple, __u8 proto, __u16 rport, __u16 lport)
+{
+	return tuple | proto << 8 | (__u64)rport << 16 | (__u64)lport << 32;
+}
 
-struct bp_key6 {
-	__u8 tuple, proto;
-	__u16 slot;
-	__u32 remote[4], local[4];
-	__u16 rport, lport;
-};
+static inline __u64 bp_key_word(__u32 first, __u32 second)
+{
+	return first | (__u64)second << 32;
+}
+
+#define BP_KEY4 2 /* words */
+#define BP_KEY6 5
 
 static inline __u8 bp_key_tuple(__u32 dir, __u32 space, __u32 number)
 {
 	return space << 7 | dir << 6 | number;
 }
 
-/* Where a key stands in `present`: a hash of its 8-byte words, the upper half of which is good. */
-static inline __u32 bp_hash(const __u64 *words, int n)
+/* Multiplications side by side, as the CPU does them; the last one mixes what they gave. */
+static inline __u64 bp_hash(const __u64 *key, int words)
 {
-	__u64 h = 0;
+	__u64 h = key[0] * 0x9e3779b97f4a7c15ULL;
 
-	for (int i = 0; i < n; i++)
-		h = (h ^ (h >> 32) ^ words[i]) * 0x9e3779b97f4a7c15ULL;
-	return (h ^ (h >> 29)) >> 16;
+	for (int i = 1; i < words; i++) {
+		__u64 m = (key[i] ^ key[i] >> 32) * (0xd6e8feb86659fd93ULL * (2 * i + 1));
+
+		h ^= m << 13 * i | m >> (64 - 13 * i);
+	}
+	h = (h ^ h >> 32) * 0xff51afd7ed558ccdULL;
+	return h ^ h >> 32;
 }
 
+/* The hash's lower half says which line and which bit of `present`, the upper half is the tag. */
+static inline __u32 bp_tag(__u64 hash)
+{
+	return hash >> 32 | 1; /* never 0 */
+}
+
+/* An entry of a line: tag, number of the first element of its chain. 0: free. */
+static inline __u64 bp_entry(__u32 tag, __u32 elem)
+{
+	return (__u64)tag << 32 | elem;
+}
+
+struct bp_line {
+	__u64 entry[BP_LINE];
+};
+
 /*
- * What the elements of rules4 and rules6 begin with: one filter. The data path adds to packets and
- * bytes; nothing else in a live element is ever written again. An element whose rule has other
- * elements, or a deadline, is live only while its gate is open, so that all of them begin and end
- * at once. rule == 0: a dead element that keeps the chain whole. check: more than the key must be
- * compared: all that follows but print. In BP_SHADOW and BP_BLIND tuples print is the number of
- * filters that the element stands for.
+ * What the elements of elems4 and elems6 begin with: one filter. Number 0 is never given out. The
+ * data path adds to packets and bytes; of the rest only next, and print in a shadow, change while
+ * the element is live. An element whose rule has a deadline is live only while its gate is open, so
+ * that all of them end at once. check: more than the key must be
+ * compared. next: of the chain; 0 ends it. A chain holds all elements of its key, and in a line's
+ * last entry also those whose line was full. In BP_SHADOW and BP_BLIND tuples print is the number
+ * of filters that the element stands for.
  */
 struct bp_elem {
 	__u64 packets, bytes;
 	__u64 rank;	  /* bp_rank(); also tells the lengths of both prefixes */
-	__u32 rule;	  /* id */
+	__u32 rule;	  /* id; 0: no filter */
 	__u32 ifindex;	  /* 0: any */
 	__u32 print : 24; /* fingerprint of the rule's canonical text without its action */
 	__u32 flags : 8;  /* enum bp_flags */
@@ -133,6 +164,9 @@ struct bp_elem {
 	__u32 included : 1; /* the loader's: the rule is of a policy that another one includes */
 	__u32 : 4;
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
+	__u32 next;
+	__u8 tuple, proto; /* as in the key */
+	__u16 pad;
 };
 
 #define BP_GATES (1U << 24)
@@ -160,9 +194,8 @@ struct bp_tuple {
 	__u8 proto_mask;
 	__u8 flags; /* of all its filters */
 	__u8 rlen, llen;
-	__u16 chain; /* most elements of one key: 1 = slot 0 only */
 	__u8 kind;
-	__u8 pad[13];
+	__u8 pad[15];
 };
 
 /*
@@ -172,7 +205,7 @@ struct bp_tuple {
 enum bp_index {
 	BP_BY_REMOTE, /* the first bits of the remote address */
 	BP_BY_LOCAL,
-	BP_BY_PORT,   /* protocol and local port, where that port stands in the key */
+	BP_BY_PORT,   /* protocol and local port, where that is one port */
 	BP_BY_LRANGE, /* the local port, 64 of them together */
 	BP_BY_RRANGE, /* the remote port, likewise */
 	BP_BY_PROTO,
@@ -185,61 +218,67 @@ enum bp_index {
 #define BP_INDEX_LEAST6 20 /* prefixes shorter than that would have too many */
 #define BP_RANGES (65536 / 64)
 
-/* log2 of the sizes of a generation's tables: constants in its programs' .rodata. */
+/* How large a generation's tables are: log2 of sets, lines and bits, and the number of elements. */
 struct bp_sizes {
 	__u32 address, port;	    /* sets by remote, local; by port */
 	__u32 present[BP_FAMILIES]; /* bits, at least 6 */
+	__u32 lines[BP_FAMILIES];
+	__u32 elems[BP_FAMILIES];
+	__u32 gates;
 };
 
-/* Where the sets of an index begin, counted in words, for each direction and family. */
-static inline __u32 bp_sets_words(const struct bp_sizes *size)
-{
-	return (2U << size->address) + (1U << size->port) + 2 * BP_RANGES + 256;
-}
+/* What follows from that: constants in the .rodata of a generation's programs. */
+struct bp_layout {
+	__u32 sets[BP_DIRS][BP_FAMILIES][BP_INDICES]; /* where each begins, in words */
+	__u32 sets_words;			      /* of all */
+	__u32 address_mask, port_mask;
+	__u32 present[BP_FAMILIES], present_words; /* likewise */
+	__u32 present_mask[BP_FAMILIES], line_mask[BP_FAMILIES];
+	__u32 ask_present[BP_FAMILIES]; /* few lines are in the caches themselves: 0 */
+};
 
-static inline __u32 bp_sets_at(
-	const struct bp_sizes *size, __u32 dir, __u32 family, enum bp_index index)
-{
-	__u32 at = (dir * BP_FAMILIES + family) * bp_sets_words(size);
+#define BP_FEW_LINES 12 /* log2; 256 KB */
 
-	switch (index) {
-	case BP_BY_REMOTE:
-		return at;
-	case BP_BY_LOCAL:
-		return at + (1U << size->address);
-	case BP_BY_PORT:
-		return at + (2U << size->address);
-	case BP_BY_LRANGE:
-		return at + (2U << size->address) + (1U << size->port);
-	case BP_BY_RRANGE:
-		return at + (2U << size->address) + (1U << size->port) + BP_RANGES;
-	default:
-		return at + (2U << size->address) + (1U << size->port) + 2 * BP_RANGES;
+static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l)
+{
+	const __u32 words[BP_INDICES] = {
+		[BP_BY_REMOTE] = 1U << size->address,
+		[BP_BY_LOCAL] = 1U << size->address,
+		[BP_BY_PORT] = 1U << size->port,
+		[BP_BY_LRANGE] = BP_RANGES,
+		[BP_BY_RRANGE] = BP_RANGES,
+		[BP_BY_PROTO] = 256,
+	};
+
+	l->sets_words = l->present_words = 0;
+	for (int dir = 0; dir < BP_DIRS; dir++)
+		for (int family = 0; family < BP_FAMILIES; family++)
+			for (int i = 0; i < BP_INDICES; i++) {
+				l->sets[dir][family][i] = l->sets_words;
+				l->sets_words += words[i];
+			}
+	for (int family = 0; family < BP_FAMILIES; family++) {
+		l->present[family] = l->present_words;
+		l->present_words += 1U << (size->present[family] - 6);
+		l->present_mask[family] = (1U << size->present[family]) - 1;
+		l->line_mask[family] = (1U << size->lines[family]) - 1;
+		l->ask_present[family] = size->lines[family] > BP_FEW_LINES;
 	}
+	l->address_mask = (1U << size->address) - 1;
+	l->port_mask = (1U << size->port) - 1;
 }
 
-/* first: the first 32 bits of the address, in host order. */
-static inline __u32 bp_index_address(const struct bp_sizes *size, __u32 family, __u32 first)
+/* Where in an index's sets; masks: the layout's. first: 32 bits of the address, in host order. */
+static inline __u32 bp_index_address(__u32 address_mask, __u32 family, __u32 first)
 {
 	__u32 bits = family == BP_V4 ? first >> (32 - BP_INDEX_LEN4) : first * 0x9e3779b1U >> 16;
 
-	return bits & ((1U << size->address) - 1);
+	return bits & address_mask;
 }
 
-static inline __u32 bp_index_port(const struct bp_sizes *size, __u32 proto, __u32 port)
+static inline __u32 bp_index_port(__u32 port_mask, __u32 proto, __u32 port)
 {
-	return (port ^ proto * 0x9e5U) & ((1U << size->port) - 1);
-}
-
-/* Where the bits of a family begin in `present`, counted in words. */
-static inline __u32 bp_present_at(const struct bp_sizes *size, __u32 family)
-{
-	return family == BP_V4 ? 0 : 1U << (size->present[BP_V4] - 6);
-}
-
-static inline __u32 bp_present_words(const struct bp_sizes *size)
-{
-	return (1U << (size->present[BP_V4] - 6)) + (1U << (size->present[BP_V6] - 6));
+	return (port ^ proto * 0x9e5U) & port_mask;
 }
 
 /*
@@ -250,15 +289,17 @@ static inline __u32 bp_present_words(const struct bp_sizes *size)
 struct bp_tables {
 	__u64 live[BP_DIRS][BP_FAMILIES][BP_KINDS];
 	__u64 indexed[BP_DIRS][BP_FAMILIES][BP_INDICES];
+	__u64 withheld; /* a rule's id: its elements do not match, so that all begin and end at once
+			 */
 	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
 	/* The loader's notes; the kernel side never reads them. */
 	struct bp_sizes sizes;
-	/* elements in each tuple, dead ones too */
+	/* elements in each tuple */
 	__u32 used[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
 	/* tuples that have masks: a number is never given twice */
 	__u64 named[BP_DIRS][BP_FAMILIES][BP_SPACES];
-	__u64 elements[BP_FAMILIES];
-	__u64 gates; /* given out so far; numbers begin at 1 */
+	__u32 given[BP_FAMILIES]; /* elements given out so far; numbers begin at 1 */
+	__u64 gates;		  /* given out so far; numbers begin at 1 */
 	__u64 rules, filters;
 	__u64 dirty; /* a change is under way; found set by the next command, it rebuilds */
 	__u64 state_inode, state_mtime; /* of the state file that this generation stands for */
@@ -370,11 +411,9 @@ static inline __u32 bp_rank_len(__u64 rank, __u32 shift, __u32 full)
 			       : place; /* full: `me`, which has no prefix */
 }
 
-_Static_assert(sizeof(struct bp_key4) == 16, "bp_key4");
-_Static_assert(sizeof(struct bp_key6) == 40, "bp_key6");
-_Static_assert(sizeof(struct bp_elem) == 48, "bp_elem");
-_Static_assert(sizeof(struct bp_elem4) == 56, "bp_elem4: with key and head of the kernel's 128");
-_Static_assert(sizeof(struct bp_elem6) == 80, "bp_elem6");
+_Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
+_Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
+_Static_assert(sizeof(struct bp_line) == 64, "bp_line: one cache line");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
 _Static_assert(sizeof(struct bp_ctl) == 32, "bp_ctl");
 _Static_assert(sizeof(struct bp_answer) == 8, "bp_answer");

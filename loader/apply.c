@@ -19,7 +19,7 @@ static bool in_place(const struct host *host, const struct rule *rule)
 
 	if (host->off || rule_has_list(rule) || !host_in_step(host))
 		return false;
-	t = host->kernel->gen->tables;
+	t = host->kernel->gen->table.tables;
 	return t->journal && !journal_is_long(t->journal);
 }
 
@@ -111,8 +111,8 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	if (opts->dry_run)
 		return 0;
 	if (deadline == old->deadline && host_in_step(host) &&
-		!journal_is_long(host->kernel->gen->tables->journal))
-		return journal_set(&host->kernel->gen->tables->journal, old, diag);
+		!journal_is_long(host->kernel->gen->table.tables->journal))
+		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);
 	return rc ? rc : host_settle(host, diag);
 }
@@ -148,10 +148,9 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 {
 	struct generation *gen = host->kernel->gen;
-	struct bp_tables *t = gen->tables;
+	struct bp_tables *t = gen->table.tables;
 	struct compile_env env;
 	uint64_t filters;
-	uint32_t gate;
 	int rc = filter_count(rule, &filters);
 
 	if (rc)
@@ -161,15 +160,12 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 	rc = journal_add(&t->journal, rule, diag);
 	if (!rc) {
 		host->kernel->ctl->next_id = rule->id + 1;
-		rc = inplace_insert(gen, rule, &env, &gate);
+		rc = inplace_insert(gen, rule, &env);
 		if (rc && journal_del(&t->journal, &rule->id, 1, diag))
 			return rc; /* still dirty: the next command puts the journal's word in force
 				    */
 	}
 	if (!rc) {
-		if (gate)
-			__atomic_store_n(
-				&gen->gates[gate], compile_gate(rule, &env), __ATOMIC_SEQ_CST);
 		t->rules++;
 		t->filters += filters;
 		if (rule->ifname && !t->links)
@@ -181,10 +177,10 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 		       : rc;
 }
 
-/* Gates that are not wide open belong to timed rules: the store knows them. */
-static bool stands_for_good(const struct generation *gen, const struct inplace_found *found)
+/* A rule with a gate ends at a time: the store knows it. */
+static bool stands_for_good(const struct inplace_found *found)
 {
-	return !found->gate || gen->gates[found->gate] == BP_GATE_OPEN;
+	return !found->gate;
 }
 
 int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
@@ -201,14 +197,14 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 	if (rc && rc != -ENOENT)
 		return rc;
 	if (!rc) {
-		if ((*rule)->label || (*rule)->log || !stands_for_good(gen, &found))
+		if ((*rule)->label || (*rule)->log || !stands_for_good(&found))
 			return add_by_store(host, rule, opts, applied, diag);
 		*applied = (struct applied){ APPLIED_ALREADY, found.id, false };
 		return 0;
 	}
 	if ((*rule)->action == BP_PERMIT && !opts->force &&
 		!inplace_find(gen, *rule, BP_BLOCK, &found)) {
-		if (stands_for_good(gen, &found))
+		if (stands_for_good(&found))
 			return apply_refuse_permit(found.id, *rule, diag);
 		return add_by_store(host, rule, opts, applied, diag);
 	}
@@ -240,7 +236,7 @@ static int delete_in_place(struct host *host, const struct rule *rules, const ui
 	size_t n, struct diag *diag)
 {
 	struct generation *gen = host->kernel->gen;
-	struct bp_tables *t = gen->tables;
+	struct bp_tables *t = gen->table.tables;
 	struct compile_env env;
 	int rc;
 
@@ -276,7 +272,7 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 
 		if ((action != -1 && action != a) || inplace_find(gen, rule, a, &found))
 			continue;
-		if (!stands_for_good(gen, &found) || found.included)
+		if (!stands_for_good(&found) || found.included)
 			return -ENOENT; /* the store knows more of it */
 		r->rules[r->n] = *rule;
 		r->rules[r->n].action = a;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Changes of single rules. Where the generation in force allows it, a rule is added or removed in
- * place: one record in the journal, a few map elements, and a gate that opens or shuts for all of
- * them at once. Otherwise (a long list, a full map, nothing in force yet) the policy is compiled
- * anew beside the one in force and switched to in one step.
+ * place: one record in the journal, a few elements, and a word that lets all of them begin or end
+ * at once. Otherwise (a long list, a full map, nothing in force yet) the policy is compiled anew
+ * beside the one in force and switched to in one step.
  */
 #ifndef BPFPOL_APPLY_H
 #define BPFPOL_APPLY_H

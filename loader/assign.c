@@ -45,7 +45,7 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 	store_assign(host->store, policy);
 	rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
 	if (!rc && !opts->dry_run && !host->off && host->kernel && host->kernel->gen)
-		assigned->filters = host->kernel->gen->tables->filters;
+		assigned->filters = host->kernel->gen->table.tables->filters;
 	if (rc) {
 		free(assigned->before);
 		assigned->before = NULL;

@@ -11,8 +11,6 @@
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
-#define WORD sizeof(__u64)
-
 /* The object of a hook, opened; either may be NULL. */
 struct objects {
 	struct xdp_bpf *xdp;
@@ -25,13 +23,21 @@ static void objects_free(struct objects *o)
 	tc_bpf__destroy(o->tc);
 }
 
-/* How the program finds its way in tables of that size: constants to the verifier. */
-static int open_xdp(const struct generation *gen, struct objects *o)
+/* Where things lie in tables of those sizes: constants to the verifier. */
+static void set_layout(const volatile struct bp_layout *to, const struct bp_sizes *sizes)
+{
+	struct bp_layout layout;
+
+	bp_layout_of(sizes, &layout);
+	memcpy((void *)to, &layout, sizeof(layout));
+}
+
+static int open_xdp(const struct bp_sizes *sizes, struct objects *o)
 {
 	o->xdp = xdp_bpf__open();
 	if (!o->xdp)
 		return -errno;
-	memcpy((void *)&o->xdp->rodata->sizes, &gen->sizes, sizeof(gen->sizes));
+	set_layout(&o->xdp->rodata->layout, sizes);
 	o->xdp->rodata->have_frags =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (o->xdp->rodata->have_frags)
@@ -39,35 +45,23 @@ static int open_xdp(const struct generation *gen, struct objects *o)
 	return 0;
 }
 
-static int open_tc(const struct generation *gen, struct objects *o)
+static int open_tc(const struct bp_sizes *sizes, struct objects *o)
 {
 	o->tc = tc_bpf__open();
 	if (!o->tc)
 		return -errno;
-	memcpy((void *)&o->tc->rodata->sizes, &gen->sizes, sizeof(gen->sizes));
+	set_layout(&o->tc->rodata->layout, sizes);
 	return 0;
 }
 
-/* A generation's maps, by their names in the objects. */
-static int map_of(const struct generation *gen, int totals_fd, const char *name)
+/* Which part of the generation's tables a map is; TABLE_PARTS: none. */
+static enum table_part part_of(const struct bpf_map *map)
 {
-	const struct {
-		const char *name;
-		int fd;
-	} maps[] = {
-		{ "totals", totals_fd },
-		{ "tables", gen->tables_fd },
-		{ "gates", gen->gates_fd },
-		{ "sets", gen->sets_fd },
-		{ "present", gen->present_fd },
-		{ "rules4", gen->rules[BP_V4] },
-		{ "rules6", gen->rules[BP_V6] },
-	};
+	int part = 0;
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		if (!strcmp(name, maps[i].name))
-			return maps[i].fd;
-	return -1;
+	while (part < TABLE_PARTS && strcmp(bpf_map__name(map), generation_part_name(part)))
+		part++;
+	return part;
 }
 
 /* Those that are there already, the object shares; the others it makes. */
@@ -78,40 +72,75 @@ static int share_maps(struct bpf_object *object, const struct generation *gen, i
 
 	bpf_object__for_each_map(map, object)
 	{
-		int fd = map_of(gen, totals_fd, bpf_map__name(map));
+		enum table_part part = part_of(map);
+		int fd = part < TABLE_PARTS ? gen->part_fd[part] : -1;
 
+		if (!strcmp(bpf_map__name(map), "totals"))
+			fd = totals_fd;
 		if (fd >= 0 && !rc)
 			rc = bpf_map__reuse_fd(map, fd);
 	}
 	return rc;
 }
 
+/* One large element, or many: what does not stand in one is an array of what its type says. */
+static int size_map(struct bpf_map *map, enum table_part part, const struct bp_sizes *sizes)
+{
+	size_t size = table_part_size(sizes, part);
+
+	if (part == PART_SETS || part == PART_PRESENT)
+		return bpf_map__set_value_size(map, size);
+	return bpf_map__set_max_entries(map, size / bpf_map__value_size(map));
+}
+
+static int size_maps(struct bpf_object *object, const struct bp_sizes *sizes)
+{
+	struct bpf_map *map;
+	int rc = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		enum table_part part = part_of(map);
+
+		if (part < TABLE_PARTS && !rc)
+			rc = size_map(map, part, sizes);
+	}
+	return rc;
+}
+
+/* The generation's maps, from the object that has made them. */
+static int take_maps(struct generation *gen, struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		enum table_part part = part_of(map);
+
+		if (part == TABLE_PARTS)
+			continue;
+		gen->part_fd[part] = dup(bpf_map__fd(map));
+		if (gen->part_fd[part] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 /* The XDP classifier, and with it the maps that all of the generation's programs share. */
-static int load_xdp(struct generation *gen, int totals_fd, struct objects *o)
+static int load_xdp(
+	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, struct objects *o)
 {
 	struct xdp_bpf *skel = o->xdp;
-	int rc;
+	int rc = size_maps(skel->obj, sizes);
 
-	bpf_map__set_max_entries(skel->maps.gates, gen->gates_room);
-	bpf_map__set_max_entries(skel->maps.rules4, gen->rules_room[BP_V4]);
-	bpf_map__set_max_entries(skel->maps.rules6, gen->rules_room[BP_V6]);
-	rc = bpf_map__set_value_size(
-		skel->maps.sets, BP_DIRS * BP_FAMILIES * bp_sets_words(&gen->sizes) * WORD);
-	if (!rc)
-		rc = bpf_map__set_value_size(
-			skel->maps.present, bp_present_words(&gen->sizes) * WORD);
 	if (!rc)
 		rc = share_maps(skel->obj, gen, totals_fd);
 	if (!rc)
 		rc = xdp_bpf__load(skel);
+	if (!rc)
+		rc = take_maps(gen, skel->obj);
 	if (rc)
 		return rc;
-	gen->tables_fd = dup(bpf_map__fd(skel->maps.tables));
-	gen->gates_fd = dup(bpf_map__fd(skel->maps.gates));
-	gen->sets_fd = dup(bpf_map__fd(skel->maps.sets));
-	gen->present_fd = dup(bpf_map__fd(skel->maps.present));
-	gen->rules[BP_V4] = dup(bpf_map__fd(skel->maps.rules4));
-	gen->rules[BP_V6] = dup(bpf_map__fd(skel->maps.rules6));
 	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
 	gen->classify[BP_GENERIC] = dup(bpf_program__fd(skel->progs.classify_generic));
 	return gen->classify[BP_GENERIC] < 0 ? -errno : 0;
@@ -133,15 +162,15 @@ static int load_tc(struct generation *gen, int totals_fd, struct objects *o)
 	return gen->classify[BP_L3_OUT] < 0 ? -errno : 0;
 }
 
-int classifiers_load(struct generation *gen, int totals_fd)
+int classifiers_load(struct generation *gen, const struct bp_sizes *sizes, int totals_fd)
 {
 	struct objects o = {};
-	int rc = open_xdp(gen, &o);
+	int rc = open_xdp(sizes, &o);
 
 	if (!rc)
-		rc = open_tc(gen, &o);
+		rc = open_tc(sizes, &o);
 	if (!rc)
-		rc = load_xdp(gen, totals_fd, &o);
+		rc = load_xdp(gen, sizes, totals_fd, &o);
 	if (!rc)
 		rc = load_tc(gen, totals_fd, &o);
 	objects_free(&o);
@@ -178,7 +207,8 @@ static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook
 static int open_one(struct asker *a, const struct generation *gen)
 {
 	struct objects *o = &a->objects;
-	int rc = bp_hook_is_xdp(a->hook) ? open_xdp(gen, o) : open_tc(gen, o);
+	const struct bp_sizes *sizes = &gen->table.tables->sizes;
+	int rc = bp_hook_is_xdp(a->hook) ? open_xdp(sizes, o) : open_tc(sizes, o);
 
 	if (rc)
 		return rc;

@@ -8,8 +8,8 @@
 
 #include "generation.h"
 
-/* Makes the generation's maps, empty and as large as it says, and its classifiers. -errno. */
-int classifiers_load(struct generation *gen, int totals_fd);
+/* Makes the generation's maps, all 0 and of those sizes, and its classifiers. -errno. */
+int classifiers_load(struct generation *gen, const struct bp_sizes *sizes, int totals_fd);
 
 /*
  * One hook's classifier as it is asked: a second instance of the same program on the generation's

@@ -226,6 +226,7 @@ static int compile_it(struct check *c, struct diag *diag)
 	struct policy whole = { .rules = calloc(policy->n + 1, sizeof(*whole.rules)) };
 	size_t *first = policy_firsts(policy);
 	struct compile_env env;
+	struct table table = {};
 	int rc = whole.rules && first ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < policy->n; i++) {
@@ -235,7 +236,10 @@ static int compile_it(struct check *c, struct diag *diag)
 	}
 	host_env(&env);
 	if (!rc)
-		rc = compile(&whole, &env, &c->plan, diag);
+		rc = compile(&whole, &env, &c->plan, &table, diag);
+	if (!rc)
+		c->plan->tables = *table.tables; /* filled */
+	table_free(&table);
 	if (rc == -E2BIG) {
 		c->unfit = strdup(diag->message);
 		rc = c->unfit ? 0 : -ENOMEM;

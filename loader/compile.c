@@ -5,24 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "filter.h"
 #include "index.h"
-#include "shapes.h"
 #include "spec.h"
 
 #define NSEC 1000000000ULL
 
-#define LEAST_ROOM 16384 /* buckets cost 16 bytes each, elements only when used */
-
-struct compiler {
-	const struct compile_env *env;
+/* A plan in the making. */
+struct planner {
 	struct plan *plan;
 	struct diag *diag;
-	struct shapes shapes[BP_DIRS][BP_FAMILIES][BP_SPACES];
-	struct keyset keys[BP_FAMILIES];
-	/* The rule that is being compiled. */
-	struct filter_of_rule of;
-	bool timed;
+	uint64_t elems[BP_FAMILIES];
 };
 
 int compile_too_long_chain(struct diag *diag, const struct rule *rule)
@@ -58,203 +50,26 @@ uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env)
 
 /* Passes 1 to 3. */
 
-static struct shapes *shapes_of(struct compiler *c, const struct shape *s)
+static const struct shapes *shapes_of(const struct plan *p, const struct shape *s)
 {
-	return &c->shapes[s->dir][s->family][bp_space_of(s->kind)];
+	return &p->shapes[s->dir][s->family][bp_space_of(s->kind)];
 }
 
 static int gather_shape(const struct filter *f, void *arg)
 {
-	struct compiler *c = arg;
+	struct planner *p = arg;
 
-	c->plan->tables.filters += !is_shadow(&f->shape);
-	c->plan->map_room[f->shape.family]++;
-	return shapes_add(shapes_of(c, &f->shape), f, c->diag);
+	p->plan->tables.filters += !is_shadow(&f->shape);
+	p->elems[f->shape.family]++;
+	return shapes_add((struct shapes *)shapes_of(p->plan, &f->shape), f, p->diag);
 }
 
 static int sample_filter(const struct filter *f, void *arg)
 {
-	struct shapes *shapes = shapes_of(arg, &f->shape);
+	struct planner *p = arg;
+	struct shapes *shapes = (struct shapes *)shapes_of(p->plan, &f->shape);
 
 	return shapes_crowded(shapes) ? shapes_sample(shapes, f) : 0;
-}
-
-/* Pass 4: elements. */
-
-static int set_grow(struct plan_set *set)
-{
-	size_t room = set->room ? set->room * 2 : 64;
-	uint8_t *keys = realloc(set->keys, room * set->key_size), *elems;
-
-	if (!keys)
-		return -ENOMEM;
-	set->keys = keys;
-	elems = realloc(set->elems, room * set->elem_size);
-	if (!elems)
-		return -ENOMEM;
-	set->elems = elems;
-	set->room = room;
-	return 0;
-}
-
-static uint16_t *slot_of(union filter_key *key, int family)
-{
-	return family == BP_V4 ? &key->v4.slot : &key->v6.slot;
-}
-
-/* A shadow without deadline stands for all that are equal to it. */
-static bool share_shadow(
-	struct compiler *c, struct plan_set *set, uint32_t at, const union filter_elem *like)
-{
-	union filter_elem *elem = (union filter_elem *)(set->elems + at * set->elem_size);
-
-	if (c->timed || elem->e.gate || elem->e.ifindex != c->of.ifindex ||
-		!shadow_is(elem, like, set->elem_size))
-		return false;
-	elem->e.print++;
-	return true;
-}
-
-static struct bp_tuple *tuple_of(struct compiler *c, const struct filter *f, unsigned int *number)
-{
-	const struct shape *s = &f->shape;
-
-	*number = shapes_tuple(shapes_of(c, s), s);
-	return &c->plan->tables.tuple[s->dir][s->family][bp_space_of(s->kind)][*number];
-}
-
-static void index_filter(struct compiler *c, const struct filter *f, unsigned int number)
-{
-	struct bp_tables *t = &c->plan->tables;
-	const struct shape *s = &f->shape;
-	unsigned int by = index_of(f);
-
-	if (is_shadow(s))
-		return;
-	for (int i = 0; i < BP_INDICES; i++)
-		if (!(by >> i & 1))
-			t->indexed[s->dir][s->family][i] &= ~(1ULL << number);
-	index_add(&t->sizes, c->plan->sets, f, number);
-}
-
-static int add_elem(struct compiler *c, const struct filter *f, unsigned int number,
-	const union filter_key *key, const union filter_elem *elem)
-{
-	const struct shape *s = &f->shape;
-	struct bp_tables *t = &c->plan->tables;
-	struct plan_set *set = &c->plan->set[s->family];
-	struct bp_tuple *tuple = &t->tuple[s->dir][s->family][bp_space_of(s->kind)][number];
-	uint16_t slot = *slot_of((union filter_key *)key, s->family);
-	int rc = set->n == set->room ? set_grow(set) : 0;
-
-	if (rc)
-		return rc;
-	if (slot >= BP_CHAIN)
-		return compile_too_long_chain(c->diag, c->of.rule);
-	if (slot + 1U > tuple->chain)
-		tuple->chain = slot + 1;
-	memcpy(set->keys + set->n * set->key_size, key, set->key_size);
-	memcpy(set->elems + set->n * set->elem_size, elem, set->elem_size);
-	present_add(&t->sizes, c->plan->present, s->family, key);
-	index_filter(c, f, number);
-	t->elements[s->family]++;
-	t->used[s->dir][s->family][bp_space_of(s->kind)][number]++;
-	rc = keyset_add(&c->keys[s->family], set->n);
-	if (!rc)
-		set->n++;
-	return rc;
-}
-
-static int place_filter(const struct filter *f, void *arg)
-{
-	struct compiler *c = arg;
-	int family = f->shape.family;
-	struct plan_set *set = &c->plan->set[family];
-	unsigned int number;
-	struct bp_tuple *tuple = tuple_of(c, f, &number);
-	union filter_elem elem;
-	union filter_key key;
-
-	filter_key(f, tuple, number, &key);
-	filter_elem(f, tuple, &c->of, &elem);
-	if (is_shadow(&f->shape))
-		shadow_begin(&elem, c->timed);
-	for (;; ++*slot_of(&key, family)) {
-		uint32_t at = keyset_find(&c->keys[family], &key);
-
-		if (at == KEYSET_NONE)
-			return add_elem(c, f, number, &key, &elem);
-		if (is_shadow(&f->shape) && share_shadow(c, set, at, &elem))
-			return 0;
-	}
-}
-
-static int give_gate(struct compiler *c)
-{
-	struct plan *p = c->plan;
-
-	if (p->n_gates == BP_GATES)
-		return diag_set(c->diag, DIAG_SYSTEM, E2BIG,
-			"more than %u rules have a time or stand for several filters; leave time "
-			"limits out, or join rules",
-			BP_GATES - 1);
-	if (p->n_gates == p->gates_room) {
-		size_t room = p->gates_room ? p->gates_room * 2 : 64;
-		uint64_t *gates = realloc(p->gates, room * sizeof(*gates));
-
-		if (!gates)
-			return -ENOMEM;
-		p->gates = gates;
-		p->gates_room = room;
-	}
-	c->of.gate = p->n_gates;
-	p->gates[p->n_gates++] = compile_gate(c->of.rule, c->env);
-	return 0;
-}
-
-static int place_rule(struct compiler *c, const struct rule *rule)
-{
-	bool gated;
-	int rc = rule_needs_gate(rule, &gated);
-
-	c->of = (struct filter_of_rule){ .rule = rule, .ifindex = compile_ifindex(rule, c->env) };
-	c->timed = rule->deadline;
-	if (!rc)
-		rc = rule_print(rule, &c->of.print);
-	if (!rc && gated)
-		rc = give_gate(c);
-	if (!rc)
-		rc = filter_each(rule, place_filter, c);
-	if (!rc)
-		c->plan->tables.rules++;
-	return rc;
-}
-
-/* All passes. */
-
-/* Twice to four times what is there: few collisions, and room for rules that are added one by one.
- */
-static uint64_t room_for(uint64_t n)
-{
-	uint64_t room = LEAST_ROOM;
-
-	while (room < n * 2)
-		room *= 2;
-	return room;
-}
-
-static int make_tables(struct plan *p, const struct compile_env *env)
-{
-	struct bp_sizes *sizes = &p->tables.sizes;
-
-	for (int f = 0; f < BP_FAMILIES; f++)
-		p->map_room[f] = room_for(p->map_room[f]);
-	index_sizes(p->map_room, p->tables.filters, sizes);
-	if (env->sizes)
-		*sizes = *env->sizes;
-	p->sets = calloc(BP_DIRS * BP_FAMILIES * bp_sets_words(sizes), sizeof(*p->sets));
-	p->present = calloc(bp_present_words(sizes), sizeof(*p->present));
-	return p->sets && p->present ? 0 : -ENOMEM;
 }
 
 static bool expired(const struct rule *rule, const struct compile_env *env)
@@ -262,127 +77,213 @@ static bool expired(const struct rule *rule, const struct compile_env *env)
 	return rule->deadline && rule->deadline <= env->now;
 }
 
-static int each_filter(
-	struct compiler *c, const struct policy *policy, int (*fn)(const struct filter *, void *))
+static int each_filter(struct planner *p, int (*fn)(const struct filter *, void *))
 {
+	const struct policy *policy = p->plan->policy;
 	int rc = 0;
 
 	for (size_t i = 0; i < policy->n && !rc; i++)
-		if (!expired(policy->rules[i], c->env))
-			rc = filter_each(policy->rules[i], fn, c);
+		if (!expired(policy->rules[i], &p->plan->env))
+			rc = filter_each(policy->rules[i], fn, p);
 	return rc;
 }
 
-static struct shapes *all_shapes(struct compiler *c, size_t i)
+static struct shapes *all_shapes(struct plan *p, size_t i)
 {
-	return &c->shapes[0][0][0] + i;
+	return &p->shapes[0][0][0] + i;
 }
 #define ALL_SHAPES (BP_DIRS * BP_FAMILIES * BP_SPACES)
 
-static bool crowded(struct compiler *c)
+static bool crowded(struct plan *p)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < ALL_SHAPES; i++)
-		any |= shapes_crowded(all_shapes(c, i));
+		any |= shapes_crowded(all_shapes(p, i));
 	return any;
 }
 
-static int number_tuples(struct compiler *c)
+static int number_tuples(struct plan *p)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < ALL_SHAPES && !rc; i++) {
-		c->plan->shapes += all_shapes(c, i)->n;
-		rc = shapes_number(all_shapes(c, i), &c->plan->tables);
+		p->n_shapes += all_shapes(p, i)->n;
+		rc = shapes_number(all_shapes(p, i), &p->tables);
 	}
 	return rc;
 }
 
-static int run(struct compiler *c, const struct policy *policy)
+/* How many gates the policy needs. */
+static int count_gates(const struct plan *p, uint64_t *gates, struct diag *diag)
 {
-	int rc = each_filter(c, policy, gather_shape);
-
-	if (!rc && crowded(c))
-		rc = each_filter(c, policy, sample_filter);
-	if (!rc)
-		rc = number_tuples(c);
-	if (!rc)
-		rc = make_tables(c->plan, c->env);
-	for (size_t i = 0; i < policy->n && !rc; i++)
-		if (!expired(policy->rules[i], c->env))
-			rc = place_rule(c, policy->rules[i]);
-	c->plan->tables.gates = c->plan->n_gates - 1;
-	return rc;
+	*gates = 0;
+	for (size_t i = 0; i < p->policy->n; i++)
+		*gates += rule_is_timed(p->policy->rules[i]);
+	if (*gates < BP_GATES - 1)
+		return 0;
+	return diag_set(diag, DIAG_SYSTEM, E2BIG,
+		"more than %u rules end at a time; join some, or leave their times out",
+		BP_GATES - 2);
 }
 
-static void compiler_free(struct compiler *c)
-{
-	for (size_t i = 0; i < ALL_SHAPES; i++)
-		shapes_free(all_shapes(c, i));
-	for (int f = 0; f < BP_FAMILIES; f++)
-		keyset_free(&c->keys[f]);
-	plan_free(&c->plan);
-	free(c);
-}
-
-static int compiler_new(struct compiler **out, const struct compile_env *env, struct diag *diag)
-{
-	struct compiler *c = calloc(1, sizeof(*c));
-	struct plan *p = c ? c->plan = calloc(1, sizeof(*p)) : NULL;
-	int rc = p ? 0 : -ENOMEM;
-
-	if (!c)
-		return -ENOMEM;
-	c->env = env;
-	c->diag = diag;
-	for (int f = 0; f < BP_FAMILIES && !rc; f++) {
-		p->set[f].key_size = filter_key_size(f);
-		p->set[f].elem_size = filter_elem_size(f);
-		rc = keyset_init(
-			&c->keys[f], (const uint8_t *const *)&p->set[f].keys, p->set[f].key_size);
-	}
-	if (!rc) {
-		p->gates_room = 64;
-		p->gates = calloc(p->gates_room, sizeof(*p->gates));
-		p->n_gates = 1;
-		rc = p->gates ? 0 : -ENOMEM;
-	}
-	if (rc)
-		compiler_free(c);
-	else
-		*out = c;
-	return rc;
-}
-
-int compile(const struct policy *policy, const struct compile_env *env, struct plan **plan,
+int plan_new(const struct policy *policy, const struct compile_env *env, struct plan **out,
 	struct diag *diag)
 {
-	struct compiler *c;
-	int rc = compiler_new(&c, env, diag);
+	struct planner p = { .plan = calloc(1, sizeof(*p.plan)), .diag = diag };
+	uint64_t gates;
+	int rc;
 
-	if (rc)
+	if (!p.plan)
+		return -ENOMEM;
+	p.plan->policy = policy;
+	p.plan->env = *env;
+	rc = each_filter(&p, gather_shape);
+	if (!rc && crowded(p.plan))
+		rc = each_filter(&p, sample_filter);
+	if (!rc)
+		rc = number_tuples(p.plan);
+	if (!rc)
+		rc = count_gates(p.plan, &gates, diag);
+	if (rc) {
+		plan_free(&p.plan);
 		return rc;
-	rc = run(c, policy);
-	if (!rc) {
-		*plan = c->plan;
-		c->plan = NULL;
 	}
-	compiler_free(c);
-	return rc;
+	table_sizes(p.elems, gates, &p.plan->tables.sizes);
+	*out = p.plan;
+	return 0;
 }
 
 void plan_free(struct plan **plan)
 {
 	if (!*plan)
 		return;
-	for (int f = 0; f < BP_FAMILIES; f++) {
-		free((*plan)->set[f].keys);
-		free((*plan)->set[f].elems);
-	}
-	free((*plan)->gates);
-	free((*plan)->sets);
-	free((*plan)->present);
+	for (size_t i = 0; i < ALL_SHAPES; i++)
+		shapes_free(all_shapes(*plan, i));
 	free(*plan);
 	*plan = NULL;
+}
+
+/* Pass 4: elements. */
+
+struct filler {
+	const struct plan *plan;
+	struct table *table;
+	struct diag *diag;
+	/* The rule whose filters come. */
+	struct filter_of_rule of;
+	bool timed;
+};
+
+/* What a tuple's filters do not all ask for, it is not indexed by. */
+static void index_tuple(struct filler *c, const struct filter *f, unsigned int number)
+{
+	struct bp_tables *t = c->table->tables;
+	const struct shape *s = &f->shape;
+	unsigned int by = index_of(f);
+
+	for (int i = 0; i < BP_INDICES; i++)
+		if (!(by >> i & 1))
+			t->indexed[s->dir][s->family][i] &= ~(1ULL << number);
+}
+
+/*
+ * The chain of the key: how many of its elements are there, and of a shadow without deadline the
+ * one that stands for all that are equal to it.
+ */
+static unsigned int look_along(struct filler *c, const struct filter *f,
+	const struct filter_key *key, const union filter_elem *like, union filter_elem **shared)
+{
+	int family = f->shape.family;
+	uint32_t at = table_find(c->table, family, key);
+	unsigned int n = 0;
+
+	*shared = NULL;
+	while (at) {
+		union filter_elem *is = table_elem(c->table, family, at);
+
+		n += is->e.tuple == like->e.tuple;
+		if (is_shadow(&f->shape) && !c->timed && !is->e.gate &&
+			is->e.ifindex == c->of.ifindex && elem_is(is, like, family))
+			*shared = is;
+		at = is->e.next;
+	}
+	return n;
+}
+
+static int place_filter(const struct filter *f, void *arg)
+{
+	struct filler *c = arg;
+	const struct shape *s = &f->shape;
+	enum bp_space space = bp_space_of(s->kind);
+	struct bp_tables *t = c->table->tables;
+	unsigned int number = shapes_tuple(shapes_of(c->plan, s), s);
+	const struct bp_tuple *tuple = &t->tuple[s->dir][s->family][space][number];
+	union filter_elem elem, *shared;
+	struct filter_key key;
+
+	filter_key(f, tuple, number, &key);
+	filter_elem(f, tuple, number, &c->of, &elem);
+	if (is_shadow(s))
+		shadow_begin(&elem);
+	else
+		index_tuple(c, f, number);
+	if (look_along(c, f, &key, &elem, &shared) >= BP_CHAIN)
+		return compile_too_long_chain(c->diag, c->of.rule);
+	if (shared) {
+		shared->e.print++;
+		return 0;
+	}
+	t->used[s->dir][s->family][space][number]++;
+	return table_insert(c->table, f, &key, &elem);
+}
+
+static int place_rule(struct filler *c, const struct rule *rule)
+{
+	struct bp_tables *t = c->table->tables;
+	int rc;
+
+	c->of = (struct filter_of_rule){ .rule = rule,
+		.ifindex = compile_ifindex(rule, &c->plan->env) };
+	c->timed = rule_is_timed(rule);
+	rc = rule_print(rule, &c->of.print);
+	if (!rc && c->timed) {
+		c->of.gate = ++t->gates;
+		c->table->gates[c->of.gate] = compile_gate(rule, &c->plan->env);
+	}
+	if (!rc)
+		rc = filter_each(rule, place_filter, c);
+	t->rules += !rc;
+	return rc;
+}
+
+int plan_fill(const struct plan *plan, struct table *table, struct diag *diag)
+{
+	struct filler c = { .plan = plan, .table = table, .diag = diag };
+	struct bp_sizes sizes = table->tables->sizes;
+	int rc = 0;
+
+	*table->tables = plan->tables;
+	table->tables->sizes = sizes;
+	for (size_t i = 0; i < plan->policy->n && !rc; i++)
+		if (!expired(plan->policy->rules[i], &plan->env))
+			rc = place_rule(&c, plan->policy->rules[i]);
+	return rc;
+}
+
+int compile(const struct policy *policy, const struct compile_env *env, struct plan **plan,
+	struct table *table, struct diag *diag)
+{
+	int rc = plan_new(policy, env, plan, diag);
+
+	if (rc)
+		return rc;
+	rc = table_alloc(table, &(*plan)->tables.sizes);
+	if (!rc)
+		rc = plan_fill(*plan, table, diag);
+	if (rc) {
+		table_free(table);
+		plan_free(plan);
+	}
+	return rc;
 }

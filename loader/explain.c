@@ -27,7 +27,7 @@ static int load_policy(struct explainer *ex, struct diag *diag)
 
 	host_env(&env);
 	if (!rc)
-		rc = compile(ex->policy, &env, &plan, diag);
+		rc = plan_new(ex->policy, &env, &plan, diag);
 	if (!rc)
 		rc = generation_load(plan, (ex->kernel ? ex->kernel : ex->host.kernel)->totals_fd,
 			&ex->loaded, diag);
@@ -66,7 +66,7 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 	if (!ex->other && host_in_step(&ex->host)) {
 		ex->by = EXPLAIN_IN_FORCE;
 		ex->gen = ex->host.kernel->gen;
-		ex->journal = ex->gen->tables->journal;
+		ex->journal = ex->gen->table.tables->journal;
 		return 0;
 	}
 	/* What `on` would put in force; what was asked for by name; what a warning was about. */
@@ -187,19 +187,18 @@ struct timed {
 	uint64_t boot_now;
 };
 
-static int note_gate(
-	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
+static int note_gate(const union filter_elem *elem, int family, void *arg)
 {
 	const struct bp_elem *e = &elem->e;
 	const struct timed *t = arg;
 
-	(void)key;
 	(void)family;
 	if (!e->gate)
 		return 0;
 	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i]->id == e->rule)
-			t->v[i]->deadline = t->gen->gates[e->gate] > t->boot_now ? UINT64_MAX : 1;
+			t->v[i]->deadline =
+				t->gen->table.gates[e->gate] > t->boot_now ? UINT64_MAX : 1;
 	return 0;
 }
 
@@ -207,7 +206,7 @@ static int note_gate(
  * The kernel's clock goes by nanoseconds and cannot be set; that of the policy can. Which rules
  * are over is the kernel's to say.
  */
-static int take_gates(struct explainer *ex, struct diag *diag)
+static int take_gates(struct explainer *ex)
 {
 	struct timed t = { .gen = ex->gen };
 	struct compile_env env;
@@ -222,7 +221,7 @@ static int take_gates(struct explainer *ex, struct diag *diag)
 	host_env(&env);
 	t.boot_now = env.boot_now;
 	if (t.n)
-		rc = generation_walk(ex->gen, note_gate, &t, diag);
+		rc = table_walk(&ex->gen->table, note_gate, &t);
 	free(t.v);
 	return rc;
 }
@@ -246,7 +245,7 @@ bool explainer_changed(struct explainer *ex)
 	const struct kernel *k = ex->host.kernel;
 
 	if (ex->by == EXPLAIN_IN_FORCE &&
-		(ex->gen->tables->dirty || ex->gen->tables->journal != ex->journal ||
+		(ex->gen->table.tables->dirty || ex->gen->table.tables->journal != ex->journal ||
 			k->ctl->generation != ex->gen->number))
 		ex->changed = true;
 	return ex->changed;
@@ -334,7 +333,7 @@ static int judge_by_both(struct explainer *ex, const struct explain_frame *f, st
 		if (i == TRIES - 1)
 			break;
 		eval_free(v);
-		rc = take_gates(ex, diag);
+		rc = take_gates(ex);
 		if (!rc)
 			rc = ask(ex, f, &j->frame, &refused, a, diag);
 	}

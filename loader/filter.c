@@ -344,7 +344,6 @@ void shape_tuple(const struct shape *shape, struct bp_tuple *tuple)
 		.proto_mask = shape->flags & BPT_PROTO ? 0xff : 0,
 		.rport_mask = shape->flags & BPT_RPORT ? 0xffff : 0,
 		.lport_mask = shape->flags & BPT_LPORT ? 0xffff : 0,
-		.chain = 1,
 	};
 	mask_bits(tuple->rmask, shape->rlen);
 	mask_bits(tuple->lmask, shape->llen);
@@ -368,9 +367,9 @@ bool shape_fits(const struct shape *shape, const struct bp_tuple *tuple)
 	       (shape->flags & BPT_LPORT || !tuple->lport_mask);
 }
 
-size_t filter_key_size(int family)
+int filter_key_words(int family)
 {
-	return family == BP_V4 ? sizeof(struct bp_key4) : sizeof(struct bp_key6);
+	return family == BP_V4 ? BP_KEY4 : BP_KEY6;
 }
 
 size_t filter_elem_size(int family)
@@ -378,9 +377,9 @@ size_t filter_elem_size(int family)
 	return family == BP_V4 ? sizeof(struct bp_elem4) : sizeof(struct bp_elem6);
 }
 
-static void masked(uint32_t *to, const uint8_t *address, const uint32_t *mask, int words)
+static void masked(uint32_t to[4], const uint8_t *address, const uint32_t *mask)
 {
-	for (int i = 0; i < words; i++) {
+	for (int i = 0; i < 4; i++) {
 		uint32_t word;
 
 		memcpy(&word, address + i * 4, 4);
@@ -389,26 +388,23 @@ static void masked(uint32_t *to, const uint8_t *address, const uint32_t *mask, i
 }
 
 void filter_key(const struct filter *f, const struct bp_tuple *tuple, unsigned int number,
-	union filter_key *key)
+	struct filter_key *key)
 {
 	uint8_t bits = bp_key_tuple(f->shape.dir, bp_space_of(f->shape.kind), number);
-	uint16_t rport = f->rport.lo & tuple->rport_mask;
-	uint16_t lport = f->lport.lo & tuple->lport_mask;
+	uint32_t remote[4], local[4];
 
-	memset(key, 0, sizeof(*key));
+	masked(remote, f->remote, tuple->rmask);
+	masked(local, f->local, tuple->lmask);
+	*key = (struct filter_key){ { bp_key_head(bits, f->proto, f->rport.lo & tuple->rport_mask,
+		f->lport.lo & tuple->lport_mask) } };
 	if (f->shape.family == BP_V4) {
-		key->v4 = (struct bp_key4){
-			.tuple = bits, .proto = f->proto, .rport = rport, .lport = lport
-		};
-		masked(&key->v4.remote, f->remote, tuple->rmask, 1);
-		masked(&key->v4.local, f->local, tuple->lmask, 1);
+		key->words[1] = bp_key_word(remote[0], local[0]);
 		return;
 	}
-	key->v6 = (struct bp_key6){
-		.tuple = bits, .proto = f->proto, .rport = rport, .lport = lport
-	};
-	masked(key->v6.remote, f->remote, tuple->rmask, 4);
-	masked(key->v6.local, f->local, tuple->lmask, 4);
+	key->words[1] = bp_key_word(remote[0], remote[1]);
+	key->words[2] = bp_key_word(remote[2], remote[3]);
+	key->words[3] = bp_key_word(local[0], local[1]);
+	key->words[4] = bp_key_word(local[2], local[3]);
 }
 
 /* Whether more than its key must be compared, also when other shapes come into the tuple. */
@@ -427,7 +423,7 @@ static bool needs_check(
 	       f->shape.rlen != tuple->rlen || f->shape.llen != tuple->llen;
 }
 
-void filter_elem(const struct filter *f, const struct bp_tuple *tuple,
+void filter_elem(const struct filter *f, const struct bp_tuple *tuple, unsigned int number,
 	const struct filter_of_rule *of, union filter_elem *elem)
 {
 	memset(elem, 0, sizeof(*elem));
@@ -445,6 +441,8 @@ void filter_elem(const struct filter *f, const struct bp_tuple *tuple,
 		.rport_hi = f->rport.hi,
 		.lport_lo = f->lport.lo,
 		.lport_hi = f->lport.hi,
+		.tuple = bp_key_tuple(f->shape.dir, bp_space_of(f->shape.kind), number),
+		.proto = f->proto,
 	};
 	if (f->shape.family == BP_V4) {
 		memcpy(&elem->v4.remote, f->remote, 4);
@@ -455,25 +453,26 @@ void filter_elem(const struct filter *f, const struct bp_tuple *tuple,
 	memcpy(elem->v6.local, f->local, 16);
 }
 
-void shadow_begin(union filter_elem *elem, bool timed)
+void shadow_begin(union filter_elem *elem)
 {
-	if (!timed)
-		elem->e.gate = 0;
 	elem->e.print = 1;
 }
 
-/* Prefixes and flags: the rest of a rank is of no meaning to a shadow. */
-bool shadow_is(const union filter_elem *a, const union filter_elem *b, size_t size)
+/* Of a rank the lengths of the prefixes: the rest is of the rule. */
+bool elem_is(const union filter_elem *a, const union filter_elem *b, int family)
 {
 	uint64_t lengths = 0xffffULL << BP_RANK_LOCAL_SHIFT;
+	size_t size = filter_elem_size(family) - sizeof(a->e);
 
-	return (a->e.rank & lengths) == (b->e.rank & lengths) && a->e.flags == b->e.flags &&
-	       !memcmp((const uint8_t *)a + sizeof(a->e), (const uint8_t *)b + sizeof(b->e),
-		       size - sizeof(a->e));
+	return a->e.tuple == b->e.tuple && a->e.proto == b->e.proto && a->e.flags == b->e.flags &&
+	       a->e.rport_lo == b->e.rport_lo && a->e.rport_hi == b->e.rport_hi &&
+	       a->e.lport_lo == b->e.lport_lo && a->e.lport_hi == b->e.lport_hi &&
+	       (a->e.rank & lengths) == (b->e.rank & lengths) &&
+	       !memcmp((const uint8_t *)a + sizeof(a->e), (const uint8_t *)b + sizeof(b->e), size);
 }
 
-void filter_from_elem(const union filter_key *key, const union filter_elem *elem,
-	const struct bp_tuple *tuple, int family, struct filter *f)
+void filter_from_elem(
+	const union filter_elem *elem, const struct bp_tuple *tuple, int family, struct filter *f)
 {
 	const struct bp_elem *e = &elem->e;
 	uint32_t full = family == BP_V4 ? 32 : 128;
@@ -481,14 +480,14 @@ void filter_from_elem(const union filter_key *key, const union filter_elem *elem
 
 	*f = (struct filter){
 		.shape = {
-			.dir = key->v4.tuple >> 6 & 1,
+			.dir = e->tuple >> 6 & 1,
 			.family = family,
 			.kind = tuple->kind,
 			.flags = e->flags,
 			.rlen = bp_rank_len(e->rank, BP_RANK_REMOTE_SHIFT, full),
 			.llen = bp_rank_len(e->rank, BP_RANK_LOCAL_SHIFT, full),
 		},
-		.proto = v4 ? key->v4.proto : key->v6.proto,
+		.proto = e->proto,
 		.rport = { e->rport_lo, e->rport_hi },
 		.lport = { e->lport_lo, e->lport_hi },
 		.rank = e->rank,
@@ -511,20 +510,7 @@ int rule_print(const struct rule *rule, uint32_t *print)
 	return 0;
 }
 
-static int stop_at_second(const struct filter *filter, void *arg)
+bool rule_is_timed(const struct rule *rule)
 {
-	unsigned int *seen = arg;
-
-	return !is_shadow(&filter->shape) && ++*seen > 1;
-}
-
-int rule_needs_gate(const struct rule *rule, bool *needs)
-{
-	unsigned int seen = 0;
-	int rc = filter_each(rule, stop_at_second, &seen);
-
-	if (rc < 0)
-		return rc;
-	*needs = seen > 1 || rule->deadline || rule->lifetime;
-	return 0;
+	return rule->deadline || rule->lifetime;
 }

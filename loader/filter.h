@@ -45,17 +45,16 @@ bool shape_is(const struct shape *shape, const struct bp_tuple *tuple);
 /* Whether filters of that shape can stand in the tuple: its key holds no more than they ask for. */
 bool shape_fits(const struct shape *shape, const struct bp_tuple *tuple);
 
-/* The key of a filter in that tuple, of that number, slot 0. */
-union filter_key {
-	struct bp_key4 v4;
-	struct bp_key6 v6;
-	uint64_t words[sizeof(struct bp_key6) / 8];
+/* The key of a filter in that tuple, of that number. */
+struct filter_key {
+	uint64_t words[BP_KEY6];
 };
 void filter_key(const struct filter *filter, const struct bp_tuple *tuple, unsigned int number,
-	union filter_key *key);
-size_t filter_key_size(int family);
+	struct filter_key *key);
+/* Its words. */
+int filter_key_words(int family);
 
-/* The element that stands for it in that tuple. */
+/* The element that stands for it in that tuple, of that number. */
 union filter_elem {
 	struct bp_elem e;
 	struct bp_elem4 v4;
@@ -66,21 +65,21 @@ struct filter_of_rule {
 	const struct rule *rule;
 	uint32_t print, ifindex, gate;
 };
-void filter_elem(const struct filter *filter, const struct bp_tuple *tuple,
+void filter_elem(const struct filter *filter, const struct bp_tuple *tuple, unsigned int number,
 	const struct filter_of_rule *of, union filter_elem *elem);
 
-/* Makes the element of a shadow one that stands for one filter. timed: it keeps its gate. */
-void shadow_begin(union filter_elem *elem, bool timed);
-/* Whether two shadows of one key and interface say the same. size: of the elements. */
-bool shadow_is(const union filter_elem *a, const union filter_elem *b, size_t size);
+/* Makes the element of a shadow one that stands for one filter. */
+void shadow_begin(union filter_elem *elem);
+/* Whether two elements are of the same tuple and ask for the same prefixes, fields and ports. */
+bool elem_is(const union filter_elem *a, const union filter_elem *b, int family);
 
 /* The filter that an element stands for, read back; its shape's kind is the tuple's. */
-void filter_from_elem(const union filter_key *key, const union filter_elem *elem,
-	const struct bp_tuple *tuple, int family, struct filter *filter);
+void filter_from_elem(const union filter_elem *elem, const struct bp_tuple *tuple, int family,
+	struct filter *filter);
 
 /* Fingerprint of the rule's match: the same for rules that differ in action and options alone. */
 int rule_print(const struct rule *rule, uint32_t *print);
-/* Whether all the rule's filters must begin and end at once by a gate. -ENOMEM. */
-int rule_needs_gate(const struct rule *rule, bool *needs);
+/* Whether the rule ends at a time, and so needs a gate. */
+bool rule_is_timed(const struct rule *rule);
 
 #endif

@@ -187,20 +187,20 @@ struct filters {
 /* The kernel asks the same of an element: one whose gate has shut does not exist. */
 static bool is_live(const struct filters *f, const struct bp_elem *e)
 {
-	return !e->gate || (e->gate < f->gen->gates_room && f->gen->gates[e->gate] > f->boot_now);
+	return !e->gate || (e->gate < f->gen->table.tables->sizes.gates &&
+				   f->gen->table.gates[e->gate] > f->boot_now);
 }
 
-static int add_filter(
-	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
+static int add_filter(const union filter_elem *elem, int family, void *arg)
 {
 	struct filters *f = arg;
-	uint8_t bits = key->v4.tuple; /* where both families have it */
+	uint8_t bits = elem->e.tuple;
 	uint8_t dir = bits >> 6 & 1, space = bits >> 7;
 	const struct bp_tuple *tuple =
-		&f->gen->tables->tuple[dir][family][space][bits & (BP_TUPLES - 1)];
+		&f->gen->table.tables->tuple[dir][family][space][bits & (BP_TUPLES - 1)];
 	struct status_filter *out;
 
-	if (!elem->e.rule || space == BP_SPACE_CUT || !is_live(f, &elem->e))
+	if (space == BP_SPACE_CUT || !is_live(f, &elem->e))
 		return 0;
 	if (f->st->n_listed == f->room) {
 		size_t room = f->room ? f->room * 2 : 64;
@@ -220,7 +220,7 @@ static int add_filter(
 		.ifindex = elem->e.ifindex,
 		.action = elem->e.action,
 	};
-	filter_from_elem(key, elem, tuple, family, &out->filter);
+	filter_from_elem(elem, tuple, family, &out->filter);
 	return 0;
 }
 
@@ -244,7 +244,7 @@ static int gather_filters(const struct host *host, struct status *st, struct dia
 
 	host_env(&env);
 	f.boot_now = env.boot_now;
-	rc = gen ? generation_walk(gen, add_filter, &f, diag) : 0;
+	rc = gen ? table_walk(&gen->table, add_filter, &f) : 0;
 	if (!rc && !st->filters) /* asked for, and there is none */
 		st->filters = calloc(1, sizeof(*st->filters));
 	if (!st->filters)
@@ -266,7 +266,7 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	st->policy = host->store->policy ? host->store->policy->name : NULL;
 	if (host->kernel && host->kernel->gen) {
 		st->generation = host->kernel->gen->number;
-		st->n_filters = host->kernel->gen->tables->filters;
+		st->n_filters = host->kernel->gen->table.tables->filters;
 	}
 	if (host->kernel)
 		rc = kernel_totals(host->kernel, st->totals, diag);

@@ -15,19 +15,6 @@
 #include "classifier.h"
 #include "dirs.h"
 
-#define BATCH 4096
-#define LEAST_GATES 4096
-
-/* Room for as many gates again. */
-static uint32_t room_for_gates(size_t n)
-{
-	size_t room = LEAST_GATES;
-
-	while (room < n * 2)
-		room *= 2;
-	return room < BP_GATES ? room : BP_GATES;
-}
-
 static void *map_memory(int fd, size_t size)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -37,46 +24,60 @@ static void *map_memory(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static size_t sets_size(const struct bp_sizes *sizes)
+/* PART_TABLES comes first: it says how large the others are. */
+static int map_part(struct generation *gen, enum table_part part)
 {
-	return BP_DIRS * BP_FAMILIES * bp_sets_words(sizes) * sizeof(uint64_t);
-}
+	static const struct bp_sizes none;
+	const struct bp_sizes *sizes = part == PART_TABLES ? &none : &gen->table.tables->sizes;
+	void *memory = map_memory(gen->part_fd[part], table_part_size(sizes, part));
 
-static size_t present_size(const struct bp_sizes *sizes)
-{
-	return bp_present_words(sizes) * sizeof(uint64_t);
-}
-
-static int map_tables(struct generation *gen, struct diag *diag)
-{
-	gen->tables = map_memory(gen->tables_fd, sizeof(*gen->tables));
-	return gen->tables ? 0 : diag_errno(diag, errno, "cannot map the rules' tables");
-}
-
-static int map_rest(struct generation *gen, struct diag *diag)
-{
-	gen->gates = map_memory(gen->gates_fd, gen->gates_room * 8UL);
-	gen->sets = gen->gates ? map_memory(gen->sets_fd, sets_size(&gen->sizes)) : NULL;
-	gen->present = gen->sets ? map_memory(gen->present_fd, present_size(&gen->sizes)) : NULL;
-	if (!gen->present)
-		return diag_errno(diag, errno, "cannot map the rules' indices");
+	if (!memory)
+		return -errno;
+	*table_part(&gen->table, part) = memory;
 	return 0;
 }
 
+static int map_parts(
+	struct generation *gen, enum table_part first, enum table_part end, struct diag *diag)
+{
+	int rc = 0;
+
+	for (int part = first; part < (int)end && !rc; part++)
+		rc = map_part(gen, part);
+	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
+}
+
+static void unmap_parts(struct generation *gen)
+{
+	struct bp_sizes sizes = {};
+
+	if (gen->table.tables)
+		sizes = gen->table.tables->sizes;
+	for (int part = TABLE_PARTS; part--;) {
+		void **memory = table_part(&gen->table, part);
+
+		if (*memory)
+			munmap(*memory, table_part_size(&sizes, part));
+		*memory = NULL;
+	}
+}
+
 /* Every descriptor of a generation, in the order of pin_names. */
-static const char *const pin_names[] = { "tables", "gates", "sets", "present", "rules4", "rules6",
-	"classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out", "classify_l3_in",
-	"classify_l3_out" };
+static const char *const pin_names[] = { "tables", "gates", "sets", "present", "lines4", "lines6",
+	"elems4", "elems6", "classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out",
+	"classify_l3_in", "classify_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-#define MAP_PINS 6 /* the first ones */
+#define MAP_PINS TABLE_PARTS /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
+
+const char *generation_part_name(enum table_part part)
+{
+	return pin_names[part];
+}
 
 static int *fd_at(struct generation *gen, size_t i)
 {
-	int *fds[] = { &gen->tables_fd, &gen->gates_fd, &gen->sets_fd, &gen->present_fd,
-		&gen->rules[BP_V4], &gen->rules[BP_V6] };
-
-	return i < MAP_PINS ? fds[i] : &gen->classify[i - MAP_PINS];
+	return i < MAP_PINS ? &gen->part_fd[i] : &gen->classify[i - MAP_PINS];
 }
 
 static int new_generation(struct generation **out)
@@ -97,52 +98,12 @@ void generation_free(struct generation **out)
 
 	if (!gen)
 		return;
-	if (gen->tables)
-		munmap(gen->tables, sizeof(*gen->tables));
-	if (gen->gates)
-		munmap(gen->gates, gen->gates_room * 8UL);
-	if (gen->sets)
-		munmap(gen->sets, sets_size(&gen->sizes));
-	if (gen->present)
-		munmap(gen->present, present_size(&gen->sizes));
+	unmap_parts(gen);
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(gen, i) >= 0)
 			close(*fd_at(gen, i));
 	free(gen);
 	*out = NULL;
-}
-
-/* Elements in batches; where the kernel has none for this map, one by one. */
-static int fill_rules(int fd, const struct plan_set *set)
-{
-	for (size_t at = 0; at < set->n;) {
-		__u32 count = set->n - at < BATCH ? set->n - at : BATCH;
-		const uint8_t *keys = set->keys + at * set->key_size;
-		const uint8_t *elems = set->elems + at * set->elem_size;
-
-		if (bpf_map_update_batch(fd, keys, elems, &count, NULL)) {
-			count = 1;
-			if (bpf_map_update_elem(fd, keys, elems, BPF_NOEXIST))
-				return -errno;
-		}
-		at += count;
-	}
-	return 0;
-}
-
-int generation_fill(struct generation *gen, const struct plan *plan, struct diag *diag)
-{
-	int rc = 0;
-
-	for (int f = 0; f < BP_FAMILIES && !rc; f++)
-		rc = fill_rules(gen->rules[f], &plan->set[f]);
-	if (rc)
-		return diag_errno(diag, -rc, "the kernel took only a part of the rules");
-	memcpy(gen->gates, plan->gates, plan->n_gates * sizeof(*plan->gates));
-	memcpy(gen->sets, plan->sets, sets_size(&gen->sizes));
-	memcpy(gen->present, plan->present, present_size(&gen->sizes));
-	*gen->tables = plan->tables;
-	return 0;
 }
 
 int generation_load(
@@ -153,21 +114,18 @@ int generation_load(
 
 	if (rc)
 		return rc;
-	gen->gates_room = room_for_gates(plan->n_gates);
-	gen->sizes = plan->tables.sizes;
-	for (int f = 0; f < BP_FAMILIES; f++)
-		gen->rules_room[f] = plan->map_room[f];
-	rc = classifiers_load(gen, totals_fd);
+	rc = classifiers_load(gen, &plan->tables.sizes, totals_fd);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
-		rc = map_tables(gen, diag);
+		rc = map_parts(gen, PART_TABLES, PART_TABLES + 1, diag);
+	if (!rc) {
+		gen->table.tables->sizes = plan->tables.sizes;
+		bp_layout_of(&plan->tables.sizes, &gen->table.layout);
+		rc = map_parts(gen, PART_TABLES + 1, TABLE_PARTS, diag);
+	}
 	if (!rc)
-		gen->tables->sizes = gen->sizes;
-	if (!rc)
-		rc = map_rest(gen, diag);
-	if (!rc)
-		rc = generation_fill(gen, plan, diag);
+		rc = plan_fill(plan, &gen->table, diag);
 	if (rc)
 		generation_free(&gen);
 	else
@@ -247,17 +205,6 @@ void generation_sweep(uint64_t keep)
 		closedir(d);
 }
 
-static int map_room(int fd, uint32_t *room)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return -errno;
-	*room = info.max_entries;
-	return 0;
-}
-
 int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 {
 	char *dir = generation_dir(number);
@@ -275,17 +222,13 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 		free(path);
 	}
 	free(dir);
-	if (!rc)
-		rc = map_room(gen->gates_fd, &gen->gates_room);
-	for (int f = 0; f < BP_FAMILIES && !rc; f++)
-		rc = map_room(gen->rules[f], &gen->rules_room[f]);
 	if (rc && rc != -ENOENT)
 		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
 	if (!rc)
-		rc = map_tables(gen, diag);
+		rc = map_parts(gen, PART_TABLES, PART_TABLES + 1, diag);
 	if (!rc) {
-		gen->sizes = gen->tables->sizes;
-		rc = map_rest(gen, diag);
+		bp_layout_of(&gen->table.tables->sizes, &gen->table.layout);
+		rc = map_parts(gen, PART_TABLES + 1, TABLE_PARTS, diag);
 	}
 	if (rc) {
 		generation_free(&gen);
@@ -294,54 +237,4 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	gen->number = number;
 	*out = gen;
 	return 0;
-}
-
-struct batch {
-	uint8_t keys[BATCH * sizeof(struct bp_key6)];
-	uint8_t elems[BATCH * sizeof(struct bp_elem6)];
-};
-
-static int walk_family(const struct generation *gen, int family, struct batch *batch,
-	int (*fn)(const union filter_key *, int, const union filter_elem *, void *), void *arg)
-{
-	size_t key_size = filter_key_size(family), elem_size = filter_elem_size(family);
-	__u32 position[16]; /* opaque to us; a bucket number, at most a key's size */
-	bool first = true;
-
-	for (;;) {
-		__u32 count = BATCH;
-		int rc = bpf_map_lookup_batch(gen->rules[family], first ? NULL : position, position,
-			batch->keys, batch->elems, &count, NULL);
-
-		if (rc && errno != ENOENT)
-			return -errno;
-		for (__u32 i = 0; i < count; i++) {
-			union filter_key key = {};
-			union filter_elem elem = {};
-			int stop;
-
-			memcpy(&key, batch->keys + i * key_size, key_size);
-			memcpy(&elem, batch->elems + i * elem_size, elem_size);
-			stop = fn(&key, family, &elem, arg);
-			if (stop)
-				return stop;
-		}
-		if (rc)
-			return 0;
-		first = false;
-	}
-}
-
-int generation_walk(const struct generation *gen,
-	int (*fn)(
-		const union filter_key *key, int family, const union filter_elem *elem, void *arg),
-	void *arg, struct diag *diag)
-{
-	struct batch *batch = malloc(sizeof(*batch));
-	int rc = batch ? 0 : -ENOMEM;
-
-	for (int family = 0; family < BP_FAMILIES && !rc; family++)
-		rc = walk_family(gen, family, batch, fn, arg);
-	free(batch);
-	return rc < 0 ? diag_errno(diag, -rc, "cannot read the rules back from the kernel") : rc;
 }

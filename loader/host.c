@@ -149,7 +149,7 @@ bool host_in_step(const struct host *host)
 
 	if (!host->kernel || !host->kernel->gen)
 		return false;
-	t = host->kernel->gen->tables;
+	t = host->kernel->gen->table.tables;
 	return !t->dirty && (!t->links || t->links == host_links()) &&
 	       store_unchanged(t->state_inode, t->state_mtime, t->journal);
 }
@@ -194,7 +194,7 @@ static int commit(void *arg, struct diag *diag)
 
 	if (rc)
 		return rc;
-	stamp(c->gen->tables, s);
+	stamp(c->gen->table.tables, s);
 	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
 	if (s->next_id > c->host->kernel->ctl->next_id)
 		c->host->kernel->ctl->next_id = s->next_id;
@@ -217,43 +217,53 @@ static bool names_interface(const struct policy *policy)
 	return false;
 }
 
-/* Compiles the store's policy, or for want of one the policy that lets everything pass. */
-static int compile_store(struct host *host, struct plan **plan, struct diag *diag)
+/* Plans the store's policy, or for want of one *none, which lets everything pass. */
+static int plan_store(
+	struct host *host, struct policy **none, struct plan **plan, struct diag *diag)
 {
-	struct policy *none = NULL, *policy = host->store->policy;
+	struct policy *policy = host->store->policy;
 	struct compile_env env;
-	int rc = 0;
+	int rc;
 
 	host_env(&env);
 	if (policy)
 		sweep_expired(policy, env.now);
 	else
-		policy = none = policy_new("");
-	rc = policy ? compile(policy, &env, plan, diag) : -ENOMEM;
+		policy = *none = policy_new("");
+	rc = policy ? plan_new(policy, &env, plan, diag) : -ENOMEM;
 	if (!rc && names_interface(policy))
 		(*plan)->tables.links = host_links();
-	policy_free(&none);
 	return rc;
 }
 
 int host_try(struct host *host, struct diag *diag)
 {
+	struct policy *none = NULL;
 	struct plan *plan = NULL;
-	int rc = compile_store(host, &plan, diag);
+	struct table table = {};
+	int rc = plan_store(host, &none, &plan, diag);
 
+	if (!rc)
+		rc = table_alloc(&table, &plan->tables.sizes);
+	if (!rc)
+		rc = plan_fill(plan, &table, diag);
+	table_free(&table);
 	plan_free(&plan);
+	policy_free(&none);
 	return rc;
 }
 
 static int rebuild(struct host *host, struct diag *diag)
 {
 	struct commit c = { .host = host };
+	struct policy *none = NULL;
 	struct plan *plan = NULL;
-	int rc = compile_store(host, &plan, diag);
+	int rc = plan_store(host, &none, &plan, diag);
 
 	if (!rc)
 		rc = generation_load(plan, host->kernel->totals_fd, &c.gen, diag);
 	plan_free(&plan);
+	policy_free(&none);
 	if (rc)
 		return rc;
 	rc = kernel_switch(host->kernel, c.gen, commit, &c, diag);
@@ -276,12 +286,13 @@ int host_rebuild(struct host *host, struct diag *diag)
 	if (!host->store->policy && !gen)
 		return 0; /* nothing to put in force, and nothing in force */
 	if (gen) {
-		was_dirty = gen->tables->dirty;
-		gen->tables->dirty = 1; /* killed from here on, the next command does it again */
+		was_dirty = gen->table.tables->dirty;
+		gen->table.tables->dirty =
+			1; /* killed from here on, the next command does it again */
 	}
 	rc = rebuild(host, diag);
 	if (rc && gen)
-		gen->tables->dirty = was_dirty;
+		gen->table.tables->dirty = was_dirty;
 	return rc;
 }
 
@@ -293,7 +304,7 @@ int host_settle(struct host *host, struct diag *diag)
 int host_commit(struct host *host, struct diag *diag)
 {
 	bool in_step = host_in_step(host);
-	struct bp_tables *t = in_step ? host->kernel->gen->tables : NULL;
+	struct bp_tables *t = in_step ? host->kernel->gen->table.tables : NULL;
 	int rc;
 
 	if (t)
@@ -314,7 +325,7 @@ int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag)
 	if (next_id <= host->store->next_id)
 		return 0;
 	host->store->next_id = next_id;
-	t = host_in_step(host) ? host->kernel->gen->tables : NULL;
+	t = host_in_step(host) ? host->kernel->gen->table.tables : NULL;
 	if (!t || !t->journal)
 		return host_commit(host, diag);
 	t->dirty = 1;

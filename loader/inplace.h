@@ -23,13 +23,12 @@ int inplace_find(const struct generation *gen, const struct rule *rule, enum bp_
 bool inplace_fits(const struct generation *gen, const struct rule *rule);
 
 /*
- * Inserts the rule's elements, behind a shut gate if it has one (*gate). On failure what was
- * inserted is taken out again. -ENOSPC: no tuple or chain is free.
+ * Inserts the rule's elements; all of them match from one moment on. On failure what was inserted
+ * is taken out again. -ENOSPC: no tuple or element is free.
  */
-int inplace_insert(struct generation *gen, const struct rule *rule, const struct compile_env *env,
-	uint32_t *gate);
+int inplace_insert(struct generation *gen, const struct rule *rule, const struct compile_env *env);
 
-/* Shuts the rule's gate, if it has one, and takes its elements out. */
+/* From one moment on none of the rule's elements match; then they are taken out. */
 int inplace_delete(struct generation *gen, const struct rule *rule, const struct compile_env *env);
 
 #endif

@@ -222,14 +222,12 @@ static int counts_add(struct rule_counts *c, uint32_t rule, uint64_t packets, ui
 	return 0;
 }
 
-static int count_elem(
-	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
+static int count_elem(const union filter_elem *elem, int family, void *arg)
 {
 	const struct bp_elem *e = &elem->e;
 
-	(void)key;
 	(void)family;
-	return e->rule && e->bytes ? counts_add(arg, e->rule, e->packets, e->bytes) : 0;
+	return e->bytes ? counts_add(arg, e->rule, e->packets, e->bytes) : 0;
 }
 
 static int by_rule(const void *a, const void *b)
@@ -285,7 +283,7 @@ static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 
 static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
 {
-	int rc = generation_walk(gen, count_elem, c, diag);
+	int rc = table_walk(&gen->table, count_elem, c);
 
 	if (!rc)
 		rc = add_base(gen->number, c, diag);
@@ -411,7 +409,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 	if (!rc) {
 		displace(k, old_number);
 		generation_sweep(k->gen->number);
-		k->gen->tables->folded = 1;
+		k->gen->table.tables->folded = 1;
 	}
 	generation_free(&old);
 	free(counts.v);
@@ -420,7 +418,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 
 int kernel_recover(struct kernel *k, struct diag *diag)
 {
-	if (!k->gen || k->gen->tables->folded)
+	if (!k->gen || k->gen->table.tables->folded)
 		return 0;
 	return fold(k, k->gen->number - 1, diag);
 }

@@ -3,10 +3,6 @@
 
 #include <inttypes.h>
 
-/* Of the kernel's hash map, for each element beside key and value, and for each it has room for. */
-#define ELEMENT_EXTRA 56
-#define BUCKET 16
-
 /* One family and direction. */
 struct part {
 	unsigned int tuples[BP_KINDS];
@@ -42,24 +38,19 @@ static unsigned int probes(const struct part *part)
 
 static uint64_t bytes_of(const struct plan *plan)
 {
-	const struct bp_sizes *sizes = &plan->tables.sizes;
-	uint64_t bytes = sizeof(plan->tables) + plan->n_gates * sizeof(*plan->gates);
+	uint64_t bytes = 0;
 
-	bytes += BP_DIRS * BP_FAMILIES * bp_sets_words(sizes) * sizeof(uint64_t);
-	bytes += bp_present_words(sizes) * sizeof(uint64_t);
-	for (int f = 0; f < BP_FAMILIES; f++) {
-		const struct plan_set *set = &plan->set[f];
-
-		bytes += set->n * (set->key_size + set->elem_size + ELEMENT_EXTRA);
-		bytes += plan->map_room[f] * BUCKET;
-	}
+	for (int part = 0; part < TABLE_PARTS; part++)
+		bytes += table_part_size(&plan->tables.sizes, part);
 	return bytes;
 }
 
 void plan_text(FILE *out, const struct plan *plan)
 {
-	fprintf(out, "Plan: %" PRIu64 " rules, %" PRIu64 " filters, about %" PRIu64 " KiB\n",
-		(uint64_t)plan->tables.rules, (uint64_t)plan->tables.filters,
+	fprintf(out,
+		"Plan: %" PRIu64 " rules, %" PRIu64 " filters of %u shapes, about %" PRIu64
+		" KiB\n",
+		(uint64_t)plan->tables.rules, (uint64_t)plan->tables.filters, plan->n_shapes,
 		(bytes_of(plan) + 1023) / 1024);
 	fprintf(out, "  %-9s %8s %10s %8s\n", "", "TUPLES", "ENTRIES", "PROBES");
 	for (int dir = 0; dir < BP_DIRS; dir++) {
@@ -78,6 +69,7 @@ void plan_json(struct jw *j, const struct plan *plan)
 	jw_object(j, "plan");
 	jw_u64(j, "rules", plan->tables.rules);
 	jw_u64(j, "filters", plan->tables.filters);
+	jw_u64(j, "shapes", plan->n_shapes);
 	jw_u64(j, "bytes", bytes_of(plan));
 	jw_array(j, "parts");
 	for (int dir = 0; dir < BP_DIRS; dir++) {

@@ -29,12 +29,13 @@ expect_json "as it should be" '.verdict == "block"' bp explain --json "${WORM[@]
 # --- an element goes that the rules ask for
 
 GEN=$(generation)
-KEYS=$("$BPFTOOL" -j map dump pinned "$GEN/rules4" | jq -r '.[]
+KEYS=$("$BPFTOOL" -j map dump pinned "$GEN/elems4" | jq -r '.[]
 	| select(.formatted.value | (.e // .).rule == 1) | .key | join(" ")')
 check "the worm's rule is in the maps" test -n "$KEYS"
+ZEROS=$(printf '0 %.0s' {1..64})
 while read -r key; do
 	# shellcheck disable=SC2086
-	check "and goes out of them" "$BPFTOOL" map delete pinned "$GEN/rules4" key $key
+	check "and goes out of them" "$BPFTOOL" map update pinned "$GEN/elems4" key $key value $ZEROS
 done <<<"$KEYS"
 expect_exit 1 bp explain "${WORM[@]}"
 expect_out '^bpfpol: internal error: '

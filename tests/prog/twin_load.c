@@ -15,7 +15,7 @@
 #include "twin_wire.h"
 
 #define EARLY 2000  /* seconds */
-#define SMALL 2000  /* elements of one family */
+#define SMALL 2000  /* filters */
 #define RENEWED 100 /* policies */
 
 /* What the names of a round stand for: on a wire the first is the device whose hook sees it all. */
@@ -38,61 +38,23 @@ static uint32_t ifindex_of(const char *name, void *arg)
 	return 0;
 }
 
-/* --- emptying --- */
-
-struct keys {
-	uint8_t *v[BP_FAMILIES];
-	size_t n[BP_FAMILIES], room[BP_FAMILIES];
-};
-
-static int add_key(const union filter_key *key, int family, const union filter_elem *e, void *arg)
+static void empty(struct generation *gen)
 {
-	size_t size = filter_key_size(family);
-	struct keys *keys = arg;
+	const struct bp_sizes sizes = gen->table.tables->sizes;
 
-	if (keys->n[family] == keys->room[family]) {
-		keys->room[family] = keys->room[family] ? 2 * keys->room[family] : 256;
-		keys->v[family] = must(realloc(keys->v[family], keys->room[family] * size));
-	}
-	memcpy(keys->v[family] + size * keys->n[family]++, key, size);
-	return 0;
-}
-
-static int delete_all(const struct generation *gen, const struct keys *keys)
-{
-	int family;
-
-	for (family = 0; family < BP_FAMILIES; family++) {
-		__u32 n = keys->n[family];
-
-		if (n && bpf_map_delete_batch(gen->rules[family], keys->v[family], &n, NULL))
-			return -errno;
-	}
-	return 0;
-}
-
-static int empty(struct generation *gen, struct diag *diag)
-{
-	struct keys keys = { 0 };
-	int rc = generation_walk(gen, add_key, &keys, diag);
-
-	if (!rc) {
-		rc = delete_all(gen, &keys);
-		if (rc)
-			diag_errno(diag, -rc, "cannot empty the rules' maps");
-	}
-	free(keys.v[BP_V4]);
-	free(keys.v[BP_V6]);
-	return rc;
+	for (int part = 0; part < TABLE_PARTS; part++)
+		memset(*table_part(&gen->table, part), 0, table_part_size(&sizes, part));
+	gen->table.tables->sizes = sizes;
 }
 
 /* --- loading --- */
 
 static bool fits(const struct generation *gen, const struct plan *plan)
 {
-	return !memcmp(&plan->tables.sizes, &gen->sizes, sizeof(gen->sizes)) &&
-	       plan->n_gates <= gen->gates_room && plan->set[BP_V4].n <= gen->rules_room[BP_V4] &&
-	       plan->set[BP_V6].n <= gen->rules_room[BP_V6];
+	const struct bp_sizes *has = &gen->table.tables->sizes, *wants = &plan->tables.sizes;
+
+	return wants->gates <= has->gates && wants->elems[BP_V4] <= has->elems[BP_V4] &&
+	       wants->elems[BP_V6] <= has->elems[BP_V6];
 }
 
 /* The generation's number is its slot's: odd or even, which is what the root programs look at. */
@@ -122,7 +84,7 @@ static void renew(struct loaded *l)
 /* Which of the two generations is for that plan. */
 static bool is_large(const struct plan *plan)
 {
-	return plan->set[BP_V4].n > SMALL || plan->set[BP_V6].n > SMALL;
+	return plan->tables.filters > SMALL;
 }
 
 static int put_in_force(struct world *w, const struct plan *plan, struct diag *diag)
@@ -132,9 +94,8 @@ static int put_in_force(struct world *w, const struct plan *plan, struct diag *d
 	int rc;
 
 	if (l->gen && l->used++ % RENEWED && fits(l->gen, plan)) {
-		rc = empty(l->gen, diag);
-		if (!rc)
-			rc = generation_fill(l->gen, plan, diag);
+		empty(l->gen);
+		rc = plan_fill(plan, &l->gen->table, diag);
 	} else {
 		renew(l);
 		rc = generation_load(plan, w->k->totals_fd, &l->gen, diag);
@@ -148,26 +109,11 @@ static int put_in_force(struct world *w, const struct plan *plan, struct diag *d
 	return 0;
 }
 
-/* For the tables of the one that is loaded, if there is one. */
-static int compile_for(struct world *w, const struct policy *policy, struct compile_env *env,
-	struct plan **plan, struct diag *diag)
-{
-	int rc;
-
-	env->sizes = NULL;
-	rc = compile(policy, env, plan, diag);
-	if (rc || !w->loaded[is_large(*plan)].gen)
-		return rc;
-	env->sizes = &w->loaded[is_large(*plan)].gen->sizes;
-	plan_free(plan);
-	return compile(policy, env, plan, diag);
-}
-
 static int load(
 	struct world *w, const struct policy *policy, struct compile_env *env, struct diag *diag)
 {
 	struct plan *plan = NULL;
-	int rc = compile_for(w, policy, env, &plan, diag);
+	int rc = plan_new(policy, env, &plan, diag);
 
 	if (!rc)
 		rc = put_in_force(w, plan, diag);

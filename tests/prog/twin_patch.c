@@ -28,15 +28,7 @@ void patch_base(const struct round *round, struct policy *base)
 
 static int insert(struct generation *gen, const struct rule *rule, const struct compile_env *env)
 {
-	uint32_t gate = 0;
-	int rc;
-
-	if (!inplace_fits(gen, rule))
-		return -ENOSPC;
-	rc = inplace_insert(gen, rule, env, &gate);
-	if (!rc && gate)
-		gen->gates[gate] = compile_gate(rule, env);
-	return rc;
+	return inplace_fits(gen, rule) ? inplace_insert(gen, rule, env) : -ENOSPC;
 }
 
 /* A rule of the same match that is no part of the policy. Owns nothing. */

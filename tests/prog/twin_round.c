@@ -289,14 +289,13 @@ static int run_wire(struct trial *t)
 
 /* --- counters --- */
 
-static int add_elem(
-	const union filter_key *key, int family, const union filter_elem *elem, void *arg)
+static int add_elem(const union filter_elem *elem, int family, void *arg)
 {
 	const struct bp_elem *e = &elem->e;
 	struct trial *t = arg;
 
 	(void)family;
-	if (!e->rule || key->v4.tuple >> 7 == BP_SPACE_CUT) /* it stands first in both */
+	if (e->tuple >> 7 == BP_SPACE_CUT)
 		return 0;
 	if (e->rule >= t->ids) {
 		SAY(t, "# an element speaks of rule %u, which is not there\n", e->rule);
@@ -347,12 +346,8 @@ static void compare_totals(struct trial *t, enum bp_dir dir, const struct bp_tot
 static int compare_counters(struct trial *t)
 {
 	struct bp_totals after[BP_DIRS];
-	struct diag diag = { 0 };
-	int rc = generation_walk(t->w->in_force->gen, add_elem, t, &diag);
+	int rc = table_walk(&t->w->in_force->gen->table, add_elem, t);
 
-	if (rc)
-		printf("# %s\n", diag.message);
-	diag_free(&diag);
 	if (!rc)
 		rc = get_totals(t, after);
 	if (rc)

@@ -52,22 +52,35 @@ static const struct compile_env env = {
 	.ifindex = no_interface, .now = 1000, .boot_now = 5000000000ULL
 };
 
-static struct plan *plan_of(const char *const *lines)
-{
-	struct policy *policy = policy_of(lines);
-	struct plan *plan = NULL;
-	struct diag diag = {};
+/* A policy that is compiled. */
+struct made {
+	struct policy *policy;
+	struct plan *plan;
+	struct table table;
+};
 
-	assert_int_equal(compile(policy, &env, &plan, &diag), 0);
-	policy_free(&policy);
-	return plan;
+static int make(struct policy *policy, struct made *made, struct diag *diag)
+{
+	*made = (struct made){ .policy = policy };
+	return compile(policy, &env, &made->plan, &made->table, diag);
 }
 
-#define PLAN(...) plan_of((const char *const[]){ __VA_ARGS__, NULL })
-
-static const struct bp_elem *elem_at(const struct plan_set *set, size_t i)
+static struct made made_of(const char *const *lines)
 {
-	return (const struct bp_elem *)(set->elems + i * set->elem_size);
+	struct diag diag = {};
+	struct made made;
+
+	assert_int_equal(make(policy_of(lines), &made, &diag), 0);
+	return made;
+}
+
+#define MAKE(...) made_of((const char *const[]){ __VA_ARGS__, NULL })
+
+static void made_free(struct made *made)
+{
+	table_free(&made->table);
+	plan_free(&made->plan);
+	policy_free(&made->policy);
 }
 
 static uint64_t filters_of(const char *line)
@@ -96,66 +109,71 @@ static void test_expansion(void **state)
 	assert_int_equal(filters_of("count in tcp/80,80-90,85-100"), 2);
 }
 
-static unsigned int tuples(const struct plan *p, int kind)
+static unsigned int tuples(const struct made *m, int kind)
 {
-	return __builtin_popcountll(p->tables.live[BP_IN][BP_V4][kind]);
+	return __builtin_popcountll(m->table.tables->live[BP_IN][BP_V4][kind]);
 }
 
 static void test_tuples(void **state)
 {
-	struct plan *p = PLAN("block in udp/1434", "block in tcp/80", "block in 10.0.0.0/8",
+	struct made m = MAKE("block in udp/1434", "block in tcp/80", "block in 10.0.0.0/8",
 		"permit in 10.1.0.0/16", "block in 10.2.0.0/16", "count in udp/53");
+	const struct bp_tuple *t = m.table.tables->tuple[BP_IN][BP_V4][BP_SPACE_ALL];
 
 	(void)state;
 	/* {proto, port}, {/8}, {/16}; a count rule stands alone; one shadow {proto}. */
-	assert_int_equal(tuples(p, BP_DECIDE), 3);
-	assert_int_equal(tuples(p, BP_TALLY), 1);
-	assert_int_equal(tuples(p, BP_SHADOW), 1);
+	assert_int_equal(tuples(&m, BP_DECIDE), 3);
+	assert_int_equal(tuples(&m, BP_TALLY), 1);
+	assert_int_equal(tuples(&m, BP_SHADOW), 1);
 	for (int i = 1; i < 3; i++)
-		assert_true(p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL][i - 1].bound >=
-			    p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL][i].bound);
-	assert_int_equal(p->tables.filters, 2 + 2 + 1 + 1 + 1 + 2);
-	plan_free(&p);
+		assert_true(t[i - 1].bound >= t[i].bound);
+	assert_int_equal(m.table.tables->filters, 2 + 2 + 1 + 1 + 1 + 2);
+	made_free(&m);
 }
 
+/* The elements of the first one's key, chained. */
 static void test_chain(void **state)
 {
-	struct plan *p = PLAN("block in tcp/1000-2000 from 10.0.0.1",
+	struct made m = MAKE("block in tcp/1000-2000 from 10.0.0.1",
 		"permit in tcp/1500-1600 from 10.0.0.1", "block in on eth0 tcp/1-2 from 10.0.0.1");
-	const struct plan_set *set = &p->set[BP_V4];
+	const union filter_elem *e = table_elem(&m.table, BP_V4, 1);
 	unsigned int seen = 0;
-
+	struct filter_key key = { { bp_key_head(e->e.tuple, e->e.proto, 0, 0),
+		bp_key_word(e->v4.remote, 0) } };
 	(void)state;
-	for (size_t i = 0; i < set->n; i++) {
-		const struct bp_key4 *key = (const struct bp_key4 *)(set->keys + i * set->key_size);
-
-		if (key->tuple >> 7 == BP_SPACE_ALL)
-			seen |= 1 << key->slot;
+	for (uint32_t at = table_find(&m.table, BP_V4, &key); at; at = e->e.next) {
+		e = table_elem(&m.table, BP_V4, at);
+		seen |= 1 << e->e.rule;
 	}
-	assert_int_equal(seen, 7);
-	plan_free(&p);
+	assert_int_equal(seen, 1 << 1 | 1 << 2 | 1 << 3);
+	made_free(&m);
+}
+
+static int each_shadow(const union filter_elem *e, int family, void *arg)
+{
+	unsigned int *seen = arg;
+
+	if (family != BP_V4 || e->e.tuple >> 7 != BP_SPACE_CUT)
+		return 0;
+	seen[0] += e->e.print == 2 && !e->e.ifindex;
+	seen[1] += e->e.print == 1 && e->e.ifindex == 7;
+	seen[2]++;
+	return 0;
 }
 
 /* Shadows of equal match are one element that knows how many it stands for. */
 static void test_shadow(void **state)
 {
-	struct plan *p = PLAN("block in tcp/80 from 10.0.0.1", "permit in tcp/443 from 10.0.0.1",
+	struct made m = MAKE("block in tcp/80 from 10.0.0.1", "permit in tcp/443 from 10.0.0.1",
 		"block in on eth0 tcp/22 from 10.0.0.1");
-	const struct plan_set *set = &p->set[BP_V4];
-	unsigned int shared = 0, own = 0;
+	unsigned int seen[3] = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < set->n; i++) {
-		const struct bp_elem *e = elem_at(set, i);
-
-		if (set->keys[i * set->key_size] >> 7 != BP_SPACE_CUT)
-			continue;
-		shared += e->print == 2 && !e->ifindex;
-		own += e->print == 1 && e->ifindex == 7;
-	}
-	assert_int_equal(shared, 1);
-	assert_int_equal(own, 1);
-	plan_free(&p);
+	assert_int_equal(table_walk(&m.table, each_shadow, seen), 0);
+	assert_int_equal(seen[0], 1);
+	assert_int_equal(seen[1], 1);
+	assert_int_equal(seen[2], 2);
+	made_free(&m);
 }
 
 static void test_gates(void **state)
@@ -163,34 +181,33 @@ static void test_gates(void **state)
 	const char *lines[] = { "block in 10.0.0.1", "block in udp/1434", "block in 10.0.0.2",
 		"block in 10.0.0.3", "block in on eth9 10.0.0.4", NULL };
 	struct policy *policy = policy_of(lines);
-	struct plan *p = NULL;
 	struct diag diag = {};
+	struct made m;
 
 	(void)state;
 	policy->rules[2]->deadline = env.now + 3;
 	policy->rules[3]->deadline = env.now; /* over: left out */
-	assert_int_equal(compile(policy, &env, &p, &diag), 0);
-	assert_int_equal(p->n_gates, 3);
-	assert_true(p->gates[1] == BP_GATE_OPEN);
-	assert_true(p->gates[2] == env.boot_now + 3000000000ULL);
-	assert_int_equal(p->tables.rules, 4);
-	for (size_t i = 0; i < p->set[BP_V4].n; i++) {
-		const struct bp_elem *e = elem_at(&p->set[BP_V4], i);
+	assert_int_equal(make(policy, &m, &diag), 0);
+	assert_int_equal(m.table.tables->gates, 1);
+	assert_true(m.table.gates[1] == env.boot_now + 3000000000ULL);
+	assert_int_equal(m.table.tables->rules, 4);
+	for (uint32_t i = 1; i <= m.table.tables->given[BP_V4]; i++) {
+		const struct bp_elem *e = &table_elem(&m.table, BP_V4, i)->e;
 
-		assert_true(e->rule != 1 || e->gate == 0);
+		assert_int_equal(e->gate, e->rule == 3);
 		assert_true(e->rule != 4);
 		assert_true(e->rule != 5 || e->ifindex == IFINDEX_ABSENT);
 	}
-	plan_free(&p);
-	policy_free(&policy);
+	made_free(&m);
 }
 
 /* 500 pairs of prefix lengths, each with ports and without: they share tuples. */
 static void test_merging(void **state)
 {
 	struct policy *policy = policy_new("test");
-	struct plan *p = NULL;
+	const struct bp_tuple *t;
 	struct diag diag = {};
+	struct made m;
 
 	(void)state;
 	for (uint32_t i = 0; i < 1000; i++) {
@@ -203,60 +220,43 @@ static void test_merging(void **state)
 		rule->id = i + 1;
 		assert_int_equal(policy_add(policy, &rule), 0);
 	}
-	assert_int_equal(compile(policy, &env, &p, &diag), 0);
-	assert_true(p->shapes >= 1000);
-	assert_true(tuples(p, BP_DECIDE) <= BP_TUPLES);
-	assert_true(tuples(p, BP_SHADOW) <= BP_TUPLES);
-	assert_int_equal(p->tables.filters, 1000);
+	assert_int_equal(make(policy, &m, &diag), 0);
+	assert_true(m.plan->n_shapes >= 1000);
+	assert_true(tuples(&m, BP_DECIDE) <= BP_TUPLES);
+	assert_true(tuples(&m, BP_SHADOW) <= BP_TUPLES);
+	assert_int_equal(m.table.tables->filters, 1000);
+	t = m.table.tables->tuple[BP_IN][BP_V4][BP_SPACE_ALL];
 	for (int i = 1; i < BP_TUPLES; i++) {
-		const struct bp_tuple *t = p->tables.tuple[BP_IN][BP_V4][BP_SPACE_ALL];
-
 		assert_true(t[i - 1].bound >= t[i].bound);
 		assert_true(t[i].flags == 0 || t[i].flags & BPT_PROTO);
 	}
-	plan_free(&p);
-	policy_free(&policy);
+	made_free(&m);
 }
 
-/* A plan's indices never rule out what is there. */
+/* The indices never rule out what is there. */
 static void test_indices(void **state)
 {
-	struct plan *p = PLAN("block in udp/1434", "block in from 10.0.0.0/7 to 10.1.2.3",
-		"block in tcp/1000-2000 from 2001:db8::/21", "count in to any port 53",
-		"block in tcp from any port 20-21", "block in icmp type 8");
-	const struct bp_tables *t = &p->tables;
+	struct made m = MAKE("block in from 10.0.0.0/7 to 10.1.2.3");
+	const struct bp_layout *l = &m.table.layout;
 
 	(void)state;
-	for (int family = 0; family < BP_FAMILIES; family++) {
-		const struct plan_set *set = &p->set[family];
-
-		for (size_t i = 0; i < set->n; i++) {
-			union filter_key key = {};
-
-			memcpy(&key, set->keys + i * set->key_size, set->key_size);
-			assert_true(present_has(&t->sizes, p->present, family, &key));
-			key.v4.slot++;
-			assert_false(present_has(&t->sizes, p->present, family, &key));
-		}
-	}
-	/* 10/7 is 10 and 11: not 12. */
+	/* 10/7 is 10 and 11: neither 9 nor 12. */
 	for (unsigned int first = 9; first <= 12; first++) {
-		uint32_t at = bp_sets_at(&t->sizes, BP_IN, BP_V4, BP_BY_REMOTE) +
-			      bp_index_address(&t->sizes, BP_V4, first << 24 | 77 << 16);
-		uint64_t indexed = t->indexed[BP_IN][BP_V4][BP_BY_REMOTE];
+		uint32_t at = l->sets[BP_IN][BP_V4][BP_BY_REMOTE] +
+			      bp_index_address(l->address_mask, BP_V4, first << 24 | 77 << 16);
+		uint64_t indexed = m.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE];
 
-		assert_int_equal(
-			__builtin_popcountll(indexed & t->live[BP_IN][BP_V4][BP_DECIDE]), 1);
-		assert_int_equal(!(p->sets[at] & indexed), first == 9 || first == 12);
+		assert_int_equal(indexed, 1);
+		assert_int_equal(!(m.table.sets[at] & indexed), first == 9 || first == 12);
 	}
-	plan_free(&p);
+	made_free(&m);
 }
 
 static void test_too_long_chain(void **state)
 {
 	struct policy *policy = policy_new("test");
-	struct plan *p = NULL;
 	struct diag diag = {};
+	struct made m;
 
 	(void)state;
 	for (uint32_t i = 0; i <= BP_CHAIN; i++) {
@@ -268,7 +268,8 @@ static void test_too_long_chain(void **state)
 		rule->id = i + 1;
 		assert_int_equal(policy_add(policy, &rule), 0);
 	}
-	assert_int_equal(compile(policy, &env, &p, &diag), -E2BIG);
+	assert_int_equal(make(policy, &m, &diag), -E2BIG);
+	assert_null(m.plan);
 	assert_non_null(strstr(diag.message, "port ranges"));
 	diag_free(&diag);
 	policy_free(&policy);
@@ -276,10 +277,10 @@ static void test_too_long_chain(void **state)
 
 static uint64_t rank_of(const char *line)
 {
-	struct plan *p = PLAN(line);
-	uint64_t rank = elem_at(&p->set[BP_V4], 0)->rank;
+	struct made m = MAKE(line);
+	uint64_t rank = table_elem(&m.table, BP_V4, 1)->e.rank;
 
-	plan_free(&p);
+	made_free(&m);
 	return rank;
 }
 

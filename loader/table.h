@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The memory of a generation as abi.h describes it: tuples, hash tables, what says beforehand that
+ * a lookup is in vain. It lies in the kernel's maps, where packets read while we write, or for a
+ * trial in our own. Every change is one that a packet can meet at any point of it. Pure.
+ */
+#ifndef BPFPOL_TABLE_H
+#define BPFPOL_TABLE_H
+
+#include "filter.h"
+
+struct table {
+	struct bp_tables *tables;
+	uint64_t *gates, *sets, *present;
+	struct bp_line *lines[BP_FAMILIES];
+	uint8_t *elems[BP_FAMILIES]; /* struct bp_elem4 or bp_elem6 each */
+	struct bp_layout layout;     /* of tables->sizes */
+};
+
+/* Its parts, and how many bytes each has. */
+enum table_part {
+	PART_TABLES,
+	PART_GATES,
+	PART_SETS,
+	PART_PRESENT,
+	PART_LINES4,
+	PART_LINES6,
+	PART_ELEMS4,
+	PART_ELEMS6,
+	TABLE_PARTS
+};
+size_t table_part_size(const struct bp_sizes *sizes, enum table_part part);
+/* Where the part begins, as a pointer that can be set. */
+void **table_part(struct table *table, enum table_part part);
+
+/* Our own memory, all 0, with the sizes of tables->sizes. -ENOMEM. */
+int table_alloc(struct table *table, const struct bp_sizes *sizes);
+void table_free(struct table *table);
+
+/* Sizes for that many elements and gates, and for more to come. */
+void table_sizes(const uint64_t elems[BP_FAMILIES], uint64_t gates, struct bp_sizes *sizes);
+
+/* The element of that number. */
+union filter_elem *table_elem(const struct table *table, int family, uint32_t number);
+
+/* The first element of the chain that holds all of that key, and of others; 0: none is there. */
+uint32_t table_find(const struct table *table, int family, const struct filter_key *key);
+
+/*
+ * Adds an element of that key and, unless it is a shadow's, its tuple to the sets. The tuple's
+ * bound and flags must hold for it already. -ENOSPC: no element is left.
+ */
+int table_insert(struct table *table, const struct filter *filter, const struct filter_key *key,
+	const union filter_elem *elem);
+/* Takes the element out, for good: its number is not given again. */
+void table_remove(struct table *table, int family, const struct filter_key *key, uint32_t number);
+
+/* Calls fn for each element that is there, until it returns another number than 0, which it
+ * returns. */
+int table_walk(const struct table *table,
+	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg);
+
+#endif
