@@ -53,7 +53,7 @@ static void nobody_text(const struct explainer *ex, char *text, size_t size)
 	else if (ex->name)
 		snprintf(text, size,
 			"policy '%s' is stored but not in force, so that every packet passes; "
-			"'bpfpol attach IFACE' puts it in force, --policy %s tells what it would "
+			"'bpfpol restore' puts it in force, --policy %s tells what it would "
 			"do",
 			ex->name, ex->name);
 	else

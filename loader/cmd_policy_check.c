@@ -12,7 +12,6 @@
 #include "host.h"
 #include "json.h"
 #include "never.h"
-#include "pairs.h"
 #include "plan_text.h"
 #include "policies.h"
 #include "spec.h"
@@ -27,8 +26,9 @@ struct check {
 	struct policy_text *text;
 	struct remark *remarks;
 	size_t n, room;
-	char *unfit;	   /* why the whole does not fit into the kernel's maps; NULL: it does */
-	struct plan *plan; /* NULL: there are errors */
+	struct never *never; /* of each rule */
+	char *unfit;	     /* why the whole does not fit into the kernel's maps; NULL: it does */
+	struct plan *plan;   /* NULL: there are errors */
 };
 
 char *policy_word_name(const char *word)
@@ -201,12 +201,11 @@ static int interface_remark(struct check *c, size_t rule)
 
 static int find_remarks(struct check *c, struct diag *diag)
 {
-	struct never *never = NULL;
 	bool cut_short;
-	int rc = never_find(c->text->policy, &never, &cut_short);
+	int rc = never_find(c->text->policy, &c->never, &cut_short);
 
 	for (size_t i = 0; !rc && i < c->text->policy->n; i++) {
-		rc = never_remark(c, i, &never[i]);
+		rc = never_remark(c, i, &c->never[i]);
 		if (!rc)
 			rc = interface_remark(c, i);
 	}
@@ -215,7 +214,6 @@ static int find_remarks(struct check *c, struct diag *diag)
 		diag_to_warning(
 			diag, "the search for rules that can never win was not brought to its end");
 	}
-	free(never);
 	return rc;
 }
 
@@ -224,14 +222,13 @@ static int compile_it(struct check *c, struct diag *diag)
 {
 	const struct policy *policy = c->text->policy;
 	struct policy whole = { .rules = calloc(policy->n + 1, sizeof(*whole.rules)) };
-	size_t *first = policy_firsts(policy);
 	struct compile_env env;
 	struct table table = {};
-	int rc = whole.rules && first ? 0 : -ENOMEM;
+	int rc = whole.rules ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < policy->n; i++) {
 		policy->rules[i]->id = i + 1;
-		if (first[i] == i)
+		if (c->never[i].why != NEVER_REPEATS)
 			whole.rules[whole.n++] = policy->rules[i];
 	}
 	host_env(&env);
@@ -244,7 +241,6 @@ static int compile_it(struct check *c, struct diag *diag)
 		c->unfit = strdup(diag->message);
 		rc = c->unfit ? 0 : -ENOMEM;
 	}
-	free(first);
 	free(whole.rules);
 	return rc;
 }
@@ -352,6 +348,7 @@ static void check_free(struct check *c)
 		free(c->remarks[i].message);
 	free(c->remarks);
 	free(c->unfit);
+	free(c->never);
 	plan_free(&c->plan);
 	policy_text_free(&c->text);
 }

@@ -85,7 +85,7 @@ static void why_not(struct status_interface *i, const struct nl_link *link, bool
 			  : !i->remembered   ? "not attached"
 			  : off		     ? "off"
 			  : link->xdp_prog   ? "a foreign XDP program is in place"
-			  : booted ? "not attached since the last boot; 'bpfpol attach' does it"
+			  : booted ? "not attached since the last boot; 'bpfpol restore' does it"
 				   : "taken off by someone else; 'bpfpol attach' puts it back";
 
 	snprintf(i->why, sizeof(i->why), "%s", why);

@@ -42,7 +42,7 @@ static const char *why_not(const struct status *st)
 	if (st->off)
 		return "filtering is off; 'bpfpol on' starts it again";
 	if (!st->generation)
-		return "it is on disk alone; 'bpfpol attach IFACE' puts it in force";
+		return "it is on disk alone; 'bpfpol restore' puts it in force";
 	for (size_t i = 0; i < st->n_interfaces; i++)
 		if (strcmp(st->interfaces[i].ingress, "none") ||
 			strcmp(st->interfaces[i].egress, "none"))

@@ -3,16 +3,15 @@
  * A rule can never win if rules of higher rank match all that it matches.
  *
  * Of most rules a single packet shows that they can win: one that the rule matches, and nothing
- * that outranks it. So first a few packets are tried, at the edges of the rule's addresses and
- * ports and at random places between. Filters lie in a hash table by the bits that their shape
- * asks for, as in the kernel, so a try costs a lookup for each shape that can outrank the rule.
+ * that outranks it. So packets are tried, first a few at random, then at a corner of what is left
+ * of the rule's addresses and ports: what wins over a packet is taken out of them (never_cover.c).
+ * If nothing is left, the rule can never win. Filters lie in a hash table by the bits that their
+ * shape asks for, as in the kernel, so a try costs a lookup for each shape that can outrank the
+ * rule.
  *
  * In what is not an address or a port there is a choice that fewest rules match: no interface
  * that a rule names, not this host, no ports to be read, a protocol that no rule names. What wins
  * over the rule there wins over it everywhere, so no other choice is looked at.
- *
- * If all tries fail, the filter is cut up: what outranks it is taken out of its addresses and
- * ports piece by piece (never_cover()), and if nothing is left, it can never win.
  */
 #include "never.h"
 
@@ -26,9 +25,9 @@
 #include "never_cover.h"
 #include "pairs.h"
 
-#define TRIES 12
-/* Elements looked at in all: some tenths of a second. */
-#define PATIENCE 60000000L
+#define TRIES 8
+/* Shapes, elements and pieces looked at in all: half a second. */
+#define PATIENCE 20000000L
 
 /* A filter of block or permit. */
 struct box {
@@ -246,24 +245,31 @@ static uint64_t draw(struct search *s)
 	return s->random;
 }
 
-/* An address of the prefix: its first, its last, or any. */
-static void pick_address(
-	struct search *s, uint8_t *to, const uint8_t *from, unsigned int len, unsigned int round)
+static cover_number pick(struct search *s, cover_number lo, cover_number hi)
 {
-	for (unsigned int i = 0; i < 16; i++) {
-		uint8_t mask = len >= 8 * i + 8 ? 0 : len <= 8 * i ? 0xff : 0xff >> (len - 8 * i);
-		uint8_t bits = round == 0 ? 0 : round == 1 ? 0xff : draw(s);
+	cover_number size = hi - lo + 1, any = (cover_number)draw(s) << 64 | draw(s);
 
-		to[i] = from[i] | (bits & mask);
-	}
+	return lo + (size ? any % size : any);
 }
 
-static uint16_t pick_port(struct search *s, const struct port_range *range, unsigned int round)
+static void put_address(uint8_t to[16], cover_number address)
 {
-	uint16_t lo = range->hi < range->lo ? 0 : range->lo;
-	uint16_t hi = range->hi < range->lo ? 65535 : range->hi;
+	for (int i = 16; i--; address >>= 8)
+		to[i] = address;
+}
 
-	return round == 0 ? lo : round == 1 ? hi : lo + draw(s) % (hi - lo + 1U);
+/* A packet of the region: at its lower corner, or anywhere. */
+static void choose_packet(
+	struct search *s, const struct cover_region *r, bool anywhere, struct packet *p)
+{
+	cover_number at[COVER_DIMS];
+
+	for (int d = 0; d < COVER_DIMS; d++)
+		at[d] = anywhere ? pick(s, r->lo[d], r->hi[d]) : r->lo[d];
+	put_address(p->remote, at[COVER_REMOTE]);
+	put_address(p->local, at[COVER_LOCAL]);
+	p->rport = at[COVER_RPORT];
+	p->lport = at[COVER_LPORT];
 }
 
 /* What is chosen once for all packets of a filter. */
@@ -279,37 +285,27 @@ static void choose_kind(const struct search *s, const struct box *r, struct pack
 /* Whether others win over all packets of that protocol that the filter matches. */
 static int protocol_lost(struct search *s, const struct box *r, uint8_t proto, bool *lost)
 {
+	const struct cover_region whole = cover_region_of(&r->f);
 	struct packet p = { .proto = proto };
+	int rc = cover_begin(&s->cover, &whole);
 
 	*lost = false;
 	choose_kind(s, r, &p);
-	for (unsigned int round = 0; round < TRIES; round++) {
+	for (unsigned int round = 0; s->cover.n && !rc; round++) {
+		bool first = round < TRIES;
+		struct cover_region taken;
 		const struct box *w;
 
-		pick_address(s, p.remote, r->f.remote, r->f.shape.rlen, round);
-		pick_address(s, p.local, r->f.local, r->f.shape.llen, round);
-		p.rport = pick_port(s, &r->f.rport, round);
-		p.lport = pick_port(s, &r->f.lport, round);
+		choose_packet(s, first ? &whole : &s->cover.left[s->cover.n - 1], first, &p);
 		w = find_winner(s, r, &p);
+		s->patience -= s->cover.n;
 		if (!w || s->patience < 0)
 			return 0;
-		if (cover_holds(&w->f, &r->f)) {
-			cover_name(&s->cover, w->rule);
-			*lost = true;
-			return 0;
-		}
+		taken = cover_region_of(&w->f);
+		rc = cover_take(&s->cover, &taken, w->rule);
 	}
-	cover_begin(&s->cover);
-	for (size_t i = 1; i < s->n; i++) {
-		const struct box *w = &s->boxes[i];
-
-		if (w->f.shape.dir == p.dir && w->f.shape.family == p.family && outranks(s, w, r) &&
-			matches_kind(s, w, &p) && cover_add(&s->cover, &w->f, &r->f, w->rule))
-			return -ENOMEM;
-	}
-	s->patience -= s->n;
-	*lost = cover_whole(&s->cover, &r->f, &s->patience);
-	return 0;
+	*lost = !rc;
+	return rc;
 }
 
 /* The protocols to look at for a filter: p[0..n). */
@@ -365,13 +361,6 @@ static int filter_lost(struct search *s, const struct box *r, bool *lost)
 	return rc;
 }
 
-static int by_place(const void *a, const void *b)
-{
-	size_t x = *(const size_t *)a, y = *(const size_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The filters of one rule lie side by side, from box `at` on; returns where they end. */
 static int judge_rule(struct search *s, size_t *at)
 {
@@ -390,7 +379,6 @@ static int judge_rule(struct search *s, size_t *at)
 	never->n_by = s->cover.n_named;
 	never->more = s->cover.more;
 	memcpy(never->by, s->cover.named, sizeof(never->by));
-	qsort(never->by, never->n_by, sizeof(never->by[0]), by_place);
 	return 0;
 }
 

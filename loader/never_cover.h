@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether filters together hold all addresses and ports of another. For never.c alone. Pure. */
+/* What of a filter's addresses and ports is left when others take theirs out. For never.c. Pure. */
 #ifndef BPFPOL_NEVER_COVER_H
 #define BPFPOL_NEVER_COVER_H
 
 #include "filter.h"
 #include "never.h"
 
-struct cover_piece;
+enum { COVER_REMOTE, COVER_LOCAL, COVER_RPORT, COVER_LPORT, COVER_DIMS };
+
+/* A box of addresses and ports, inclusive. IPv4 stands in the upper bits. */
+typedef unsigned __int128 cover_number;
+struct cover_region {
+	cover_number lo[COVER_DIMS], hi[COVER_DIMS];
+};
 
 struct cover {
-	struct cover_piece *v;
+	struct cover_region *left; /* pieces, none of which shares anything with another */
 	size_t n, room;
-	/* The rules whose filters were needed. */
+	/* The first rules whose filters took something out. */
 	size_t named[NEVER_NAMED];
 	unsigned int n_named;
 	bool more;
 };
 
-/* Whether w holds all addresses and ports of r. */
-bool cover_holds(const struct filter *w, const struct filter *r);
-
-void cover_begin(struct cover *cover);
-/* Adds w, of that rule, unless it shares nothing with r. -ENOMEM. */
-int cover_add(struct cover *cover, const struct filter *w, const struct filter *r, size_t rule);
-/* Whether those added hold all of r. False as well when *patience runs out. */
-bool cover_whole(struct cover *cover, const struct filter *r, long *patience);
-
-void cover_name(struct cover *cover, size_t rule);
+struct cover_region cover_region_of(const struct filter *f);
+/* All of r is left. -ENOMEM. */
+int cover_begin(struct cover *cover, const struct cover_region *r);
+/* Takes out what w holds; w is of that rule. -ENOMEM. */
+int cover_take(struct cover *cover, const struct cover_region *w, size_t rule);
 void cover_forget(struct cover *cover); /* what is named */
 void cover_free(struct cover *cover);
 

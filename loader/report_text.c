@@ -44,7 +44,7 @@ static void put_not_in_force(FILE *out, const struct status *st)
 	else if (st->policy && !st->generation)
 		fprintf(out,
 			"Policy '%s' is stored but NOT IN FORCE: every packet passes. "
-			"'bpfpol attach IFACE' puts it in force.\n",
+			"'bpfpol restore' puts it in force.\n",
 			st->policy);
 }
 

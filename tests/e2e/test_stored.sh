@@ -5,7 +5,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-NOT_IN_FORCE="^Policy 'local' is stored but NOT IN FORCE.*bpfpol attach IFACE"
+NOT_IN_FORCE="^Policy 'local' is stored but NOT IN FORCE.*bpfpol restore"
 
 # first_line COMMAND...
 first_line() {

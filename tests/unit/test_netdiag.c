@@ -175,7 +175,7 @@ static void not_in_force(void **state)
 	says(&w, NOT_IN_FORCE "filtering is off; 'bpfpol on' starts it again.\n");
 	w.status.off = false;
 	w.status.generation = 0;
-	says(&w, NOT_IN_FORCE "it is on disk alone; 'bpfpol attach IFACE' puts it in force.\n");
+	says(&w, NOT_IN_FORCE "it is on disk alone; 'bpfpol restore' puts it in force.\n");
 	w.status.generation = 3;
 	w.iface[1].egress = "none";
 	w.iface[1].ingress = "none";
