@@ -109,14 +109,29 @@ static int put_in_force(struct world *w, const struct plan *plan, struct diag *d
 	return 0;
 }
 
+/*
+ * Tables that are as crowded, or as large, as those of policies that no twin test could draw: so
+ * few lines that most keys share a chain with others, or so many that the bits of keys are asked
+ * first.
+ */
+static void squeeze(struct plan *plan)
+{
+	struct bp_sizes *sizes = &plan->tables.sizes;
+
+	for (int family = 0; family < BP_FAMILIES; family++)
+		sizes->lines[family] = is_large(plan) ? BP_FEW_LINES + 1 : 3;
+}
+
 static int load(
 	struct world *w, const struct policy *policy, struct compile_env *env, struct diag *diag)
 {
 	struct plan *plan = NULL;
 	int rc = plan_new(policy, env, &plan, diag);
 
-	if (!rc)
+	if (!rc) {
+		squeeze(plan);
 		rc = put_in_force(w, plan, diag);
+	}
 	plan_free(&plan);
 	return rc;
 }
