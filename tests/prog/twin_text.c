@@ -221,8 +221,10 @@ static int read_frame(struct reading *r, const char *hex)
 	uint8_t *data = must(malloc(len + 1));
 
 	for (i = 0; i < len; i++) {
-		if (sscanf(hex + 2 * i, "%2hhx", &data[i]) != 1)
+		if (sscanf(hex + 2 * i, "%2hhx", &data[i]) != 1) {
+			free(data);
 			return -EINVAL;
+		}
 	}
 	r->v = must(realloc(r->v, (r->n + 1) * sizeof(*r->v)));
 	r->v[r->n] = r->next;
