@@ -6,6 +6,7 @@
 #	make test	all tests (root); installs what they need, like make deps
 #	make twin	the twin test alone (root): TWIN_PAIRS=N, TWIN_SEED=S
 #	make mutants	whether the tests see mistakes (root)
+#	make bench	what the classifier costs a packet (root); minutes
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
@@ -167,6 +168,10 @@ test:
 twin: $B/tests/twin
 	$B/tests/twin
 
+# What the classifier costs a packet, a line of JSON for each case; minutes.
+bench: $B/tests/classify
+	$B/tests/classify
+
 mutants: all $B/tests/pkt $B/tests/twin
 	BUILD=$B tests/mutants
 
@@ -205,6 +210,6 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test twin mutants sanitize lint format print-pure demo install clean
+.PHONY: all deps unit check test twin bench mutants sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
