@@ -66,7 +66,8 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 
 	*path = strdup(word);
 	rc = *path ? policy_word_read(word, text, len, diag) : -ENOMEM;
-	if (rc != -ENOENT || policy_name_flaw(word))
+	/* The store is root's; who is none means a file. */
+	if (rc != -ENOENT || policy_name_flaw(word) || geteuid())
 		return rc;
 	diag_clear(diag);
 	free(*path);

@@ -175,6 +175,9 @@ int dir_make_bpffs(const char *path, struct diag *diag)
 	return rc;
 }
 
+/* A file that has no end, like /dev/zero, must not take all the memory. */
+#define MOST_READ (256UL << 20)
+
 static int read_all(int fd, char **text, size_t *len)
 {
 	struct stat st;
@@ -203,6 +206,10 @@ static int read_all(int fd, char **text, size_t *len)
 			return 0;
 		}
 		n += got;
+		if (n > MOST_READ) {
+			free(buf);
+			return -EFBIG;
+		}
 		if (n + 1 == room) {
 			char *more = realloc(buf, room *= 2);
 

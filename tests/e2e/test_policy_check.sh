@@ -95,6 +95,8 @@ expect_exit 2 bp policy check nosuch
 expect_out "no file and no policy 'nosuch'"
 expect_exit 2 bp policy check ./nosuch.policy
 expect_exit 2 bp policy check sub
+expect_exit 2 bp policy check /dev/zero
+expect_out 'File too large'
 expect_exit 2 bp policy check
 expect_exit 2 bp policy check a b
 expect_exit 2 bp policy chekc a

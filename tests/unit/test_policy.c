@@ -164,9 +164,48 @@ static void names(void **state)
 	assert_string_equal(layer_name(LAYER_DYNAMIC), "dynamic");
 }
 
+static void a_copy_owns_all(void **state)
+{
+	struct prefix list[] = { ipv4(10, 0, 0, 1, 32), ipv4(10, 0, 0, 2, 32) };
+	struct port_range ports[] = { { 1, 2 }, { 80, 80 } };
+	struct rule *rule, *copy = NULL;
+
+	(void)state;
+	assert_int_equal(rule_new(&rule), 0);
+	rule->id = 7;
+	rule->label = strdup("label");
+	rule->ifname = strdup("eth0");
+	rule->from.kind = END_FILE;
+	rule->from.file = strdup("/list");
+	rule->from.list.v = malloc(sizeof(list));
+	memcpy(rule->from.list.v, list, sizeof(list));
+	rule->from.list.n = 2;
+	rule->to.ports.v = malloc(sizeof(ports));
+	memcpy(rule->to.ports.v, ports, sizeof(ports));
+	rule->to.ports.n = 2;
+	assert_int_equal(rule_copy(rule, &copy), 0);
+	assert_true(rule_has_list(copy));
+	assert_true(rule_same_lists(rule, copy));
+	copy->from.list.v[1].bytes[3]++;
+	assert_false(rule_same_lists(rule, copy));
+	rule_free(&rule);
+	assert_int_equal(copy->id, 7);
+	assert_string_equal(copy->label, "label");
+	assert_string_equal(copy->ifname, "eth0");
+	assert_string_equal(copy->from.file, "/list");
+	assert_int_equal(copy->to.ports.v[1].lo, 80);
+	rule_free(&copy);
+	assert_int_equal(rule_new(&rule), 0);
+	assert_int_equal(rule_copy(rule, &copy), 0);
+	assert_false(rule_has_list(copy));
+	rule_free(&copy);
+	rule_free(&rule);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_copy_owns_all),
 		cmocka_unit_test(new_rule_matches_everything),
 		cmocka_unit_test(policy_keeps_order),
 		cmocka_unit_test(remote_end_by_direction),

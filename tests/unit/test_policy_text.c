@@ -354,6 +354,40 @@ static void names(void **state)
 	assert_non_null(policy_name_flaw(longest));
 }
 
+static void names_as_they_are_typed(void **state)
+{
+	char buf[POLICY_NAME_TYPED], longest[POLICY_NAME_MOST + 1];
+
+	(void)state;
+	assert_string_equal(policy_name_typed("web-1.b", buf), "web-1.b");
+	assert_string_equal(policy_name_typed("two words", buf), "'two words'");
+	assert_string_equal(policy_name_typed("a*b", buf), "'a*b'");
+	memset(longest, '$', POLICY_NAME_MOST);
+	longest[POLICY_NAME_MOST] = '\0';
+	assert_int_equal(strlen(policy_name_typed(longest, buf)), POLICY_NAME_MOST + 2);
+}
+
+static void at_a_glance(void **state)
+{
+	size_t rules;
+	char *description;
+
+	(void)state;
+	assert_int_equal(policy_text_glance("# block udp/1\n block udp/1\n\nrule \"block\"\n"
+					    "permit tcp/2 # x\r\ncount udp\nblocks x\n"
+					    "description \"a \\\"b\\\"\"\ndescription \"c\"\nblock",
+				 &rules, &description),
+		0);
+	assert_int_equal(rules, 4);
+	assert_string_equal(description, "a \"b\"");
+	free(description);
+	assert_int_equal(policy_text_glance("description none\xff\n", &rules, &description), 0);
+	assert_int_equal(rules, 0);
+	assert_null(description);
+	assert_int_equal(policy_text_glance("", &rules, &description), 0);
+	assert_null(description);
+}
+
 static void prints_what_it_read(void **state)
 {
 	struct policy_text *t = parse("description \"d\"\nrule \"l\"\nblock udp/1 for 90m\n");
@@ -515,6 +549,8 @@ int main(void)
 		cmocka_unit_test(texts_from_elsewhere),
 		cmocka_unit_test(lists_lie_beside_the_file),
 		cmocka_unit_test(names),
+		cmocka_unit_test(names_as_they_are_typed),
+		cmocka_unit_test(at_a_glance),
 		cmocka_unit_test(prints_what_it_read),
 		cmocka_unit_test(random_policies_read_back),
 	};
