@@ -494,7 +494,9 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 		rc = host_store_names(&host, diag);
 	if (!rc) {
 		assigned = store_is_assigned(host.store, name);
-		rc = shelf_check_delete(name, args->given & OPT_FORCE, diag);
+		/* One whose file is gone by hand can be taken out of force all the same. */
+		if (!assigned || shelf_has(name))
+			rc = shelf_check_delete(name, args->given & OPT_FORCE, diag);
 	}
 	if (!rc && assigned)
 		rc = unassign_first(&host, &opts, diag);

@@ -42,9 +42,10 @@ static int load(struct restore *r, struct diag *diag)
 {
 	int rc = host_store(&r->host, diag);
 
-	if (!rc || rc == -ENOMEM)
+	if (rc == -ENOMEM || (!rc && !store_is_lost(r->host.store)))
 		return rc;
 	diag_clear(diag);
+	store_free(&r->host.store);
 	r->salvaged = true;
 	return store_salvage(&r->host.store, diag);
 }

@@ -89,6 +89,9 @@ int policy_file_fold(const struct fold *fold, const struct policy *policy, char 
 		return 0;
 	path = policy_path(fold->policy);
 	rc = path ? file_read(path, &old, &old_len, diag) : -ENOMEM;
+	if (!rc && strlen(old) != old_len)
+		rc = diag_set(
+			diag, DIAG_USAGE, EINVAL, "%s holds a zero byte: a policy is text", path);
 	if (!rc || rc == -ENOENT)
 		rc = fold_into(fold, policy, old, text, len);
 	free(old);

@@ -71,7 +71,8 @@ static void put_line(FILE *out, const char *path, const char *name, const char *
 int policy_import_text(
 	const char *path, const char *name, const char *text, char **out, size_t *len)
 {
-	char *copy = strdup(text);
+	/* Without the byte order mark of a file from Windows: it is no part of the first word. */
+	char *copy = strdup(strncmp(text, "\xef\xbb\xbf", 3) ? text : text + 3);
 	FILE *stream = copy ? open_memstream(out, len) : NULL;
 
 	if (!stream) {

@@ -99,8 +99,8 @@ int store_damaged(const char *name, struct diag *diag)
 	return diag_set(diag, DIAG_SYSTEM, EBADMSG,
 		"%s/%s is damaged or of another version, so the policy in force cannot be read; "
 		"'bpfpol restore' goes back to the one before it, or restore it from a backup, or "
-		"move it away to begin without it",
-		dirs_get()->state, name);
+		"begin without it: move state, journal and previous.* in %s away",
+		dirs_get()->state, name, dirs_get()->state);
 }
 
 static const char end_line[] = "end 01234567\n";

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dirs.h"
 #include "store_parts.h"
@@ -154,7 +155,10 @@ static int go_back(const char *state, const char *journal, struct store **out, s
 
 	while (rc && rc != -ENOMEM && (number = newest_previous(number))) {
 		diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			"%s is damaged or of another version, and kept as state.damaged", state);
+			access(state, F_OK) ? "%s is gone"
+					    : "%s is damaged or of another version, and kept as "
+					      "state.damaged",
+			state);
 		diag_to_warning(diag, "going back to the rules before the last change");
 		rc = load_number(number, load_leniently, out, diag);
 	}
@@ -166,6 +170,11 @@ static int go_back(const char *state, const char *journal, struct store **out, s
 	}
 	free(aside);
 	return rc;
+}
+
+bool store_is_lost(const struct store *s)
+{
+	return !s->inode && newest_previous(UINT64_MAX);
 }
 
 int store_salvage(struct store **out, struct diag *diag)

@@ -70,14 +70,20 @@ int store_load(struct store **out, struct diag *diag)
 	return rc;
 }
 
+static void forget_folds(struct store *s)
+{
+	for (size_t i = 0; i < s->n_folds; i++)
+		fold_free(&s->folds[i]);
+	s->n_folds = 0;
+}
+
 void store_free(struct store **store)
 {
 	struct store *s = *store;
 
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->n_folds; i++)
-		fold_free(&s->folds[i]);
+	forget_folds(s);
 	free(s->folds);
 	policy_free(&s->policy);
 	policy_free(&s->outgoing);
@@ -286,6 +292,8 @@ static void commit_rest(struct store *s, struct diag *diag)
 	}
 	if (fold_files(s, diag))
 		diag_to_warning(diag, "the change is made, but the policy file does not show it");
+	else
+		forget_folds(s);
 	sweep(s);
 	s->changed = s->untidy = false;
 	policy_free(&s->outgoing);

@@ -52,6 +52,8 @@ int store_load(struct store **store, struct diag *diag);
 int store_read_copies(struct store *store, struct diag *diag);
 /* Both, of the commit to go back to. -ENOENT with a diag when there is none. */
 int store_load_previous(struct store **store, struct diag *diag);
+/* `state` is gone, though a commit to go back to is there. */
+bool store_is_lost(const struct store *store);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
  * warnings. The next commit puts the store in order.

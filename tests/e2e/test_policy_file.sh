@@ -136,6 +136,28 @@ expect_exit 2 bp policy assign net
 expect_out 'include each other in a circle'
 rm "$POLICIES/base.policy" "$POLICIES/net.policy"
 
+# A file that is no text any more is not touched, and loses nothing.
+printf 'block udp/5\n\0 what is this\n' >>"$POLICIES/web.policy"
+cp "$POLICIES/web.policy" zero
+printf '203.0.113.99\n203.0.113.98\n' >more.list
+expect_exit 0 bp block @more.list
+expect_out 'warning: .*policy file does not show it.*zero byte'
+check "not touched" cmp zero "$POLICIES/web.policy"
+expect_exit 0 bp block udp/4444
+expect_exit 2 bp policy assign web
+sed -i 's/\x0.*/# &/; s/\x0//' "$POLICIES/web.policy"
+fold
+check "what waited for it" grep -q '^block in udp to port 4444' "$POLICIES/web.policy"
+check "beside the rest" grep -q 'what is this' "$POLICIES/web.policy"
+# One whose file is gone can be thrown away all the same.
+cp "$POLICIES/web.policy" kept
+bp policy create short >/dev/null
+bp policy assign short >/dev/null
+rm "$POLICIES/short.policy"
+expect_exit 0 bp policy delete short
+expect_out "'short' is unassigned"
+expect_exit 3 bp policy delete short
+
 # Import: from where it lies, with its lists; and what is exported can be imported.
 printf '198.51.100.77\n' >sub/mine.txt
 cat >sub/extra.policy <<-'END'
@@ -165,6 +187,9 @@ expect_exit 0 bp policy diff stdin extra
 expect_out 'The rules are the same'
 expect_exit 2 bp policy import nosuch.policy
 expect_exit 3 bp policy import --shipped nosuch
+printf '\xef\xbb\xbfpolicy "bom"\r\nblock udp/4\r\n' >sub/bom.policy
+expect_exit 0 bp policy import sub/bom.policy --name windows
+same "a file from Windows" $'policy "windows"\r\nblock udp/4\r' "$(cat "$POLICIES/windows.policy")"
 echo 'include "elsewhere"' >sub/inc.policy
 echo 'block udp/1' >sub/elsewhere.policy
 expect_exit 2 bp policy import sub/inc.policy
