@@ -62,7 +62,7 @@ static int id_of(int prog, __u32 *id, struct diag *diag)
 static int find_place(int ifindex, bool out, __u32 prog, enum clsact_qdisc *qdisc,
 	struct clsact_place *place, struct diag *diag)
 {
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE] = "";
 	int rc = clsact_qdisc_get(ifindex, qdisc);
 
 	if (!rc)
@@ -100,7 +100,7 @@ static int pin_program(int prog, const char *path, struct diag *diag)
 static int make_qdisc(int ifindex, struct diag *diag)
 {
 	int rc = clsact_qdisc_make(ifindex);
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE] = "";
 
 	if (rc == -ENOENT)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
@@ -114,7 +114,7 @@ static int make_qdisc(int ifindex, struct diag *diag)
 static int add_filter(int ifindex, bool out, int prog, struct diag *diag)
 {
 	int rc = clsact_add(ifindex, out, prog);
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE] = "";
 
 	return !rc ? 0
 		   : diag_errno(diag, -rc, "%s takes no filter into its clsact qdisc",
@@ -199,7 +199,7 @@ static int take_filter(const struct pin *pin, struct diag *diag)
 		    (pin->kind == PIN_FILTER_MADE && pin_is_live(pin));
 	char *changing = pin_path(pin->hook, pin->ifindex, PIN_FILTER_CHANGING, pin->prog);
 	const char *path = pin->path;
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE] = "";
 	int rc = changing ? 0 : -ENOMEM;
 
 	if (!rc && made && !rename(pin->path, changing))
@@ -226,7 +226,7 @@ int hook_take(const struct pin *pin, struct diag *diag)
 
 static int cannot_renew(const struct pin *pin, int err, struct diag *diag)
 {
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE] = "";
 
 	return diag_errno(diag, err,
 		"cannot put the program of this version on %s, where that of an earlier one "

@@ -205,7 +205,12 @@ expect_exit 0 bp attach rx0 --mode tc
 same "at first" "$GOOD" "$(renewed)"
 OLD=$(root tc_out)
 rm "$BPFPOL_BPFFS/ctl"
-mapfile -t POINTS < <(points block udp/2000)
+# From where the new program is pinned to where it is in the filters; test_killed_first.sh has the rest.
+mapfile -t POINTS < <(points block udp/2000 | awk '{ line[NR] = $0 }
+	$1 == "unlink" && !first { first = NR }
+	$1 == "sendto" { last = NR + 5 }
+	END { for (i = first; i <= last; i++) print line[i] }')
+check "${#POINTS[@]} calls" [ ${#POINTS[@]} -gt 20 ]
 check "loaded anew" [ "$OLD" != "$(root tc_out)" ]
 same "renewed" "$GOOD" "$(renewed)"
 BAD=$FAILED
@@ -218,6 +223,48 @@ for point in "${POINTS[@]}"; do
 	[ "$(renewed)" = "$GOOD" ] || nok "renewing killed at $point" "$(renewed)"
 done
 same "renewing: killed at ${#POINTS[@]} calls" "$BAD" "$FAILED"
+
+# Both ways or neither, whatever fails: a filter that was taken is put back when the other stays.
+# failing CALL N COMMAND...: with the Nth of them failing for want of memory.
+failing() {
+	local call=$1 n=$2
+
+	shift 2
+	run_in rx strace -f -qq -o /dev/null -e "trace=$call" \
+		-e "inject=$call:error=ENOMEM:when=$n" "$BPFPOL" "$@" 2>&1
+}
+
+ways() {
+	echo "$(ours ingress | grep -c .)$(ours egress | grep -c .)"
+}
+
+for words in "detach rx0" "attach rx0 --mode tc"; do
+	[[ $words = attach* ]] && bp detach rx0 >/dev/null
+	# shellcheck disable=SC2086
+	run_in rx strace -f -qq -o "$WORLD/trace" -e trace=bpf,sendto "$BPFPOL" $words >/dev/null
+	mapfile -t POINTS < <(awk '{ sub(/^[0-9]+ +/, ""); sub(/\(.*/, "") }
+		/^(bpf|sendto)$/ { print $0, ++n[$0] }' "$WORLD/trace")
+	check "$words: ${#POINTS[@]} calls" [ ${#POINTS[@]} -gt 20 ]
+	BAD=$FAILED
+	for point in "${POINTS[@]}"; do
+		read -r call n <<<"$point"
+		if [[ $words = attach* ]]; then
+			bp detach rx0 >/dev/null 2>&1
+			before=00 after=11
+		else
+			bp attach rx0 --mode tc >/dev/null || nok "before $words: $point" "attach fails"
+			before=11 after=00
+		fi
+		# shellcheck disable=SC2086
+		failing "$call" "$n" $words >"$WORLD/said" && before=$after
+		[ "$(ways)" = $before ] || nok "$words, $point fails" "$(ways): $(cat "$WORLD/said")"
+	done
+	same "$words: each of them failed" "$BAD" "$FAILED"
+done
+expect_exit 0 bp attach rx0 --mode tc
+expect_exit 0 bp detach rx0
+same "nothing is left of all that" none "$(qdisc)"
+expect_exit 0 bp attach rx0 --mode tc
 
 # When bpfpol is gone. Its program stays in the filter, and has nothing to ask any more.
 rm -r "$BPFPOL_BPFFS/links"
