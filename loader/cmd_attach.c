@@ -53,8 +53,7 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 		for (size_t i = 0; i < links->n && !rc; i++) {
 			const struct nl_link *link = &links->v[i];
 
-			if (is_pattern(word) ? link->loopback || link->unreadable ||
-						       fnmatch(word, link->name, 0)
+			if (is_pattern(word) ? !nl_can_filter(link) || fnmatch(word, link->name, 0)
 					     : strcmp(word, link->name) != 0)
 				continue;
 			found = true;

@@ -212,7 +212,7 @@ static int choose_remembered(
 	for (size_t i = 0; i < links->n && !rc; i++) {
 		const struct remembered *r = remembered_find(&list, links->v[i].name);
 
-		if (r && !links->v[i].loopback && !links->v[i].unreadable)
+		if (r && nl_can_filter(&links->v[i]))
 			rc = choices_add(choices, &links->v[i], r->mode);
 	}
 	remembered_free(&list);

@@ -110,7 +110,7 @@ static int attach_all(struct restore *r, bool dry_run, struct diag *diag)
 		const struct nl_link *link = &r->links.v[i];
 		const struct remembered *is = remembered_find(&r->remembered, link->name);
 
-		if (is && !link->loopback)
+		if (is && nl_can_filter(link))
 			rc = attach_one(r, link, is->mode, dry_run, diag);
 	}
 	return rc ? rc : find_missing(r);

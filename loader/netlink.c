@@ -381,6 +381,11 @@ void nl_links_free(struct nl_links *links)
 	*links = (struct nl_links){ 0 };
 }
 
+bool nl_can_filter(const struct nl_link *link)
+{
+	return !link->loopback && !link->unreadable;
+}
+
 const struct nl_link *nl_by_name(const struct nl_links *links, const char *name)
 {
 	for (size_t i = 0; i < links->n; i++)
@@ -418,7 +423,7 @@ static bool hardware_below(const struct nl_links *links, const struct nl_link *t
 
 static bool is_default(const struct nl_links *links, const struct nl_link *link, bool *seen)
 {
-	if (link->loopback || link->unreadable)
+	if (!nl_can_filter(link))
 		return false;
 	if (link->hardware)
 		return true;

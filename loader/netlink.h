@@ -37,6 +37,8 @@ int nl_links_get(struct nl_links *links);
 /* Asks, for each of them, whether it forwards what arrives, by family. */
 int nl_forwarding_get(struct nl_links *links);
 void nl_links_free(struct nl_links *links);
+/* Neither the loopback nor unreadable. */
+bool nl_can_filter(const struct nl_link *link);
 const struct nl_link *nl_by_name(const struct nl_links *links, const char *name);
 const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);
 
