@@ -55,6 +55,9 @@ bool gen_chance(struct gen *g, unsigned int percent);
  */
 void gen_policy(struct gen *g, struct policy **policy, unsigned int n, unsigned int models);
 
+/* Gives the rule, if it can be, a list of n prefixes as its remote end. */
+void gen_long_list(struct gen *g, struct rule *rule, size_t n);
+
 /*
  * A frame at the edges of a rule of the policy or one beside; 70 of 100 plain and well-formed.
  * Returns its length: at least 14 (l3: 1), never above GEN_ROOM or g->most. Checksums are 0.

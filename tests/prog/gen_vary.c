@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "gen_pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,4 +227,39 @@ struct rule *gen_sibling(struct gen *g, const struct rule *old)
 	other_ports(g, &rule->from.ports);
 	other_ports(g, &rule->to.ports);
 	return rule;
+}
+
+/* Few lengths, so that few tuples hold them all. */
+static void long_prefix(struct gen *g, int family, struct prefix *prefix)
+{
+	static const uint8_t lengths4[] = { 32, 32, 24, 17 }, lengths6[] = { 128, 64, 64, 48 };
+	uint64_t bits = gen_u64(g);
+
+	*prefix = (struct prefix){ .family = family };
+	gen_address(g, family, false, prefix->bytes);
+	memcpy(prefix->bytes + (family == 4 ? 1 : 5), &bits, 3);
+	prefix->len = family == 4 ? PICK(g, lengths4) : PICK(g, lengths6);
+	gen_clear_host(prefix);
+}
+
+void gen_long_list(struct gen *g, struct rule *rule, size_t n)
+{
+	struct end *end = rule->dir == DIR_OUT ? &rule->to : &rule->from;
+	int only = gen_proto_family(rule->proto), family = gen_chance(g, 50) ? 4 : 6;
+	size_t i;
+
+	free(end->file);
+	free(end->list.v);
+	end->kind = END_FILE;
+	if (asprintf(&end->file, "long%u", rule->id) < 0)
+		abort();
+	end->list.v = gen_must(calloc(n, sizeof(*end->list.v)));
+	end->list.n = n;
+	for (i = 0; i < n; i++)
+		long_prefix(g,
+			only		    ? only
+			: gen_chance(g, 90) ? family
+					    : 10 - family,
+			&end->list.v[i]);
+	prefixes_sort(&end->list);
 }

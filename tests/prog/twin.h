@@ -24,14 +24,17 @@
 enum { TWIN_IFS = 2, TWIN_NAMES = 3 };
 extern const char *const twin_names[TWIN_NAMES];
 
+/* Of a generation's tables: as the compiler wants them, much too small, or large. */
+enum sizing { AS_FITS, TIGHT, WIDE, SIZINGS };
+
 struct world {
 	struct kernel *k;
 	struct loaded {
 		struct generation *gen;
 		unsigned int used;	       /* policies that it has held */
 		struct asker *asker[BP_HOOKS]; /* opened when they are needed */
-	} loaded[2], *in_force; /* twin_load.c's: in the slots of odd and of even numbers */
-	bool patched;		/* rules of what is in force were put there in place */
+	} loaded[SIZINGS][2], *in_force;       /* twin_load.c's; [1]: for large policies */
+	bool patched; /* rules of what is in force were put there in place */
 	uint32_t ifindex[TWIN_NAMES];
 	bool splits;	   /* the kernel runs XDP frames of several small buffers (6.18) */
 	struct wire *wire; /* twin_wire.c's; NULL: there is none */
@@ -107,7 +110,9 @@ struct round {
 	const struct policy *policy;
 	bool early;	    /* compiled before any of its rules expired */
 	unsigned int patch; /* rules of ids that it divides are put in place; 0: all are compiled */
-	const struct lane *lane; /* all samples go by it; NULL: BPF_PROG_TEST_RUN */
+	enum sizing sizing;
+	const struct bp_sizes *sizes; /* just these, if not NULL: those with which it differs */
+	const struct lane *lane;      /* all samples go by it; NULL: BPF_PROG_TEST_RUN */
 	const struct sample *v;
 	size_t n;
 };
@@ -116,7 +121,9 @@ struct round {
 
 /* What was tried so far. Nothing but numbers: sums are made of it. */
 struct covered {
-	uint64_t policies, redraws, patched, rules, large, hit; /* large: of hundreds of rules */
+	uint64_t policies, redraws, patched, rules, hit;
+	uint64_t large, huge; /* policies of hundreds of rules; of thousands of filters */
+	uint64_t by_sizing[SIZINGS];
 	uint64_t frames, by_class[FRAME_CLASSES], by_hook[BP_HOOKS];
 	uint64_t forwarded, aggregates, unsaid; /* unsaid: of those, of how many packets */
 	uint64_t refused;			/* not among frames: the kernel does not run them */

@@ -48,7 +48,10 @@ const char *covered_lacks(const struct covered *c)
 		{ "aggregates", c->aggregates, c->frames / 100 },
 		{ "aggregates without a number", c->unsaid, c->frames / 500 },
 		{ "frames asked about", c->asked, c->frames / 20 },
-		{ "large policies", c->large, c->policies / 50 },
+		{ "policies of many rules", c->large, c->policies / 50 },
+		{ "policies of many filters", c->huge, c->policies / 100 },
+		{ "policies in tight tables", c->by_sizing[TIGHT], c->policies / 10 },
+		{ "policies in wide tables", c->by_sizing[WIDE], c->policies / 10 },
 		{ "policies made in place", c->patched, c->policies / 20 },
 		{ "rules that are hit", c->hit, c->rules / 10 },
 		{ "policies that compile", c->policies, c->redraws * 20 },
@@ -78,9 +81,12 @@ void covered_print(const struct covered *c)
 
 	if (!c->policies)
 		return;
-	printf("# %llu policies, %llu of them large, %llu made in place, %llu more too large; ",
+	printf("# %llu policies, %llu of them of many rules, %llu of many filters, ",
 		(unsigned long long)c->policies, (unsigned long long)c->large,
-		(unsigned long long)c->patched, (unsigned long long)c->redraws);
+		(unsigned long long)c->huge);
+	printf("%llu made in place, %llu in tight and %llu in wide tables, %llu more too large\n# ",
+		(unsigned long long)c->patched, (unsigned long long)c->by_sizing[TIGHT],
+		(unsigned long long)c->by_sizing[WIDE], (unsigned long long)c->redraws);
 	printf("%llu rules, %.0f %% of them hit\n", (unsigned long long)c->rules,
 		share(c->hit, c->rules));
 	print_hooks(c);

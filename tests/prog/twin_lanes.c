@@ -37,7 +37,12 @@ static size_t draw_samples(struct gen *g, const struct lane *lane, const struct 
 static int run_one(struct world *w, struct gen *g, const struct lane *lane, struct covered *covered)
 {
 	static struct sample v[LANES_ROUND];
-	struct round round = { .lane = lane, .v = v, .early = gen_chance(g, 50) };
+	struct round round = {
+		.lane = lane,
+		.v = v,
+		.early = gen_chance(g, 50),
+		.sizing = gen_below(g, SIZINGS),
+	};
 	struct policy *policy;
 	int rc;
 

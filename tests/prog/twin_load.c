@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The policy of a round, compiled and in force. To have the programs verified takes as long as to
- * run ten thousand frames, so the maps of a generation that is loaded are emptied and filled
- * again; every so often one is loaded anew. There are two: a large policy needs large maps, in
- * which it takes long to find the elements of a small one.
+ * run ten thousand frames, so the tables of a generation that is loaded are emptied and filled
+ * again; every so often one is loaded anew. A large policy needs large ones, which take long to
+ * empty for a small one.
  */
 #include "twin_load.h"
 
@@ -14,8 +14,11 @@
 
 #include "twin_wire.h"
 
-#define EARLY 2000  /* seconds */
-#define SMALL 2000  /* filters */
+#define EARLY 2000	 /* seconds */
+#define SMALL 2000	 /* filters */
+#define SMALL_ROOM 12000 /* elements */
+#define LARGE_ROOM 40000
+#define GATES 8192
 #define RENEWED 100 /* policies */
 
 /* What the names of a round stand for: on a wire the first is the device whose hook sees it all. */
@@ -49,26 +52,57 @@ static void empty(struct generation *gen)
 
 /* --- loading --- */
 
-static bool fits(const struct generation *gen, const struct plan *plan)
+/*
+ * So that everything shares lines, bits and sets; or so that nothing does. With room for most of
+ * the policies to come.
+ */
+static void resize(const struct round *round, bool large, struct bp_sizes *sizes)
+{
+	int f;
+
+	if (round->sizes) {
+		*sizes = *round->sizes;
+		return;
+	}
+	if (sizes->gates < GATES)
+		sizes->gates = GATES;
+	for (f = 0; f < BP_FAMILIES; f++) {
+		if (sizes->elems[f] < (large ? LARGE_ROOM : SMALL_ROOM))
+			sizes->elems[f] = large ? LARGE_ROOM : SMALL_ROOM;
+	}
+	if (round->sizing == AS_FITS)
+		return;
+	sizes->address = sizes->port = round->sizing == TIGHT ? 3 : 13;
+	for (f = 0; f < BP_FAMILIES; f++) {
+		sizes->lines[f] = round->sizing == TIGHT ? 4 : BP_FEW_LINES + 1;
+		sizes->present[f] = round->sizing == TIGHT ? 6 : sizes->present[f];
+	}
+}
+
+static bool fits(const struct round *round, const struct generation *gen, const struct plan *plan)
 {
 	const struct bp_sizes *has = &gen->table.tables->sizes, *wants = &plan->tables.sizes;
 
+	if (round->sizes)
+		return !memcmp(has, wants, sizeof(*has));
 	return wants->gates <= has->gates && wants->elems[BP_V4] <= has->elems[BP_V4] &&
 	       wants->elems[BP_V6] <= has->elems[BP_V6];
 }
 
-/* The generation's number is its slot's: odd or even, which is what the root programs look at. */
-static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
+/* Into the slot that is not in force, which is odd or even: what the root programs look at. */
+static int switch_to(struct world *w, struct loaded *l)
 {
+	uint64_t number = w->k->ctl->generation % 2 + 1;
 	int hook;
 
 	for (hook = 0; hook < BP_HOOKS; hook++) {
-		int array = kernel_generations(k, hook);
+		int array = kernel_generations(w->k, hook);
 		__u32 slot = bp_slot(hook, number);
 
-		if (bpf_map_update_elem(array, &slot, &gen->classify[hook], BPF_ANY))
+		if (bpf_map_update_elem(array, &slot, &l->gen->classify[hook], BPF_ANY))
 			return -errno;
 	}
+	w->k->ctl->generation = number;
 	return 0;
 }
 
@@ -81,69 +115,45 @@ static void renew(struct loaded *l)
 	generation_free(&l->gen);
 }
 
-/* Which of the two generations is for that plan. */
-static bool is_large(const struct plan *plan)
+static int put_in_force(
+	struct world *w, const struct round *round, struct plan *plan, struct diag *diag)
 {
-	return plan->tables.filters > SMALL;
-}
-
-static int put_in_force(struct world *w, const struct plan *plan, struct diag *diag)
-{
-	struct loaded *l = &w->loaded[is_large(plan)];
-	uint64_t number = is_large(plan) + 1;
+	bool large = plan->tables.filters > SMALL;
+	struct loaded *l = &w->loaded[round->sizing][large];
 	int rc;
 
-	if (l->gen && l->used++ % RENEWED && fits(l->gen, plan)) {
+	resize(round, large, &plan->tables.sizes);
+	if (l->gen && l->used++ % RENEWED && fits(round, l->gen, plan)) {
 		empty(l->gen);
 		rc = plan_fill(plan, &l->gen->table, diag);
 	} else {
 		renew(l);
 		rc = generation_load(plan, w->k->totals_fd, &l->gen, diag);
-		if (!rc)
-			rc = place(w->k, l->gen, number);
 	}
-	if (rc)
-		return rc;
-	w->k->ctl->generation = number;
 	w->in_force = l;
-	return 0;
+	return rc ? rc : switch_to(w, l);
 }
 
-/*
- * Tables that are as crowded, or as large, as those of policies that no twin test could draw: so
- * few lines that most keys share a chain with others, or so many that the bits of keys are asked
- * first.
- */
-static void squeeze(struct plan *plan)
-{
-	struct bp_sizes *sizes = &plan->tables.sizes;
-
-	for (int family = 0; family < BP_FAMILIES; family++)
-		sizes->lines[family] = is_large(plan) ? BP_FEW_LINES + 1 : 3;
-}
-
-static int load(
-	struct world *w, const struct policy *policy, struct compile_env *env, struct diag *diag)
+static int load(struct world *w, const struct round *round, const struct policy *policy,
+	const struct compile_env *env, struct diag *diag)
 {
 	struct plan *plan = NULL;
 	int rc = plan_new(policy, env, &plan, diag);
 
-	if (!rc) {
-		squeeze(plan);
-		rc = put_in_force(w, plan, diag);
-	}
+	if (!rc)
+		rc = put_in_force(w, round, plan, diag);
 	plan_free(&plan);
 	return rc;
 }
 
-static int load_patched(
-	struct world *w, const struct round *round, struct compile_env *env, struct diag *diag)
+static int load_patched(struct world *w, const struct round *round, const struct compile_env *env,
+	struct diag *diag)
 {
 	struct policy base;
 	int rc;
 
 	patch_base(round, &base);
-	rc = load(w, &base, env, diag);
+	rc = load(w, round, &base, env, diag);
 	free(base.rules);
 	if (!rc)
 		rc = patch_run(w->in_force->gen, round, env);
@@ -167,7 +177,7 @@ int load_policy(struct world *w, const struct round *round)
 		rc = load_patched(w, round, &env, &diag);
 	w->patched = !rc;
 	if (rc == -ENOSPC)
-		rc = load(w, round->policy, &env, &diag);
+		rc = load(w, round, round->policy, &env, &diag);
 	if (rc && rc != -E2BIG)
 		printf("# %s (%s)\n", diag.message, strerror(-rc));
 	diag_free(&diag);
@@ -191,6 +201,10 @@ int load_asker(struct world *w, enum bp_hook hook, struct asker **asker)
 
 void load_free(struct world *w)
 {
-	renew(&w->loaded[0]);
-	renew(&w->loaded[1]);
+	int i;
+
+	for (i = 0; i < SIZINGS; i++) {
+		renew(&w->loaded[i][0]);
+		renew(&w->loaded[i][1]);
+	}
 }

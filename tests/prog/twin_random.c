@@ -28,6 +28,8 @@ struct policy *random_policy(struct gen *g)
 		models = gen_chance(g, 30) ? n : 2 + gen_below(g, 8);
 	}
 	gen_policy(g, &policy, n, models);
+	if (gen_chance(g, 2))
+		gen_long_list(g, policy->rules[gen_below(g, n)], 1000 + gen_below(g, 12000));
 	return policy;
 }
 
@@ -89,6 +91,7 @@ static int run_one(struct world *w, struct gen *g, size_t most, struct covered *
 	n = draw_n(g, policy);
 	round.policy = policy;
 	round.patch = draw_patch(g, policy);
+	round.sizing = gen_below(g, SIZINGS);
 	round.n = draw_samples(g, policy, n < most ? n : most, v);
 	rc = round_try(w, &round, covered);
 	policy_free(&policy);

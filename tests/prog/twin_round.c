@@ -359,6 +359,7 @@ static int compare_counters(struct trial *t)
 }
 
 #define LARGE 200 /* rules */
+#define HUGE 2000 /* filters */
 
 int round_run(
 	struct world *w, const struct round *round, struct covered *covered, FILE *say, size_t *bad)
@@ -378,6 +379,8 @@ int round_run(
 		covered->policies++;
 		covered->rules += round->policy->n;
 		covered->patched += w->patched;
+		covered->huge += w->in_force->gen->table.tables->filters > HUGE;
+		covered->by_sizing[round->sizing]++;
 		covered->large += round->policy->n > LARGE;
 	}
 	free(t.want_rules);

@@ -93,6 +93,41 @@ static void fewer_rules(struct world *w, const struct round *round, struct polic
 	}
 }
 
+/* Keeps the half of the list with which it still differs, for as long as there is one. */
+static void shorter_list(struct world *w, const struct round *round, struct prefixes *list)
+{
+	struct prefix *was = must(calloc(list->n + 1, sizeof(*was)));
+	bool still = true;
+
+	while (still && list->n > 1) {
+		size_t n = list->n, half = n / 2;
+
+		memcpy(was, list->v, n * sizeof(*was));
+		list->n = half;
+		if (differs(w, round))
+			continue;
+		list->n = n - half;
+		memmove(list->v, was + half, list->n * sizeof(*was));
+		if (differs(w, round))
+			continue;
+		memcpy(list->v, was, n * sizeof(*was));
+		list->n = n;
+		still = false;
+	}
+	free(was);
+}
+
+/* In the rules themselves: nobody needs them any more. */
+static void shorter_lists(struct world *w, const struct round *round, const struct policy *view)
+{
+	size_t i;
+
+	for (i = 0; i < view->n; i++) {
+		shorter_list(w, round, &view->rules[i]->from.list);
+		shorter_list(w, round, &view->rules[i]->to.list);
+	}
+}
+
 /* Without its last bytes, if it still differs. */
 static bool shorter(struct world *w, const struct round *round, struct sample *s, size_t size)
 {
@@ -162,14 +197,17 @@ static void print_small(const struct world *w, const struct round *round)
 
 static void report(struct world *w, const struct round *round, size_t bad)
 {
+	const struct bp_sizes sizes = w->in_force->gen->table.tables->sizes;
 	struct policy view = *round->policy;
 	struct round small = *round;
 
 	view.rules = must(calloc(view.n, sizeof(struct rule *)));
 	memcpy(view.rules, round->policy->rules, view.n * sizeof(struct rule *));
 	small.policy = &view;
+	small.sizes = &sizes;
 	one_sample(w, &small, bad);
 	fewer_rules(w, &small, &view);
+	shorter_lists(w, &small, &view);
 	if (small.n == 1)
 		simpler(w, &small); /* of no consequence: the process ends soon */
 	print_small(w, &small);

@@ -3,6 +3,7 @@
  * A round as text, by lines:
  *	forwarding on|off
  *	compiled early|late			before or after rules expired
+ *	tables N...				sizes of the generation's tables
  *	patch N					rules whose ids N divides are put in place
  *	wire LANE				they go over real devices; else BPF_PROG_TEST_RUN
  *	list NAME PREFIX...			what @NAME holds
@@ -66,12 +67,28 @@ static void print_sample(const struct sample *s, FILE *out)
 	fputc('\n', out);
 }
 
+/* struct bp_sizes is nothing but numbers. */
+#define SIZES (sizeof(struct bp_sizes) / sizeof(__u32))
+
+static void print_sizes(const struct bp_sizes *sizes, FILE *out)
+{
+	const __u32 *v = (const __u32 *)sizes;
+	size_t i;
+
+	fputs("tables", out);
+	for (i = 0; i < SIZES; i++)
+		fprintf(out, " %u", v[i]);
+	fputc('\n', out);
+}
+
 void round_print(const struct world *w, const struct round *round, FILE *out)
 {
 	size_t i;
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
+	if (round->sizes)
+		print_sizes(round->sizes, out);
 	if (round->patch)
 		fprintf(out, "patch %u\n", round->patch);
 	if (round->lane)
@@ -101,6 +118,8 @@ struct reading {
 	struct sample next; /* what is said of the frames to come */
 	const struct lane *lane;
 	unsigned int patch;
+	struct bp_sizes sizes;
+	bool sized;
 	bool early;
 };
 
@@ -233,6 +252,17 @@ static int read_frame(struct reading *r, const char *hex)
 	return 0;
 }
 
+static int read_sizes(struct reading *r, char *line)
+{
+	__u32 *v = (__u32 *)&r->sizes;
+	size_t i;
+
+	for (i = 0; i < SIZES; i++)
+		v[i] = strtoul(line, &line, 10);
+	r->sized = !*line;
+	return r->sized ? 0 : -EINVAL;
+}
+
 static int read_lane(struct reading *r, const char *name)
 {
 	size_t i;
@@ -256,6 +286,8 @@ static int read_line(struct reading *r, char *line)
 		r->early = !strcmp(line, "early");
 		return 0;
 	}
+	if (word(&line, "tables"))
+		return read_sizes(r, line);
 	if (word(&line, "patch")) {
 		r->patch = strtoul(line, NULL, 10);
 		return 0;
@@ -326,6 +358,7 @@ int round_replay(struct world *w, const char *path)
 			.early = r.early,
 			.lane = r.lane,
 			.patch = r.patch,
+			.sizes = r.sized ? &r.sizes : NULL,
 		};
 		rc = round_run(w, &round, NULL, stdout, &bad);
 		if (rc == -E2BIG)
