@@ -22,14 +22,15 @@ notes() {
 	done
 }
 
-# counts_as_me COUNT KEY=VALUE...: by that many packets the rule `count to me` goes on.
+# counts_as_me COUNT KEY=VALUE...: by that many packets the rule `count udp to me` goes on. Of UDP,
+# because the hosts ask for each other's addresses, by unicast too, when they like.
 counts_as_me() {
 	local want=$1 before
 
 	shift
-	before=$(counter packets "in to me")
+	before=$(counter packets "in udp to me")
 	passes "$@"
-	same "counts as me: $want" "$want" $(($(counter packets "in to me") - before))
+	same "counts as me: $want" "$want" $(($(counter packets "in udp to me") - before))
 }
 
 forward() {
@@ -50,7 +51,7 @@ expired() {
 }
 check "not when its time is over" until_true expired
 
-expect_exit 0 bp count to me
+expect_exit 0 bp count udp to me
 notes "without forwarding" "\(IPv4, IPv6\): without forwarding, unicast to nobody here counts as for this"
 OUT=$(bp status)
 expect_out "^  rx0: 'me' is not exact \(IPv4, IPv6\)"
@@ -95,7 +96,7 @@ forward 0 0
 
 # A rule for another interface asks nothing of this one; nor does anything where nothing is judged.
 add_pair tx1 rx1 78
-expect_exit 0 bp remove count to me
+expect_exit 0 bp remove count udp to me
 expect_exit 0 bp count on rx1 to me
 notes "another interface's rule"
 expect_exit 0 bp attach rx1
