@@ -53,6 +53,8 @@ struct frame {
 	bool l3;	/* begins with the IP header */
 	bool aggregate; /* of several packets: each gets a length of its own, whatever it says here
 			 */
+	bool unsaid;	/* it may be one: an IPv4 length of 0 reaches to the end of the frame, which
+			 * is how the kernel takes an aggregate's (iph_totlen()) */
 };
 
 /*
@@ -208,7 +210,7 @@ static __always_inline enum bp_reading read_ipv4(const struct frame *f, struct c
 	p->local[0] = dir == BP_IN ? ip->daddr : ip->saddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	if (f->aggregate)
+	if (f->aggregate || (f->unsaid && !total))
 		total = frame_left;
 	if (header < sizeof(*ip) || total < header || total > frame_left)
 		return READ_BAD;

@@ -30,16 +30,20 @@ static __always_inline __u64 bytes_of(const struct query *q, CTX *ctx)
 }
 
 /* A frame whose first buffer was not enough. A function of its own, which is verified once. */
-__noinline int read_far(CTX *ctx, struct packet *p)
+__noinline int read_far(CTX *ctx, struct packet *p, bool unsaid)
 {
-	struct frame f = { .ctx = ctx, .len = length(ctx) };
+	struct frame f = { .ctx = ctx, .len = length(ctx), .unsaid = unsaid };
 
 	return p ? read_frame(&f, p, BP_IN, true) : READ_EXEMPT;
 }
 
-static __always_inline int classify_frame(CTX *ctx)
+static __always_inline int classify_frame(CTX *ctx, const bool unsaid)
 {
-	struct frame f = { .ctx = ctx, .len = ctx->data_end - ctx->data };
+	struct frame f = {
+		.ctx = ctx,
+		.len = ctx->data_end - ctx->data,
+		.unsaid = unsaid,
+	};
 	struct query *q = query_begin(ctx->ingress_ifindex, -1);
 	enum bp_reading reading;
 
@@ -48,7 +52,7 @@ static __always_inline int classify_frame(CTX *ctx)
 	reading = read_frame(&f, &q->p, BP_IN, false);
 	if (reading != READ_WHOLE && have_frags && bpf_xdp_get_buff_len(ctx) > f.len) {
 		forget(&q->p);
-		reading = read_far(ctx, &q->p);
+		reading = read_far(ctx, &q->p, unsaid);
 	}
 	*(volatile __u32 *)&q->reading = reading;
 	q->packets = 1;
@@ -59,11 +63,12 @@ static __always_inline int classify_frame(CTX *ctx)
 SEC("xdp")
 int classify_xdp(CTX *ctx)
 {
-	return classify_frame(ctx);
+	return classify_frame(ctx, false);
 }
 
+/* What it sees may be an aggregate, without a word that it is. */
 SEC("xdp")
 int classify_generic(CTX *ctx)
 {
-	return classify_frame(ctx);
+	return classify_frame(ctx, true);
 }

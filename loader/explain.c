@@ -351,7 +351,10 @@ int explainer_judge(struct explainer *ex, const struct explain_frame *f, bool ch
 
 	*j = (struct judgement){};
 	*v = (struct eval_verdict){};
-	frame_read(f->data + skip, f->len - skip, f->l3, &j->frame);
+	if (ex->vantage.hook == BP_GENERIC)
+		frame_read_generic(f->data, f->len, &j->frame);
+	else
+		frame_read(f->data + skip, f->len - skip, f->l3, &j->frame);
 	if (ex->asker)
 		rc = ask(ex, f, &j->frame, &refused, &answer, diag);
 	if (rc)

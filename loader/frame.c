@@ -104,8 +104,11 @@ static void read_later_fragment(unsigned int offset, struct frame *frame)
 	frame->class = hides ? FRAME_CUT : FRAME_WHOLE;
 }
 
-/* RFC 791. What is in the frame beyond the total length is padding. */
-static void read_v4(const uint8_t *ip, size_t len, struct frame *frame)
+/*
+ * RFC 791. What is in the frame beyond the total length is padding. generic: a total length of 0
+ * says that there is none.
+ */
+static void read_v4(const uint8_t *ip, size_t len, bool generic, struct frame *frame)
 {
 	unsigned int header, total, offset;
 
@@ -119,6 +122,8 @@ static void read_v4(const uint8_t *ip, size_t len, struct frame *frame)
 	memcpy(frame->dst, ip + 16, 4);
 	header = (ip[0] & 0x0f) * 4;
 	total = be16(ip + 2);
+	if (generic && !total)
+		total = len;
 	offset = be16(ip + 6) & 0x1fff;
 	if (header < V4_HEADER || total < header || total > len)
 		frame->class = FRAME_BAD;
@@ -213,7 +218,7 @@ static bool is_tag(unsigned int type)
 }
 
 /* at: where the EtherType stands; what it announces begins 2 bytes later. */
-static void read_ethernet(const uint8_t *data, size_t len, struct frame *frame)
+static void read_ethernet(const uint8_t *data, size_t len, bool generic, struct frame *frame)
 {
 	size_t at = ETH_HEADER - 2;
 	unsigned int tags, type;
@@ -231,7 +236,7 @@ static void read_ethernet(const uint8_t *data, size_t len, struct frame *frame)
 	}
 	type = be16(data + at);
 	if (type == TYPE_IPV4)
-		read_v4(data + at + 2, len - at - 2, frame);
+		read_v4(data + at + 2, len - at - 2, generic, frame);
 	else if (type == TYPE_IPV6)
 		read_v6(data + at + 2, len - at - 2, frame);
 }
@@ -241,18 +246,30 @@ static void read_bare_ip(const uint8_t *data, size_t len, struct frame *frame)
 	if (!len)
 		return;
 	if (data[0] >> 4 == 4)
-		read_v4(data, len, frame);
+		read_v4(data, len, false, frame);
 	else if (data[0] >> 4 == 6)
 		read_v6(data, len, frame);
 }
 
-void frame_read(const uint8_t *data, size_t len, bool l3, struct frame *frame)
+/* It passes, until an IP header is announced. */
+static void begin(size_t len, struct frame *frame)
 {
 	memset(frame, 0, sizeof(*frame));
-	frame->class = FRAME_PASS; /* until an IP header is announced */
+	frame->class = FRAME_PASS;
 	frame->bytes = len;
+}
+
+void frame_read(const uint8_t *data, size_t len, bool l3, struct frame *frame)
+{
+	begin(len, frame);
 	if (l3)
 		read_bare_ip(data, len, frame);
 	else
-		read_ethernet(data, len, frame);
+		read_ethernet(data, len, false, frame);
+}
+
+void frame_read_generic(const uint8_t *data, size_t len, struct frame *frame)
+{
+	begin(len, frame);
+	read_ethernet(data, len, true, frame);
 }

@@ -39,4 +39,10 @@ struct frame {
  */
 void frame_read(const uint8_t *data, size_t len, bool l3, struct frame *frame);
 
+/*
+ * As generic XDP reads it, from the Ethernet header: there an aggregate of packets, whose IPv4
+ * total length is 0, looks like one packet, and the kernel takes it to the end of the frame.
+ */
+void frame_read_generic(const uint8_t *data, size_t len, struct frame *frame);
+
 #endif

@@ -49,6 +49,8 @@ void hook_read(const struct sample *s, struct frame *frame)
 {
 	if (s->gso_size)
 		gso_read(s, frame);
+	else if (s->hook == BP_GENERIC)
+		frame_read_generic(s->data, s->len, frame);
 	else
 		frame_read(s->data, s->len, hook_is_l3(s->hook), frame);
 }

@@ -442,6 +442,28 @@ static void test_captures(void **state)
 	assert_true(frames > files);
 }
 
+/* Generic XDP cannot tell an aggregate, whose total length is 0, from a packet. */
+static void test_generic(void **state)
+{
+	static const char *const totals[] = { "0000", "0013", "001d" };
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		uint8_t data[64];
+		char hex[256];
+		size_t n;
+
+		snprintf(hex, sizeof(hex), E4 "4500%s1234000040110000" A4 UDP, totals[i]);
+		n = from_hex(hex, data);
+		frame_read_generic(data, n, &f);
+		assert_int_equal(f.class, i ? FRAME_BAD : FRAME_WHOLE);
+		assert_int_equal(f.has_ports, !i);
+		frame_read(data, n, false, &f);
+		assert_int_equal(f.class, FRAME_BAD);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_generic),
 		cmocka_unit_test(test_type_and_code),
 		cmocka_unit_test(test_captures),
 	};
