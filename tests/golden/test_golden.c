@@ -13,9 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "golden.h"
 #include "spec.h"
-
-static const char *dir = "tests/golden";
 
 typedef int (*parse_fn)(const char *line, struct rule **rule, struct diag *diag);
 
@@ -35,22 +34,6 @@ static int parse_packet(const char *line, struct rule **rule, struct diag *diag)
 	packet.rule = NULL;
 	spec_packet_free(&packet);
 	return err;
-}
-
-static char *read_whole(const char *name)
-{
-	char *path, *text = NULL;
-	size_t size = 0;
-	FILE *file;
-
-	assert_true(asprintf(&path, "%s/%s", dir, name) > 0);
-	file = fopen(path, "r");
-	if (!file)
-		fail_msg("cannot read %s", path);
-	assert_true(getdelim(&text, &size, '\0', file) > 0);
-	fclose(file);
-	free(path);
-	return text;
 }
 
 /* The canonical text of a rule that must be good; caller frees. */

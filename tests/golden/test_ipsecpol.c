@@ -12,25 +12,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "golden.h"
 #include "ipsecpol_kit.h"
-
-static const char *dir = "tests/golden";
-
-static char *read_whole(const char *name)
-{
-	char *path, *text = NULL;
-	size_t size = 0;
-	FILE *file;
-
-	assert_true(asprintf(&path, "%s/%s", dir, name) > 0);
-	file = fopen(path, "r");
-	if (!file)
-		fail_msg("cannot read %s", path);
-	assert_true(getdelim(&text, &size, '\0', file) > 0);
-	fclose(file);
-	free(path);
-	return text;
-}
 
 static void put_asked(FILE *out, const struct ipsecpol *p)
 {
