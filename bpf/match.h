@@ -35,7 +35,7 @@ struct query {
 	__u64 todo;	   /* tuples still to probe */
 	__u32 tuple, next; /* being probed; next: the element of its chain, if not 0 */
 	__u64 best_rank;
-	/* Of the best: copied, since a removed element's memory is soon another's. */
+	/* Of the best, for those who have no pointer to it. */
 	__u32 best_rule;
 	__u8 best_action;
 	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
@@ -88,15 +88,7 @@ static __always_inline bool gate_open(struct query *q, __u32 gate)
 	return q->now < *until;
 }
 
-/*
- * Whether a destination is this host itself, asked of the kernel's own routing. Broadcast and
- * multicast first, by address: with forwarding on and a default route the FIB calls them forwarded.
- * NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not forward, so what the
- * kernel accepts is ours.
- */
-/*
- * The FIB answers NOT_FWDED for any packet from such a source, wherever it goes: it is not asked.
- */
+/* The FIB answers NOT_FWDED for any packet from such a source, wherever it goes: it is not told. */
 static __always_inline bool stays_on_link(const __u32 address[4])
 {
 	__u32 top = bpf_ntohl(address[0]);
@@ -105,6 +97,12 @@ static __always_inline bool stays_on_link(const __u32 address[4])
 	       (!top && !address[1] && !address[2] && address[3] == bpf_htonl(1));
 }
 
+/*
+ * Whether a destination is this host itself, asked of the kernel's own routing. Broadcast and
+ * multicast first, by address: with forwarding on and a default route the FIB calls them forwarded.
+ * NOT_FWDED: local (or no route at all). FWD_DISABLED: this interface does not forward, so what the
+ * kernel accepts is ours.
+ */
 static __always_inline bool ask_me(struct query *q, CTX *ctx)
 {
 	struct bpf_fib_lookup fib = {};
@@ -156,7 +154,7 @@ static __always_inline bool prefix_differs6(const __u32 *a, const __u32 *b, __u3
 /* What the key does not say, the dearest question last. */
 static __always_inline bool rest_matches(struct query *q, const struct bp_elem *e, CTX *ctx)
 {
-	if (!e->rule || (e->ifindex && e->ifindex != q->ifindex) || e->flags & q->p.lacks)
+	if ((e->ifindex && e->ifindex != q->ifindex) || e->flags & q->p.lacks)
 		return false;
 	if ((e->flags & (BPT_RPORT | BPT_RRANGE)) &&
 		(q->p.rport < e->rport_lo || q->p.rport > e->rport_hi))
@@ -328,18 +326,21 @@ static __always_inline void probe(struct search *s, WHERE)
 	if (!e)
 		return;
 	q->next = *(volatile __u32 *)&e->next;
-	/* A shadow may stand for other rules too. */
-	if ((space == BP_SPACE_CUT || e->rule != q->withheld) &&
+	/*
+	 * A shadow may stand for other rules too. 0: taken out since it was found, when its rule's
+	 * other elements do not match any more.
+	 */
+	if ((space == BP_SPACE_CUT || (e->rule && e->rule != q->withheld)) &&
 		!key_differs(q, e, t, tuple_bits, family) && !rest_differs(s, e, family))
 		take(s, e, t->kind);
 }
 
-/* The steps of bpf_loop(); 1 when nothing is left to look at. */
-#define STEP(name, dir, family, space)                                         \
-	static __always_inline long step_##name(__u32 index, struct search *s) \
-	{                                                                      \
-		probe(s, dir, family, space);                                  \
-		return !s->q->todo && !s->q->next;                             \
+/* The steps of bpf_loop(); 1 when nothing is left to look at, or of the shadows one is found. */
+#define STEP(name, dir, family, space)                                                     \
+	static __always_inline long step_##name(__u32 index, struct search *s)             \
+	{                                                                                  \
+		probe(s, dir, family, space);                                              \
+		return (space == BP_SPACE_CUT && s->best) || (!s->q->todo && !s->q->next); \
 	}
 
 STEP(in4, BP_IN, BP_V4, BP_SPACE_ALL)
