@@ -70,7 +70,8 @@ IMPURE := \
 	shelf_rule \
 	state \
 	store \
-	vantage
+	vantage \
+	windows
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
 UNIT := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c tests/golden/test_*.c))

@@ -8,59 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "classifier.h"
 #include "dirs.h"
-
-static void *map_memory(int fd, size_t size)
-{
-	long page = sysconf(_SC_PAGESIZE);
-	void *memory = mmap(
-		NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* PART_TABLES comes first: it says how large the others are. */
-static int map_part(struct generation *gen, enum table_part part)
-{
-	static const struct bp_sizes none;
-	const struct bp_sizes *sizes = part == PART_TABLES ? &none : &gen->table.tables->sizes;
-	void *memory = map_memory(gen->part_fd[part], table_part_size(sizes, part));
-
-	if (!memory)
-		return -errno;
-	*table_part(&gen->table, part) = memory;
-	return 0;
-}
-
-static int map_parts(
-	struct generation *gen, enum table_part first, enum table_part end, struct diag *diag)
-{
-	int rc = 0;
-
-	for (int part = first; part < (int)end && !rc; part++)
-		rc = map_part(gen, part);
-	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
-}
-
-static void unmap_parts(struct generation *gen)
-{
-	struct bp_sizes sizes = {};
-
-	if (gen->table.tables)
-		sizes = gen->table.tables->sizes;
-	for (int part = TABLE_PARTS; part--;) {
-		void **memory = table_part(&gen->table, part);
-
-		if (*memory)
-			munmap(*memory, table_part_size(&sizes, part));
-		*memory = NULL;
-	}
-}
+#include "windows.h"
 
 /* Every descriptor of a generation, in the order of pin_names. */
 static const char *const pin_names[] = { "tables", "gates", "sets", "present", "lines4", "lines6",
@@ -98,12 +51,22 @@ void generation_free(struct generation **out)
 
 	if (!gen)
 		return;
-	unmap_parts(gen);
+	windows_close(&gen->table);
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(gen, i) >= 0)
 			close(*fd_at(gen, i));
 	free(gen);
 	*out = NULL;
+}
+
+/* sizes: of a new one, which is about to be filled. */
+static int map_tables(struct generation *gen, const struct bp_sizes *sizes, struct diag *diag)
+{
+	int rc = windows_open(&gen->table, gen->part_fd, sizes);
+
+	if (!rc && sizes)
+		rc = windows_all(&gen->table);
+	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
 }
 
 int generation_load(
@@ -118,12 +81,7 @@ int generation_load(
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
-		rc = map_parts(gen, PART_TABLES, PART_TABLES + 1, diag);
-	if (!rc) {
-		gen->table.tables->sizes = plan->tables.sizes;
-		bp_layout_of(&plan->tables.sizes, &gen->table.layout);
-		rc = map_parts(gen, PART_TABLES + 1, TABLE_PARTS, diag);
-	}
+		rc = map_tables(gen, &plan->tables.sizes, diag);
 	if (!rc)
 		rc = plan_fill(plan, &gen->table, diag);
 	if (rc)
@@ -225,11 +183,7 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	if (rc && rc != -ENOENT)
 		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
 	if (!rc)
-		rc = map_parts(gen, PART_TABLES, PART_TABLES + 1, diag);
-	if (!rc) {
-		bp_layout_of(&gen->table.tables->sizes, &gen->table.layout);
-		rc = map_parts(gen, PART_TABLES + 1, TABLE_PARTS, diag);
-	}
+		rc = map_tables(gen, NULL, diag);
 	if (rc) {
 		generation_free(&gen);
 		return rc;

@@ -13,7 +13,8 @@ struct generation {
 	uint64_t number;	  /* 0: not in force */
 	int part_fd[TABLE_PARTS]; /* the maps */
 	int classify[BP_HOOKS];
-	struct table table; /* mapped from them; a change is seen by the next packet */
+	struct table table; /* mapped from them as it is asked for; a change is seen by the next
+			       packet */
 };
 
 /*

@@ -33,70 +33,98 @@ unsigned int index_of(const struct filter *f)
 	return by;
 }
 
+/* A tuple that is put into sets: those of one index. */
+struct sets_of {
+	const struct table *table;
+	size_t at; /* where the index begins, in words */
+	uint64_t bit;
+};
+
 /* The kernel side reads while we write: a word is written whole, and only if it changes. */
-static void add_bits(uint64_t *word, uint64_t bits)
+static int add_bit(const struct sets_of *s, size_t at)
 {
-	if ((*word & bits) != bits)
-		__atomic_store_n(word, *word | bits, __ATOMIC_RELAXED);
+	uint64_t *word = &s->table->sets[s->at + at];
+	int rc =
+		table_reach(s->table, PART_SETS, (s->at + at) * sizeof(uint64_t), sizeof(uint64_t));
+
+	if (!rc && !(*word & s->bit))
+		__atomic_store_n(word, *word | s->bit, __ATOMIC_RELAXED);
+	return rc;
 }
 
-static void add_address(uint32_t mask, uint64_t *set, int family, const uint8_t *address,
-	unsigned int len, uint64_t bit)
+static int add_address(
+	const struct sets_of *s, int family, const uint8_t *address, unsigned int len)
 {
 	unsigned int full = family == BP_V4 ? BP_INDEX_LEN4 : BP_INDEX_LEN6;
+	uint32_t mask = s->table->layout.address_mask, word;
 	uint64_t step = 1ULL << (32 - full), first, n = 1;
-	uint32_t word;
+	int rc = 0;
 
 	if (len < full)
 		n = 1ULL << (full - len);
 	if (n > mask) { /* all values come up */
-		for (uint64_t i = 0; i <= mask; i++)
-			add_bits(&set[i], bit);
-		return;
+		for (uint64_t i = 0; i <= mask && !rc; i++)
+			rc = add_bit(s, i);
+		return rc;
 	}
 	memcpy(&word, address, sizeof(word));
 	first = ntohl(word);
-	for (uint64_t i = 0; i < n; i++)
-		add_bits(&set[bp_index_address(mask, family, first + i * step)], bit);
+	for (uint64_t i = 0; i < n && !rc; i++)
+		rc = add_bit(s, bp_index_address(mask, family, first + i * step));
+	return rc;
 }
 
-static void add_port(uint32_t mask, uint64_t *set, const struct filter *f, uint64_t bit)
+static int add_port(const struct sets_of *s, const struct filter *f)
 {
-	if (f->shape.flags & BPT_PROTO) {
-		add_bits(&set[bp_index_port(mask, f->proto, f->lport.lo)], bit);
-		return;
+	uint32_t mask = s->table->layout.port_mask;
+	int rc = 0;
+
+	if (f->shape.flags & BPT_PROTO)
+		return add_bit(s, bp_index_port(mask, f->proto, f->lport.lo));
+	for (size_t i = 0; i < sizeof(with_ports) && !rc; i++)
+		rc = add_bit(s, bp_index_port(mask, with_ports[i], f->lport.lo));
+	return rc;
+}
+
+static int add_range(const struct sets_of *s, const struct port_range *range)
+{
+	int rc = 0;
+
+	for (unsigned int i = range->lo / 64; i <= range->hi / 64U && !rc; i++)
+		rc = add_bit(s, i);
+	return rc;
+}
+
+static int add_to(const struct sets_of *s, const struct filter *f, enum bp_index index)
+{
+	int family = f->shape.family;
+
+	switch (index) {
+	case BP_BY_REMOTE:
+		return add_address(s, family, f->remote, f->shape.rlen);
+	case BP_BY_LOCAL:
+		return add_address(s, family, f->local, f->shape.llen);
+	case BP_BY_PORT:
+		return add_port(s, f);
+	case BP_BY_LRANGE:
+		return add_range(s, &f->lport);
+	case BP_BY_RRANGE:
+		return add_range(s, &f->rport);
+	default:
+		return add_bit(s, f->proto);
 	}
-	for (size_t i = 0; i < sizeof(with_ports); i++)
-		add_bits(&set[bp_index_port(mask, with_ports[i], f->lport.lo)], bit);
 }
 
-static void add_range(uint64_t *set, const struct port_range *range, uint64_t bit)
+int index_add(const struct table *table, const struct filter *f, unsigned int number)
 {
-	for (unsigned int i = range->lo / 64; i <= range->hi / 64U; i++)
-		add_bits(&set[i], bit);
-}
-
-void index_add(
-	const struct bp_layout *layout, uint64_t *sets, const struct filter *f, unsigned int number)
-{
-	const struct shape *s = &f->shape;
+	struct sets_of s = { .table = table, .bit = 1ULL << number };
 	unsigned int by = index_of(f);
-	uint64_t bit = 1ULL << number, *at[BP_INDICES];
+	int rc = 0;
 
-	for (int i = 0; i < BP_INDICES; i++)
-		at[i] = sets + layout->sets[s->dir][s->family][i];
-	if (by & 1 << BP_BY_REMOTE)
-		add_address(
-			layout->address_mask, at[BP_BY_REMOTE], s->family, f->remote, s->rlen, bit);
-	if (by & 1 << BP_BY_LOCAL)
-		add_address(
-			layout->address_mask, at[BP_BY_LOCAL], s->family, f->local, s->llen, bit);
-	if (by & 1 << BP_BY_PORT)
-		add_port(layout->port_mask, at[BP_BY_PORT], f, bit);
-	if (by & 1 << BP_BY_LRANGE)
-		add_range(at[BP_BY_LRANGE], &f->lport, bit);
-	if (by & 1 << BP_BY_RRANGE)
-		add_range(at[BP_BY_RRANGE], &f->rport, bit);
-	if (by & 1 << BP_BY_PROTO)
-		add_bits(&at[BP_BY_PROTO][f->proto], bit);
+	for (int i = 0; i < BP_INDICES && !rc; i++) {
+		s.at = table->layout.sets[f->shape.dir][f->shape.family][i];
+		if (by & 1 << i)
+			rc = add_to(&s, f, i);
+	}
+	return rc;
 }

@@ -6,13 +6,15 @@
 #ifndef BPFPOL_INDEX_H
 #define BPFPOL_INDEX_H
 
-#include "filter.h"
+#include "table.h"
 
 /* Those of enum bp_index by which a filter can be found, as bits. */
 unsigned int index_of(const struct filter *filter);
 
-/* Adds the tuple of that number to every set that a packet of the filter's could ask for. */
-void index_add(const struct bp_layout *layout, uint64_t *sets, const struct filter *filter,
-	unsigned int number);
+/*
+ * Adds the tuple of that number to every set that a packet of the filter's could ask for. After an
+ * error it is in some of them, which does no harm.
+ */
+int index_add(const struct table *table, const struct filter *filter, unsigned int number);
 
 #endif

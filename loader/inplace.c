@@ -148,6 +148,8 @@ int inplace_find(const struct generation *gen, const struct rule *rule, enum bp_
 	like.action = action; /* count rules stand in other tuples */
 	if (!rc)
 		rc = filter_each(&like, find_first, &find);
+	if (table_is_lost(&gen->table))
+		return -ENOMEM;
 	return rc > 0 ? 0 : rc ? rc : -ENOENT;
 }
 
@@ -181,7 +183,7 @@ bool inplace_fits(const struct generation *gen, const struct rule *rule)
 	struct fit fit = { .table = (struct table *)&gen->table };
 	const struct bp_tables *t = gen->table.tables;
 
-	if (filter_each(rule, fit_one, &fit))
+	if (filter_each(rule, fit_one, &fit) || table_is_lost(&gen->table))
 		return false;
 	for (int f = 0; f < BP_FAMILIES; f++)
 		if (t->given[f] + fit.need[f] + 1 >= t->sizes.elems[f])
@@ -286,12 +288,15 @@ static int delete_elem(struct deletion *d, struct spot *s, uint32_t at, union fi
 {
 	const struct shape *shape = &s->filter->shape;
 	bool shadow = is_shadow(shape);
+	int rc;
 
 	if (shadow && !d->timed && elem->e.print > 1) {
 		elem->e.print--;
 		return 0;
 	}
-	table_remove(d->table, shape->family, &s->key, at);
+	rc = table_remove(d->table, shape->family, &s->key, at);
+	if (rc)
+		return rc;
 	if (!--*used_of(s))
 		__atomic_fetch_and(&d->table->tables->live[shape->dir][shape->family][shape->kind],
 			~(1ULL << s->number), __ATOMIC_SEQ_CST);
@@ -311,7 +316,7 @@ static int delete_one(const struct filter *f, void *arg)
 		for (uint32_t at = 0; (elem = next_elem(&s, &at));)
 			if (is_ours(d, &s, elem))
 				return delete_elem(d, &s, at, elem);
-	return 0;
+	return table_is_lost(d->table) ? -ENOMEM : 0;
 }
 
 /* From now on the rule's elements do not match, or with 0 all do. */
@@ -328,13 +333,17 @@ int inplace_insert(struct generation *gen, const struct rule *rule, const struct
 		.timed = rule_is_timed(rule),
 	};
 	struct bp_tables *t = gen->table.tables;
+	uint64_t *gate;
 	int rc = rule_print(rule, &in.of.print);
 
 	if (rc)
 		return rc;
 	if (in.timed) {
 		in.of.gate = ++t->gates;
-		gen->table.gates[in.of.gate] = compile_gate(rule, env);
+		gate = table_gate(&gen->table, in.of.gate);
+		if (table_is_lost(&gen->table))
+			return -ENOMEM;
+		*gate = compile_gate(rule, env);
 	}
 	withhold(gen, rule->id);
 	rc = filter_each(rule, insert_one, &in);

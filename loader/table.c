@@ -116,9 +116,35 @@ void table_free(struct table *t)
 	}
 }
 
+int table_reach(const struct table *t, enum table_part part, size_t at, size_t size)
+{
+	int rc;
+
+	if (!t->windows || t->windows->all)
+		return 0;
+	rc = t->windows->reach(t->windows, part, at, size);
+	if (rc)
+		t->windows->lost = true;
+	return rc;
+}
+
+bool table_is_lost(const struct table *t)
+{
+	return t->windows && t->windows->lost;
+}
+
+uint64_t *table_gate(const struct table *t, uint32_t number)
+{
+	table_reach(t, PART_GATES, number * sizeof(uint64_t), sizeof(uint64_t));
+	return &t->gates[number];
+}
+
 union filter_elem *table_elem(const struct table *t, int family, uint32_t number)
 {
-	return (union filter_elem *)(t->elems[family] + number * filter_elem_size(family));
+	size_t size = filter_elem_size(family);
+
+	table_reach(t, PART_ELEMS4 + family, number * size, size);
+	return (union filter_elem *)(t->elems[family] + number * size);
 }
 
 static uint64_t hash_of(int family, const struct filter_key *key)
@@ -129,18 +155,22 @@ static uint64_t hash_of(int family, const struct filter_key *key)
 static uint64_t *present_word(const struct table *t, int family, uint64_t hash, unsigned int *bit)
 {
 	uint32_t at = (uint32_t)hash & t->layout.present_mask[family];
+	size_t word = t->layout.present[family] + at / 64;
 
+	table_reach(t, PART_PRESENT, word * sizeof(uint64_t), sizeof(uint64_t));
 	*bit = at % 64;
-	return t->present + t->layout.present[family] + at / 64;
+	return t->present + word;
 }
 
 /* The entry of the line that a key of that hash belongs to: its own, else the first free one, else
  * the last. */
 static __u64 *entry_of(const struct table *t, int family, uint64_t hash)
 {
-	struct bp_line *line = &t->lines[family][(uint32_t)hash & t->layout.line_mask[family]];
+	size_t at = (uint32_t)hash & t->layout.line_mask[family];
+	struct bp_line *line = &t->lines[family][at];
 	int i = 0;
 
+	table_reach(t, PART_LINES4 + family, at * sizeof(*line), sizeof(*line));
 	while (i < BP_LINE - 1 && line->entry[i] && line->entry[i] >> 32 != bp_tag(hash))
 		i++;
 	return &line->entry[i];
@@ -176,57 +206,66 @@ int table_insert(struct table *t, const struct filter *f, const struct filter_ke
 	__u64 *entry = entry_of(t, family, hash);
 	union filter_elem *to, *first;
 	unsigned int bit;
+	int rc = 0;
 
 	if (*given + 1 >= t->tables->sizes.elems[family])
 		return -ENOSPC;
-	to = table_elem(t, family, ++*given);
+	to = table_elem(t, family, *given + 1);
+	first = table_elem(t, family, *entry); /* 0: there is none, and nothing is written to it */
+	word = present_word(t, family, hash, &bit);
+	if (!table_is_lost(t) && !is_shadow(&f->shape))
+		rc = index_add(t, f, key->words[0] & (BP_TUPLES - 1));
+	if (rc || table_is_lost(t))
+		return rc ? rc : -ENOMEM;
+	++*given;
 	memcpy(to, elem, filter_elem_size(family));
 	to->e.next = 0;
-	if (!is_shadow(&f->shape))
-		index_add(&t->layout, t->sets, f, key->words[0] & (BP_TUPLES - 1));
-	word = present_word(t, family, hash, &bit);
 	__atomic_store_n(word, *word | 1ULL << bit, __ATOMIC_RELEASE);
 	if (!(uint32_t)*entry) {
 		publish(entry, *entry ? *entry >> 32 : bp_tag(hash), *given);
 		return 0;
 	}
-	first = table_elem(t, family, *entry);
 	to->e.next = first->e.next;
 	__atomic_store_n(&first->e.next, *given, __ATOMIC_RELEASE);
 	return 0;
 }
 
-void table_remove(struct table *t, int family, const struct filter_key *key, uint32_t number)
+int table_remove(struct table *t, int family, const struct filter_key *key, uint32_t number)
 {
 	__u64 *entry = entry_of(t, family, hash_of(family, key));
 	union filter_elem *gone = table_elem(t, family, number);
 	uint32_t before = *entry;
 
-	if (before == number) {
+	while (before && before != number && table_elem(t, family, before)->e.next != number)
+		before = table_elem(t, family, before)->e.next;
+	if (table_is_lost(t))
+		return -ENOMEM;
+	if (!before)
+		return -ENOENT;
+	if (before == number)
 		publish(entry, *entry >> 32, gone->e.next);
-	} else {
-		while (before && table_elem(t, family, before)->e.next != number)
-			before = table_elem(t, family, before)->e.next;
-		if (!before)
-			return;
+	else
 		__atomic_store_n(
 			&table_elem(t, family, before)->e.next, gone->e.next, __ATOMIC_RELEASE);
-	}
 	/* Its `next` stays: a packet may stand on it. */
 	__atomic_store_n(&gone->e.rule, 0, __ATOMIC_RELAXED);
+	return 0;
 }
 
 int table_walk(const struct table *t,
 	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg)
 {
-	int rc = 0;
+	int rc = table_reach(t, PART_GATES, 0, (t->tables->gates + 1) * sizeof(uint64_t));
 
-	for (int family = 0; family < BP_FAMILIES; family++)
+	for (int family = 0; family < BP_FAMILIES && !rc; family++) {
+		rc = table_reach(t, PART_ELEMS4 + family, 0,
+			(t->tables->given[family] + 1) * filter_elem_size(family));
 		for (uint32_t i = 1; i <= t->tables->given[family] && !rc; i++) {
 			const union filter_elem *elem = table_elem(t, family, i);
 
 			if (elem->e.rule)
 				rc = fn(elem, family, arg);
 		}
+	}
 	return rc;
 }

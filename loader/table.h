@@ -9,15 +9,6 @@
 
 #include "filter.h"
 
-struct table {
-	struct bp_tables *tables;
-	uint64_t *gates, *sets, *present;
-	struct bp_line *lines[BP_FAMILIES];
-	uint8_t *elems[BP_FAMILIES]; /* struct bp_elem4 or bp_elem6 each */
-	struct bp_layout layout;     /* of tables->sizes */
-};
-
-/* Its parts, and how many bytes each has. */
 enum table_part {
 	PART_TABLES,
 	PART_GATES,
@@ -29,9 +20,36 @@ enum table_part {
 	PART_ELEMS6,
 	TABLE_PARTS
 };
+
+/*
+ * For memory of which only what was asked for is there: to map all of a large table costs more than
+ * to change one rule in it. What is not there reads as 0, and cannot be written.
+ */
+struct table_windows {
+	/* 0, or -errno: those bytes could not be had. */
+	int (*reach)(struct table_windows *windows, enum table_part part, size_t at, size_t size);
+	bool all;  /* everything is there */
+	bool lost; /* that has happened: what was found since may be wrong */
+};
+
+struct table {
+	struct bp_tables *tables; /* always there */
+	uint64_t *gates, *sets, *present;
+	struct bp_line *lines[BP_FAMILIES];
+	uint8_t *elems[BP_FAMILIES];   /* struct bp_elem4 or bp_elem6 each */
+	struct bp_layout layout;       /* of tables->sizes */
+	struct table_windows *windows; /* NULL: all of it is there */
+};
+
+/* How many bytes a part has. */
 size_t table_part_size(const struct bp_sizes *sizes, enum table_part part);
 /* Where the part begins, as a pointer that can be set. */
 void **table_part(struct table *table, enum table_part part);
+
+/* Sees to it that those bytes of the part are there. -errno, and `lost` is set: they cannot be. */
+int table_reach(const struct table *table, enum table_part part, size_t at, size_t size);
+/* Whether what was found in it cannot be relied on. */
+bool table_is_lost(const struct table *table);
 
 /* Our own memory, all 0, with the sizes of tables->sizes. -ENOMEM. */
 int table_alloc(struct table *table, const struct bp_sizes *sizes);
@@ -40,23 +58,28 @@ void table_free(struct table *table);
 /* Sizes for that many elements and gates, and for more to come. */
 void table_sizes(const uint64_t elems[BP_FAMILIES], uint64_t gates, struct bp_sizes *sizes);
 
-/* The element of that number. */
+/* The element, and the gate, of that number. */
 union filter_elem *table_elem(const struct table *table, int family, uint32_t number);
+uint64_t *table_gate(const struct table *table, uint32_t number);
 
 /* The first element of the chain that holds all of that key, and of others; 0: none is there. */
 uint32_t table_find(const struct table *table, int family, const struct filter_key *key);
 
 /*
  * Adds an element of that key and, unless it is a shadow's, its tuple to the sets. The tuple's
- * bound and flags must hold for it already. -ENOSPC: no element is left.
+ * bound and flags must hold for it already. -ENOSPC: no element is left. After an error no packet
+ * finds it.
  */
 int table_insert(struct table *table, const struct filter *filter, const struct filter_key *key,
 	const union filter_elem *elem);
-/* Takes the element out, for good: its number is not given again. */
-void table_remove(struct table *table, int family, const struct filter_key *key, uint32_t number);
+/* Takes the element out, for good: its number is not given again. Or -errno, and it is still there.
+ */
+int table_remove(struct table *table, int family, const struct filter_key *key, uint32_t number);
 
-/* Calls fn for each element that is there, until it returns another number than 0, which it
- * returns. */
+/*
+ * Calls fn for each element that is there, until it returns another number than 0, which it
+ * returns. Their gates are there, too.
+ */
 int table_walk(const struct table *table,
 	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg);
 
