@@ -310,7 +310,8 @@ static __always_inline void probe(struct search *s, WHERE)
 	__u32 at = q->next;
 
 	if (!at) {
-		q->tuple = lowest_bit(q->todo);
+		/* Most often the first one: what a branch foretells need not be waited for. */
+		q->tuple = q->todo & 1 ? 0 : lowest_bit(q->todo);
 		q->todo &= q->todo - 1;
 	}
 	q->next = 0;
