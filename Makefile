@@ -201,6 +201,7 @@ install: all
 	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
 	for link in ipsecpol ipseccmd netdiag; do \
 		ln -sf bpfpol $(DESTDIR)$(PREFIX)/sbin/$$link; done
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/*.5
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
 	install -d $(UNIT_DIR)
 	for unit in $(UNITS); do \

@@ -20,7 +20,16 @@ const struct command commands[] = {
 		"In force when the command returns. With nothing attached, attaches first: to the "
 		"interfaces\n"
 		"with hardware behind them, and those of default routes. The most specific rule "
-		"wins." },
+		"wins.\n"
+		"\n"
+		"  RULE   [in|out|inout] [emergency] [on IFACE] MATCH [for TIME] [log] [name "
+		"TEXT]\n"
+		"  MATCH  [PROTO] [from END] [to END], PROTO/PORTS [from ADDR] [to ADDR], or ADDR\n"
+		"  END    ADDR [port PORTS], or port PORTS\n"
+		"  ADDR   any, me (this host), an address or prefix, or @FILE with one a line\n"
+		"  PROTO  a name or number; icmp and icmpv6 with [type N [code N]]\n"
+		"\n"
+		"'man bpfpol.policy' explains every word." },
 	{ "permit", cmd_permit,
 		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY, "RULE",
 		"let pass what a wider block would stop",
@@ -71,7 +80,11 @@ const struct command commands[] = {
 	{ "policy", cmd_policy, OPT_RAW, "COMMAND ...", "the policies on disk",
 		"A policy is a file of rules: NAME.policy in the directory policies. One is "
 		"assigned at most,\n"
-		"and in force. 'bpfpol help policy COMMAND' tells more." },
+		"and in force. 'bpfpol help policy COMMAND' tells more.\n"
+		"Beside rules it has lines with a text in quotes: policy (its name), description, "
+		"rule (a\n"
+		"label for what follows), include (another policy's rules); see man "
+		"bpfpol.policy." },
 	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Help and manual have every command, option and word of the language, as the program itself has them;
+# the examples of the manual are rules; the pages render.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$WORLD" || exit 1
+MAN=$TOP/man
+PAGE=$MAN/bpfpol.8 LANGUAGE=$MAN/bpfpol.policy.5
+
+# missing FILE PATTERN WORD...: those for which no line holds the pattern, in which % is the word.
+missing() {
+	local file=$1 pattern=$2 word
+
+	shift 2
+	for word; do
+		grep -qE -- "${pattern//%/$word}" "$file" || echo "$word"
+	done | xargs
+}
+
+# names HELP...: what a list of commands begins its lines with, two words for those of policy.
+names() {
+	"$BPFPOL" help "$@" | sed -nE 's/^  ((policy )?[a-z]+)  *[^ ].*/\1/p'
+}
+
+# takes COMMAND OPTION: whether the command takes it. The second option, which none does, keeps the
+# command from being run.
+takes() {
+	local out
+
+	# shellcheck disable=SC2086 # two words, if it is one of policy
+	out=$("$BPFPOL" $1 "$2" --no-such-option 2>&1)
+	[[ $out = *"has no option --no-such-option"* ]]
+}
+
+mapfile -t COMMANDS < <(names)
+mapfile -t POLICY < <(names policy | grep '^policy ')
+mapfile -t OPTIONS < <(sed -nE 's/^\t\{ "(--[a-z-]+)", OPT_[A-Z_]+, (true|false).*/\1 \2/p' \
+	"$TOP/loader/args.c")
+# Every word that the parser compares with: of tables, and where it takes or looks at one.
+mapfile -t WORDS < <(
+	sed -nE 's/^\t\{ "([a-z]+)", take_.*/\1/p' "$TOP/loader/spec.c"
+	grep -oE '(take_if|span_is)\([^"]*"[a-z]+"' "$TOP/loader/spec.c" | sed 's/.*"\(.*\)"/\1/'
+)
+mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -u)
+mapfile -t LINES_OF < <(sed -nE 's/^\t\{ "([a-z]+)", "[^"]*", take_.*/\1/p' \
+	"$TOP/loader/policy_text.c")
+mapfile -t ACTIONS < <(printf '%s\n' "${COMMANDS[@]}" | grep -xE 'block|permit|count')
+
+# That there is something to look for, so that a list which is not found fails, too.
+check "commands are found" [ "${#COMMANDS[@]}" -ge 17 ]
+check "those of policy" [ "${#POLICY[@]}" -ge 10 ]
+check "options" [ "${#OPTIONS[@]}" -ge 16 ]
+check "words of rules" [ "${#WORDS[@]}" -ge 15 ]
+same "words of files" "description include policy rule" \
+	"$(printf '%s\n' "${LINES_OF[@]}" | sort | xargs)"
+same "actions" 3 "${#ACTIONS[@]}"
+# The table of commands is what help prints: as many lines as there are.
+same "help lists all of the table" \
+	"$(grep -cE '^	\{ "[a-z]+", cmd_' "$TOP/loader/main.c")" "${#COMMANDS[@]}"
+same "and of policy's" \
+	"$(grep -cE '^	\{ "policy [a-z]+", cmd_' "$TOP/loader/cmd_policy.c")" "${#POLICY[@]}"
+same "the option table is read whole" "$(sed -n '/^} options/,/^};/p' "$TOP/loader/args.c" |
+	grep -c '^	{ "')" "${#OPTIONS[@]}"
+
+same "commands not in bpfpol(8)" "" "$(missing "$PAGE" '^\.It Cm %( |$)' "${COMMANDS[@]}" |
+	sed 's/\<policy\>//' | xargs)"
+same "commands of policy not in bpfpol(8)" "" "$(missing "$PAGE" '^\.It Cm %( |$)' "${POLICY[@]}")"
+for option in "${OPTIONS[@]}"; do
+	name=${option%% *}
+	same "bpfpol(8) has $name" "" "$(missing "$PAGE" '^\.It .*Fl Fl %( |$)' "${name#--}")"
+done
+
+# What each command takes is in its help.
+for command in "${COMMANDS[@]}" "${POLICY[@]}"; do
+	# These read their words themselves.
+	[[ $command != policy && $command != netdiag ]] || continue
+	# shellcheck disable=SC2086
+	"$BPFPOL" help $command >told 2>&1
+	UNTOLD=''
+	TAKEN=0
+	for option in "${OPTIONS[@]}"; do
+		name=${option%% *}
+		[ "${option##* }" = true ] && given=$name=x || given=$name
+		takes "$command" "$given" || continue
+		TAKEN=$((TAKEN + 1))
+		grep -qE -- "$name\>" told || UNTOLD+=" $name"
+	done
+	same "'help $command' tells its $TAKEN options" "" "$UNTOLD"
+done
+check "block takes --rule" takes block --rule=x
+check "list does not" [ "$(takes list --rule=x && echo takes)" = '' ]
+
+"$BPFPOL" help block >told
+same "words of rules not in 'help block'" "" "$(missing told '\<%\>' "${WORDS[@]}")"
+"$BPFPOL" help policy >told
+same "words of files not in 'help policy'" "" "$(missing told '\<%\>' "${LINES_OF[@]}")"
+same "words of rules not in bpfpol.policy(5)" "" \
+	"$(missing "$LANGUAGE" '^\.(It )?Cm %( |$)' "${WORDS[@]}")"
+sed -n '/^\.Sh GRAMMAR/,/^\.Ed/p' "$LANGUAGE" >grammar
+same "...in its grammar" "" "$(missing grammar '\<%\>' "${WORDS[@]}" "${ACTIONS[@]}")"
+same "actions not in bpfpol.policy(5)" "" "$(missing "$LANGUAGE" '^\.It Cm %$' "${ACTIONS[@]}")"
+same "words of files not in bpfpol.policy(5)" "" \
+	"$(missing "$LANGUAGE" '^\.It Cm % ' "${LINES_OF[@]}")"
+for variable in $(grep -ohE '"BPFPOL_[A-Z]+(_[A-Z]+)?"' "$TOP"/loader/dirs.c | tr -d '"' | sort -u); do
+	same "bpfpol(8) has $variable" "" "$(missing "$PAGE" '^\.It Ev %$' "$variable")"
+done
+# As diag.h counts them.
+same "exit codes" "0 1 2 3 4 5" "$(sed -n '/^\.Sh EXIT/,/^\.El/s/^\.It \([0-9]\)$/\1/p' "$PAGE" | xargs)"
+
+# Examples are rules; each alone, so that none wins over another.
+echo 192.0.2.1 | tee bad.txt worms.txt >/dev/null
+examples() {
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$LANGUAGE"
+}
+N=0
+while read -r rule; do
+	N=$((N + 1))
+	echo "$rule" >example.policy
+	expect_exit 0 bp policy check example.policy
+	same "one rule: $rule" 1 "$(bp policy check --json example.policy | jq .rules)"
+done < <(examples | sed -n 's/^\.It Li //p' | sed 's/\\(dq/"/g')
+check "there are twenty" [ "$N" -ge 20 ]
+expect_exit 0 bp policy create base
+examples | sed -n '/^\.Bd/,/^\.Ed/{/^\./!p}' >whole.policy
+expect_exit 0 bp policy check whole.policy
+expect_out 'whole.policy: policy .web., 5 rules'
+
+# They render, without a warning.
+if ! command -v mandoc >/dev/null; then
+	skip "mandoc" "it is not here"
+else
+	for page in "$MAN"/*.[1-9]; do
+		check "${page##*/} is sound" mandoc -Tlint -Wwarning "$page"
+		check "${page##*/} renders" [ "$(mandoc -Tutf8 "$page" | wc -l)" -gt 100 ]
+	done
+fi
+DEST=$WORLD/dest
+OUT=$(make -C "$TOP" -s install DESTDIR="$DEST" BUILD="$(dirname "$BPFPOL")" 2>&1) ||
+	nok "make install" "$OUT"
+same "the pages that are installed" "$(cd "$MAN" && echo *)" \
+	"$(find "$DEST/usr/local/share/man" -type f -printf '%f\n' | sort | xargs)"
+
+finish
