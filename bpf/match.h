@@ -310,8 +310,7 @@ static __always_inline void probe(struct search *s, WHERE)
 	__u32 at = q->next;
 
 	if (!at) {
-		/* Most often the first one: what a branch foretells need not be waited for. */
-		q->tuple = q->todo & 1 ? 0 : lowest_bit(q->todo);
+		q->tuple = lowest_bit(q->todo);
 		q->todo &= q->todo - 1;
 	}
 	q->next = 0;
