@@ -63,6 +63,7 @@ IMPURE := \
 	policy_file \
 	policy_import \
 	progress \
+	previous \
 	record \
 	remembered \
 	salvage \

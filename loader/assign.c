@@ -30,6 +30,22 @@ static int keep_name(const struct policy *was, const struct policy *now, char **
 	return *before ? 0 : -ENOMEM;
 }
 
+/* What stands in the store's memory. */
+static int put_in_force(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag)
+{
+	int rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+
+	assigned->rules = host->store->policy ? host->store->policy->n : 0;
+	if (!rc && !opts->dry_run && !host->off && host->kernel && host->kernel->gen)
+		assigned->filters = host->kernel->gen->table.tables->filters;
+	if (rc) {
+		free(assigned->before);
+		assigned->before = NULL;
+	}
+	return rc;
+}
+
 int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
 	struct assigned *assigned, struct diag *diag)
 {
@@ -41,14 +57,23 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 		rc = keep_name(host->store->policy, now, &assigned->before);
 	if (rc)
 		return rc;
-	assigned->rules = now ? now->n : 0;
 	store_assign(host->store, policy);
-	rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
-	if (!rc && !opts->dry_run && !host->off && host->kernel && host->kernel->gen)
-		assigned->filters = host->kernel->gen->table.tables->filters;
-	if (rc) {
-		free(assigned->before);
-		assigned->before = NULL;
-	}
-	return rc;
+	return put_in_force(host, opts, assigned, diag);
+}
+
+int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag)
+{
+	struct store *previous = NULL;
+	int rc = host_store(host, diag);
+
+	*assigned = (struct assigned){};
+	if (!rc)
+		rc = store_load_previous(host->store, &previous, diag);
+	if (!rc)
+		rc = keep_name(host->store->policy, previous->policy, &assigned->before);
+	if (!rc)
+		rc = store_go_back(host->store, previous);
+	store_free(&previous);
+	return rc ? rc : put_in_force(host, opts, assigned, diag);
 }

@@ -18,6 +18,10 @@ struct assigned {
 int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
 	struct assigned *assigned, struct diag *diag);
 
+/* Puts back what was in force before the last change. -ENOENT with DIAG_UNKNOWN: nothing was. */
+int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag);
+
 /* Warns of interfaces that rules name and that are not there. */
 void assign_warn_absent(const struct policy *policy, struct diag *diag);
 

@@ -45,6 +45,15 @@ const struct command policy_commands[] = {
 		"it names. Rules that stay keep their numbers and counters." },
 	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, "",
 		"take the policy out of force; it stays stored", NULL },
+	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN, "",
+		"undo the last change: the rules before it are in force again",
+		"The last command that changed what is in force is undone: an assignment, or "
+		"rules that were\n"
+		"added, changed or removed. Rules have their numbers and counters again. Another "
+		"rollback\n"
+		"undoes this one. Rules of single commands also leave the policy's file, or come "
+		"back to it;\n"
+		"after an assignment the files stay as they are." },
 	{ "policy diff", cmd_policy_diff, OPT_JSON | OPT_IN_FORCE, "A B | NAME --in-force",
 		"the rules that differ",
 		"  bpfpol policy diff web --in-force    what 'policy assign web' would change" },

@@ -88,6 +88,7 @@ int cmd_policy_export(const struct args *args, struct diag *diag);
 int cmd_policy_assign(const struct args *args, struct diag *diag);
 int cmd_policy_unassign(const struct args *args, struct diag *diag);
 int cmd_policy_diff(const struct args *args, struct diag *diag);
+int cmd_policy_rollback(const struct args *args, struct diag *diag);
 /* A file named on the command line (- is stdin), and the name of the policy in it. */
 int policy_word_read(const char *word, char **text, size_t *len, struct diag *diag);
 char *policy_word_name(const char *word);

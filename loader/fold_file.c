@@ -37,11 +37,16 @@ static struct fold *fold_of(struct store *s, const char *policy)
 	return v;
 }
 
-int fold_note(struct store *s, enum change_op op, const struct rule *rule)
+int fold_note_of(struct store *s, const char *policy, enum change_op op, const struct rule *rule)
 {
-	struct fold *fold = fold_of(s, s->policy->name);
+	struct fold *fold = fold_of(s, policy);
 
 	return fold ? fold_add(fold, op, rule) : -ENOMEM;
+}
+
+int fold_note(struct store *s, enum change_op op, const struct rule *rule)
+{
+	return fold_note_of(s, s->policy->name, op, rule);
 }
 
 static char *fold_path(uint64_t commit)

@@ -25,6 +25,13 @@ static uint32_t sum_of(const char *text)
 	return crc32(0, (const Bytef *)text, strlen(text));
 }
 
+static int note(struct store *s, enum change_op op, const struct rule *rule)
+{
+	int rc = step_note(s, rule->id);
+
+	return rc ? rc : fold_note(s, op, rule);
+}
+
 /* Puts the rule in the place of the one with its id. */
 static int replace_rule(struct store *s, struct rule **rule)
 {
@@ -37,7 +44,7 @@ static int replace_rule(struct store *s, struct rule **rule)
 	s->policy->rules[at] = *rule;
 	*rule = NULL;
 	rule_free(&old);
-	return fold_note(s, CHANGE_SET, s->policy->rules[at]);
+	return note(s, CHANGE_SET, s->policy->rules[at]);
 }
 
 static int apply_rule(struct store *s, const char *record, bool add)
@@ -50,7 +57,7 @@ static int apply_rule(struct store *s, const char *record, bool add)
 	if (!rc && add) {
 		if (rule->id >= s->next_id)
 			s->next_id = rule->id + 1;
-		rc = fold_note(s, CHANGE_ADD, rule);
+		rc = note(s, CHANGE_ADD, rule);
 		if (!rc)
 			rc = policy_add(s->policy, &rule);
 	}
@@ -68,7 +75,7 @@ static int apply_del(struct store *s, const char *record)
 
 		if (at < 0)
 			return -EBADMSG;
-		rc = fold_note(s, CHANGE_DEL, s->policy->rules[at]);
+		rc = note(s, CHANGE_DEL, s->policy->rules[at]);
 		if (!rc)
 			policy_remove(s->policy, at);
 	}
@@ -96,14 +103,15 @@ static int apply(struct store *s, const char *line)
 		sum_of(line + 9) != sum)
 		return -EINVAL;
 	line += 9;
+	if (!strncmp(line, "next ", 5))
+		return apply_next(s, line + 5);
+	s->n_step = 0;
 	if (!strncmp(line, "add ", 4))
 		return apply_rule(s, line + 4, true);
 	if (!strncmp(line, "set ", 4))
 		return apply_rule(s, line + 4, false);
 	if (!strncmp(line, "del ", 4))
 		return apply_del(s, line + 4);
-	if (!strncmp(line, "next ", 5))
-		return apply_next(s, line + 5);
 	return -EBADMSG;
 }
 
@@ -133,6 +141,8 @@ static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 		rc = apply(s, line);
 		if (rc)
 			break;
+		if (strncmp(line + 9, "next ", 5))
+			s->undo = line - text;
 	}
 	s->journal = line - text;
 	s->untidy |= s->journal != len;
@@ -142,11 +152,20 @@ static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 
 int journal_load(struct store *s, const char *path, struct diag *diag)
 {
+	return journal_load_until(s, path, UINT64_MAX, diag);
+}
+
+int journal_load_until(struct store *s, const char *path, uint64_t until, struct diag *diag)
+{
 	char *text = NULL;
 	bool lost = false;
 	size_t len;
 	int rc = file_read(path, &text, &len, diag);
 
+	if (!rc && until < len) {
+		len = until;
+		text[len] = '\0';
+	}
 	if (!rc)
 		rc = apply_all(s, text, len, &lost);
 	if (lost) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The commit to go back to, and what can be saved where files of the store are damaged. */
+/* What can be saved where files of the store are damaged. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -51,25 +51,6 @@ static int load_number(uint64_t number, load_fn load, struct store **out, struct
 int store_load_number(uint64_t number, struct store **out, struct diag *diag)
 {
 	return load_number(number, store_load_pair, out, diag);
-}
-
-int store_load_previous(struct store **out, struct diag *diag)
-{
-	struct diag ignored = {};
-	struct store *now = NULL;
-	uint64_t number = store_load(&now, &ignored) ? newest_previous(UINT64_MAX) : now->previous;
-	int rc = number ? store_load_number(number, out, diag) : -ENOENT;
-
-	if (!rc) {
-		rc = store_read_copies(*out, diag);
-		if (rc)
-			store_free(out);
-	}
-	store_free(&now);
-	diag_free(&ignored);
-	if (rc != -ENOENT || diag->kind != DIAG_NONE)
-		return rc;
-	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "there is no earlier policy to go back to");
 }
 
 /* A rule whose copy of a list is gone: the list itself, or else the rule is lost. */

@@ -22,13 +22,30 @@ static int take_rule(struct store *s, const char *record)
 	return rc;
 }
 
+/* "N [cut] ID...", see struct store. */
+static int take_previous(struct store *s, const char *text)
+{
+	int used = 0, rc = 0;
+	uint32_t id;
+
+	if (sscanf(text, "%" SCNu64 "%n", &s->previous, &used) != 1)
+		return -EBADMSG;
+	text += used;
+	s->cut = !strncmp(text, " cut", 4);
+	text += s->cut ? 4 : 0;
+	for (; !rc && sscanf(text, "%" SCNu32 "%n", &id, &used) == 1; text += used)
+		rc = step_note(s, id);
+	return rc ? rc : *text ? -EBADMSG : 0;
+}
+
 /* One line of the file, without its newline. */
 static int take_line(struct store *s, const char *line)
 {
 	if (!strncmp(line, "rule ", 5))
 		return take_rule(s, line + 5);
+	if (!strncmp(line, "previous ", 9))
+		return take_previous(s, line + 9);
 	if (sscanf(line, "commit %" SCNu64, &s->commit) == 1 ||
-		sscanf(line, "previous %" SCNu64, &s->previous) == 1 ||
 		sscanf(line, "next-id %" SCNu32, &s->next_id) == 1)
 		return 0;
 	if (strncmp(line, "assigned ", 9) || s->policy)
@@ -97,8 +114,11 @@ static int put_state(FILE *out, const void *what)
 {
 	const struct store *s = what;
 
-	fprintf(out, "commit %" PRIu64 "\nprevious %" PRIu64 "\nnext-id %" PRIu32 "\n", s->commit,
-		s->previous, s->next_id);
+	fprintf(out, "commit %" PRIu64 "\nprevious %" PRIu64 "%s", s->commit, s->previous,
+		s->cut ? " cut" : "");
+	for (size_t i = 0; i < s->n_step; i++)
+		fprintf(out, " %" PRIu32, s->step[i]);
+	fprintf(out, "\nnext-id %" PRIu32 "\n", s->next_id);
 	return s->policy ? policy_put(out, s->policy) : 0;
 }
 
@@ -131,6 +151,7 @@ int known_load(const char *name, struct policy **policy, struct diag *diag)
 	}
 	free(shown);
 	free(path);
+	free(s.step);
 	if (rc)
 		policy_free(&s.policy);
 	else

@@ -85,6 +85,7 @@ void store_free(struct store **store)
 		return;
 	forget_folds(s);
 	free(s->folds);
+	free(s->step);
 	policy_free(&s->policy);
 	policy_free(&s->outgoing);
 	free(s);
@@ -119,22 +120,48 @@ static void take_id(struct store *s, struct rule *rule)
 		s->next_id = rule->id + 1;
 }
 
+int step_note(struct store *s, uint32_t id)
+{
+	uint32_t *v = reallocarray(s->step, s->n_step + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	s->step = v;
+	v[s->n_step++] = id;
+	return 0;
+}
+
+/* The first change forgets what the one before it was of. */
+static void begin_step(struct store *s)
+{
+	if (!s->changed)
+		s->n_step = 0;
+	s->changed = true;
+}
+
+static int note_change(struct store *s, enum change_op op, const struct rule *rule)
+{
+	int rc;
+
+	begin_step(s);
+	rc = step_note(s, rule->id);
+	return rc ? rc : fold_note(s, op, rule);
+}
+
 int store_add(struct store *s, struct rule **rule)
 {
 	int rc;
 
-	s->changed = true;
 	take_id(s, *rule);
 	(*rule)->lists = 0;
-	rc = fold_note(s, CHANGE_ADD, *rule);
+	rc = note_change(s, CHANGE_ADD, *rule);
 	return rc ? rc : policy_add(s->policy, rule);
 }
 
 int store_del(struct store *s, size_t index)
 {
-	int rc = fold_note(s, CHANGE_DEL, s->policy->rules[index]);
+	int rc = note_change(s, CHANGE_DEL, s->policy->rules[index]);
 
-	s->changed = true;
 	if (!rc)
 		policy_remove(s->policy, index);
 	return rc;
@@ -142,14 +169,14 @@ int store_del(struct store *s, size_t index)
 
 int store_set(struct store *s, size_t index)
 {
-	s->changed = true;
-	return fold_note(s, CHANGE_SET, s->policy->rules[index]);
+	return note_change(s, CHANGE_SET, s->policy->rules[index]);
 }
 
 void store_assign(struct store *s, struct policy **policy)
 {
 	struct policy *new = policy ? *policy : NULL;
 
+	begin_step(s);
 	for (size_t i = 0; new &&i < new->n; i++)
 		take_id(s, new->rules[i]);
 	/* What is assigned by the same name goes on, and needs no record of its own. */
@@ -162,7 +189,6 @@ void store_assign(struct store *s, struct policy **policy)
 	s->policy = new;
 	if (policy)
 		*policy = NULL;
-	s->changed = true;
 }
 
 /* Copies the lists that have no copy yet; named by the commit, they touch none that has. */
@@ -207,14 +233,17 @@ static int keep_file(const char *from, const char *to, struct diag *diag)
 	return rc;
 }
 
-/* State and journal of the last commit, under the names that say so. */
+/*
+ * State and journal of the last commit, under the names that say so. Where nothing changes but
+ * that the journal is read into the state, its last change is still the one to undo.
+ */
 static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 {
 	static const char *const names[] = { "state", "journal" };
 	int rc = 0;
 
-	if (!s->inode)
-		return 0; /* there is none yet */
+	if (!s->inode || (!s->changed && !s->undo))
+		return 0; /* there is none yet, or an older one is still the one */
 	for (int i = 0; i < 2 && !rc; i++) {
 		char *from = state_path("%s", names[i]);
 		char *to = state_path("previous.%" PRIu64 ".%s", number, names[i]);
@@ -223,8 +252,10 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 		free(from);
 		free(to);
 	}
-	if (!rc)
+	if (!rc) {
 		s->previous = number;
+		s->cut = !s->changed;
+	}
 	return rc;
 }
 
@@ -296,12 +327,14 @@ static void commit_rest(struct store *s, struct diag *diag)
 		forget_folds(s);
 	sweep(s);
 	s->changed = s->untidy = false;
+	s->undo = 0;
 	policy_free(&s->outgoing);
 }
 
 int store_commit(struct store *s, struct diag *diag)
 {
 	uint64_t previous = s->previous;
+	bool cut = s->cut;
 	int rc;
 
 	s->commit++;
@@ -310,7 +343,7 @@ int store_commit(struct store *s, struct diag *diag)
 		rc = known_save(s->outgoing, diag);
 	if (!rc)
 		rc = fold_save(s, diag);
-	if (!rc && s->changed)
+	if (!rc)
 		rc = keep_previous(s, s->commit - 1, diag);
 	if (!rc)
 		rc = state_write(s, diag);
@@ -320,6 +353,7 @@ int store_commit(struct store *s, struct diag *diag)
 		unsave_lists(s);
 		s->commit--;
 		s->previous = previous;
+		s->cut = cut;
 	}
 	return rc;
 }

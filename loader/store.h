@@ -9,7 +9,8 @@
  *				torn tail is not there
  *	previous.N.state,	the state and journal of commit N, which the present state names as
  *	previous.N.journal	the one to go back to: as it was before the last change that made a
- *				commit. Complete: their copies of lists are kept with them.
+ *				commit, or with that change the last of the journal. Complete: their
+ *				copies of lists are kept with them.
  *	lists/			copies of the address lists of the rules in these files
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
  *				ids of its rules, and its timed rules, which no file holds
@@ -33,8 +34,12 @@ struct store {
 	struct policy *policy;	 /* assigned; NULL: none */
 	struct policy *outgoing; /* was assigned until store_assign(); NULL: none */
 	uint32_t next_id;
-	uint64_t commit;       /* number of the last commit */
-	uint64_t previous;     /* number of the one to go back to; 0: there is none */
+	uint64_t commit;   /* number of the last commit */
+	uint64_t previous; /* number of the one to go back to; 0: there is none */
+	bool cut;	   /* to go back, without the last change of its journal */
+	uint64_t undo;	   /* where the journal's last change begins; 0: it holds none */
+	uint32_t *step;	   /* ids of the single rules that the last change was of */
+	size_t n_step;
 	uint64_t inode, mtime; /* of `state`; 0: there is none */
 	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
 	struct fold *folds;
@@ -50,8 +55,11 @@ struct store {
  */
 int store_load(struct store **store, struct diag *diag);
 int store_read_copies(struct store *store, struct diag *diag);
-/* Both, of the commit to go back to. -ENOENT with a diag when there is none. */
-int store_load_previous(struct store **store, struct diag *diag);
+/*
+ * Both, as it was before the last change: of a rule in the journal, or else of the last commit that
+ * changed rules. -ENOENT with a diag when there was none.
+ */
+int store_load_previous(const struct store *store, struct store **previous, struct diag *diag);
 /* `state` is gone, though a commit to go back to is there. */
 bool store_is_lost(const struct store *store);
 /*
@@ -81,6 +89,11 @@ int store_set(struct store *store, size_t index);
  * file is not touched.
  */
 void store_assign(struct store *store, struct policy **policy);
+/*
+ * Assigns what store_load_previous() gave. A change of single rules is taken back in the policy's
+ * file, too; what was edited there stays. It is a change like any other: the next one undoes it.
+ */
+int store_go_back(struct store *store, struct store *previous);
 
 /*
  * Copies the lists that have no copy yet, writes `state` and an empty journal, and folds the

@@ -31,6 +31,8 @@ int policy_put(FILE *out, const struct policy *policy);
 
 /* store.c */
 int stat_state(uint64_t *inode, uint64_t *mtime);
+/* Notes the id for store->step, which is of this change alone. */
+int step_note(struct store *store, uint32_t id);
 /* State and journal of those names. -ENOENT without a diag: no such state. */
 int store_load_pair(struct store *store, const char *state, const char *journal, struct diag *diag);
 
@@ -44,14 +46,18 @@ int state_load(struct store *store, const char *path, struct diag *diag);
 int state_write(const struct store *store, struct diag *diag);
 
 /* journal.c */
-/* Applies a journal to the store; sets store->journal. */
+/* Applies a journal to the store; sets store->journal, and of its last change undo and step. */
 int journal_load(struct store *store, const char *path, struct diag *diag);
+/* Of its first bytes only. */
+int journal_load_until(struct store *store, const char *path, uint64_t end, struct diag *diag);
 /* An empty journal for the store's commit; none if no policy is assigned. */
 int journal_reset(struct store *store, struct diag *diag);
 
 /* fold_file.c */
-/* Notes a change of the assigned policy for its file. */
+/* Notes a change of the assigned policy, or of that one, for its file. */
 int fold_note(struct store *store, enum change_op op, const struct rule *rule);
+int fold_note_of(
+	struct store *store, const char *policy, enum change_op op, const struct rule *rule);
 int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* policy rollback. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "assign.h"
+#include "command.h"
+#include "json.h"
+#include "policies.h"
+
+static void say_json(const struct args *args, const char *name, const struct assigned *a,
+	const struct host *host)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct jw j;
+
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_str(&j, "outcome", dry_run ? "dry run" : "rolled back");
+	jw_str(&j, "policy", name);
+	jw_str(&j, "unassigned", a->before);
+	jw_u64(&j, "rules", a->rules);
+	jw_u64(&j, "filters", a->filters);
+	jw_bool(&j, "in_force", name && !dry_run && !host->off);
+	jw_object_end(&j);
+}
+
+static void say_text(const struct args *args, const char *name, const struct assigned *a,
+	const struct host *host)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+
+	if (a->before)
+		printf("Policy '%s' %s unassigned; it stays in the store.\n", a->before,
+			dry_run ? "would be" : "is");
+	if (!name)
+		printf("As before the last change, no policy %s assigned.\n",
+			dry_run ? "would be" : "is");
+	else if (dry_run)
+		printf("Policy '%s' would be as it was before the last change: %zu rules.\n", name,
+			a->rules);
+	else if (host->off)
+		printf("Policy '%s' is as it was before the last change: %zu rules; filtering is "
+		       "off, 'bpfpol on' puts them in force.\n",
+			name, a->rules);
+	else
+		printf("Policy '%s' is as it was before the last change, and in force: %zu rules, "
+		       "%" PRIu64 " filters.\n",
+			name, a->rules, a->filters);
+	if (!dry_run)
+		printf("'bpfpol policy rollback' undoes this.\n");
+}
+
+static void say(const struct args *args, const struct host *host, const struct assigned *a)
+{
+	const struct policy *policy = host->store->policy;
+	const char *name = policy ? policy->name : NULL;
+
+	(args->given & OPT_JSON ? say_json : say_text)(args, name, a, host);
+}
+
+int cmd_policy_rollback(const struct args *args, struct diag *diag)
+{
+	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
+	struct assigned assigned = {};
+	struct host host = {};
+	int rc = args_none(args, diag);
+
+	if (!rc)
+		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	if (!rc)
+		rc = assign_previous(&host, &opts, &assigned, diag);
+	if (!rc && host.store->policy)
+		assign_warn_absent(host.store->policy, diag);
+	if (!rc)
+		say(args, &host, &assigned);
+	free(assigned.before);
+	host_close(&host);
+	return rc;
+}

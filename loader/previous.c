@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Going back to what was before the last change. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_parts.h"
+
+/* State and journal of those names, the journal up to that byte. */
+static int load_until(
+	const char *state, const char *journal, uint64_t end, struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int rc = s && state && journal ? state_load(s, state, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = journal_load_until(s, journal, end, diag);
+	if (rc)
+		store_free(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+/* The present state, without the journal's last change. */
+static int load_present(const struct store *now, struct store **out, struct diag *diag)
+{
+	char *state = state_path("state"), *journal = state_path("journal");
+	int rc = load_until(state, journal, now->undo, out, diag);
+
+	free(journal);
+	free(state);
+	return rc;
+}
+
+static int load_kept(const struct store *now, struct store **out, struct diag *diag)
+{
+	char *state = state_path("previous.%" PRIu64 ".state", now->previous);
+	char *journal = state_path("previous.%" PRIu64 ".journal", now->previous);
+	int rc = load_until(state, journal, UINT64_MAX, out, diag);
+
+	if (!rc && now->cut) {
+		uint64_t undo = (*out)->undo;
+
+		store_free(out);
+		rc = load_until(state, journal, undo, out, diag);
+	}
+	free(journal);
+	free(state);
+	return rc;
+}
+
+/* Before the first change of all no policy was assigned. */
+static int load_nothing(struct store **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+int store_load_previous(const struct store *now, struct store **out, struct diag *diag)
+{
+	int rc = -ENOENT;
+
+	if (now->undo)
+		rc = load_present(now, out, diag);
+	else if (now->previous)
+		rc = load_kept(now, out, diag);
+	else if (now->policy)
+		rc = load_nothing(out);
+	if (!rc) {
+		rc = store_read_copies(*out, diag);
+		if (rc)
+			store_free(out);
+	}
+	if (rc != -ENOENT || diag->kind != DIAG_NONE)
+		return rc;
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "there is no earlier policy to go back to");
+}
+
+static const struct rule *find(const struct policy *policy, uint32_t id)
+{
+	ptrdiff_t at = policy ? policy_find_id(policy, id) : -1;
+
+	return at < 0 ? NULL : policy->rules[at];
+}
+
+/* What a command did to the line of that rule is taken back. */
+static int fold_back(struct store *s, uint32_t id, const struct policy *then)
+{
+	const struct rule *is = find(s->policy, id), *was = find(then, id);
+
+	if (was && was->included)
+		return 0; /* its line stands in another file, and was not touched */
+	if (is && was)
+		return fold_note_of(s, then->name, CHANGE_SET, was);
+	if (was)
+		return fold_note_of(s, then->name, CHANGE_ADD, was);
+	return is ? fold_note_of(s, s->policy->name, CHANGE_DEL, is) : 0;
+}
+
+int store_go_back(struct store *s, struct store *previous)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_step && !rc; i++)
+		rc = fold_back(s, s->step[i], previous->policy);
+	if (rc)
+		return rc;
+	s->changed = true; /* before store_assign(), as the step is of the same rules */
+	store_assign(s, previous->policy ? &previous->policy : NULL);
+	return 0;
+}

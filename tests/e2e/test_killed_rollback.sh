@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# kill -9 at every system call of `policy rollback` over an assignment: packets, the store and the
+# reports hold exactly the one policy or the other.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/killing.sh
+. "$(dirname "$0")/killing.sh"
+
+cd "$WORLD" || exit 1
+POLICIES=$BPFPOL_CONF_DIR/policies
+mkdir -m 700 "$BPFPOL_CONF_DIR" "$POLICIES"
+echo 198.51.100.1 >one.txt
+echo 198.51.100.2 >two.txt
+printf 'block udp/2001\nblock udp/1434\nblock @%s\n' "$WORLD/one.txt" >"$POLICIES/one.policy"
+printf 'block udp/2002\nblock udp/1434\nblock @%s\n' "$WORLD/two.txt" >"$POLICIES/two.policy"
+FRAMES=("$(frame dport=2001)" "$(frame src=198.51.100.1)" "$(frame dport=2002)"
+	"$(frame src=198.51.100.2)" "$(frame dport=1434)" "$(frame dport=9)")
+
+# judged: which policy the packets see.
+judged() {
+	case $(verdicts "${FRAMES[@]}") in
+	bbppbp) echo one ;;
+	ppbbbp) echo two ;;
+	*) echo mixed ;;
+	esac
+}
+
+# reported: which policy the reports name; the rules, and the filters in the maps, are its own.
+reported() {
+	bp status --debug --json 2>&1 | jq -r '
+		([.rules[].id] | sort) as $ids
+		| if ([.filters[].rule] | unique) != $ids then "other filters"
+		  elif (.rules | length) == 3 then .policy.name
+		  else "\(.policy.name) with \(.rules | length) rules" end'
+}
+
+counted() {
+	bp status --json | jq '[.rules[] | select(.filter == "in udp to port 1434").packets][0]'
+}
+
+begin() {
+	bp policy assign two >/dev/null && bp policy assign one >/dev/null
+}
+
+begin
+mapfile -t POINTS < <(points policy rollback)
+same "it goes back to two" two "$(judged)"
+check "${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 60 ]
+KILLED=0 SEEN_ONE=0 SEEN_TWO=0
+declare -A COUNTED
+for point in "${POINTS[@]}"; do
+	read -r call n <<<"$point"
+	begin || nok "$call $n: begin" "cannot assign"
+	kill_at "$call" "$n" policy rollback
+	[ $? -eq 137 ] && KILLED=$((KILLED + 1))
+	was=$(judged)
+	says=$(reported)
+	packets=$(counted)
+	now=$(judged)
+	stored=$(bp policy list --json | jq -r '[.policies[] | select(.assigned).name] | join(" ")')
+	[ "$now" = one ] && SEEN_ONE=$((SEEN_ONE + 1))
+	[ "$now" = two ] && SEEN_TWO=$((SEEN_TWO + 1))
+	if [ "$was" = mixed ] || [ "$was$now" = twoone ] || [ "$says $stored" != "$now $now" ]; then
+		nok "killed at $call $n" "packets: $was; reports: $says; then packets: $now; stored: $stored"
+	fi
+	# Each policy has a rule of its own for udp/1434; one packet of it was judged by this one.
+	[ "$was" = "$now" ] && COUNTED[$now]=$((${COUNTED[$now]:-0} + 1))
+	[ "$packets" -ge "${COUNTED[$now]:-0}" ] ||
+		nok "killed at $call $n: counters fell" "$packets, before ${COUNTED[$now]}"
+	COUNTED[$now]=$packets
+done
+same "every kill leaves one or the other" 1 "$((FAILED == 0))"
+check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
+check "before and after the commit: $SEEN_ONE and $SEEN_TWO" \
+	[ "$SEEN_ONE" -gt 10 -a "$SEEN_TWO" -gt 10 ]
+same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
+same "nothing is left over" "" "$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
+
+finish

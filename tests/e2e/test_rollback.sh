@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `policy rollback`: the last change is undone, whichever it was, and the undoing by the next one.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$WORLD" || exit 1
+POLICIES=$BPFPOL_CONF_DIR/policies
+mkdir -m 700 "$BPFPOL_CONF_DIR" "$POLICIES"
+
+# rules: ids and filters in force.
+rules() {
+	bp status --json | jq -c '[.rules[] | [.id, .filter]] | sort'
+}
+
+assigned() {
+	bp status --json | jq -r '.policy.name // "none"'
+}
+
+expect_exit 3 bp policy rollback
+expect_out 'no earlier policy to go back to'
+expect_exit 2 bp policy rollback now
+expect_exit 0 bp help policy rollback
+
+# The first change of all.
+bp block udp/1434 >/dev/null
+blocked dport=1434
+expect_exit 0 bp policy rollback
+expect_out "^As before the last change, no policy is assigned"
+passes dport=1434
+same "nothing is assigned" none "$(assigned)"
+same "its line has left the file" 0 "$(grep -c 1434 "$POLICIES/local.policy")"
+expect_exit 0 bp policy rollback
+blocked dport=1434
+same "the undoing is undone" '[[1,"in udp to port 1434"]]' "$(rules)"
+same "and its line is back" 1 "$(grep -c 'udp to port 1434' "$POLICIES/local.policy")"
+
+# Changes in place: each is a step, but only the last one is undone.
+ONE=$(rules)
+bp block udp/2000 >/dev/null
+TWO=$(rules)
+bp block udp/2001 name "wrong" >/dev/null
+expect_exit 0 bp policy rollback
+expect_out "'local' is as it was before the last change, and in force: 2 rules, 4 filters"
+same "one rule less" "$TWO" "$(rules)"
+passes dport=2001
+blocked dport=2000
+blocked dport=1434
+same "the counter goes on" 3 "$(counter packets "in udp to port 1434")"
+same "its line is not in the file" 0 "$(grep -c 2001 "$POLICIES/local.policy")"
+same "the others' are" 2 "$(grep -c '1434\|2000' "$POLICIES/local.policy")"
+expect_exit 0 bp policy rollback
+blocked dport=2001
+same "with its name" '["wrong"]' "$(bp status --json | jq -c '[.rules[].name | select(.)]')"
+bp policy rollback >/dev/null
+same "a rollback back and forth" "$TWO" "$(rules)"
+bp remove udp/2000 >/dev/null
+passes dport=2000
+expect_exit 0 bp policy rollback
+blocked dport=2000
+same "what was removed has its number again" "$TWO" "$(rules)"
+bp remove udp/2000 >/dev/null
+same "one is left" "$ONE" "$(rules)"
+bp policy rollback >/dev/null
+
+# A journal that was read into the state in between hides nothing.
+bp block udp/2002 >/dev/null
+bp policy create other >/dev/null
+bp block --policy other udp/53 >/dev/null
+rm -r "$BPFPOL_BPFFS"
+run_in rx ip link set rx0 xdp off 2>/dev/null
+printf 'torn' >>"$BPFPOL_STATE_DIR/journal"
+bp restore >/dev/null 2>&1
+same "the torn tail is cleared up" 0 "$(grep -c torn "$BPFPOL_STATE_DIR/journal")"
+same "by a commit" 1 "$(grep -c '^previous .* cut ' "$BPFPOL_STATE_DIR/state")"
+blocked dport=2002
+expect_exit 0 bp policy rollback
+passes dport=2002
+same "the change before the reboot is undone" "$TWO" "$(rules)"
+
+# Lists: changed by way of the store.
+echo 198.51.100.1 >list
+bp block @list >/dev/null
+echo 198.51.100.2 >list
+bp block @list >/dev/null
+passes src=198.51.100.1
+expect_exit 0 bp policy rollback
+blocked src=198.51.100.1
+passes src=198.51.100.2
+bp remove @list >/dev/null
+rm list
+expect_exit 0 bp policy rollback
+blocked src=198.51.100.1
+bp remove block "@$WORLD/list" >/dev/null
+passes src=198.51.100.1
+
+# An assignment: the policy before it, with what was added to it; files stay as they are.
+LOCAL=$(rules)
+bp policy rollback >/dev/null
+bp policy rollback >/dev/null
+printf '# mine\nblock udp/3000\n' >"$POLICIES/web.policy"
+bp policy assign web >/dev/null
+WEB=$(rules)
+printf '# mine\nblock udp/3001\n' >"$POLICIES/web.policy"
+bp policy assign web >/dev/null
+passes dport=3000
+expect_exit 0 bp policy rollback
+blocked dport=3000
+passes dport=3001
+same "as it was assigned first" "$WEB" "$(rules)"
+same "the file is as it was edited" $'# mine\nblock udp/3001' "$(cat "$POLICIES/web.policy")"
+bp policy assign local >/dev/null
+same "local" "$LOCAL" "$(rules)"
+before=$(snapshot)
+expect_exit 0 bp policy rollback --dry-run
+expect_out "'local' would be unassigned"
+expect_out "'web' would be as it was before the last change: 1 rules"
+unchanged "a dry run" "$before"
+expect_json "in JSON" '.outcome == "rolled back" and .policy == "web" and .unassigned == "local"
+	and .rules == 1 and .filters == 2 and .in_force' bp policy rollback --json
+same "web is back" web "$(assigned)"
+same "with its rules" "$WEB" "$(rules)"
+bp policy unassign >/dev/null
+passes dport=3000
+expect_exit 0 bp policy rollback
+blocked dport=3000
+
+# While filtering is off, on disk alone.
+bp block udp/3002 >/dev/null
+bp off >/dev/null
+expect_exit 0 bp policy rollback
+expect_out "filtering is off"
+passes dport=3000
+bp on >/dev/null
+blocked dport=3000
+passes dport=3002
+same "as it was" "$WEB" "$(rules)"
+
+# A rule whose time is over does not come back; one whose time goes on has it again.
+bp block udp/3003 for 1h >/dev/null
+bp remove udp/3003 >/dev/null
+expect_exit 0 bp policy rollback
+blocked dport=3003
+check "with its time" [ "$(bp status --json | jq '[.rules[].expires_in // 0] | max')" -gt 3500 ]
+
+same "nothing is left over" "" \
+	"$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
+
+finish
