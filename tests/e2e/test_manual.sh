@@ -106,6 +106,12 @@ same "words of files not in bpfpol.policy(5)" "" \
 for variable in $(grep -ohE '"BPFPOL_[A-Z]+(_[A-Z]+)?"' "$TOP"/loader/dirs.c | tr -d '"' | sort -u); do
 	same "bpfpol(8) has $variable" "" "$(missing "$PAGE" '^\.It Ev %$' "$variable")"
 done
+# Flags of the old tools, those that are refused as well.
+mapfile -t FLAGS < <(sed -nE 's/^\t\{ "([a-z0-9]+)", (take_[a-z]+, NULL|NULL,.*).*/\1/p' \
+	"$TOP/loader/ipsecpol.c")
+check "flags of ipsecpol are found" [ "${#FLAGS[@]}" -ge 22 ]
+same "flags not in bpfpol-ipsecpol(8)" "" \
+	"$(missing "$MAN/bpfpol-ipsecpol.8" '^\.(It )?Fl (.* )?%( |$)' "${FLAGS[@]}")"
 # As diag.h counts them.
 same "exit codes" "0 1 2 3 4 5" "$(sed -n '/^\.Sh EXIT/,/^\.El/s/^\.It \([0-9]\)$/\1/p' "$PAGE" | xargs)"
 
