@@ -106,4 +106,14 @@ expect_exit 0 bp block udp/1436
 blocked dport=1436
 expect_exit 0 bp status
 
+# Half of it was taken off by someone else: it comes back, also where the mode is named.
+for mode in native generic tc; do
+	bp detach rx0 >/dev/null 2>&1
+	expect_exit 0 bp attach rx0 --mode $mode
+	rm "$BPFPOL_BPFFS"/links/tc-out-*
+	expect_exit 0 bp attach rx0 --mode $mode
+	expect_json "what leaves is filtered again" '.interfaces[] | select(.name == "rx0")
+		| .egress == env.TC' bp status --json
+done
+
 finish
