@@ -10,6 +10,7 @@
 #include "cmd_ipsecpol.h"
 #include "netlink.h"
 #include "spec.h"
+#include "stream.h"
 
 /* What only this host knows. */
 
@@ -112,7 +113,7 @@ static char *static_form(const struct args *args)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = stream_open(&text, &size);
 
 	if (!out)
 		return NULL;
@@ -120,7 +121,7 @@ static char *static_form(const struct args *args)
 	for (int i = 0; i < args->n; i++)
 		put_word(out, args->words[i]);
 	fputs(" -x", out);
-	if (fclose(out)) {
+	if (stream_close(out)) {
 		free(text);
 		return NULL;
 	}

@@ -15,6 +15,7 @@
 #include "plan_text.h"
 #include "policies.h"
 #include "spec.h"
+#include "stream.h"
 
 /* What is worth knowing of a rule. */
 struct remark {
@@ -146,7 +147,7 @@ static int covered(struct check *c, size_t rule, const struct never *never)
 {
 	char *others = NULL;
 	size_t size;
-	FILE *out = open_memstream(&others, &size);
+	FILE *out = stream_open(&others, &size);
 	int rc;
 
 	if (!out)
@@ -157,7 +158,7 @@ static int covered(struct check *c, size_t rule, const struct never *never)
 	}
 	if (never->more)
 		fputs(" and others", out);
-	if (fclose(out))
+	if (stream_close(out))
 		return -ENOMEM;
 	rc = remark(c, rule, "this rule can never win: %s %s over all that it matches", others,
 		never->n_by > 1 || never->more ? "together win" : "wins");
@@ -261,11 +262,11 @@ static void put_remarks(const struct check *c)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = stream_open(&text, &size);
 
 	for (size_t i = 0; out && i < c->n; i++)
 		put_remark(out, c, &c->remarks[i]);
-	if (out && !fclose(out))
+	if (out && !stream_close(out))
 		fputs(text, stderr);
 	free(text);
 }

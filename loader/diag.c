@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "diag.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -104,7 +105,7 @@ char *diag_text(const struct diag *d)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = stream_open(&text, &size);
 
 	if (!out)
 		return NULL;
@@ -120,7 +121,7 @@ char *diag_text(const struct diag *d)
 	}
 	if (d->more)
 		fputs(d->more, out);
-	if (fclose(out)) {
+	if (stream_close(out)) {
 		free(text);
 		return NULL;
 	}

@@ -8,6 +8,7 @@
 
 #include "policy_text.h"
 #include "spec.h"
+#include "stream.h"
 
 static void change_free(struct change *c)
 {
@@ -297,12 +298,12 @@ int fold_text(const struct fold *fold, const char *old,
 
 	if (!rc) {
 		f.found = calloc(f.n + 1, sizeof(*f.found));
-		f.out = f.found ? open_memstream(text, len) : NULL;
+		f.out = f.found ? stream_open(text, len) : NULL;
 		rc = f.out ? 0 : -ENOMEM;
 	}
 	if (!rc) {
 		fold_lines(&f, copy);
-		rc = fclose(f.out) ? -ENOMEM : 0;
+		rc = stream_close(f.out) ? -ENOMEM : 0;
 	}
 	free(f.found);
 	free(f.v);

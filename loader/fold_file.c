@@ -14,6 +14,7 @@
 #include "policy_text.h"
 #include "spec.h"
 #include "store_parts.h"
+#include "stream.h"
 
 #define FOLD_HEAD "bpfpol fold 1\n"
 
@@ -141,7 +142,7 @@ int fold_save(const struct store *s, struct diag *diag)
 {
 	char *path = fold_path(s->commit), *text = NULL;
 	size_t len;
-	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	FILE *out = path ? stream_open(&text, &len) : NULL;
 	bool any = false;
 	int rc = out ? 0 : -ENOMEM;
 
@@ -151,7 +152,7 @@ int fold_save(const struct store *s, struct diag *diag)
 		rc = put_fold(out, &s->folds[i], &any);
 	if (out) {
 		sum_put(out, &text, &len);
-		if (fclose(out))
+		if (stream_close(out))
 			rc = -ENOMEM;
 	}
 	if (!rc && any)

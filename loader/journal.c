@@ -17,6 +17,7 @@
 
 #include "dirs.h"
 #include "store_parts.h"
+#include "stream.h"
 
 #define LONG_JOURNAL 65536
 
@@ -259,14 +260,14 @@ int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag
 {
 	char *record = NULL;
 	size_t len;
-	FILE *out = open_memstream(&record, &len);
+	FILE *out = stream_open(&record, &len);
 	int rc = -ENOMEM;
 
 	if (!out)
 		return rc;
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, i ? " %" PRIu32 : "%" PRIu32, ids[i]);
-	if (!fclose(out))
+	if (!stream_close(out))
 		rc = journal_write(journal, "del", record, diag);
 	free(record);
 	return rc;

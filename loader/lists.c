@@ -11,6 +11,7 @@
 #include "dirs.h"
 #include "spec.h"
 #include "store_parts.h"
+#include "stream.h"
 
 static char *copy_path(const struct rule *rule, const char *side)
 {
@@ -28,7 +29,7 @@ static int save(const struct end *end, const struct rule *rule, const char *side
 	if (end->kind != END_FILE)
 		return 0;
 	path = copy_path(rule, side);
-	out = path ? open_memstream(&text, &len) : NULL;
+	out = path ? stream_open(&text, &len) : NULL;
 	if (out) {
 		for (size_t i = 0; i < end->list.n; i++) {
 			char buf[64];
@@ -36,7 +37,7 @@ static int save(const struct end *end, const struct rule *rule, const char *side
 			spec_prefix_text(&end->list.v[i], buf, sizeof(buf));
 			fprintf(out, "%s\n", buf);
 		}
-		if (!fclose(out))
+		if (!stream_close(out))
 			rc = file_write(path, text, len, diag);
 		free(text);
 	}

@@ -19,6 +19,7 @@
 #include "guid.h"
 #include "json.h"
 #include "spec.h"
+#include "stream.h"
 
 struct shown {
 	const struct status_filter *of;
@@ -83,7 +84,7 @@ static int name_filter(struct shown *s, const struct guid *policy)
 	const struct status_filter *f = s->of;
 	char *name = NULL;
 	size_t size;
-	FILE *out = open_memstream(&name, &size);
+	FILE *out = stream_open(&name, &size);
 
 	if (!out)
 		return -ENOMEM;
@@ -93,7 +94,7 @@ static int name_filter(struct shown *s, const struct guid *policy)
 	put_end(out, "from", &s->src, s->sport);
 	put_end(out, "to", &s->dst, s->dport);
 	fprintf(out, " rule %06" PRIx32, f->print);
-	if (fclose(out)) {
+	if (stream_close(out)) {
 		free(name);
 		return -ENOMEM;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "spec_parts.h"
+#include "stream.h"
 
 /* The list's path from the root on; NULL: it is not to be found, and the word stays. */
 static char *absolute(const char *path, const char *file)
@@ -34,12 +35,15 @@ static char *new_word(const char *path, const char *name, const struct words *wo
 
 	if (!is_name && !file)
 		return NULL;
-	stream = open_memstream(&out, &size);
+	stream = stream_open(&out, &size);
 	if (stream) {
 		if (file)
 			putc('@', stream);
 		put_quoted(stream, file ? file : name);
-		fclose(stream);
+		if (stream_close(stream)) {
+			free(out);
+			out = NULL;
+		}
 	}
 	free(file);
 	return out;
@@ -73,7 +77,7 @@ int policy_import_text(
 {
 	/* Without the byte order mark of a file from Windows: it is no part of the first word. */
 	char *copy = strdup(strncmp(text, "\xef\xbb\xbf", 3) ? text : text + 3);
-	FILE *stream = copy ? open_memstream(out, len) : NULL;
+	FILE *stream = copy ? stream_open(out, len) : NULL;
 
 	if (!stream) {
 		free(copy);
@@ -89,5 +93,5 @@ int policy_import_text(
 		putc('\n', stream);
 	}
 	free(copy);
-	return fclose(stream) ? -ENOMEM : 0;
+	return stream_close(stream) ? -ENOMEM : 0;
 }

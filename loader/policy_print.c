@@ -6,6 +6,7 @@
 
 #include "policy_text.h"
 #include "spec_parts.h"
+#include "stream.h"
 
 const char *policy_text_line(const struct policy_text *t, const struct text_place *place)
 {
@@ -42,7 +43,7 @@ int policy_text_fail(const struct policy_text *t, size_t most, struct diag *diag
 	if (!t->n_flaws)
 		return 0;
 	policy_text_diag(t, &t->flaws[0], diag);
-	out = open_memstream(&diag->more, &size);
+	out = stream_open(&diag->more, &size);
 	if (!out)
 		return -EINVAL;
 	for (size_t i = 1; i < shown; i++)
@@ -50,7 +51,7 @@ int policy_text_fail(const struct policy_text *t, size_t most, struct diag *diag
 	if (t->n_flaws > shown)
 		fprintf(out, "bpfpol: %zu more errors; 'bpfpol policy check' shows all\n",
 			t->n_flaws - shown);
-	if (fclose(out)) {
+	if (stream_close(out)) {
 		free(diag->more);
 		diag->more = NULL;
 	}
@@ -82,7 +83,7 @@ char *policy_text_print(const struct policy *policy)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = stream_open(&text, &size);
 	int rc = 0;
 
 	if (!out)
@@ -100,7 +101,7 @@ char *policy_text_print(const struct policy *policy)
 			fprintf(out, "%s\n", line);
 		free(line);
 	}
-	if (fclose(out) || rc) {
+	if (stream_close(out) || rc) {
 		free(text);
 		return NULL;
 	}

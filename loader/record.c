@@ -119,7 +119,7 @@ int sum_check(char *text, size_t len)
 
 void sum_put(FILE *out, char *const *text, const size_t *len)
 {
-	if (!fflush(out))
+	if (!fflush(out) && !ferror(out))
 		fprintf(out, "end %08lx\n", crc32(0, (const Bytef *)*text, *len));
 }
 

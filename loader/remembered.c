@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "dirs.h"
+#include "stream.h"
 
 static int parse_mode(const char *word, enum attach_mode *mode)
 {
@@ -54,13 +55,13 @@ int remembered_save(const struct remembered_list *list, struct diag *diag)
 {
 	char *path = remembered_path(), *text = NULL;
 	size_t len;
-	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	FILE *out = path ? stream_open(&text, &len) : NULL;
 	int rc = -ENOMEM;
 
 	if (out) {
 		for (size_t i = 0; i < list->n; i++)
 			fprintf(out, "%s %s\n", list->v[i].name, attach_mode_name(list->v[i].mode));
-		if (!fclose(out))
+		if (!stream_close(out))
 			rc = list->n ? file_write(path, text, len, diag) : file_remove(path, diag);
 	}
 	free(text);

@@ -4,6 +4,7 @@
  * ports. What it prints, spec.c reads back as an equal rule.
  */
 #include "spec_parts.h"
+#include "stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -151,7 +152,7 @@ char *spec_text(const struct rule *rule, unsigned int parts)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = stream_open(&text, &size);
 
 	if (!out)
 		return NULL;
@@ -161,7 +162,7 @@ char *spec_text(const struct rule *rule, unsigned int parts)
 		put_match(out, rule);
 	if (parts & SPEC_OPTIONS)
 		put_options(out, rule);
-	if (fclose(out)) {
+	if (stream_close(out)) {
 		free(text);
 		return NULL;
 	}

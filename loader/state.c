@@ -8,6 +8,7 @@
 
 #include "dirs.h"
 #include "store_parts.h"
+#include "stream.h"
 
 #define STATE_HEAD "bpfpol state 1\n"
 
@@ -94,7 +95,7 @@ static int write_file(const char *path, int (*put)(FILE *out, const void *what),
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out = path ? open_memstream(&text, &len) : NULL;
+	FILE *out = path ? stream_open(&text, &len) : NULL;
 	int rc = -ENOMEM;
 
 	if (!out)
@@ -102,7 +103,7 @@ static int write_file(const char *path, int (*put)(FILE *out, const void *what),
 	fputs(STATE_HEAD, out);
 	rc = put(out, what);
 	sum_put(out, &text, &len);
-	if (fclose(out))
+	if (stream_close(out))
 		rc = -ENOMEM;
 	if (!rc)
 		rc = file_write(path, text, len, diag);
