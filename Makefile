@@ -6,7 +6,8 @@
 #	make test	all tests (root); installs what they need, like make deps
 #	make twin	the twin test alone (root): TWIN_PAIRS=N, TWIN_SEED=S
 #	make mutants	whether the tests see mistakes (root)
-#	make bench	what the classifier costs a packet (root); minutes
+#	make bench	what all of it costs, beside other filters (root); 10 to 15 minutes, 5 with
+#			QUICK=1; README=1 puts the table into README.md
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
@@ -94,7 +95,7 @@ $B/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/abi.h
 	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
 		-I/usr/include/$(subst -pc-,-,$(shell $(CC) -dumpmachine)) -c $< -o $@
 
-$B/driver.bpf.o: tests/bench/driver.bpf.c tests/bench/driver.h
+$B/driver.bpf.o $B/traffic.bpf.o: $B/%.bpf.o: tests/bench/%.bpf.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
 	$(call say,CLANG)
 	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude \
@@ -134,11 +135,18 @@ $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^)
 
-$B/tests/bench/classify.o: $B/driver.skel.h
+$B/tests/bench/measure.o: $B/driver.skel.h
+$B/tests/bench/traffic.o: $B/traffic.skel.h
 
-$B/tests/classify: $(call obj,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)) $(filter-out loader/cmd_%,$(LOADER)))
+$B/tests/classify: $(call obj,$(addprefix tests/bench/,classify.c measure.c sets.c) $(filter-out loader/cmd_%,$(LOADER)))
 	$(call say,LINK)
-	$Q$C $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$^) $(LIBS)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
+
+BENCH := $B/tests/classify $B/tests/traffic $B/tests/timed
+
+$B/tests/traffic $B/tests/timed: $B/tests/%: $B/tests/bench/%.o
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/tests/twin: $(call obj,$(wildcard tests/prog/*.c) $(filter-out loader/cmd_%,$(LOADER)))
 	$(call say,LINK)
@@ -164,15 +172,16 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(BENCH) lint
 	BUILD=$B tests/run all
 
 twin: $B/tests/twin
 	$B/tests/twin
 
-# What the classifier costs a packet, a line of JSON for each case; minutes.
-bench: $B/tests/classify
-	$B/tests/classify
+# It compares with what can be installed, and says what cannot.
+bench: all $(BENCH)
+	-tests/deps
+	BUILD=$B tests/bench/bench.py $(if $(QUICK),--size quick) $(if $(README),--readme)
 
 mutants: all $B/tests/pkt $B/tests/twin
 	BUILD=$B tests/mutants

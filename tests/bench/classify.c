@@ -2,42 +2,32 @@
 /*
  * What the XDP classifier costs a packet, above an empty program: BPF_PROG_TEST_RUN, for one packet
  * again and again (hot), and for a million different ones (cold). Prints a line of JSON for each
- *case.
+ * case; so many filters stand in the policy, tuples of the family are searched.
  *
- *	classify [--rounds N] [--only WORD] DATA-DIRECTORY
+ *	classify [--rounds N] [--only WORD] [--largest N] [--program ID --address A] DATA-DIRECTORY
+ *
+ * --program: that program of the kernel's instead, with a packet from A, and one from elsewhere.
  */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <getopt.h>
-#include <linux/if_ether.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "classifier.h"
-#include "driver.skel.h"
 #include "kernel.h"
+#include "measure.h"
 #include "sets.h"
 
-#define FRAME 128 /* bytes, of every frame */
-#define REPEAT DRIVER_PACKETS
-
-static int rounds = 5;
 static const char *only;
+static size_t largest = 1000000; /* rules of the sets that are made */
 static struct kernel *kernel;
-static struct driver_bpf *driver;
-static struct driver_packet *packets; /* the driver's */
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static uint32_t no_interface(const char *name, void *arg)
 {
@@ -69,92 +59,20 @@ static struct generation *load(const struct policy *policy, struct plan **plan, 
 	return gen;
 }
 
-static void make_frame(const struct driver_packet *p, int family, uint8_t *f)
+/* Different packets: fewer where the tables stay in the caches whatever is asked. */
+static size_t packets_for(const struct policy *policy)
 {
-	memset(f, 0, FRAME);
-	f[0] = 2;
-	if (family == 4) {
-		f[12] = 0x08;
-		f[14] = 0x45;
-		f[17] = FRAME - 14;
-		f[23] = p->proto;
-		memcpy(f + 26, p->remote, 4);
-		memcpy(f + 30, p->local, 4);
-		memcpy(f + 34, &p->ports, 4);
-		return;
-	}
-	f[12] = 0x86;
-	f[13] = 0xdd;
-	f[14] = 0x60;
-	f[19] = FRAME - 54;
-	f[20] = p->proto;
-	memcpy(f + 22, p->remote, 16);
-	memcpy(f + 38, p->local, 16);
-	memcpy(f + 54, &p->ports, 4);
-}
-
-/* ns a run; *verdict: of the last. */
-static double run(int fd, const uint8_t *frame, int repeat, __u32 *verdict)
-{
-	LIBBPF_OPTS(
-		bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = repeat);
-
-	if (bpf_prog_test_run_opts(fd, &opts))
-		die("BPF_PROG_TEST_RUN");
-	*verdict = opts.retval;
-	return opts.duration;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static double median(double *v)
-{
-	qsort(v, rounds, sizeof(*v), by_size);
-	return v[rounds / 2];
-}
-
-/* The program and what it is measured against take turns. */
-static double cost(int fd, int against, const uint8_t *frame)
-{
-	double with[64], without[64];
-	__u32 verdict;
-
-	for (int i = 0; i < rounds; i++) {
-		without[i] = run(against, frame, REPEAT, &verdict);
-		with[i] = run(fd, frame, REPEAT, &verdict);
-	}
-	return median(with) - median(without);
-}
-
-static double cold_cost(int fd, const uint8_t *frame)
-{
-	int drive = bpf_program__fd(driver->progs.drive), next = bpf_map__fd(driver->maps.next);
-	int empty = bpf_program__fd(driver->progs.empty);
-	double with[64], without[64];
-	__u32 zero = 0, verdict;
-
-	for (int i = 0; i < rounds; i++) {
-		bpf_map_update_elem(next, &zero, &empty, BPF_ANY);
-		without[i] = run(drive, frame, REPEAT, &verdict);
-		bpf_map_update_elem(next, &zero, &fd, BPF_ANY);
-		with[i] = run(drive, frame, REPEAT, &verdict);
-	}
-	return median(with) - median(without);
+	return policy->n <= 10000 && policy->rules[0]->from.kind != END_FILE ? DRIVER_PACKETS / 4
+									     : DRIVER_PACKETS;
 }
 
 /* Packets that match a rule, or that pass. How many are what was asked for. */
 static double draw(const struct policy *policy, int fd, int family, bool match)
 {
 	uint8_t frame[FRAME];
-	size_t kept = 0, drawn = 0;
-	__u32 verdict;
+	size_t kept = 0, drawn = 0, want = packets_for(policy);
 
-	while (kept < DRIVER_PACKETS && drawn < 4 * DRIVER_PACKETS) {
+	while (kept < want && drawn < 4 * want) {
 		struct driver_packet *p = &packets[kept];
 
 		drawn++;
@@ -167,8 +85,7 @@ static double draw(const struct policy *policy, int fd, int family, bool match)
 			kept++;
 			continue;
 		}
-		run(fd, frame, 1, &verdict);
-		kept += verdict == XDP_PASS;
+		kept += verdict_of(fd, frame) == XDP_PASS;
 	}
 	for (size_t i = kept; kept && i < DRIVER_PACKETS; i++)
 		packets[i] = packets[i % kept];
@@ -182,19 +99,28 @@ static int family_of(const struct policy *policy)
 	return from->kind == END_FILE ? from->list.v[0].family : 4;
 }
 
-/* Medians over packets as well: a packet's own path weighs a lot when it is run a million times. */
-static double hot_cost(int fd, int family)
+static void print_cost(const char *name, struct cost cost)
 {
-	double each[9];
-	uint8_t frame[FRAME];
-	int n = 0;
+	printf("\"%s_ns\": %.1f, \"%s_spread\": %.1f", name, cost.ns, name, cost.spread);
+}
 
-	for (; n < 9; n++) {
-		make_frame(&packets[(size_t)n * (DRIVER_PACKETS / 9)], family, frame);
-		each[n] = cost(fd, bpf_program__fd(driver->progs.empty), frame);
-	}
-	qsort(each, n, sizeof(*each), by_size);
-	return each[n / 2];
+static void measure_traffic(const char *name, const struct policy *policy, const struct plan *plan,
+	const struct generation *gen, bool match)
+{
+	int family = family_of(policy), fd = gen->classify[BP_XDP];
+	const struct bp_tables *t = &plan->tables;
+	double share = draw(policy, fd, family, match);
+
+	printf("{ \"case\": \"%s\", \"traffic\": \"%s\", \"filters\": %llu, \"tuples\": %d, "
+	       "\"shapes\": %u, ",
+		name, match ? "matching" : "clean", t->filters,
+		__builtin_popcountll(t->live[BP_IN][family == 4 ? BP_V4 : BP_V6][BP_DECIDE]),
+		plan->n_shapes);
+	print_cost("cold", cold_cost(fd, family));
+	printf(", ");
+	print_cost("hot", hot_cost(fd, family));
+	printf(", \"drawn\": %.2f }\n", share);
+	fflush(stdout);
 }
 
 static void measure(const char *name, struct policy *policy)
@@ -202,35 +128,17 @@ static void measure(const char *name, struct policy *policy)
 	struct plan *plan = NULL;
 	struct generation *gen;
 	double ms[2];
-	int family;
 
 	if (!policy) {
 		fprintf(stderr, "bench: %s: not there, left out\n", name);
 		return;
 	}
 	gen = only && !strstr(name, only) ? NULL : load(policy, &plan, ms);
-	if (!gen) {
-		policy_free(&policy);
-		return;
-	}
-	family = family_of(policy);
-	for (int match = 0; match < 2; match++) {
-		double share = draw(policy, gen->classify[BP_XDP], family, match);
-		uint8_t frame[FRAME];
-		double cold, hot;
-
-		make_frame(&packets[0], family, frame);
-		cold = cold_cost(gen->classify[BP_XDP], frame);
-		hot = hot_cost(gen->classify[BP_XDP], family);
-		printf("{ \"case\": \"%s\", \"traffic\": \"%s\", \"filters\": %llu, \"tuples\": "
-		       "%d, "
-		       "\"shapes\": %u, \"hot_ns\": %.1f, \"cold_ns\": %.1f, \"drawn\": %.2f, "
-		       "\"compile_ms\": %.0f, \"load_ms\": %.0f }\n",
-			name, match ? "matching" : "clean", plan->tables.filters,
-			__builtin_popcountll(
-				plan->tables.live[BP_IN][family == 4 ? BP_V4 : BP_V6][BP_DECIDE]),
-			plan->n_shapes, hot, cold, share, ms[0], ms[1]);
-		fflush(stdout);
+	if (gen) {
+		printf("{ \"case\": \"%s\", \"compile_ms\": %.0f, \"load_ms\": %.0f }\n", name,
+			ms[0], ms[1]);
+		measure_traffic(name, policy, plan, gen, false);
+		measure_traffic(name, policy, plan, gen, true);
 	}
 	plan_free(&plan);
 	generation_free(&gen);
@@ -299,9 +207,9 @@ static void measure_reading(void)
 			continue;
 		headers_frame(frame, frames[i].family, frames[i].tags, frames[i].more,
 			frames[i].fragment);
-		printf("{ \"case\": \"%s\", \"traffic\": \"clean\", \"hot_ns\": %.1f }\n",
-			frames[i].name,
-			cost(gen->classify[BP_XDP], bpf_program__fd(driver->progs.empty), frame));
+		printf("{ \"case\": \"%s\", \"traffic\": \"clean\", ", frames[i].name);
+		print_cost("hot", hot_frame(gen->classify[BP_XDP], frame));
+		printf(" }\n");
 		fflush(stdout);
 	}
 	plan_free(&plan);
@@ -312,14 +220,14 @@ static void measure_reading(void)
 static void measure_shapes(void)
 {
 	static const size_t sizes[] = { 1000, 100000, 1000000 };
-	static const unsigned int tuples[] = { 1, 4, 16, 64 };
+	static const unsigned int tuples[] = { 4, 16, 64 };
 	char name[64];
 
 	measure("1 host", set_hosts(1));
-	for (int s = 0; s < 3; s++) {
+	for (int s = 0; s < 3 && sizes[s] <= largest; s++) {
 		snprintf(name, sizeof(name), "%zu hosts", sizes[s]);
 		measure(name, set_hosts(sizes[s]));
-		for (int t = 1; t < 4; t++) {
+		for (int t = 0; t < 3; t++) {
 			snprintf(name, sizeof(name), "%zu rules, %u shapes", sizes[s], tuples[t]);
 			if (!only || strstr(name, only))
 				measure(name, set_shapes(sizes[s], tuples[t]));
@@ -327,12 +235,31 @@ static void measure_shapes(void)
 	}
 }
 
-static void measure_files(const char *data)
+/* Each set of 10,000 also cut to its first 1,000, and the measure of what more rules may cost. */
+static void measure_classbench(const char *data)
+{
+	static const char *const sets[] = { "acl1", "acl5", "fw1", "ipc1" };
+	char path[512], name[32];
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		snprintf(path, sizeof(path), "%s/classbench/%s_10k", data, sets[i]);
+		for (size_t n = 1000; n <= 10000; n *= 10) {
+			snprintf(name, sizeof(name), "%s, %zu rules", sets[i], n);
+			if (!only || strstr(name, only))
+				measure(name, set_classbench(path, n));
+		}
+	}
+	if (only && !strstr("hash miss", only))
+		return;
+	printf("{ \"case\": \"hash miss\", \"traffic\": \"clean\", ");
+	print_cost("cold", miss_cost(10000));
+	printf(" }\n");
+}
+
+static void measure_lists(const char *data)
 {
 	static const char *const lists[] = { "country-v4.txt", "country-v6.txt",
 		"malicious-v4.txt.xz" };
-	static const char *const sets[] = { "acl1_1k", "acl1_10k", "acl5_1k", "acl5_10k", "fw1_1k",
-		"fw1_10k", "ipc1_1k", "ipc1_10k" };
 	char path[512];
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -340,18 +267,56 @@ static void measure_files(const char *data)
 		if (!only || strstr(lists[i], only))
 			measure(lists[i], set_list(path));
 	}
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-		snprintf(path, sizeof(path), "%s/classbench/%s", data, sets[i]);
-		if (!only || strstr(sets[i], only))
-			measure(sets[i], set_classbench(path));
+}
+
+/* Somebody else's program, by its number, for one packet that it drops and one that it does not. */
+static void measure_program(unsigned int id, const char *address)
+{
+	struct driver_packet packet;
+	uint8_t frame[FRAME];
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		die("that program");
+	packet_random(4, &packet);
+	for (int match = 0; match < 2; match++) {
+		if (match && inet_pton(AF_INET, address, packet.remote) != 1) {
+			errno = EINVAL;
+			die(address);
+		}
+		make_frame(&packet, 4, frame);
+		printf("{ \"case\": \"program\", \"traffic\": \"%s\", \"verdict\": %u, ",
+			match ? "matching" : "clean", verdict_of(fd, frame));
+		print_cost("hot", hot_frame(fd, frame));
+		printf(" }\n");
 	}
+	close(fd);
+}
+
+static void measure_all(const char *data)
+{
+	struct diag diag = { 0 };
+
+	if (kernel_load(&kernel, &diag)) {
+		fprintf(stderr, "bench: %s\n", diag.message);
+		exit(1);
+	}
+	measure_reading();
+	measure_shapes();
+	if (largest >= 10000) {
+		measure_lists(data);
+		measure_classbench(data);
+	}
+	kernel_free(&kernel);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "rounds", 1, NULL, 'r' },
-		{ "only", 1, NULL, 'o' }, { 0 } };
-	struct diag diag = { 0 };
+		{ "only", 1, NULL, 'o' }, { "largest", 1, NULL, 'l' }, { "program", 1, NULL, 'p' },
+		{ "address", 1, NULL, 'a' }, { 0 } };
+	const char *address = NULL;
+	unsigned int program = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -359,21 +324,23 @@ int main(int argc, char **argv)
 			rounds = atoi(optarg);
 		else if (c == 'o')
 			only = optarg;
+		else if (c == 'l')
+			largest = strtoul(optarg, NULL, 10);
+		else if (c == 'p')
+			program = strtoul(optarg, NULL, 10);
+		else if (c == 'a')
+			address = optarg;
 		else
 			return 2;
 	}
+	if (!program != !address)
+		return 2;
 	set_seed(1);
-	driver = driver_bpf__open_and_load();
-	if (!driver || kernel_load(&kernel, &diag))
-		die("the programs do not load");
-	packets = mmap(NULL, sizeof(*packets) * DRIVER_PACKETS, PROT_READ | PROT_WRITE, MAP_SHARED,
-		bpf_map__fd(driver->maps.packets), 0);
-	if (packets == MAP_FAILED)
-		die("mmap");
-	measure_reading();
-	measure_shapes();
-	measure_files(optind < argc ? argv[optind] : "../shared/data");
-	kernel_free(&kernel);
-	driver_bpf__destroy(driver);
+	measure_open();
+	if (program)
+		measure_program(program, address);
+	else
+		measure_all(optind < argc ? argv[optind] : "../shared/data");
+	measure_close();
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 
 #define DRIVER_PACKETS (1 << 20)
+#define DRIVER_MISSED 16384 /* keys that no packet has */
 
 /* Network order. ports: source, then destination. */
 struct driver_packet {

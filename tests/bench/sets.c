@@ -191,7 +191,7 @@ static struct prefix dotted(const unsigned int *b, unsigned int len)
 	return prefix4(b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3], len);
 }
 
-struct policy *set_classbench(const char *path)
+struct policy *set_classbench(const char *path, size_t n)
 {
 	FILE *in = fopen(path, "r");
 	struct policy *policy;
@@ -200,9 +200,10 @@ struct policy *set_classbench(const char *path)
 	if (!in)
 		return NULL;
 	policy = new_policy();
-	while (fscanf(in, "@%u.%u.%u.%u/%u %u.%u.%u.%u/%u %u : %u %u : %u %x/%x %*s", &s[0], &s[1],
-		       &s[2], &s[3], &s[4], &d[0], &d[1], &d[2], &d[3], &d[4], &sp[0], &sp[1],
-		       &dp[0], &dp[1], &proto, &mask) == 16) {
+	while (policy->n < n &&
+		fscanf(in, "@%u.%u.%u.%u/%u %u.%u.%u.%u/%u %u : %u %u : %u %x/%x %*s", &s[0], &s[1],
+			&s[2], &s[3], &s[4], &d[0], &d[1], &d[2], &d[3], &d[4], &sp[0], &sp[1],
+			&dp[0], &dp[1], &proto, &mask) == 16) {
 		struct rule *rule = new_rule(policy, policy->n % 2 ? BP_PERMIT : BP_BLOCK);
 
 		set_prefix(&rule->from, dotted(s, s[4]));

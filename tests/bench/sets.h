@@ -13,8 +13,9 @@ struct policy *set_hosts(size_t n);
 struct policy *set_shapes(size_t n, unsigned int tuples);
 /* One rule for a list file (.xz too). NULL: it is not there. */
 struct policy *set_list(const char *path);
-/* A ClassBench file, as block and permit rules in turn. NULL: it is not there. */
-struct policy *set_classbench(const char *path);
+/* At most n rules of a ClassBench file, as block and permit rules in turn. NULL: it is not there.
+ */
+struct policy *set_classbench(const char *path, size_t n);
 
 uint64_t set_random(void);
 void set_seed(uint64_t seed);
