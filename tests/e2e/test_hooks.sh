@@ -83,6 +83,7 @@ same "those in use" "tc_in tc_out xdp " "$(loaded)"
 # An attachment to another kind of hook that dies, or whose nth call of bpf() is refused.
 attach=(attach rx1 --mode generic)
 ROUND=0
+# shellcheck disable=SC2317 # called by name
 reset_world() {
 	bp detach rx1 >/dev/null 2>&1
 	ROUND=$((ROUND + 1))
@@ -92,12 +93,14 @@ reset_world() {
 }
 
 # rx1_is: attached or not, and b or p. What nobody pinned goes some time after the process.
+# shellcheck disable=SC2317 # called by name
 rx1_is() {
 	IS=$(run_in rx ip -o link show rx1 | grep -c xdpgeneric)$(through tx1 rx1 1434)
 	[ "$IS" = 0p ] || [ "$IS" = 1b ]
 }
 
 # judged_where_attached WHEN: an interface is filtered, or not attached.
+# shellcheck disable=SC2317 # called by name
 judged_where_attached() {
 	until_true rx1_is || nok "$1" "XDP programs on rx1, and judged: $IS; classifiers: $(loaded)"
 	[ "$IS" = 0p ] && WITHOUT=$((WITHOUT + 1))
@@ -105,6 +108,7 @@ judged_where_attached() {
 	[ "$(through tx0 rx0 1434)" = b ] || nok "$1" "rx0 is not filtered"
 }
 
+# shellcheck disable=SC2317 # called by name
 attach_rx1() {
 	bp "${attach[@]}" >/dev/null 2>&1
 }
