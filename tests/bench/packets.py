@@ -10,6 +10,7 @@ import filters
 def in_test_run(size):
     """(a) The classifier alone, and xdp-filter's program with one rule beside it."""
     words = ["--rounds", size["rounds"], "--largest", max(size["largest"], 1000)]
+    words += ["--few"] if size["few"] else []
     say("a: ns a packet in BPF_PROG_TEST_RUN")
     cases = [] if size["largest"] else lines(tool("classify", *words, "--only", "1 host", DATA))
     if size["largest"]:

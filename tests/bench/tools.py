@@ -18,11 +18,11 @@ ALL_CPUS = os.sched_getaffinity(0)
 
 # normal: the whole. quick: five minutes. small: seconds, to see that all of it works.
 SIZES = {"normal": {"rounds": 5, "ms": 200, "hosts": (1, 1000, 100000, 1000000), "mixed": 100000,
-                    "load_rounds": 3, "runs": 30, "swaps": 50, "largest": 1000000},
+                    "load_rounds": 3, "runs": 30, "swaps": 50, "largest": 1000000, "few": False},
          "quick": {"rounds": 3, "ms": 100, "hosts": (1, 1000, 1000000), "mixed": 100000,
-                   "load_rounds": 1, "runs": 10, "swaps": 20, "largest": 1000000},
+                   "load_rounds": 1, "runs": 10, "swaps": 20, "largest": 1000000, "few": True},
          "small": {"rounds": 2, "ms": 5, "hosts": (1, 1000), "mixed": 1000,
-                   "load_rounds": 1, "runs": 2, "swaps": 3, "largest": 0}}
+                   "load_rounds": 1, "runs": 2, "swaps": 3, "largest": 0, "few": True}}
 
 
 class Refused(Exception):
