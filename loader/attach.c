@@ -67,24 +67,6 @@ bool attached_any(void)
 	return any;
 }
 
-static int add_hook(const struct pin *pin, void *arg, struct diag *diag)
-{
-	(void)diag;
-	if (pin->on)
-		*(unsigned int *)arg |= 1U << pin->hook;
-	return 0;
-}
-
-unsigned int attached_hooks(void)
-{
-	struct diag ignored = {};
-	unsigned int hooks = 0;
-	int rc = pins_each(0, add_hook, &hooks, NULL, &ignored);
-
-	diag_free(&ignored);
-	return rc ? HOOKS_ALL : hooks;
-}
-
 /* The entry of that interface, made if there is none yet. NULL: no memory. */
 static struct attached *attached_at(struct attached_list *list, int ifindex)
 {
@@ -211,26 +193,13 @@ static __attribute__((format(printf, 3, 4))) void add_why(
 	va_end(args);
 }
 
-/* The rules must be there before the first packet is. */
-static int attach_xdp(const struct kernel *k, const struct nl_link *link, enum bp_hook hook,
-	int *refused, struct diag *diag)
-{
-	int rc = kernel_need(k, hook, diag);
-
-	*refused = rc ? 0 : hook_link(k->root[hook], hook, link->ifindex);
-	return rc;
-}
-
 /* By TCX, or where the kernel does not know it by a clsact filter. -EOPNOTSUPP: by neither. */
 static int attach_tc(const struct kernel *k, const struct nl_link *link, enum bp_hook hook,
 	enum tc_way *way, struct diag *diag)
 {
-	int rc = kernel_need(k, hook, diag);
+	int rc = hook_link(k->root[hook], hook, link->ifindex);
 
-	if (rc)
-		return rc;
 	*way = TC_TCX;
-	rc = hook_link(k->root[hook], hook, link->ifindex);
 	if (!rc)
 		return 0;
 	if (rc != -EINVAL && rc != -EOPNOTSUPP)
@@ -251,7 +220,7 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
 	char name[64];
-	int native = 0, generic, rc;
+	int native = 0, rc;
 
 	snprintf(why, size, "asked for");
 	if (mode == ATTACH_TC)
@@ -268,12 +237,12 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 	is->how = ATTACH_NATIVE;
 	if (mode != ATTACH_GENERIC) {
 		snprintf(why, size, "the driver runs XDP");
-		rc = attach_xdp(k, link, BP_XDP, &native, diag);
-		if (rc || !native)
-			return rc;
+		native = rc = hook_link(k->root[BP_XDP], BP_XDP, link->ifindex);
+		if (!rc)
+			return 0;
 	}
 	if (mode == ATTACH_NATIVE)
-		return diag_errno(diag, -native,
+		return diag_errno(diag, -rc,
 			"%s does not take native XDP (its driver, or its MTU of %u); without "
 			"--mode "
 			"bpfpol falls back to generic XDP",
@@ -282,12 +251,10 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 		snprintf(why, size, "the driver does not take native XDP at an MTU of %u: %s",
 			link->mtu, strerror(-native));
 	is->how = ATTACH_GENERIC;
-	rc = attach_xdp(k, link, BP_GENERIC, &generic, diag);
-	if (rc || !generic)
-		return rc;
-	if (mode == ATTACH_GENERIC)
-		return diag_errno(diag, -generic, "%s does not take generic XDP", link->name);
-	snprintf(why, size, "it takes no XDP: %s", strerror(-generic));
+	rc = hook_link(k->root[BP_GENERIC], BP_GENERIC, link->ifindex);
+	if (!rc || mode == ATTACH_GENERIC)
+		return !rc ? 0 : diag_errno(diag, -rc, "%s does not take generic XDP", link->name);
+	snprintf(why, size, "it takes no XDP: %s", strerror(-rc));
 	return attach_tc_in(k, link, is, diag);
 }
 

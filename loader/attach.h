@@ -40,8 +40,6 @@ int attached_get(struct attached_list *list, struct diag *diag);
 const struct attached *attached_find(const struct attached_list *list, int ifindex);
 /* Whether anything is that can be looked at. */
 bool attached_any(void);
-/* The hooks where anything is; all, if that cannot be told. A set as in generation.h. */
-unsigned int attached_hooks(void);
 
 /* Whether the mode is possible there: not on the loopback, nor XDP where it cannot be (-EBUSY). */
 int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);

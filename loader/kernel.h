@@ -41,13 +41,6 @@ void kernel_free(struct kernel **k);
 int kernel_generations(const struct kernel *k, int hook);
 
 /*
- * Makes sure that the generation in force judges at that hook. A generation has the classifiers of
- * those hooks that were in use when it was made, so this comes before anything is attached to
- * another: without one the root program lets everything pass.
- */
-int kernel_need(const struct kernel *k, enum bp_hook hook, struct diag *diag);
-
-/*
  * Puts a loaded generation in force in one store, and makes it k->gen. Before the store
  * `commit`, if not NULL, is called: it makes the change durable, and its failure calls all off.
  * Afterwards the old generation's counters are folded into the new one's base.
