@@ -6,13 +6,23 @@
 # shellcheck source=tests/e2e/foreign.sh
 . "$(dirname "$0")/foreign.sh"
 
-# put WAY PROGRAM [first]: theirs, by a link that is pinned. take WAY: away with it again.
+# put WAY PROGRAM [first]: theirs, by a link that is pinned. take WAY: away with it again, and back
+# when it is: what held it by its pin goes some time after that.
 put() {
 	run_in rx "$PKT" tcx rx0 "$1" "$PINS/$2" "$WORLD/bpf/link-$1" "${@:3}"
 }
 
 take() {
+	local id
+
+	id=$("$BPFTOOL" -j link show pinned "$WORLD/bpf/link-$1" | jq .id)
 	rm "$WORLD/bpf/link-$1"
+	until_true no_link "$id" || nok "their link $1 goes" "$id"
+}
+
+# shellcheck disable=SC2317 # until_true calls it
+no_link() {
+	! "$BPFTOOL" link show id "$1" >/dev/null 2>&1
 }
 
 if ! put in foreign_tc; then
