@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* list, status, interfaces. */
+/* list, status, interfaces, metrics. */
 #include "command.h"
 #include "gather.h"
 
@@ -38,4 +38,9 @@ int cmd_status(const struct args *args, struct diag *diag)
 int cmd_interfaces(const struct args *args, struct diag *diag)
 {
 	return show(args, GATHER_INTERFACES, args_report(args)->interfaces, diag);
+}
+
+int cmd_metrics(const struct args *args, struct diag *diag)
+{
+	return show(args, GATHER_COUNTS | GATHER_INTERFACES, report_metrics.status, diag);
 }

@@ -99,6 +99,7 @@ int cmd_count(const struct args *args, struct diag *diag);
 int cmd_remove(const struct args *args, struct diag *diag);
 int cmd_list(const struct args *args, struct diag *diag);
 int cmd_status(const struct args *args, struct diag *diag);
+int cmd_metrics(const struct args *args, struct diag *diag);
 int cmd_attach(const struct args *args, struct diag *diag);
 int cmd_detach(const struct args *args, struct diag *diag);
 int cmd_interfaces(const struct args *args, struct diag *diag);

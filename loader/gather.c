@@ -27,7 +27,7 @@ static int by_rank(const void *a, const void *b)
 	return x->rule->id < y->rule->id ? -1 : 1;
 }
 
-static int gather_rules(struct host *host, struct status *st, struct diag *diag)
+static int gather_rules(struct host *host, bool ranks, struct status *st, struct diag *diag)
 {
 	const struct policy *p = host->store->policy;
 	struct rule_counts counts = {};
@@ -35,6 +35,8 @@ static int gather_rules(struct host *host, struct status *st, struct diag *diag)
 	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
 
 	host_env(&env);
+	if (host->kernel && host->kernel->gen)
+		st->behind = !host->kernel->gen->table.tables->folded;
 	if (!rc && p) {
 		st->rules = calloc(p->n + 1, sizeof(*st->rules));
 		rc = st->rules ? 0 : -ENOMEM;
@@ -47,7 +49,8 @@ static int gather_rules(struct host *host, struct status *st, struct diag *diag)
 		if (rule->deadline && rule->deadline <= env.now)
 			continue;
 		*out = (struct status_rule){ .rule = rule };
-		rc = filter_each(rule, best_rank, &out->rank);
+		if (ranks)
+			rc = filter_each(rule, best_rank, &out->rank);
 		if (count) {
 			out->packets = count->packets;
 			out->bytes = count->bytes;
@@ -257,7 +260,7 @@ static int gather_filters(const struct host *host, struct status *st, struct dia
 
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
-	int rc = host_store(host, diag);
+	int rc = parts & GATHER_COUNTS ? host_store_names(host, diag) : host_store(host, diag);
 
 	*st = (struct status){ .version = VERSION, .off = host->off };
 	uname(&st->kernel);
@@ -270,8 +273,8 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	}
 	if (host->kernel)
 		rc = kernel_totals(host->kernel, st->totals, diag);
-	if (!rc && parts & GATHER_RULES)
-		rc = gather_rules(host, st, diag);
+	if (!rc && parts & (GATHER_RULES | GATHER_COUNTS))
+		rc = gather_rules(host, parts & GATHER_RULES, st, diag);
 	if (!rc && parts & GATHER_INTERFACES)
 		rc = gather_interfaces(host, st, diag);
 	if (!rc && parts & GATHER_FILTERS)

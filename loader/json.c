@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "json.h"
+
 #include <assert.h>
 #include <inttypes.h>
 
-#include "json.h"
-
-/*
- * Length of the UTF-8 sequence at s, 0 if it is none: overlong forms, surrogates and what is
- * beyond U+10FFFF included. Reads no byte past the terminating 0.
- */
-static unsigned int utf8_len(const unsigned char *s)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned int len = s[0] < 0x80	 ? 1
-			   : s[0] < 0xc0 ? 0
-			   : s[0] < 0xe0 ? 2
-			   : s[0] < 0xf0 ? 3
-					 : 4;
-	uint32_t c = s[0] & (0xff >> (len + 1));
-
-	if (len < 2)
-		return len;
-	if (s[0] >= 0xf8)
-		return 0;
-	for (unsigned int i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : len;
-}
+#include "utf8.h"
 
 /* The letter of a short escape, 0 if there is none. */
 static char short_escape(unsigned char c)
@@ -58,14 +34,14 @@ static void put_string(FILE *out, const char *text)
 
 	fputc('"', out);
 	while (*s) {
-		unsigned int len = utf8_len(s);
+		unsigned int len = utf8_len((const char *)s);
 
 		if (short_escape(*s))
 			fprintf(out, "\\%c", short_escape(*s));
 		else if (*s < 0x20 || *s == 0x7f)
 			fprintf(out, "\\u%04x", *s);
 		else if (!len)
-			fputs("\xef\xbf\xbd", out);
+			fputs(UTF8_BAD, out);
 		else
 			fwrite(s, 1, len, out);
 		s += len ? len : 1;

@@ -77,6 +77,13 @@ const struct command commands[] = {
 		"  --policy NAME          by a policy that need not be in force\n"
 		"  --write-blocked FILE   the packets that would be blocked, as a capture\n"
 		"  --debug                each packet of the capture, before the table" },
+	{ "metrics", cmd_metrics, 0, "", "state and counters for Prometheus, as OpenMetrics text",
+		"  bpfpol metrics >/var/lib/prometheus/node-exporter/bpfpol.prom.new\n"
+		"Whether a policy is in force, how each interface is filtered, packets by "
+		"direction and\n"
+		"verdict, and of each rule packets and bytes: of those with the most packets, "
+		"if there are\n"
+		"more than bpfpol_rule_series_limit says. Counters never fall." },
 	{ "policy", cmd_policy, OPT_RAW, "COMMAND ...", "the policies on disk",
 		"A policy is a file of rules: NAME.policy in the directory policies. One is "
 		"assigned at most,\n"

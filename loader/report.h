@@ -17,5 +17,6 @@ struct report {
 };
 
 extern const struct report report_text, report_json;
+extern const struct report report_metrics; /* status alone, as OpenMetrics text */
 
 #endif

@@ -51,8 +51,9 @@ struct status {
 	bool off;
 	const char *policy;		/* its name; NULL: none */
 	uint64_t n_filters, generation; /* generation 0: none is in force */
-	struct status_rule *rules;	/* most specific first */
+	struct status_rule *rules;	/* most specific first, or by id */
 	size_t n_rules;
+	bool behind; /* what rules counted in earlier generations is not in their counters yet */
 	struct status_interface *interfaces;
 	size_t n_interfaces;
 	struct status_filter *filters; /* only if asked for */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What every writer of foreign text must know of it. Pure. */
+#ifndef BPFPOL_UTF8_H
+#define BPFPOL_UTF8_H
+
+/* In the place of bytes that are not UTF-8, one each: U+FFFD. */
+#define UTF8_BAD "\xef\xbf\xbd"
+
+/*
+ * Length of the UTF-8 sequence at s, 0 if it is none: overlong forms, surrogates and what is
+ * beyond U+10FFFF included. Reads no byte past the terminating 0.
+ */
+unsigned int utf8_len(const char *s);
+
+#endif
