@@ -67,6 +67,30 @@ bool attached_any(void)
 	return any;
 }
 
+static int add_hook(const struct pin *pin, void *arg, struct diag *diag)
+{
+	(void)diag;
+	if (pin->on)
+		*(unsigned int *)arg |= 1U << pin->hook;
+	return 0;
+}
+
+unsigned int attached_hooks(void)
+{
+	struct diag ignored = {};
+	unsigned int hooks = 0;
+	int rc = pins_each(0, add_hook, &hooks, NULL, &ignored);
+
+	diag_free(&ignored);
+	return rc ? HOOKS_ALL : hooks;
+}
+
+void attach_tidy(struct kernel *k)
+{
+	if (k->added)
+		kernel_unneed(k, attached_hooks());
+}
+
 /* The entry of that interface, made if there is none yet. NULL: no memory. */
 static struct attached *attached_at(struct attached_list *list, int ifindex)
 {
@@ -193,13 +217,26 @@ static __attribute__((format(printf, 3, 4))) void add_why(
 	va_end(args);
 }
 
+/* The rules must be there before the first packet is. */
+static int attach_xdp(struct kernel *k, const struct nl_link *link, enum bp_hook hook, int *refused,
+	struct diag *diag)
+{
+	int rc = kernel_need(k, hook, diag);
+
+	*refused = rc ? 0 : hook_link(k->root[hook], hook, link->ifindex);
+	return rc;
+}
+
 /* By TCX, or where the kernel does not know it by a clsact filter. -EOPNOTSUPP: by neither. */
-static int attach_tc(const struct kernel *k, const struct nl_link *link, enum bp_hook hook,
+static int attach_tc(struct kernel *k, const struct nl_link *link, enum bp_hook hook,
 	enum tc_way *way, struct diag *diag)
 {
-	int rc = hook_link(k->root[hook], hook, link->ifindex);
+	int rc = kernel_need(k, hook, diag);
 
+	if (rc)
+		return rc;
 	*way = TC_TCX;
+	rc = hook_link(k->root[hook], hook, link->ifindex);
 	if (!rc)
 		return 0;
 	if (rc != -EINVAL && rc != -EOPNOTSUPP)
@@ -210,17 +247,17 @@ static int attach_tc(const struct kernel *k, const struct nl_link *link, enum bp
 
 /* By TC. The reason was found by the caller. */
 static int attach_tc_in(
-	const struct kernel *k, const struct nl_link *link, struct attached *is, struct diag *diag)
+	struct kernel *k, const struct nl_link *link, struct attached *is, struct diag *diag)
 {
 	is->how = ATTACH_TC;
 	return attach_tc(k, link, link->l3 ? BP_L3_IN : BP_TC_IN, &is->in, diag);
 }
 
-static int attach_in(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+static int attach_in(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
 	char name[64];
-	int native = 0, rc;
+	int native = 0, generic, rc;
 
 	snprintf(why, size, "asked for");
 	if (mode == ATTACH_TC)
@@ -237,12 +274,12 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 	is->how = ATTACH_NATIVE;
 	if (mode != ATTACH_GENERIC) {
 		snprintf(why, size, "the driver runs XDP");
-		native = rc = hook_link(k->root[BP_XDP], BP_XDP, link->ifindex);
-		if (!rc)
-			return 0;
+		rc = attach_xdp(k, link, BP_XDP, &native, diag);
+		if (rc || !native)
+			return rc;
 	}
 	if (mode == ATTACH_NATIVE)
-		return diag_errno(diag, -rc,
+		return diag_errno(diag, -native,
 			"%s does not take native XDP (its driver, or its MTU of %u); without "
 			"--mode "
 			"bpfpol falls back to generic XDP",
@@ -251,16 +288,18 @@ static int attach_in(const struct kernel *k, const struct nl_link *link, enum at
 		snprintf(why, size, "the driver does not take native XDP at an MTU of %u: %s",
 			link->mtu, strerror(-native));
 	is->how = ATTACH_GENERIC;
-	rc = hook_link(k->root[BP_GENERIC], BP_GENERIC, link->ifindex);
-	if (!rc || mode == ATTACH_GENERIC)
-		return !rc ? 0 : diag_errno(diag, -rc, "%s does not take generic XDP", link->name);
-	snprintf(why, size, "it takes no XDP: %s", strerror(-rc));
+	rc = attach_xdp(k, link, BP_GENERIC, &generic, diag);
+	if (rc || !generic)
+		return rc;
+	if (mode == ATTACH_GENERIC)
+		return diag_errno(diag, -generic, "%s does not take generic XDP", link->name);
+	snprintf(why, size, "it takes no XDP: %s", strerror(-generic));
 	return attach_tc_in(k, link, is, diag);
 }
 
 /* Where it cannot be, the interface is filtered one way, and says so. */
-static int attach_out(const struct kernel *k, const struct nl_link *link, struct attached *is,
-	char *why, size_t size, struct diag *diag)
+static int attach_out(struct kernel *k, const struct nl_link *link, struct attached *is, char *why,
+	size_t size, struct diag *diag)
 {
 	struct diag one = {};
 	enum tc_way way;
@@ -287,7 +326,7 @@ static void why_clsact(const struct attached *is, char *why, size_t size)
 		add_why(why, size, "; %sby clsact, as this kernel has no TCX (6.6)", what);
 }
 
-int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+int attach_link(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
 	const struct attached was = *is;
@@ -306,6 +345,7 @@ int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_
 			detach_link(link->ifindex, &ignored);
 	}
 	diag_free(&ignored);
+	attach_tidy(k); /* what was tried on the way */
 	if (rc)
 		*is = was;
 	else

@@ -40,6 +40,8 @@ int attached_get(struct attached_list *list, struct diag *diag);
 const struct attached *attached_find(const struct attached_list *list, int ifindex);
 /* Whether anything is that can be looked at. */
 bool attached_any(void);
+/* The hooks where anything is; all, if that cannot be told. A set as in generation.h. */
+unsigned int attached_hooks(void);
 
 /* Whether the mode is possible there: not on the loopback, nor XDP where it cannot be (-EBUSY). */
 int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);
@@ -49,8 +51,11 @@ int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag 
  * that choice, of at least 256 bytes. A foreign XDP program is left alone: then TC filters, unless
  * XDP was asked for.
  */
-int attach_link(const struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+int attach_link(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag);
+
+/* Lets go of the classifiers that were loaded to attach, where nothing is attached after all. */
+void attach_tidy(struct kernel *k);
 
 /*
  * Puts the root program on every link that carries another: one of an earlier load, which obeys a

@@ -126,66 +126,6 @@ static int take_maps(struct generation *gen, struct bpf_object *object)
 	return 0;
 }
 
-/* The XDP classifier, and with it the maps that all of the generation's programs share. */
-static int load_xdp(
-	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, struct objects *o)
-{
-	struct xdp_bpf *skel = o->xdp;
-	int rc = size_maps(skel->obj, sizes);
-
-	if (!rc)
-		rc = share_maps(skel->obj, gen, totals_fd);
-	if (!rc)
-		rc = xdp_bpf__load(skel);
-	if (!rc)
-		rc = take_maps(gen, skel->obj);
-	if (rc)
-		return rc;
-	gen->classify[BP_XDP] = dup(bpf_program__fd(skel->progs.classify_xdp));
-	gen->classify[BP_GENERIC] = dup(bpf_program__fd(skel->progs.classify_generic));
-	return gen->classify[BP_GENERIC] < 0 ? -errno : 0;
-}
-
-static int load_tc(struct generation *gen, int totals_fd, struct objects *o)
-{
-	struct tc_bpf *skel = o->tc;
-	int rc = share_maps(skel->obj, gen, totals_fd);
-
-	if (!rc)
-		rc = tc_bpf__load(skel);
-	if (rc)
-		return rc;
-	gen->classify[BP_TC_IN] = dup(bpf_program__fd(skel->progs.classify_tc_in));
-	gen->classify[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.classify_tc_out));
-	gen->classify[BP_L3_IN] = dup(bpf_program__fd(skel->progs.classify_l3_in));
-	gen->classify[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.classify_l3_out));
-	return gen->classify[BP_L3_OUT] < 0 ? -errno : 0;
-}
-
-int classifiers_load(struct generation *gen, const struct bp_sizes *sizes, int totals_fd)
-{
-	struct objects o = {};
-	int rc = open_xdp(sizes, &o);
-
-	if (!rc)
-		rc = open_tc(sizes, &o);
-	if (!rc)
-		rc = load_xdp(gen, sizes, totals_fd, &o);
-	if (!rc)
-		rc = load_tc(gen, totals_fd, &o);
-	objects_free(&o);
-	return rc;
-}
-
-/* Asking. */
-
-struct asker {
-	struct objects objects;
-	enum bp_hook hook;
-	int prog_fd;
-	int answer_fd;
-};
-
 static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook)
 {
 	switch (hook) {
@@ -204,39 +144,106 @@ static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook
 	}
 }
 
-static int open_one(struct asker *a, const struct generation *gen)
+static struct bpf_object *object_of(const struct objects *o, bool xdp)
 {
-	struct objects *o = &a->objects;
-	const struct bp_sizes *sizes = &gen->table.tables->sizes;
-	int rc = bp_hook_is_xdp(a->hook) ? open_xdp(sizes, o) : open_tc(sizes, o);
+	return xdp ? o->xdp->obj : o->tc->obj;
+}
 
-	if (rc)
-		return rc;
-	if (bp_hook_is_xdp(a->hook))
-		o->xdp->rodata->explain = true;
-	else
-		o->tc->rodata->explain = true;
+/* Only these of the object's programs are loaded: each costs milliseconds to verify. */
+static void select_hooks(const struct objects *o, bool xdp, unsigned int hooks)
+{
 	for (int hook = 0; hook < BP_HOOKS; hook++)
-		if (bp_hook_is_xdp(hook) == bp_hook_is_xdp(a->hook))
-			bpf_program__set_autoload(program_of(o, hook), hook == (int)a->hook);
+		if (bp_hook_is_xdp(hook) == xdp)
+			bpf_program__set_autoload(program_of(o, hook), hooks >> hook & 1);
+}
+
+/* An object that was opened, over those of the generation's maps that are there. */
+static int load_object(struct objects *o, bool xdp, unsigned int hooks,
+	const struct generation *gen, const struct bp_sizes *sizes, int totals_fd)
+{
+	struct bpf_object *object = object_of(o, xdp);
+	int rc = size_maps(object, sizes);
+
+	select_hooks(o, xdp, hooks);
+	if (!rc)
+		rc = share_maps(object, gen, totals_fd);
+	return rc ? rc : bpf_object__load(object);
+}
+
+static int take_programs(
+	struct generation *gen, const struct objects *o, bool xdp, unsigned int hooks)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		if (bp_hook_is_xdp(hook) != xdp || !(hooks >> hook & 1))
+			continue;
+		gen->classify[hook] = dup(bpf_program__fd(program_of(o, hook)));
+		if (gen->classify[hook] < 0)
+			return -errno;
+	}
 	return 0;
 }
 
+/* The maps come with the XDP object, also where none of its programs is wanted. */
+int classifiers_load(
+	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks)
+{
+	struct objects o = {};
+	int rc = open_xdp(sizes, &o);
+
+	if (!rc)
+		rc = load_object(&o, true, hooks, gen, sizes, totals_fd);
+	if (!rc)
+		rc = take_maps(gen, o.xdp->obj);
+	if (!rc)
+		rc = take_programs(gen, &o, true, hooks);
+	if (!rc && hooks & HOOKS_TC)
+		rc = classifiers_add(gen, sizes, totals_fd, hooks & HOOKS_TC);
+	objects_free(&o);
+	return rc;
+}
+
+int classifiers_add(
+	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks)
+{
+	struct objects o = {};
+	bool xdp = !(hooks & HOOKS_TC);
+	int rc = xdp ? open_xdp(sizes, &o) : open_tc(sizes, &o);
+
+	if (!rc)
+		rc = load_object(&o, xdp, hooks, gen, sizes, totals_fd);
+	if (!rc)
+		rc = take_programs(gen, &o, xdp, hooks);
+	objects_free(&o);
+	return rc;
+}
+
+/* Asking. */
+
+struct asker {
+	struct objects objects;
+	enum bp_hook hook;
+	int prog_fd;
+	int answer_fd;
+};
+
 static int load_one(struct asker *a, const struct generation *gen, int totals_fd)
 {
-	struct bpf_object *object;
-	int rc = open_one(a, gen);
+	const struct bp_sizes *sizes = &gen->table.tables->sizes;
+	struct objects *o = &a->objects;
+	bool xdp = bp_hook_is_xdp(a->hook);
+	int rc = xdp ? open_xdp(sizes, o) : open_tc(sizes, o);
 
 	if (rc)
 		return rc;
-	object = bp_hook_is_xdp(a->hook) ? a->objects.xdp->obj : a->objects.tc->obj;
-	rc = share_maps(object, gen, totals_fd);
-	if (!rc)
-		rc = bpf_object__load(object);
+	if (xdp)
+		o->xdp->rodata->explain = true;
+	else
+		o->tc->rodata->explain = true;
+	rc = load_object(o, xdp, 1U << a->hook, gen, sizes, totals_fd);
 	if (rc)
 		return rc;
-	a->prog_fd = bpf_program__fd(program_of(&a->objects, a->hook));
-	a->answer_fd = bpf_object__find_map_fd_by_name(object, "answer");
+	a->prog_fd = bpf_program__fd(program_of(o, a->hook));
+	a->answer_fd = bpf_object__find_map_fd_by_name(object_of(o, xdp), "answer");
 	return a->answer_fd < 0 ? a->answer_fd : 0;
 }
 
@@ -251,13 +258,18 @@ static int tag_of(int fd, __u8 tag[BPF_TAG_SIZE])
 	return 0;
 }
 
-/* Whether it is the program that judges packets, and not another version's. */
+/*
+ * Whether it is the program that judges packets, and not another version's. Where the hook's is not
+ * loaded none does, and the one that is asked is the one that would be.
+ */
 static int same_program(const struct asker *a, const struct generation *gen, struct diag *diag)
 {
 	__u8 asked[BPF_TAG_SIZE], judges[BPF_TAG_SIZE];
-	int fd = generation_classifier(gen, a->hook);
-	int rc = tag_of(fd, judges);
+	int fd = generation_classifier(gen, a->hook), rc;
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	rc = tag_of(fd, judges);
 	if (fd >= 0)
 		close(fd);
 	if (!rc)

@@ -8,8 +8,12 @@
 
 #include "generation.h"
 
-/* Makes the generation's maps, all 0 and of those sizes, and its classifiers. -errno. */
-int classifiers_load(struct generation *gen, const struct bp_sizes *sizes, int totals_fd);
+/* Makes the generation's maps, all 0 and of those sizes, and the hooks' classifiers. -errno. */
+int classifiers_load(
+	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks);
+/* Makes some more over the maps that are there: of XDP or of TC hooks. -errno. */
+int classifiers_add(
+	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks);
 
 /*
  * One hook's classifier as it is asked: a second instance of the same program on the generation's

@@ -208,7 +208,7 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 	if (!rc && !host_in_step(host)) {
 		rc = host_rebuild(host, diag);
 		if (rc)
-			choices_undo(choices);
+			choices_undo(host, choices);
 	}
 	if (rc && undo)
 		remembered_save(&before, &ignored);

@@ -162,7 +162,7 @@ static int put_in_force(const struct args *args, struct host *host, struct ipsec
 	if (!rc)
 		rc = add_in_force(host, p, opts, done, diag);
 	if (rc && !opts->dry_run)
-		choices_undo(&choices);
+		choices_undo(host, &choices);
 	if (!rc && !(args->given & OPT_JSON))
 		say_attached(&choices);
 	choices_free(&choices);

@@ -236,7 +236,7 @@ static int turn_on(struct host *host, struct diag *diag)
 	if (!rc) {
 		rc = file_remove(path, diag);
 		if (rc)
-			choices_undo(&choices);
+			choices_undo(host, &choices);
 		else
 			__atomic_store_n(&host->kernel->ctl->off, 0, __ATOMIC_SEQ_CST);
 	}

@@ -64,7 +64,7 @@ static int assign(struct host *host, const struct args *args, struct policy **po
 	if (!rc)
 		rc = assign_policy(host, policy, &opts, assigned, diag);
 	if (rc && !opts.dry_run)
-		choices_undo(choices);
+		choices_undo(host, choices);
 	if (!rc && !(args->given & OPT_JSON))
 		say_attached(choices);
 	nl_links_free(&links);

@@ -178,7 +178,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	if (!rc)
 		rc = apply_add(host, rule, opts, applied, diag);
 	if (rc && !opts->dry_run)
-		choices_undo(&choices);
+		choices_undo(host, &choices);
 	if (!rc && !opts->dry_run && goes_out)
 		warn_one_way(diag);
 	if (!rc && !(args->given & OPT_JSON))

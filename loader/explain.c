@@ -18,7 +18,8 @@
 
 /* --- the policy --- */
 
-/* A generation made of the policy for the question alone: neither pinned nor attached. */
+/* A generation made of the policy for the question alone: neither pinned nor attached, so that only
+ * the instance that is asked is loaded over it. */
 static int load_policy(struct explainer *ex, struct diag *diag)
 {
 	struct compile_env env;
@@ -29,8 +30,8 @@ static int load_policy(struct explainer *ex, struct diag *diag)
 	if (!rc)
 		rc = plan_new(ex->policy, &env, &plan, diag);
 	if (!rc)
-		rc = generation_load(plan, (ex->kernel ? ex->kernel : ex->host.kernel)->totals_fd,
-			&ex->loaded, diag);
+		rc = generation_load_for(0, plan,
+			(ex->kernel ? ex->kernel : ex->host.kernel)->totals_fd, &ex->loaded, diag);
 	plan_free(&plan);
 	ex->gen = ex->loaded;
 	ex->by = EXPLAIN_LOADED;

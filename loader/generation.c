@@ -69,15 +69,15 @@ static int map_tables(struct generation *gen, const struct bp_sizes *sizes, stru
 	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
 }
 
-int generation_load(
-	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
+int generation_load_for(unsigned int hooks, const struct plan *plan, int totals_fd,
+	struct generation **out, struct diag *diag)
 {
 	struct generation *gen;
 	int rc = new_generation(&gen);
 
 	if (rc)
 		return rc;
-	rc = classifiers_load(gen, &plan->tables.sizes, totals_fd);
+	rc = classifiers_load(gen, &plan->tables.sizes, totals_fd, hooks);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
@@ -91,23 +91,68 @@ int generation_load(
 	return rc;
 }
 
-int generation_classifier(const struct generation *gen, enum bp_hook hook)
+int generation_load(
+	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
 {
-	char *path;
-	int fd;
-
-	if (gen->classify[hook] >= 0 || !gen->number)
-		return dup(gen->classify[hook]);
-	path = path_join(dirs_get()->bpffs, "gen-%llu/%s", (unsigned long long)gen->number,
-		pin_names[MAP_PINS + hook]);
-	fd = path ? bpf_obj_get(path) : -1;
-	free(path);
-	return fd;
+	return generation_load_for(HOOKS_ALL, plan, totals_fd, out, diag);
 }
 
 static char *generation_dir(uint64_t number)
 {
 	return path_join(dirs_get()->bpffs, "gen-%llu", (unsigned long long)number);
+}
+
+static char *classifier_path(uint64_t number, enum bp_hook hook)
+{
+	return path_join(dirs_get()->bpffs, "gen-%llu/%s", (unsigned long long)number,
+		pin_names[MAP_PINS + hook]);
+}
+
+int generation_classifier(const struct generation *gen, enum bp_hook hook)
+{
+	char *path;
+	int fd;
+
+	if (gen->classify[hook] >= 0)
+		return dup(gen->classify[hook]);
+	if (!gen->number) {
+		errno = ENOENT;
+		return -1;
+	}
+	path = classifier_path(gen->number, hook);
+	fd = path ? bpf_obj_get(path) : -1;
+	free(path);
+	return fd;
+}
+
+int generation_add(struct generation *gen, enum bp_hook hook, int totals_fd, struct diag *diag)
+{
+	char *path = classifier_path(gen->number, hook);
+	int rc = path ? 0 : -ENOMEM;
+
+	if (!rc && gen->classify[hook] < 0)
+		rc = classifiers_add(gen, &gen->table.tables->sizes, totals_fd, 1U << hook);
+	if (rc && rc != -ENOMEM)
+		diag_errno(diag, -rc, "the kernel did not take the classifier");
+	if (!rc) {
+		unlink(path); /* of a command that died here */
+		if (bpf_obj_pin(gen->classify[hook], path))
+			rc = diag_errno(diag, errno, "cannot pin %s", path);
+	}
+	free(path);
+	return rc;
+}
+
+void generation_remove(struct generation *gen, enum bp_hook hook)
+{
+	char *path = classifier_path(gen->number, hook);
+
+	if (path)
+		unlink(path);
+	free(path);
+	if (gen->classify[hook] >= 0)
+		close(gen->classify[hook]);
+	gen->classify[hook] = -1;
 }
 
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag)
@@ -119,9 +164,13 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 	if (!rc && mkdir(dir, 0700))
 		rc = diag_errno(diag, errno, "cannot make %s", dir);
 	for (size_t i = 0; i < PINS && !rc; i++) {
-		char *path = path_join(dir, "%s", pin_names[i]);
+		int fd = *fd_at((struct generation *)gen, i);
+		char *path;
 
-		if (!path || bpf_obj_pin(*fd_at((struct generation *)gen, i), path))
+		if (fd < 0)
+			continue; /* a hook where nothing is attached */
+		path = path_join(dir, "%s", pin_names[i]);
+		if (!path || bpf_obj_pin(fd, path))
 			rc = diag_errno(diag, path ? errno : ENOMEM, "cannot pin %s in %s",
 				pin_names[i], dir);
 		free(path);

@@ -261,7 +261,8 @@ static int rebuild(struct host *host, struct diag *diag)
 	int rc = plan_store(host, &none, &plan, diag);
 
 	if (!rc)
-		rc = generation_load(plan, host->kernel->totals_fd, &c.gen, diag);
+		rc = generation_load_for(
+			attached_hooks(), plan, host->kernel->totals_fd, &c.gen, diag);
 	plan_free(&plan);
 	policy_free(&none);
 	if (rc)

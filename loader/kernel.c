@@ -365,19 +365,6 @@ int kernel_generations(const struct kernel *k, int hook)
 				    : k->tc_generations;
 }
 
-/* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
-static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
-{
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		__u32 slot = bp_slot(hook, number);
-
-		if (bpf_map_update_elem(
-			    kernel_generations(k, hook), &slot, &gen->classify[hook], BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
 static void displace(const struct kernel *k, uint64_t number)
 {
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
@@ -385,6 +372,51 @@ static void displace(const struct kernel *k, uint64_t number)
 
 		bpf_map_delete_elem(kernel_generations(k, hook), &slot);
 	}
+}
+
+/* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
+static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
+{
+	displace(k, number); /* what a command that died left there */
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		__u32 slot = bp_slot(hook, number);
+
+		if (gen->classify[hook] >= 0 && bpf_map_update_elem(kernel_generations(k, hook),
+							&slot, &gen->classify[hook], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag)
+{
+	int array = kernel_generations(k, hook), rc;
+	__u32 slot, id;
+
+	if (!k->gen)
+		return 0;
+	slot = bp_slot(hook, k->gen->number);
+	if (!bpf_map_lookup_elem(array, &slot, &id))
+		return 0;
+	k->added |= 1U << hook;
+	rc = generation_add(k->gen, hook, k->totals_fd, diag);
+	if (!rc && bpf_map_update_elem(array, &slot, &k->gen->classify[hook], BPF_ANY))
+		rc = diag_errno(diag, errno, "cannot place the classifier");
+	return rc;
+}
+
+void kernel_unneed(struct kernel *k, unsigned int in_use)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		__u32 slot;
+
+		if (!((k->added & ~in_use) >> hook & 1))
+			continue;
+		slot = bp_slot(hook, k->gen->number);
+		bpf_map_delete_elem(kernel_generations(k, hook), &slot);
+		generation_remove(k->gen, hook);
+	}
+	k->added &= in_use;
 }
 
 /*
@@ -445,6 +477,7 @@ int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *
 	__atomic_store_n(&k->ctl->generation, number, __ATOMIC_SEQ_CST);
 	generation_free(&k->gen);
 	k->gen = gen;
+	k->added = 0;
 	if (fold(k, old, diag))
 		diag_to_warning(
 			diag, "the rules are in force, but not yet with their old counters");

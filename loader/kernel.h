@@ -18,6 +18,7 @@ struct kernel {
 	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
+	unsigned int added;	/* hooks whose classifiers kernel_need() has added to it */
 };
 
 /*
@@ -39,6 +40,15 @@ void kernel_free(struct kernel **k);
 
 /* The program array that holds the hook's classifiers, as bp_slot() says. */
 int kernel_generations(const struct kernel *k, int hook);
+
+/*
+ * Makes sure that the generation in force judges at that hook. A generation has the classifiers of
+ * those hooks that were in use when it was made, so this comes before anything is attached to
+ * another: without one the root program lets everything pass.
+ */
+int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag);
+/* Takes away again what kernel_need() has added, but for the hooks that are in use. */
+void kernel_unneed(struct kernel *k, unsigned int in_use);
 
 /*
  * Puts a loaded generation in force in one store, and makes it k->gen. Before the store

@@ -80,7 +80,7 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 		choice->how = is.how;
 	}
 	if (rc)
-		choices_undo(c);
+		choices_undo(host, c);
 	return rc;
 }
 
@@ -100,7 +100,7 @@ static void forget(const struct link_choices *c, struct diag *diag)
 	remembered_free(&list);
 }
 
-void choices_undo(const struct link_choices *c)
+void choices_undo(struct host *host, const struct link_choices *c)
 {
 	struct diag ignored = {};
 
@@ -108,6 +108,8 @@ void choices_undo(const struct link_choices *c)
 	for (size_t i = 0; i < c->n; i++)
 		if (c->v[i].undo)
 			detach_link(c->v[i].link->ifindex, &ignored);
+	if (host->kernel)
+		attach_tidy(host->kernel);
 	diag_free(&ignored);
 }
 

@@ -28,7 +28,7 @@ int choices_check(struct link_choices *c, struct diag *diag);
 /* Attaches all of them, or on failure none that was not attached before. */
 int choices_attach(struct host *host, struct link_choices *c, struct diag *diag);
 /* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
-void choices_undo(const struct link_choices *c);
+void choices_undo(struct host *host, const struct link_choices *c);
 /* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
 int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
 /*

@@ -57,7 +57,7 @@ fi
 expect_exit 0 made_anew
 expect_json "made anew" '.verdict == "block"' bp explain --json "${WORM[@]}"
 GEN=$(generation)
-mv "$GEN/classify_tc_in" "$GEN/classify_xdp" # which is another one, too
+mv "$GEN/classify_tc_out" "$GEN/classify_xdp" # which is another one, too
 expect_exit 1 bp explain "${WORM[@]}"
 expect_out "^bpfpol: the classifier in force is another version's"
 expect_json "of other hooks it can be asked" '.verdict == "pass"' \

@@ -57,6 +57,7 @@ export REFUSE="native generic"
 expect_exit 0 bp attach rx0
 expect_out 'TC \(it takes no XDP: Operation not supported\)'
 is "no XDP" tcx tcx "by TC"
+same "what was tried on the way is not loaded" "" "$(find "$BPFPOL_BPFFS"/gen-* -name classify_xdp)"
 jumbo
 expect_exit 0 bp detach rx0
 BEFORE=$(snapshot)

@@ -7,6 +7,13 @@
 MOST=10000
 
 expect_exit 0 bp block udp/1434
+# A classifier is loaded where its kind of hook is used, so each is used once.
+add_pair tx1 rx1 78
+expect_exit 0 bp attach rx1 --mode generic
+add_pair tx2 rx2 79
+expect_exit 0 bp attach rx2 --mode tc
+expect_exit 0 run_in rx "$PKT" link-type l3 512
+expect_exit 0 bp attach l3
 for words in "inout tcp/1-1000 from 10.0.0.0/8" "out from me to any port 25" "icmpv6 type 128" \
 	"on rx0 emergency 2001:db8::/32"; do
 	# shellcheck disable=SC2086
