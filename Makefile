@@ -103,7 +103,7 @@ $B/driver.bpf.o $B/traffic.bpf.o: $B/%.bpf.o: tests/bench/%.bpf.c $(wildcard tes
 
 $B/%.skel.h: $B/%.bpf.o
 	$(call say,GEN)
-	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
+	$Q$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@.new && mv $@.new $@
 
 $B/loader/classifier.o: $B/xdp.skel.h $B/tc.skel.h
 $B/loader/kernel.o: $B/root.skel.h
@@ -142,7 +142,23 @@ $B/tests/classify: $(call obj,$(addprefix tests/bench/,classify.c measure.c sets
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
-BENCH := $B/tests/classify $B/tests/traffic $B/tests/timed
+BENCH := $B/tests/classify $B/tests/traffic $B/tests/timed $B/tests/work
+
+# The classifier of XDP once more, from the same source, counting what a search does.
+$B/counted/xdp.bpf.o: bpf/xdp.bpf.c $(wildcard bpf/*.h) include/abi.h tests/bench/work.h
+	@mkdir -p $(@D)
+	$(call say,CLANG)
+	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude -include tests/bench/work.h \
+		-I/usr/include/$(subst -pc-,-,$(shell $(CC) -dumpmachine)) -c $< -o $@
+
+$B/counted/classifier.o: loader/classifier.c $B/counted/xdp.skel.h $B/tc.skel.h
+	$(call say,CC)
+	$Q$C -iquote $B/counted -c $< -o $@
+
+$B/tests/work: $B/counted/classifier.o $(call obj,$(addprefix tests/bench/,work.c measure.c sets.c) \
+	$(filter-out loader/cmd_% loader/classifier.c,$(LOADER)))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/tests/traffic $B/tests/timed: $B/tests/%: $B/tests/bench/%.o
 	$(call say,LINK)

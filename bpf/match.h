@@ -48,6 +48,14 @@ struct {
 	__type(value, struct query);
 } scratch SEC(".maps");
 
+/*
+ * What a search does, counted by an instrumented build alone (tests/bench/work.h): it says so where
+ * it happens, so that what is counted is what is done.
+ */
+#ifndef WORK
+#define WORK(what)
+#endif
+
 /* What a map cannot hold: pointers. */
 struct search {
 	struct query *q;
@@ -202,6 +210,7 @@ static __always_inline __u32 find_chain(const struct search *s, __u64 hash, cons
 	if (layout.ask_present[family] &&
 		!(s->present[layout.present[family] + bit / 64] >> bit % 64 & 1))
 		return 0;
+	WORK(lines);
 	line = family == BP_V4 ? bpf_map_lookup_elem(&lines4, &at)
 			       : bpf_map_lookup_elem(&lines6, &at);
 	if (!line)
@@ -316,8 +325,13 @@ static __always_inline void probe(struct search *s, WHERE)
 	q->next = 0;
 	t = &s->tables->tuple[dir][family][space][q->tuple & (BP_TUPLES - 1)];
 	if (!at) {
-		if (t->flags & q->p.lacks || (t->kind == BP_DECIDE && t->bound < q->best_rank))
+		if (t->flags & q->p.lacks)
 			return;
+		if (t->kind == BP_DECIDE && t->bound < q->best_rank) {
+			q->todo &= ~s->tables->sorted[dir][family]; /* nor can those behind it */
+			return;
+		}
+		WORK(tuples);
 		at = start(s, t, tuple_bits, family);
 		if (!at)
 			return;
@@ -325,6 +339,7 @@ static __always_inline void probe(struct search *s, WHERE)
 	e = family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at) : bpf_map_lookup_elem(&elems6, &at);
 	if (!e)
 		return;
+	WORK(elems);
 	q->next = *(volatile __u32 *)&e->next;
 	/*
 	 * A shadow may stand for other rules too. 0: taken out since it was found, when its rule's

@@ -285,10 +285,13 @@ static inline __u32 bp_index_port(__u32 port_mask, __u32 proto, __u32 port)
  * The one element of `tables`: a generation's tuples and, below, the loader's own notes on it.
  * live: bit n set = tuple n holds elements. It is written last when a tuple appears and first
  * when it goes. indexed: bit n set = tuple n of BP_SPACE_ALL stands in the sets of that index.
+ * sorted: those BP_DECIDE tuples whose bound lies above that of no tuple of a lower number: where
+ * one cannot win any more, those of them behind it cannot either.
  */
 struct bp_tables {
 	__u64 live[BP_DIRS][BP_FAMILIES][BP_KINDS];
 	__u64 indexed[BP_DIRS][BP_FAMILIES][BP_INDICES];
+	__u64 sorted[BP_DIRS][BP_FAMILIES];
 	__u64 withheld; /* a rule's id: its elements do not match, so that all begin and end at once
 			 */
 	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];

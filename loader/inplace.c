@@ -209,8 +209,12 @@ static void widen_tuple(struct spot *s)
 	unsigned int by = index_of(s->filter);
 	bool fresh = !*used_of(s);
 
-	if (s->filter->rank > s->tuple->bound)
+	if (s->filter->rank > s->tuple->bound) {
+		if (!is_shadow(shape))
+			__atomic_fetch_and(&t->sorted[shape->dir][shape->family],
+				~(1ULL << s->number), __ATOMIC_SEQ_CST);
 		__atomic_store_n(&s->tuple->bound, s->filter->rank, __ATOMIC_SEQ_CST);
+	}
 	if (s->tuple->flags & ~shape->flags)
 		__atomic_store_n(
 			&s->tuple->flags, s->tuple->flags & shape->flags, __ATOMIC_SEQ_CST);

@@ -181,6 +181,8 @@ static int number_groups(
 		t->named[any->dir][any->family][space] |= 1ULL << i;
 		for (int by = 0; space == BP_SPACE_ALL && by < BP_INDICES; by++)
 			t->indexed[any->dir][any->family][by] |= 1ULL << i;
+		if (tuple->kind == BP_DECIDE)
+			t->sorted[any->dir][any->family] |= 1ULL << i;
 		d->number[order[i].group] = i;
 	}
 	free(order);
