@@ -72,6 +72,7 @@ IMPURE := \
 	shelf_rule \
 	state \
 	store \
+	terminal \
 	vantage \
 	windows
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))

@@ -26,6 +26,9 @@ static const struct {
 	{ "--shipped", OPT_SHIPPED, false },
 	{ "--in-force", OPT_IN_FORCE, false },
 	{ "--description", OPT_DESCRIPTION, true },
+	{ "--once", OPT_ONCE, false },
+	{ "--interval", OPT_INTERVAL, true },
+	{ "--sort", OPT_SORT, true },
 };
 #define OPTIONS (int)(sizeof(options) / sizeof(options[0]))
 
@@ -58,6 +61,12 @@ static void set_value(struct args *args, enum option option, const char *value)
 		break;
 	case OPT_DESCRIPTION:
 		args->description = value;
+		break;
+	case OPT_INTERVAL:
+		args->interval = value;
+		break;
+	case OPT_SORT:
+		args->sort = value;
 		break;
 	default:
 		break;

@@ -331,14 +331,15 @@ static void place_unknown(const struct args *args, struct diag *diag)
 		diag->width = strlen(diag->text);
 }
 
-static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
-	struct diag *diag)
+/* By its id, or as it is written; one of the two. */
+static int act_remove(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, struct diag *diag)
 {
 	struct apply_opts opts = {
 		.dry_run = args->given & OPT_DRY_RUN,
 		.force = args->given & OPT_FORCE,
 	};
-	struct apply_removed removed = { .ids = { id }, .n = 1 };
+	uint32_t id = removed->ids[0];
 	struct host host = {};
 	bool elsewhere = false;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
@@ -346,17 +347,33 @@ static int remove_rule(const struct args *args, const struct rule *rule, int act
 	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc && rule)
-		rc = elsewhere ? shelf_remove(
-					 &host, args->policy, rule, action, &opts, &removed, diag)
-			       : apply_remove(&host, rule, action, &opts, &removed, diag);
+		rc = elsewhere
+			     ? shelf_remove(&host, args->policy, rule, action, &opts, removed, diag)
+			     : apply_remove(&host, rule, action, &opts, removed, diag);
 	else if (!rc)
 		rc = elsewhere ? shelf_remove_id(&host, args->policy, id, &opts, diag)
 			       : apply_remove_id(&host, id, &opts, diag);
+	host_close(&host);
+	return rc;
+}
+
+int remove_by_id(uint32_t id, struct diag *diag)
+{
+	struct apply_removed removed = { .ids = { id }, .n = 1 };
+
+	return act_remove(&(struct args){}, NULL, -1, &removed, diag);
+}
+
+static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
+	struct diag *diag)
+{
+	struct apply_removed removed = { .ids = { id }, .n = 1 };
+	int rc = act_remove(args, rule, action, &removed, diag);
+
 	if (!rc)
 		say_removed(args, removed.ids, removed.n);
 	else if (diag->kind == DIAG_UNKNOWN)
 		place_unknown(args, diag);
-	host_close(&host);
 	return rc;
 }
 

@@ -26,6 +26,9 @@ enum option {
 	OPT_SHIPPED = 1 << 13,
 	OPT_IN_FORCE = 1 << 14,
 	OPT_DESCRIPTION = 1 << 15,
+	OPT_ONCE = 1 << 16,
+	OPT_INTERVAL = 1 << 17,
+	OPT_SORT = 1 << 18,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
 
@@ -35,7 +38,7 @@ struct args {
 	char **words;
 	int n;
 	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked, *name;
-	const char *description;
+	const char *description, *interval, *sort;
 };
 
 struct command {
@@ -61,6 +64,9 @@ void args_place(const struct args *args, int index, struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */
 struct link_choices;
 void say_attached(const struct link_choices *choices);
+
+/* What `remove --id` does, without a word. */
+int remove_by_id(uint32_t id, struct diag *diag);
 
 /* -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
 struct host;
@@ -99,6 +105,7 @@ int cmd_count(const struct args *args, struct diag *diag);
 int cmd_remove(const struct args *args, struct diag *diag);
 int cmd_list(const struct args *args, struct diag *diag);
 int cmd_status(const struct args *args, struct diag *diag);
+int cmd_top(const struct args *args, struct diag *diag);
 int cmd_metrics(const struct args *args, struct diag *diag);
 int cmd_attach(const struct args *args, struct diag *diag);
 int cmd_detach(const struct args *args, struct diag *diag);

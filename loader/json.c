@@ -139,6 +139,12 @@ void jw_i64(struct jw *j, const char *key, int64_t value)
 	fprintf(j->out, "%" PRId64, value);
 }
 
+void jw_real(struct jw *j, const char *key, double value)
+{
+	put_key(j, key);
+	fprintf(j->out, "%.3f", value);
+}
+
 void jw_bool(struct jw *j, const char *key, bool value)
 {
 	put_key(j, key);

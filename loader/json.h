@@ -31,6 +31,8 @@ void jw_array_end(struct jw *j);
 void jw_str(struct jw *j, const char *key, const char *value);
 void jw_u64(struct jw *j, const char *key, uint64_t value);
 void jw_i64(struct jw *j, const char *key, int64_t value);
+/* With three digits behind the point; finite. */
+void jw_real(struct jw *j, const char *key, double value);
 void jw_bool(struct jw *j, const char *key, bool value);
 void jw_null(struct jw *j, const char *key);
 

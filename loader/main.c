@@ -77,6 +77,18 @@ const struct command commands[] = {
 		"  --policy NAME          by a policy that need not be in force\n"
 		"  --write-blocked FILE   the packets that would be blocked, as a capture\n"
 		"  --debug                each packet of the capture, before the table" },
+	{ "top", cmd_top, OPT_JSON | OPT_ONCE | OPT_INTERVAL | OPT_SORT,
+		"[--interval SECONDS] [--sort COLUMN] [--once]",
+		"rules by packets per second, live",
+		"  bpfpol top                    keys: h shows them, q ends it\n"
+		"  bpfpol top --once --sort bytes\n"
+		"What passes and is blocked, how each interface is filtered, and what each rule "
+		"counts.\n"
+		"A rule is chosen with the arrow keys; d removes it, after a question.\n"
+		"  --interval SECONDS     how often it looks: 0.1 to 3600, else 1\n"
+		"  --sort COLUMN          packet-rate, byte-rate, packets, bytes, id, rule\n"
+		"  --once                 one table, over one interval; also where there is no "
+		"terminal" },
 	{ "metrics", cmd_metrics, 0, "", "state and counters for Prometheus, as OpenMetrics text",
 		"  bpfpol metrics >/var/lib/prometheus/node-exporter/bpfpol.prom.new\n"
 		"Whether a policy is in force, how each interface is filtered, packets by "

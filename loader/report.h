@@ -7,11 +7,13 @@
 
 #include "explained.h"
 #include "status.h"
+#include "top.h"
 
 struct report {
 	int (*rules)(FILE *out, const struct status *status);
 	int (*status)(FILE *out, const struct status *status);
 	int (*interfaces)(FILE *out, const struct status *status);
+	int (*rates)(FILE *out, struct top_table *table);
 	int (*packet)(FILE *out, const struct explained_packet *packet);
 	int (*capture)(FILE *out, const struct explained_capture *capture);
 };

@@ -57,7 +57,7 @@ static void put_policy(struct jw *j, const struct status *st)
 	jw_object_end(j);
 }
 
-static void put_interfaces(struct jw *j, const char *key, const struct status *st, bool all)
+void json_put_interfaces(struct jw *j, const char *key, const struct status *st, bool all)
 {
 	jw_array(j, key);
 	for (size_t i = 0; i < st->n_interfaces; i++) {
@@ -108,7 +108,7 @@ static int json_interfaces(FILE *out, const struct status *st)
 
 	jw_begin(&j, out);
 	jw_object(&j, NULL);
-	put_interfaces(&j, "interfaces", st, true);
+	json_put_interfaces(&j, "interfaces", st, true);
 	jw_object_end(&j);
 	return 0;
 }
@@ -173,7 +173,7 @@ static int json_status(FILE *out, const struct status *st)
 	jw_bool(&j, "off", st->off);
 	jw_str(&j, "agent", "stopped");
 	put_policy(&j, st);
-	put_interfaces(&j, "interfaces", st, false);
+	json_put_interfaces(&j, "interfaces", st, false);
 	rc = put_rules(&j, "rules", st);
 	if (st->filters) {
 		jw_array(&j, "filters");
@@ -193,6 +193,7 @@ const struct report report_json = {
 	.rules = json_rules,
 	.status = json_status,
 	.interfaces = json_interfaces,
+	.rates = json_rates,
 	.packet = json_packet,
 	.capture = json_capture,
 };

@@ -6,8 +6,18 @@
 #include "json.h"
 #include "report.h"
 
+/* report_text.c */
+/* What every reader must know first: that nothing is filtered. */
+void text_not_in_force(FILE *out, const struct status *status);
+/* 90s, 15m, 2h, 7d: the largest unit of which at least two are left. */
+void time_left_text(uint64_t seconds, char *buf, size_t size);
 /* report_json.c; -ENOMEM. */
 int json_put_rule(struct jw *j, const char *key, const struct status_rule *rule);
+/* all: also those that nobody asked to filter. */
+void json_put_interfaces(struct jw *j, const char *key, const struct status *status, bool all);
+/* report_top.c; -ENOMEM. */
+int text_rates(FILE *out, struct top_table *table);
+int json_rates(FILE *out, struct top_table *table);
 
 /* report_explain.c */
 /* What the rows say that are not a rule's. */

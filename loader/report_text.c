@@ -7,8 +7,7 @@
 #include "report_parts.h"
 #include "spec.h"
 
-/* 90s, 15m, 2h, 7d: the largest unit of which at least two are left. */
-static void time_left(uint64_t seconds, char *buf, size_t size)
+void time_left_text(uint64_t seconds, char *buf, size_t size)
 {
 	static const struct {
 		unsigned int seconds;
@@ -29,15 +28,14 @@ static int put_rule(FILE *out, const struct status_rule *r)
 	if (!text)
 		return -ENOMEM;
 	if (r->rule->deadline)
-		time_left(r->expires_in, left, sizeof(left));
+		time_left_text(r->expires_in, left, sizeof(left));
 	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %-7s %5s  %s\n", r->rule->id,
 		r->packets, r->bytes, layer_name(r->rule->layer), left, text);
 	free(text);
 	return 0;
 }
 
-/* What every reader must know first. */
-static void put_not_in_force(FILE *out, const struct status *st)
+void text_not_in_force(FILE *out, const struct status *st)
 {
 	if (st->off)
 		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
@@ -52,7 +50,7 @@ static int text_rules(FILE *out, const struct status *st)
 {
 	int rc = 0;
 
-	put_not_in_force(out, st);
+	text_not_in_force(out, st);
 	if (!st->policy)
 		fprintf(out, "No policy is assigned; 'bpfpol block udp/1434' makes one.\n");
 	else if (!st->n_rules)
@@ -166,7 +164,7 @@ static void put_totals(FILE *out, const char *what, const struct bp_totals *t)
 
 static int text_status(FILE *out, const struct status *st)
 {
-	put_not_in_force(out, st);
+	text_not_in_force(out, st);
 	if (st->policy)
 		fprintf(out,
 			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64
@@ -196,6 +194,7 @@ const struct report report_text = {
 	.rules = text_rules,
 	.status = text_status,
 	.interfaces = text_interfaces,
+	.rates = text_rates,
 	.packet = text_packet,
 	.capture = text_capture,
 };

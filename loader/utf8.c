@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "utf8.h"
 
-#include <stdint.h>
-
 unsigned int utf8_len(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -24,4 +22,13 @@ unsigned int utf8_len(const char *text)
 		c = c << 6 | (s[i] & 0x3f);
 	}
 	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : len;
+}
+
+uint32_t utf8_point(const char *s, unsigned int len)
+{
+	uint32_t c = (unsigned char)s[0] & (len > 1 ? 0xff >> (len + 1) : 0x7f);
+
+	for (unsigned int i = 1; i < len; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	return c;
 }

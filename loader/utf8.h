@@ -3,6 +3,8 @@
 #ifndef BPFPOL_UTF8_H
 #define BPFPOL_UTF8_H
 
+#include <stdint.h>
+
 /* In the place of bytes that are not UTF-8, one each: U+FFFD. */
 #define UTF8_BAD "\xef\xbf\xbd"
 
@@ -11,5 +13,7 @@
  * beyond U+10FFFF included. Reads no byte past the terminating 0.
  */
 unsigned int utf8_len(const char *s);
+/* The code point of a sequence of that length. */
+uint32_t utf8_point(const char *s, unsigned int len);
 
 #endif
