@@ -42,8 +42,10 @@ IMPURE := \
 	capture_copy \
 	classifier \
 	clsact \
+	counts \
 	cmd_% \
 	dirs \
+	dynamic% \
 	explain \
 	explain_capture \
 	fold_file \
@@ -54,6 +56,7 @@ IMPURE := \
 	inplace \
 	journal \
 	kernel \
+	layer \
 	links \
 	lists \
 	main \
@@ -174,6 +177,17 @@ $B/tests/%.so: tests/preload/%.c
 	$(call say,LINK)
 	$Q$C -shared -fPIC -o $@ $< -ldl
 
+# Holders of dynamic rules, for the tests of their layer.
+DYNAMIC := $B/tests/hold $B/tests/kills
+
+$B/tests/hold: $(call obj,tests/dynamic/hold.c $(filter-out loader/cmd_%,$(LOADER)))
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$B/tests/kills: $(call obj,tests/dynamic/kills.c)
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^
+
 # The oracle by itself, for tests of real traffic.
 $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 	$(call say,LINK)
@@ -189,7 +203,7 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(BENCH) lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(DYNAMIC) $(BENCH) lint
 	BUILD=$B tests/run all
 
 twin: $B/tests/twin

@@ -31,30 +31,99 @@ static __always_inline struct query *query_begin(__u32 ifindex, __s8 me)
 	return q;
 }
 
-/* True: blocked. */
-static __always_inline bool judge(struct search *s, enum bp_reading reading, const __u8 dir)
+/* Where a hook's program stands, and where it jumps to: constants of each instance of the code. */
+struct place {
+	void *generations, *layer;
+	__u32 hook;
+	__u8 dir;
+};
+
+/* Whether a rule asks for what this packet does not show: blocked before any is compared. */
+static __always_inline bool judge_cut(
+	struct search *s, const __u64 *live, enum bp_reading reading, const __u8 dir)
 {
-	const __u64 *live = s->tables->live[dir][s->q->p.family & (BP_FAMILIES - 1)];
 	__u64 hidden = 0;
 
-	/*
-	 * A rule that asks for what this packet does not show: blocked before any rule is compared.
-	 */
 	if (reading == READ_CUT)
 		hidden = live[BP_SHADOW];
 	else if (reading == READ_BLIND)
 		hidden = live[BP_BLIND];
-	if (hidden) {
-		search_cut(s, hidden, dir);
-		s->q->hidden = s->best;
-		if (s->best)
-			return true;
+	if (!hidden)
+		return false;
+	search_cut(s, hidden, dir);
+	s->q->hidden = s->best;
+	return s->best;
+}
+
+/*
+ * The dynamic layer has searched. The static classifier judges what both have found; where there is
+ * none, it is this layer alone. Returns only if the layer's holder has just gone: as if there
+ * had been no layer.
+ */
+static __always_inline void leave(struct query *q, CTX *ctx, const struct place at)
+{
+	__u32 zero = 0;
+	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+
+	q->left.rank = q->best_rank;
+	q->left.elem = q->best_elem;
+	q->left.action = q->best_action;
+	if (c && c->generation) {
+		if (q->left.rank || q->left.tally)
+			q->left.asked = LEFT_ANY | odd * LEFT_ODD;
+		jump(ctx, at.generations, bp_slot(at.hook, 0), c->generation & 1);
+		q->left.asked = 0;
 	}
-	search_all(s, live[BP_DECIDE] | live[BP_TALLY], dir);
+	q->left.wins = q->left.rank;
+	q->left.blocked = false;
+	jump(ctx, at.layer, bp_count_slot(at.hook, 0), odd);
+}
+
+/*
+ * The static layer has searched, and something was left to it. True: its own best element decides,
+ * and is not counted yet. Where that is outranked, or dynamic count rules may match, the dynamic
+ * layer's program counts and ends this; if it is gone, so are its rules.
+ */
+static __always_inline bool judge_left(
+	struct search *s, CTX *ctx, const struct place at, __u8 asked)
+{
+	struct left *left = &s->q->left;
+
+	left->wins = left->rank > s->q->best_rank;
+	if (!left->wins && !left->tally)
+		return true;
+	left->blocked = s->best && s->q->best_action == BP_BLOCK;
+	if (!left->wins && s->best)
+		count_elem(s, s->best);
+	jump(ctx, at.layer, bp_count_slot(at.hook, 0), asked & LEFT_ODD);
+	return left->wins;
+}
+
+/* True: blocked. asked: what the other layer has left. */
+static __always_inline bool judge(
+	struct search *s, CTX *ctx, const struct place at, enum bp_reading reading, __u8 asked)
+{
+	struct query *q = s->q;
+	const __u64 *live = s->tables->live[at.dir][q->p.family & (BP_FAMILIES - 1)];
+	__u64 todo = live[BP_DECIDE] | live[BP_TALLY];
+
+	if (judge_cut(s, live, reading, at.dir))
+		return true;
+	if (dynamic && !explain) {
+		q->left.tally = (reading == READ_CUT || reading == READ_BLIND) && live[BP_TALLY];
+		if (q->left.tally)
+			todo = live[BP_DECIDE];
+		search_all(s, todo, at.dir);
+		leave(q, ctx, at);
+		return false;
+	}
+	search_all(s, todo, at.dir);
+	if (asked && !judge_left(s, ctx, at, asked))
+		return s->q->left.blocked;
 	if (!s->best)
 		return false;
 	count_elem(s, s->best);
-	return s->q->best_action == BP_BLOCK;
+	return q->best_action == BP_BLOCK;
 }
 
 /* What was found, for who asks; `me` too, of which the search asks only where it matters. */
@@ -70,34 +139,70 @@ static __always_inline void answer_with(
 	a->blocked = blocked;
 	a->hidden = s->q->hidden;
 	a->rule = s->best && !s->q->hidden ? s->q->best_rule : 0;
+	a->rank = a->rule ? s->q->best_rank : 0;
 	a->me = reading != READ_EXEMPT && reading != READ_OPAQUE && is_me(s->q, ctx);
 }
 
-/* Judges and counts the packet that was read into *q. True: blocked. */
-static __always_inline bool classify(struct query *q, CTX *ctx, const __u8 dir)
+static __always_inline bool search_on(struct search *s, struct query *q, CTX *ctx)
 {
 	__u32 zero = 0;
-	struct search s = {
-		.q = q,
-		.tables = bpf_map_lookup_elem(&tables, &zero),
-		.present = bpf_map_lookup_elem(&present, &zero),
-		.ctx = ctx,
-	};
+
+	s->q = q;
+	s->tables = bpf_map_lookup_elem(&tables, &zero);
+	s->present = bpf_map_lookup_elem(&present, &zero);
+	s->best = NULL;
+	s->ctx = ctx;
+	if (!s->tables || !s->present)
+		return false;
+	q->withheld = s->tables->withheld;
+	return true;
+}
+
+/* Judges and counts the packet that was read into *q. True: blocked. */
+static __always_inline bool classify(struct query *q, CTX *ctx, const struct place at)
+{
+	struct search s;
 	/* From memory: so the verifier follows one path from here on, not one per reading. */
 	enum bp_reading reading = *(volatile __u32 *)&q->reading;
+	__u8 asked = q->left.asked;
 	bool blocked = false;
 
-	if (!s.tables || !s.present)
+	q->left.asked = 0;
+	if (!search_on(&s, q, ctx))
 		return false;
 	q->malformed = reading > READ_WHOLE;
-	q->withheld = s.tables->withheld;
 	if (reading != READ_EXEMPT)
-		blocked = judge(&s, reading, dir);
+		blocked = judge(&s, ctx, at, reading, asked);
 	if (explain)
 		answer_with(&s, ctx, reading, blocked);
 	else
-		count_total(dir, q->packets, blocked, q->malformed);
+		count_total(at.dir, q->packets, blocked, q->malformed);
 	return blocked;
+}
+
+/* The dynamic layer's last word on a packet that was judged: counts. True: blocked. */
+static __always_inline bool settle(CTX *ctx, const __u8 dir)
+{
+	__u32 zero = 0;
+	struct query *q = bpf_map_lookup_elem(&scratch, &zero);
+	struct search s;
+	struct bp_elem *e;
+	__u32 at;
+
+	if (!q || !search_on(&s, q, ctx))
+		return false;
+	if (q->left.tally)
+		search_all(&s, s.tables->live[dir][q->p.family & (BP_FAMILIES - 1)][BP_TALLY], dir);
+	if (q->left.wins) {
+		at = q->left.elem;
+		e = q->p.family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at)
+					 : bpf_map_lookup_elem(&elems6, &at);
+		if (e)
+			count_elem(&s, e);
+		q->left.blocked = q->left.action == BP_BLOCK;
+	}
+	count_total(dir, q->packets, q->left.blocked, q->malformed);
+	return q->left.blocked;
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "abi.h"
+#include "query.h"
 
 /* Packets of each direction. */
 struct {
@@ -16,5 +16,49 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bp_totals);
 } totals SEC(".maps");
+
+/* One element, mapped by the loader, which stores to it word by word. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bp_ctl);
+} ctl SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct query);
+} scratch SEC(".maps");
+
+/* Two generations can be loaded at once: bp_slot(hook, generation). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_generations SEC(".maps"), generic_generations SEC(".maps"), tc_generations SEC(".maps");
+
+/*
+ * The dynamic layer's. Programs that refer to them keep the maps; what is in them goes with the
+ * last descriptor, which is why nobody but the layer's holder may keep one, nor pin them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BP_DYNAMIC_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_dynamic SEC(".maps"), generic_dynamic SEC(".maps"), tc_dynamic SEC(".maps");
+
+/* From constant slots, of which the kernel makes jumps. Returns only if there is no program. */
+static __always_inline void jump(void *ctx, void *programs, const __u32 even, bool odd)
+{
+	if (odd)
+		bpf_tail_call(ctx, programs, even + 1);
+	else
+		bpf_tail_call(ctx, programs, even);
+}
 
 #endif

@@ -19,36 +19,6 @@
 #define LOOP_STEPS (1 << 20) /* more than there can be: chains are finite */
 
 /*
- * The packet, and how far the search is. CTX is what the hook's programs are called with. Kept in a
- * map, not on the stack: the verifier follows every known value on the stack through every round of
- * the loop (a million instructions), but knows nothing of what a map holds.
- */
-struct query {
-	struct packet p;
-	__u32 reading; /* enum bp_reading */
-	__u32 ifindex, withheld;
-	__u64 bytes, packets; /* that this packet counts for; bytes: see bytes_of() */
-	bool malformed;
-	bool hidden; /* blocked, as a rule asks for what the packet does not show */
-	__s8 me;     /* whether the local end is this host; -1: not asked yet */
-
-	__u64 todo;	   /* tuples still to probe */
-	__u32 tuple, next; /* being probed; next: the element of its chain, if not 0 */
-	__u64 best_rank;
-	/* Of the best, for those who have no pointer to it. */
-	__u32 best_rule;
-	__u8 best_action;
-	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct query);
-} scratch SEC(".maps");
-
-/*
  * What a search does, counted by an instrumented build alone (tests/bench/work.h): it says so where
  * it happens, so that what is counted is what is done.
  */
@@ -280,7 +250,8 @@ static __always_inline bool rest_differs(
 			       : !elem6_matches(s->q, (const void *)e, s->ctx);
 }
 
-static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
+/* at: its number. */
+static __always_inline void take(struct search *s, struct bp_elem *e, __u32 at, __u8 kind)
 {
 	struct query *q = s->q;
 
@@ -294,6 +265,8 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u8 kind)
 	q->best_rank = e->rank;
 	q->best_rule = e->rule;
 	q->best_action = e->action;
+	if (dynamic)
+		q->best_elem = at;
 }
 
 /*
@@ -347,7 +320,7 @@ static __always_inline void probe(struct search *s, WHERE)
 	 */
 	if ((space == BP_SPACE_CUT || (e->rule && e->rule != q->withheld)) &&
 		!key_differs(q, e, t, tuple_bits, family) && !rest_differs(s, e, family))
-		take(s, e, t->kind);
+		take(s, e, at, t->kind);
 }
 
 /* The steps of bpf_loop(); 1 when nothing is left to look at, or of the shadows one is found. */

@@ -20,7 +20,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
-#include "abi.h"
+#include "query.h"
 
 #define MAX_TAGS 4
 #define MAX_EXTENSIONS 8
@@ -31,19 +31,6 @@
 #endif
 #define IPPROTO_HIP 139	  /* RFC 7401 */
 #define IPPROTO_SHIM6 140 /* RFC 5533 */
-
-/*
- * By distance, not by direction: remote is the source of what arrives. It begins with lacks =
- * 0xff: nothing is known.
- */
-struct packet {
-	__u32 remote[4], local[4]; /* network order; IPv4 in [0] */
-	__u16 rport, lport;	   /* host order; for ICMP lport = type, rport = code */
-	__u8 family;		   /* enum bp_family */
-	__u8 proto;
-	__u8 lacks;    /* tuples with any of these flags ask for what is not known of this packet */
-	__u16 headers; /* bytes before the header that holds the ports or the type */
-};
 
 /* A frame as a hook finds it. */
 struct frame {

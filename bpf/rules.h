@@ -16,6 +16,9 @@
  */
 const volatile bool explain = false;
 
+/* Its rules are dynamic; odd: its generation's number is. */
+const volatile bool dynamic = false, odd = false;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -68,41 +68,47 @@ static __always_inline void weigh(struct query *q, CTX *skb)
 }
 
 static __always_inline int classify_skb(
-	CTX *skb, int (*read_far)(CTX *, struct packet *), const __u8 dir, const bool l3)
+	CTX *skb, int (*read_far)(CTX *, struct packet *), const struct place at, const bool l3)
 {
 	/* What leaves is this host's own if it did not come in by another interface. */
-	__s8 me = dir == BP_IN ? -1 : skb->ingress_ifindex == 0;
+	__s8 me = at.dir == BP_IN ? -1 : skb->ingress_ifindex == 0;
 	struct query *q = query_begin(skb->ifindex, me);
 	struct frame f = skb_frame(skb, l3);
 	enum bp_reading reading;
 
 	if (!q)
 		return TC_ACT_UNSPEC;
-	reading = read_frame(&f, &q->p, dir, false);
+	reading = read_frame(&f, &q->p, at.dir, false);
 	if (reading != READ_WHOLE && skb->data_end - skb->data < skb->len) {
 		forget(&q->p);
 		reading = read_far(skb, &q->p);
 	}
 	*(volatile __u32 *)&q->reading = reading;
 	weigh(q, skb);
-	return classify(q, skb, dir) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	return classify(q, skb, at) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 /* A hook's programs. far_: for headers outside the linear part; verified once, on its own. */
-#define HOOK(name, dir, l3)                                            \
-	__noinline int far_##name(CTX *skb, struct packet *p)          \
-	{                                                              \
-		struct frame f = skb_frame(skb, l3);                   \
-                                                                       \
-		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT; \
-	}                                                              \
-                                                                       \
-	SEC("tc") int classify_##name(CTX *skb)                        \
-	{                                                              \
-		return classify_skb(skb, far_##name, dir, l3);         \
+#define HOOK(name, hook, dir, l3)                                                       \
+	__noinline int far_##name(CTX *skb, struct packet *p)                           \
+	{                                                                               \
+		struct frame f = skb_frame(skb, l3);                                    \
+                                                                                        \
+		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT;                  \
+	}                                                                               \
+                                                                                        \
+	SEC("tc") int classify_##name(CTX *skb)                                         \
+	{                                                                               \
+		return classify_skb(skb, far_##name,                                    \
+			(struct place){ &tc_generations, &tc_dynamic, hook, dir }, l3); \
+	}                                                                               \
+                                                                                        \
+	SEC("tc") int count_##name(CTX *skb)                                            \
+	{                                                                               \
+		return settle(skb, dir) ? TC_ACT_SHOT : TC_ACT_UNSPEC;                  \
 	}
 
-HOOK(tc_in, BP_IN, false)
-HOOK(tc_out, BP_OUT, false)
-HOOK(l3_in, BP_IN, true)
-HOOK(l3_out, BP_OUT, true)
+HOOK(tc_in, BP_TC_IN, BP_IN, false)
+HOOK(tc_out, BP_TC_OUT, BP_OUT, false)
+HOOK(l3_in, BP_L3_IN, BP_IN, true)
+HOOK(l3_out, BP_L3_OUT, BP_OUT, true)

@@ -37,7 +37,7 @@ __noinline int read_far(CTX *ctx, struct packet *p, bool unsaid)
 	return p ? read_frame(&f, p, BP_IN, true) : READ_EXEMPT;
 }
 
-static __always_inline int classify_frame(CTX *ctx, const bool unsaid)
+static __always_inline int classify_frame(CTX *ctx, const bool unsaid, const struct place at)
 {
 	struct frame f = {
 		.ctx = ctx,
@@ -56,19 +56,33 @@ static __always_inline int classify_frame(CTX *ctx, const bool unsaid)
 	}
 	*(volatile __u32 *)&q->reading = reading;
 	q->packets = 1;
-	return classify(q, ctx, BP_IN) ? XDP_DROP : XDP_PASS;
+	return classify(q, ctx, at) ? XDP_DROP : XDP_PASS;
 }
 
 /* For several buffers where the kernel knows that: the loader says so (BPF_F_XDP_HAS_FRAGS). */
 SEC("xdp")
 int classify_xdp(CTX *ctx)
 {
-	return classify_frame(ctx, false);
+	return classify_frame(
+		ctx, false, (struct place){ &xdp_generations, &xdp_dynamic, BP_XDP, BP_IN });
+}
+
+SEC("xdp")
+int count_xdp(CTX *ctx)
+{
+	return settle(ctx, BP_IN) ? XDP_DROP : XDP_PASS;
 }
 
 /* What it sees may be an aggregate, without a word that it is. */
 SEC("xdp")
 int classify_generic(CTX *ctx)
 {
-	return classify_frame(ctx, true);
+	return classify_frame(ctx, true,
+		(struct place){ &generic_generations, &generic_dynamic, BP_GENERIC, BP_IN });
+}
+
+SEC("xdp")
+int count_generic(CTX *ctx)
+{
+	return settle(ctx, BP_IN) ? XDP_DROP : XDP_PASS;
 }

@@ -32,7 +32,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 5
+#define BP_ABI 6
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
@@ -49,6 +49,14 @@ enum bp_hook { BP_XDP, BP_GENERIC, BP_TC_IN, BP_TC_OUT, BP_L3_IN, BP_L3_OUT, BP_
 static inline int bp_hook_is_xdp(int hook)
 {
 	return hook == BP_XDP || hook == BP_GENERIC;
+}
+
+/* The first program in an array of them settles which others fit: so there are three of each. */
+enum bp_array { BP_ARRAY_XDP, BP_ARRAY_GENERIC, BP_ARRAY_TC, BP_ARRAYS };
+
+static inline enum bp_array bp_array_of(int hook)
+{
+	return hook == BP_XDP ? BP_ARRAY_XDP : hook == BP_GENERIC ? BP_ARRAY_GENERIC : BP_ARRAY_TC;
 }
 
 enum bp_family { BP_V4, BP_V6, BP_FAMILIES };
@@ -318,13 +326,18 @@ struct bp_tables {
 /*
  * The one element of `ctl`, shared by all generations. generation: the one that judges, loaded in
  * slot generation & 1 of the program arrays; 0 = none, all passes. A store to it switches every
- * hook at once.
+ * hook at once. dynamic: the same of the layer of dynamic rules, which has arrays of its own that
+ * are pinned nowhere; dynamic_map: their ids. When the process that holds the layer is gone,
+ * dynamic stays as it is and the arrays are empty.
  */
 struct bp_ctl {
 	__u64 off;
 	__u64 generation;
+	__u64 dynamic;
 	__u64 abi;
 	__u64 next_id; /* the loader's: the next rule's id */
+	__u32 dynamic_map[BP_ARRAYS];
+	__u32 pad;
 };
 
 /* Where a hook's classifier of that generation stands in the program array of its kind. */
@@ -332,6 +345,15 @@ static inline __u32 bp_slot(__u32 hook, __u64 generation)
 {
 	return hook * 2 + (generation & 1);
 }
+
+/* And in those of the dynamic layer the program that counts what its classifier has left. */
+static inline __u32 bp_count_slot(__u32 hook, __u64 generation)
+{
+	return BP_HOOKS * 2 + bp_slot(hook, generation);
+}
+
+#define BP_SLOTS (BP_HOOKS * 2)
+#define BP_DYNAMIC_SLOTS (BP_HOOKS * 4)
 
 /* Per-CPU `totals`, one element per direction. malformed is a part of passed + blocked. */
 struct bp_totals {
@@ -355,10 +377,12 @@ enum bp_reading {
 
 /*
  * The one element of `answer`: what a classifier that was loaded to explain says of the packet.
- * It counts nothing. rule: the one that wins; 0: none matches, or `hidden`: blocked as it is too
- * short for a rule that asks for what it lacks. me: whether the local end is this host itself.
+ * It counts nothing. rule: the one that wins, of the layer that was asked, and its rank; 0: none
+ * matches, or `hidden`: blocked as it is too short for a rule that asks for what it lacks. me:
+ * whether the local end is this host itself.
  */
 struct bp_answer {
+	__u64 rank;
 	__u32 rule;
 	__u8 reading; /* enum bp_reading */
 	__u8 blocked, hidden, me;
@@ -418,7 +442,7 @@ _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
 _Static_assert(sizeof(struct bp_line) == 64, "bp_line: one cache line");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
-_Static_assert(sizeof(struct bp_ctl) == 32, "bp_ctl");
-_Static_assert(sizeof(struct bp_answer) == 8, "bp_answer");
+_Static_assert(sizeof(struct bp_ctl) == 56, "bp_ctl");
+_Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");
 
 #endif

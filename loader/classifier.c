@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,8 +41,10 @@ static int open_xdp(const struct bp_sizes *sizes, struct objects *o)
 	set_layout(&o->xdp->rodata->layout, sizes);
 	o->xdp->rodata->have_frags =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
-	if (o->xdp->rodata->have_frags)
+	if (o->xdp->rodata->have_frags) {
 		bpf_program__set_flags(o->xdp->progs.classify_xdp, BPF_F_XDP_HAS_FRAGS);
+		bpf_program__set_flags(o->xdp->progs.count_xdp, BPF_F_XDP_HAS_FRAGS);
+	}
 	return 0;
 }
 
@@ -64,8 +67,22 @@ static enum table_part part_of(const struct bpf_map *map)
 	return part;
 }
 
+/* The map of that name which is there already, in a descriptor of its own; -1: none is. */
+static int shared_fd(const struct shared *shared, const char *name)
+{
+	for (int i = 0; i < SHARED_MAPS; i++)
+		if (!strcmp(name, shared_name(i)))
+			return dup(shared->fd[i]);
+	for (int i = 0; i < BP_ARRAYS; i++)
+		if (!strcmp(name, shared_dynamic_name(i)))
+			return shared->dynamic_fd ? dup(shared->dynamic_fd[i])
+						  : bpf_map_get_fd_by_id(shared->dynamic[i]);
+	return -1;
+}
+
 /* Those that are there already, the object shares; the others it makes. */
-static int share_maps(struct bpf_object *object, const struct generation *gen, int totals_fd)
+static int share_maps(
+	struct bpf_object *object, const struct generation *gen, const struct shared *shared)
 {
 	struct bpf_map *map;
 	int rc = 0;
@@ -73,12 +90,13 @@ static int share_maps(struct bpf_object *object, const struct generation *gen, i
 	bpf_object__for_each_map(map, object)
 	{
 		enum table_part part = part_of(map);
-		int fd = part < TABLE_PARTS ? gen->part_fd[part] : -1;
+		int fd = part == TABLE_PARTS ? shared_fd(shared, bpf_map__name(map))
+					     : dup(gen->part_fd[part]);
 
-		if (!strcmp(bpf_map__name(map), "totals"))
-			fd = totals_fd;
 		if (fd >= 0 && !rc)
 			rc = bpf_map__reuse_fd(map, fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	return rc;
 }
@@ -126,91 +144,110 @@ static int take_maps(struct generation *gen, struct bpf_object *object)
 	return 0;
 }
 
-static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook)
-{
-	switch (hook) {
-	case BP_XDP:
-		return o->xdp->progs.classify_xdp;
-	case BP_GENERIC:
-		return o->xdp->progs.classify_generic;
-	case BP_TC_IN:
-		return o->tc->progs.classify_tc_in;
-	case BP_TC_OUT:
-		return o->tc->progs.classify_tc_out;
-	case BP_L3_IN:
-		return o->tc->progs.classify_l3_in;
-	default:
-		return o->tc->progs.classify_l3_out;
-	}
-}
-
 static struct bpf_object *object_of(const struct objects *o, bool xdp)
 {
 	return xdp ? o->xdp->obj : o->tc->obj;
 }
 
-/* Only these of the object's programs are loaded: each costs milliseconds to verify. */
-static void select_hooks(const struct objects *o, bool xdp, unsigned int hooks)
+static struct bpf_program *find(const struct objects *o, const char *what, enum bp_hook hook)
 {
-	for (int hook = 0; hook < BP_HOOKS; hook++)
-		if (bp_hook_is_xdp(hook) == xdp)
-			bpf_program__set_autoload(program_of(o, hook), hooks >> hook & 1);
+	static const char *const names[BP_HOOKS] = { "xdp", "generic", "tc_in", "tc_out", "l3_in",
+		"l3_out" };
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_%s", what, names[hook]);
+	return bpf_object__find_program_by_name(object_of(o, bp_hook_is_xdp(hook)), name);
+}
+
+static struct bpf_program *program_of(const struct objects *o, enum bp_hook hook)
+{
+	return find(o, "classify", hook);
+}
+
+/* Only these of the object's programs are loaded: each costs milliseconds to verify. Those that
+ * count are the dynamic layer's. */
+static void select_hooks(
+	const struct objects *o, bool xdp, unsigned int hooks, const struct generation *gen)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		bool wanted = hooks >> hook & 1;
+
+		if (bp_hook_is_xdp(hook) != xdp)
+			continue;
+		bpf_program__set_autoload(program_of(o, hook), wanted);
+		bpf_program__set_autoload(find(o, "count", hook), wanted && gen->dynamic);
+	}
 }
 
 /* An object that was opened, over those of the generation's maps that are there. */
 static int load_object(struct objects *o, bool xdp, unsigned int hooks,
-	const struct generation *gen, const struct bp_sizes *sizes, int totals_fd)
+	const struct generation *gen, const struct bp_sizes *sizes, const struct shared *shared)
 {
 	struct bpf_object *object = object_of(o, xdp);
 	int rc = size_maps(object, sizes);
 
-	select_hooks(o, xdp, hooks);
+	select_hooks(o, xdp, hooks, gen);
 	if (!rc)
-		rc = share_maps(object, gen, totals_fd);
+		rc = share_maps(object, gen, shared);
 	return rc ? rc : bpf_object__load(object);
+}
+
+static int take_program(const struct bpf_program *prog, int *fd)
+{
+	*fd = dup(bpf_program__fd(prog));
+	return *fd < 0 ? -errno : 0;
 }
 
 static int take_programs(
 	struct generation *gen, const struct objects *o, bool xdp, unsigned int hooks)
 {
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
+	int rc = 0;
+
+	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
 		if (bp_hook_is_xdp(hook) != xdp || !(hooks >> hook & 1))
 			continue;
-		gen->classify[hook] = dup(bpf_program__fd(program_of(o, hook)));
-		if (gen->classify[hook] < 0)
-			return -errno;
+		rc = take_program(program_of(o, hook), &gen->classify[hook]);
+		if (!rc && gen->dynamic)
+			rc = take_program(find(o, "count", hook), &gen->count[hook]);
 	}
-	return 0;
+	return rc;
 }
 
 /* The maps come with the XDP object, also where none of its programs is wanted. */
-int classifiers_load(
-	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks)
+int classifiers_load(struct generation *gen, const struct bp_sizes *sizes,
+	const struct shared *shared, unsigned int hooks)
 {
 	struct objects o = {};
 	int rc = open_xdp(sizes, &o);
 
-	if (!rc)
-		rc = load_object(&o, true, hooks, gen, sizes, totals_fd);
+	if (!rc) {
+		o.xdp->rodata->dynamic = gen->dynamic;
+		o.xdp->rodata->odd = gen->odd;
+		rc = load_object(&o, true, hooks, gen, sizes, shared);
+	}
 	if (!rc)
 		rc = take_maps(gen, o.xdp->obj);
 	if (!rc)
 		rc = take_programs(gen, &o, true, hooks);
 	if (!rc && hooks & HOOKS_TC)
-		rc = classifiers_add(gen, sizes, totals_fd, hooks & HOOKS_TC);
+		rc = classifiers_add(gen, sizes, shared, hooks & HOOKS_TC);
 	objects_free(&o);
 	return rc;
 }
 
-int classifiers_add(
-	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks)
+int classifiers_add(struct generation *gen, const struct bp_sizes *sizes,
+	const struct shared *shared, unsigned int hooks)
 {
 	struct objects o = {};
 	bool xdp = !(hooks & HOOKS_TC);
 	int rc = xdp ? open_xdp(sizes, &o) : open_tc(sizes, &o);
 
+	if (!rc && !xdp) {
+		o.tc->rodata->dynamic = gen->dynamic;
+		o.tc->rodata->odd = gen->odd;
+	}
 	if (!rc)
-		rc = load_object(&o, xdp, hooks, gen, sizes, totals_fd);
+		rc = load_object(&o, xdp, hooks, gen, sizes, shared);
 	if (!rc)
 		rc = take_programs(gen, &o, xdp, hooks);
 	objects_free(&o);
@@ -226,8 +263,13 @@ struct asker {
 	int answer_fd;
 };
 
-static int load_one(struct asker *a, const struct generation *gen, int totals_fd)
+/*
+ * It shares all but `scratch`, so that packets that come by while it is asked are nothing to it,
+ * nor it to them.
+ */
+static int load_one(struct asker *a, const struct generation *gen, const struct shared *shared)
 {
+	struct shared other = *shared;
 	const struct bp_sizes *sizes = &gen->table.tables->sizes;
 	struct objects *o = &a->objects;
 	bool xdp = bp_hook_is_xdp(a->hook);
@@ -235,11 +277,12 @@ static int load_one(struct asker *a, const struct generation *gen, int totals_fd
 
 	if (rc)
 		return rc;
+	other.fd[SHARED_SCRATCH] = -1;
 	if (xdp)
 		o->xdp->rodata->explain = true;
 	else
 		o->tc->rodata->explain = true;
-	rc = load_object(o, xdp, 1U << a->hook, gen, sizes, totals_fd);
+	rc = load_object(o, xdp, 1U << a->hook, gen, sizes, &other);
 	if (rc)
 		return rc;
 	a->prog_fd = bpf_program__fd(program_of(o, a->hook));
@@ -283,8 +326,8 @@ static int same_program(const struct asker *a, const struct generation *gen, str
 		"asked; 'bpfpol restore' puts this version's in its place");
 }
 
-int asker_open(const struct generation *gen, int totals_fd, enum bp_hook hook, struct asker **out,
-	struct diag *diag)
+int asker_open(const struct generation *gen, const struct shared *shared, enum bp_hook hook,
+	struct asker **out, struct diag *diag)
 {
 	struct asker *a = calloc(1, sizeof(*a));
 	int rc;
@@ -292,7 +335,7 @@ int asker_open(const struct generation *gen, int totals_fd, enum bp_hook hook, s
 	if (!a)
 		return -ENOMEM;
 	a->hook = hook;
-	rc = load_one(a, gen, totals_fd);
+	rc = load_one(a, gen, shared);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier to be asked");
 	else

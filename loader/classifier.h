@@ -8,12 +8,12 @@
 
 #include "generation.h"
 
-/* Makes the generation's maps, all 0 and of those sizes, and the hooks' classifiers. -errno. */
-int classifiers_load(
-	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks);
+/* Makes the generation's maps, all 0 and of those sizes, and the hooks' programs. -errno. */
+int classifiers_load(struct generation *gen, const struct bp_sizes *sizes,
+	const struct shared *shared, unsigned int hooks);
 /* Makes some more over the maps that are there: of XDP or of TC hooks. -errno. */
-int classifiers_add(
-	struct generation *gen, const struct bp_sizes *sizes, int totals_fd, unsigned int hooks);
+int classifiers_add(struct generation *gen, const struct bp_sizes *sizes,
+	const struct shared *shared, unsigned int hooks);
 
 /*
  * One hook's classifier as it is asked: a second instance of the same program on the generation's
@@ -21,8 +21,8 @@ int classifiers_add(
  * version's than this loader's, so that what this one says would not be true of it.
  */
 struct asker;
-int asker_open(const struct generation *gen, int totals_fd, enum bp_hook hook, struct asker **asker,
-	struct diag *diag);
+int asker_open(const struct generation *gen, const struct shared *shared, enum bp_hook hook,
+	struct asker **asker, struct diag *diag);
 void asker_free(struct asker **asker);
 
 /*

@@ -31,7 +31,7 @@ static int load_policy(struct explainer *ex, struct diag *diag)
 		rc = plan_new(ex->policy, &env, &plan, diag);
 	if (!rc)
 		rc = generation_load_for(0, plan,
-			(ex->kernel ? ex->kernel : ex->host.kernel)->totals_fd, &ex->loaded, diag);
+			&(ex->kernel ? ex->kernel : ex->host.kernel)->shared, &ex->loaded, diag);
 	plan_free(&plan);
 	ex->gen = ex->loaded;
 	ex->by = EXPLAIN_LOADED;
@@ -95,7 +95,7 @@ int explainer_open(struct explainer *ex, const char *policy, const struct spec_p
 	if (!rc)
 		rc = choose_policy(ex, policy, diag);
 	if (!rc && ex->gen)
-		rc = asker_open(ex->gen, (ex->kernel ? ex->kernel : ex->host.kernel)->totals_fd,
+		rc = asker_open(ex->gen, &(ex->kernel ? ex->kernel : ex->host.kernel)->shared,
 			ex->vantage.hook, &ex->asker, diag);
 	return rc;
 }

@@ -23,6 +23,21 @@ static const char *const pin_names[] = { "tables", "gates", "sets", "present", "
 #define MAP_PINS TABLE_PARTS /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
 
+static const char *const shared_names[] = { "ctl", "totals", "scratch", "xdp_generations",
+	"generic_generations", "tc_generations" };
+static const char *const dynamic_names[] = { "xdp_dynamic", "generic_dynamic", "tc_dynamic" };
+_Static_assert(sizeof(shared_names) / sizeof(shared_names[0]) == SHARED_MAPS, "a name each");
+
+const char *shared_name(enum shared_map map)
+{
+	return shared_names[map];
+}
+
+const char *shared_dynamic_name(enum bp_array array)
+{
+	return dynamic_names[array];
+}
+
 const char *generation_part_name(enum table_part part)
 {
 	return pin_names[part];
@@ -33,7 +48,7 @@ static int *fd_at(struct generation *gen, size_t i)
 	return i < MAP_PINS ? &gen->part_fd[i] : &gen->classify[i - MAP_PINS];
 }
 
-static int new_generation(struct generation **out)
+int generation_new(struct generation **out)
 {
 	struct generation *gen = calloc(1, sizeof(*gen));
 
@@ -41,6 +56,9 @@ static int new_generation(struct generation **out)
 		return -ENOMEM;
 	for (size_t i = 0; i < PINS; i++)
 		*fd_at(gen, i) = -1;
+	for (int hook = 0; hook < BP_HOOKS; hook++)
+		gen->count[hook] = -1;
+	gen->base_fd = -1;
 	*out = gen;
 	return 0;
 }
@@ -55,12 +73,17 @@ void generation_free(struct generation **out)
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(gen, i) >= 0)
 			close(*fd_at(gen, i));
+	for (int hook = 0; hook < BP_HOOKS; hook++)
+		if (gen->count[hook] >= 0)
+			close(gen->count[hook]);
+	if (gen->base_fd >= 0)
+		close(gen->base_fd);
 	free(gen);
 	*out = NULL;
 }
 
 /* sizes: of a new one, which is about to be filled. */
-static int map_tables(struct generation *gen, const struct bp_sizes *sizes, struct diag *diag)
+int generation_map(struct generation *gen, const struct bp_sizes *sizes, struct diag *diag)
 {
 	int rc = windows_open(&gen->table, gen->part_fd, sizes);
 
@@ -69,21 +92,27 @@ static int map_tables(struct generation *gen, const struct bp_sizes *sizes, stru
 	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
 }
 
-int generation_load_for(unsigned int hooks, const struct plan *plan, int totals_fd,
-	struct generation **out, struct diag *diag)
+static int load(struct generation *gen, unsigned int hooks, const struct plan *plan,
+	const struct shared *shared, struct diag *diag)
 {
-	struct generation *gen;
-	int rc = new_generation(&gen);
+	int rc = classifiers_load(gen, &plan->tables.sizes, shared, hooks);
 
-	if (rc)
-		return rc;
-	rc = classifiers_load(gen, &plan->tables.sizes, totals_fd, hooks);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
-		rc = map_tables(gen, &plan->tables.sizes, diag);
-	if (!rc)
-		rc = plan_fill(plan, &gen->table, diag);
+		rc = generation_map(gen, &plan->tables.sizes, diag);
+	return rc ? rc : plan_fill(plan, &gen->table, diag);
+}
+
+int generation_load_for(unsigned int hooks, const struct plan *plan, const struct shared *shared,
+	struct generation **out, struct diag *diag)
+{
+	struct generation *gen;
+	int rc = generation_new(&gen);
+
+	if (rc)
+		return rc;
+	rc = load(gen, hooks, plan, shared, diag);
 	if (rc)
 		generation_free(&gen);
 	else
@@ -91,10 +120,28 @@ int generation_load_for(unsigned int hooks, const struct plan *plan, int totals_
 	return rc;
 }
 
-int generation_load(
-	const struct plan *plan, int totals_fd, struct generation **out, struct diag *diag)
+int generation_load(const struct plan *plan, const struct shared *shared, struct generation **out,
+	struct diag *diag)
 {
-	return generation_load_for(HOOKS_ALL, plan, totals_fd, out, diag);
+	return generation_load_for(HOOKS_ALL, plan, shared, out, diag);
+}
+
+int generation_load_dynamic(const struct plan *plan, const struct shared *shared, bool odd,
+	struct generation **out, struct diag *diag)
+{
+	struct generation *gen;
+	int rc = generation_new(&gen);
+
+	if (rc)
+		return rc;
+	gen->dynamic = true;
+	gen->odd = odd;
+	rc = load(gen, HOOKS_ALL, plan, shared, diag);
+	if (rc)
+		generation_free(&gen);
+	else
+		*out = gen;
+	return rc;
 }
 
 static char *generation_dir(uint64_t number)
@@ -125,13 +172,14 @@ int generation_classifier(const struct generation *gen, enum bp_hook hook)
 	return fd;
 }
 
-int generation_add(struct generation *gen, enum bp_hook hook, int totals_fd, struct diag *diag)
+int generation_add(
+	struct generation *gen, enum bp_hook hook, const struct shared *shared, struct diag *diag)
 {
 	char *path = classifier_path(gen->number, hook);
 	int rc = path ? 0 : -ENOMEM;
 
 	if (!rc && gen->classify[hook] < 0)
-		rc = classifiers_add(gen, &gen->table.tables->sizes, totals_fd, 1U << hook);
+		rc = classifiers_add(gen, &gen->table.tables->sizes, shared, 1U << hook);
 	if (rc && rc != -ENOMEM)
 		diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc) {
@@ -216,7 +264,7 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 {
 	char *dir = generation_dir(number);
 	struct generation *gen = NULL;
-	int rc = dir ? new_generation(&gen) : -ENOMEM;
+	int rc = dir ? generation_new(&gen) : -ENOMEM;
 
 	/* The classifiers are named by the program arrays; here only the maps are of use. */
 	for (size_t i = 0; i < MAP_PINS && !rc; i++) {
@@ -232,7 +280,7 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	if (rc && rc != -ENOENT)
 		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
 	if (!rc)
-		rc = map_tables(gen, NULL, diag);
+		rc = generation_map(gen, NULL, diag);
 	if (rc) {
 		generation_free(&gen);
 		return rc;

@@ -13,25 +13,58 @@
 #define HOOKS_ALL ((1U << BP_HOOKS) - 1)
 #define HOOKS_TC (HOOKS_ALL & ~(1U << BP_XDP | 1U << BP_GENERIC))
 
+/* What all generations share: maps by the names in the BPF objects, pinned under the same. */
+enum shared_map {
+	SHARED_CTL,
+	SHARED_TOTALS,
+	SHARED_SCRATCH,
+	SHARED_GENERATIONS, /* program arrays: SHARED_GENERATIONS + bp_array_of(hook) */
+	SHARED_MAPS = SHARED_GENERATIONS + BP_ARRAYS
+};
+
+/*
+ * dynamic: the ids of the dynamic layer's arrays. Descriptors of those are opened for as long as
+ * they are of use, and no longer: they keep dynamic rules in force.
+ */
+struct shared {
+	int fd[SHARED_MAPS];
+	uint32_t dynamic[BP_ARRAYS];
+	const int *dynamic_fd; /* the layer's holder's; NULL: they are opened by their ids */
+};
+const char *shared_name(enum shared_map map);
+const char *shared_dynamic_name(enum bp_array array);
+
 struct generation {
 	uint64_t number;	  /* 0: not in force */
+	bool dynamic;		  /* it is one of the dynamic layer: pinned nowhere */
+	bool odd;		  /* dynamic: for an odd number */
 	int part_fd[TABLE_PARTS]; /* the maps */
 	int classify[BP_HOOKS];	  /* -1: not loaded, or not opened */
+	int count[BP_HOOKS];	  /* dynamic: of bp_count_slot() */
+	int base_fd;	    /* dynamic: what its rules counted before it (counts.h); -1: nothing */
 	struct table table; /* mapped from them as it is asked for; a change is seen by the next
 			       packet */
 };
 
 /*
  * Loads a plan: maps with room for what comes later, the classifiers over them, and last the policy
- * into the maps. Nothing is pinned. totals_fd: the map shared by all generations.
+ * into the maps. Nothing is pinned.
  */
-int generation_load(
-	const struct plan *plan, int totals_fd, struct generation **gen, struct diag *diag);
+int generation_load(const struct plan *plan, const struct shared *shared, struct generation **gen,
+	struct diag *diag);
 /* The same with the classifiers of some hooks alone. */
-int generation_load_for(unsigned int hooks, const struct plan *plan, int totals_fd,
+int generation_load_for(unsigned int hooks, const struct plan *plan, const struct shared *shared,
 	struct generation **gen, struct diag *diag);
+/* For the dynamic layer, to be put in force with a number that is odd or even. */
+int generation_load_dynamic(const struct plan *plan, const struct shared *shared, bool odd,
+	struct generation **gen, struct diag *diag);
+/* All descriptors -1. -ENOMEM. */
+int generation_new(struct generation **gen);
+/* Maps the tables of descriptors that are set. sizes: NULL: as the tables themselves say. */
+int generation_map(struct generation *gen, const struct bp_sizes *sizes, struct diag *diag);
 /* Loads and pins the hook's classifier of a generation in force. */
-int generation_add(struct generation *gen, enum bp_hook hook, int totals_fd, struct diag *diag);
+int generation_add(
+	struct generation *gen, enum bp_hook hook, const struct shared *shared, struct diag *diag);
 /* Takes it away again. */
 void generation_remove(struct generation *gen, enum bp_hook hook);
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);

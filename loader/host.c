@@ -262,7 +262,7 @@ static int rebuild(struct host *host, struct diag *diag)
 
 	if (!rc)
 		rc = generation_load_for(
-			attached_hooks(), plan, host->kernel->totals_fd, &c.gen, diag);
+			attached_hooks(), plan, &host->kernel->shared, &c.gen, diag);
 	plan_free(&plan);
 	policy_free(&none);
 	if (rc)

@@ -14,19 +14,19 @@
 #include "dirs.h"
 #include "root.skel.h"
 
-static const char *const pin_names[] = { "ctl", "totals", "xdp_generations", "generic_generations",
-	"tc_generations", "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in", "bpfpol_tc_out",
-	"bpfpol_l3_in", "bpfpol_l3_out" };
-#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-#define MAP_PINS 5 /* the first ones */
-_Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
+static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
+	"bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
+#define PINS (SHARED_MAPS + BP_HOOKS) /* ctl is the first */
+_Static_assert(SHARED_CTL == 0, "kernel_init() pins all but that");
+
+static const char *pin_name(size_t i)
+{
+	return i < SHARED_MAPS ? shared_name(i) : root_names[i - SHARED_MAPS];
+}
 
 static int *fd_at(struct kernel *k, size_t i)
 {
-	int *fds[] = { &k->ctl_fd, &k->totals_fd, &k->xdp_generations, &k->generic_generations,
-		&k->tc_generations };
-
-	return i < MAP_PINS ? fds[i] : &k->root[i - MAP_PINS];
+	return i < SHARED_MAPS ? &k->shared.fd[i] : &k->root[i - SHARED_MAPS];
 }
 
 static int new_kernel(struct kernel **out)
@@ -59,8 +59,8 @@ void kernel_free(struct kernel **out)
 
 static int map_ctl(struct kernel *k, struct diag *diag)
 {
-	void *memory =
-		mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, k->ctl_fd, 0);
+	void *memory = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		k->shared.fd[SHARED_CTL], 0);
 
 	if (memory == MAP_FAILED)
 		return diag_errno(diag, errno, "cannot map the control word");
@@ -76,6 +76,36 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 void kernel_quiet(void)
 {
 	libbpf_set_print(quiet);
+}
+
+/* Descriptors of our own, of maps and programs by their names. */
+static int take(struct kernel *k, const struct bpf_object *object)
+{
+	for (size_t i = 0; i < PINS; i++) {
+		int fd = i < SHARED_MAPS ? bpf_object__find_map_fd_by_name(object, pin_name(i))
+					 : bpf_program__fd(bpf_object__find_program_by_name(
+						   object, pin_name(i)));
+
+		*fd_at(k, i) = dup(fd);
+		if (*fd_at(k, i) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Of the dynamic layer's arrays, of which no descriptor is kept. */
+static int dynamic_ids(const struct bpf_object *object, uint32_t ids[BP_ARRAYS])
+{
+	for (int i = 0; i < BP_ARRAYS; i++) {
+		struct bpf_map_info info = {};
+		__u32 len = sizeof(info);
+		int fd = bpf_object__find_map_fd_by_name(object, shared_dynamic_name(i));
+
+		if (bpf_obj_get_info_by_fd(fd, &info, &len))
+			return -errno;
+		ids[i] = info.id;
+	}
+	return 0;
 }
 
 int kernel_load(struct kernel **out, struct diag *diag)
@@ -98,18 +128,9 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		bpf_program__set_flags(skel->progs.bpfpol_xdp, BPF_F_XDP_HAS_FRAGS);
 	rc = skel ? root_bpf__load(skel) : -errno;
 	if (!rc) {
-		k->ctl_fd = dup(bpf_map__fd(skel->maps.ctl));
-		k->totals_fd = dup(bpf_map__fd(skel->maps.totals));
-		k->xdp_generations = dup(bpf_map__fd(skel->maps.xdp_generations));
-		k->generic_generations = dup(bpf_map__fd(skel->maps.generic_generations));
-		k->tc_generations = dup(bpf_map__fd(skel->maps.tc_generations));
-		k->root[BP_XDP] = dup(bpf_program__fd(skel->progs.bpfpol_xdp));
-		k->root[BP_GENERIC] = dup(bpf_program__fd(skel->progs.bpfpol_generic));
-		k->root[BP_TC_IN] = dup(bpf_program__fd(skel->progs.bpfpol_tc_in));
-		k->root[BP_TC_OUT] = dup(bpf_program__fd(skel->progs.bpfpol_tc_out));
-		k->root[BP_L3_IN] = dup(bpf_program__fd(skel->progs.bpfpol_l3_in));
-		k->root[BP_L3_OUT] = dup(bpf_program__fd(skel->progs.bpfpol_l3_out));
-		rc = k->root[BP_L3_OUT] < 0 ? -errno : 0;
+		rc = take(k, skel->obj);
+		if (!rc)
+			rc = dynamic_ids(skel->obj, k->shared.dynamic);
 	}
 	root_bpf__destroy(skel);
 	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the programs") : map_ctl(k, diag);
@@ -119,6 +140,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	}
 	k->ctl->abi = BP_ABI;
 	k->ctl->next_id = 1;
+	memcpy(k->ctl->dynamic_map, k->shared.dynamic, sizeof(k->ctl->dynamic_map));
 	*out = k;
 	return 0;
 }
@@ -138,14 +160,14 @@ static int pin(int fd, const char *name, struct diag *diag)
 
 int kernel_init(struct kernel **out, struct diag *diag)
 {
-	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_names[0]);
+	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
 	struct kernel *k = NULL;
 	int rc = ctl ? kernel_load(&k, diag) : -ENOMEM;
 
 	if (!rc && unlink(ctl) && errno != ENOENT)
 		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
 	for (size_t i = 1; i < PINS && !rc; i++)
-		rc = pin(*fd_at(k, i), pin_names[i], diag);
+		rc = pin(*fd_at(k, i), pin_name(i), diag);
 	free(ctl);
 	if (rc)
 		kernel_free(&k);
@@ -156,7 +178,7 @@ int kernel_init(struct kernel **out, struct diag *diag)
 
 int kernel_publish(const struct kernel *k, struct diag *diag)
 {
-	return pin(k->ctl_fd, pin_names[0], diag);
+	return pin(k->shared.fd[SHARED_CTL], pin_name(SHARED_CTL), diag);
 }
 
 static int open_pins(struct kernel *k)
@@ -164,7 +186,7 @@ static int open_pins(struct kernel *k)
 	int rc = 0;
 
 	for (size_t i = 0; i < PINS && !rc; i++) {
-		char *path = path_join(dirs_get()->bpffs, "%s", pin_names[i]);
+		char *path = path_join(dirs_get()->bpffs, "%s", pin_name(i));
 
 		*fd_at(k, i) = path ? bpf_obj_get(path) : -1;
 		if (*fd_at(k, i) < 0)
@@ -193,6 +215,8 @@ int kernel_open(struct kernel **out, struct diag *diag)
 		rc = map_ctl(k, diag);
 	if (!rc && k->ctl->abi != BP_ABI)
 		rc = -ENOENT;
+	if (!rc)
+		memcpy(k->shared.dynamic, k->ctl->dynamic_map, sizeof(k->shared.dynamic));
 	if (!rc && k->ctl->generation) {
 		rc = generation_open(k->ctl->generation, &k->gen, diag);
 		if (rc == -ENOENT) /* its pins are gone: as good as none */
@@ -207,53 +231,6 @@ int kernel_open(struct kernel **out, struct diag *diag)
 
 /* Counters. */
 
-static int counts_add(struct rule_counts *c, uint32_t rule, uint64_t packets, uint64_t bytes)
-{
-	if (c->n == c->room) {
-		size_t room = c->room ? c->room * 2 : 256;
-		struct rule_count *v = realloc(c->v, room * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		c->v = v;
-		c->room = room;
-	}
-	c->v[c->n++] = (struct rule_count){ rule, packets, bytes };
-	return 0;
-}
-
-static int count_elem(const union filter_elem *elem, int family, void *arg)
-{
-	const struct bp_elem *e = &elem->e;
-
-	(void)family;
-	return e->bytes ? counts_add(arg, e->rule, e->packets, e->bytes) : 0;
-}
-
-static int by_rule(const void *a, const void *b)
-{
-	const struct rule_count *x = a, *y = b;
-
-	return x->rule < y->rule ? -1 : x->rule > y->rule;
-}
-
-static void counts_sum(struct rule_counts *c)
-{
-	size_t kept = 0;
-
-	if (c->n)
-		qsort(c->v, c->n, sizeof(c->v[0]), by_rule);
-	for (size_t i = 0; i < c->n; i++) {
-		if (kept && c->v[kept - 1].rule == c->v[i].rule) {
-			c->v[kept - 1].packets += c->v[i].packets;
-			c->v[kept - 1].bytes += c->v[i].bytes;
-		} else {
-			c->v[kept++] = c->v[i];
-		}
-	}
-	c->n = kept;
-}
-
 static char *base_path(uint64_t number)
 {
 	return path_join(dirs_get()->bpffs, "gen-%llu/base", (unsigned long long)number);
@@ -264,26 +241,19 @@ static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 {
 	char *path = base_path(number);
 	int fd = path ? bpf_obj_get(path) : -1;
-	int rc = 0;
-	__u32 id, *previous = NULL;
+	int rc;
 
 	free(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot open old counters");
-	while (!rc && !bpf_map_get_next_key(fd, previous, &id)) {
-		struct bp_count count;
-
-		if (!bpf_map_lookup_elem(fd, &id, &count))
-			rc = counts_add(c, id, count.packets, count.bytes);
-		previous = &id;
-	}
+	rc = counts_add_map(c, fd);
 	close(fd);
 	return rc;
 }
 
 static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
 {
-	int rc = table_walk(&gen->table, count_elem, c);
+	int rc = counts_add_table(c, &gen->table);
 
 	if (!rc)
 		rc = add_base(gen->number, c, diag);
@@ -297,13 +267,6 @@ int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct dia
 	return k->gen ? generation_counts(k->gen, counts, diag) : 0;
 }
 
-const struct rule_count *counts_find(const struct rule_counts *counts, uint32_t rule)
-{
-	const struct rule_count key = { .rule = rule };
-
-	return counts->n ? bsearch(&key, counts->v, counts->n, sizeof(key), by_rule) : NULL;
-}
-
 int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -312,7 +275,7 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 
 	memset(totals, 0, BP_DIRS * sizeof(*totals));
 	for (__u32 dir = 0; dir < BP_DIRS && !rc; dir++) {
-		if (bpf_map_lookup_elem(k->totals_fd, &dir, each))
+		if (bpf_map_lookup_elem(k->shared.fd[SHARED_TOTALS], &dir, each))
 			rc = diag_errno(diag, errno, "cannot read the totals");
 		for (int i = 0; i < cpus && !rc; i++) {
 			totals[dir].passed += each[i].passed;
@@ -329,19 +292,10 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 /* Writes counts to a map of their own, pinned beside the generation that goes on from them. */
 static int write_base(uint64_t number, const struct rule_counts *c, struct diag *diag)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char *path = base_path(number);
-	int fd = path ? bpf_map_create(BPF_MAP_TYPE_HASH, "bpfpol_base", sizeof(__u32),
-				sizeof(struct bp_count), c->n ? c->n : 1, &opts)
-		      : -1;
-	int rc = fd < 0 ? -errno : 0;
+	int fd = path ? counts_to_map(c) : -ENOMEM;
+	int rc = fd < 0 ? fd : 0;
 
-	for (size_t i = 0; i < c->n && !rc; i++) {
-		struct bp_count count = { c->v[i].packets, c->v[i].bytes };
-
-		if (bpf_map_update_elem(fd, &c->v[i].rule, &count, BPF_ANY))
-			rc = -errno;
-	}
 	if (!rc) {
 		unlink(path);
 		rc = bpf_obj_pin(fd, path) ? -errno : 0;
@@ -352,17 +306,14 @@ static int write_base(uint64_t number, const struct rule_counts *c, struct diag 
 	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
 }
 
-/* Returns when every packet that was being judged when it was called has been judged. */
-static void wait_for_packets(void)
+void kernel_wait_for_packets(void)
 {
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 int kernel_generations(const struct kernel *k, int hook)
 {
-	return hook == BP_XDP	    ? k->xdp_generations
-	       : hook == BP_GENERIC ? k->generic_generations
-				    : k->tc_generations;
+	return k->shared.fd[SHARED_GENERATIONS + bp_array_of(hook)];
 }
 
 static void displace(const struct kernel *k, uint64_t number)
@@ -399,7 +350,7 @@ int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag)
 	if (!bpf_map_lookup_elem(array, &slot, &id))
 		return 0;
 	k->added |= 1U << hook;
-	rc = generation_add(k->gen, hook, k->totals_fd, diag);
+	rc = generation_add(k->gen, hook, &k->shared, diag);
 	if (!rc && bpf_map_update_elem(array, &slot, &k->gen->classify[hook], BPF_ANY))
 		rc = diag_errno(diag, errno, "cannot place the classifier");
 	return rc;
@@ -430,7 +381,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 	int rc = generation_open(old_number, &old, diag);
 
 	if (old_number)
-		wait_for_packets();
+		kernel_wait_for_packets();
 	if (!rc) {
 		rc = generation_counts(old, &counts, diag);
 		if (!rc)

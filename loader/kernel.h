@@ -6,6 +6,7 @@
 #ifndef BPFPOL_KERNEL_H
 #define BPFPOL_KERNEL_H
 
+#include "counts.h"
 #include "diag.h"
 #include "generation.h"
 
@@ -13,8 +14,7 @@
 void kernel_quiet(void);
 
 struct kernel {
-	int ctl_fd, totals_fd;
-	int xdp_generations, generic_generations, tc_generations;
+	struct shared shared;
 	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
@@ -58,20 +58,14 @@ void kernel_unneed(struct kernel *k, unsigned int in_use);
 int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
 	void *arg, struct diag *diag);
 
+/* Returns when every packet that was being judged when it was called has been judged. */
+void kernel_wait_for_packets(void);
+
 /* Finishes a switch that was cut short after its store. */
 int kernel_recover(struct kernel *k, struct diag *diag);
 
 /* Counters of every rule of the generation in force: base + live, sorted by id. */
-struct rule_count {
-	uint32_t rule;
-	uint64_t packets, bytes;
-};
-struct rule_counts {
-	struct rule_count *v;
-	size_t n, room;
-};
 int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
-const struct rule_count *counts_find(const struct rule_counts *counts, uint32_t rule);
 
 /* Sum over all CPUs. */
 int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag);

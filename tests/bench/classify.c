@@ -51,7 +51,7 @@ static struct generation *load(const struct policy *policy, struct plan **plan, 
 		return NULL;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	if (generation_load(*plan, kernel->totals_fd, &gen, &diag)) {
+	if (generation_load(*plan, &kernel->shared, &gen, &diag)) {
 		fprintf(stderr, "bench: %s\n", diag.message);
 		exit(1);
 	}

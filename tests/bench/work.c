@@ -281,7 +281,7 @@ static void count(const char *name, struct policy *policy, int family)
 		return;
 	}
 	if (plan_new(policy, &env, &plan, &diag) ||
-		generation_load(plan, kernel->totals_fd, &gen, &diag)) {
+		generation_load(plan, &kernel->shared, &gen, &diag)) {
 		fprintf(stderr, "work: %s: %s\n", name, diag.message);
 		exit(1);
 	}

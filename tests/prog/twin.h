@@ -15,6 +15,7 @@
 #include "eval.h"
 #include "gen.h"
 #include "kernel.h"
+#include "layer.h"
 
 #define CAPTURES "../shared/data/captures"
 
@@ -27,13 +28,18 @@ extern const char *const twin_names[TWIN_NAMES];
 /* Of a generation's tables: as the compiler wants them, much too small, or large. */
 enum sizing { AS_FITS, TIGHT, WIDE, SIZINGS };
 
+/* Where rules stand. A round without layers has all of them in the first. */
+enum { TWIN_STATIC, TWIN_DYNAMIC, TWIN_LAYERS };
+
 struct world {
 	struct kernel *k;
 	struct loaded {
 		struct generation *gen;
 		unsigned int used;	       /* policies that it has held */
 		struct asker *asker[BP_HOOKS]; /* opened when they are needed */
-	} loaded[SIZINGS][2], *in_force;       /* twin_load.c's; [1]: for large policies */
+	} loaded[TWIN_LAYERS][SIZINGS][2];     /* twin_load.c's; [1]: for large policies */
+	struct loaded *in_force[TWIN_LAYERS];  /* NULL: that layer is not there */
+	struct layer layer;
 	bool patched; /* rules of what is in force were put there in place */
 	uint32_t ifindex[TWIN_NAMES];
 	bool splits;	   /* the kernel runs XDP frames of several small buffers (6.18) */
@@ -111,7 +117,9 @@ struct round {
 	bool early;	    /* compiled before any of its rules expired */
 	unsigned int patch; /* rules of ids that it divides are put in place; 0: all are compiled */
 	enum sizing sizing;
-	const struct bp_sizes *sizes; /* just these, if not NULL: those with which it differs */
+	bool layered;		      /* its dynamic rules stand in a layer of their own */
+	const struct bp_sizes *sizes; /* of each layer, just these, if not NULL: those with which it
+				       * differs */
 	const struct lane *lane;      /* all samples go by it; NULL: BPF_PROG_TEST_RUN */
 	const struct sample *v;
 	size_t n;
@@ -121,7 +129,7 @@ struct round {
 
 /* What was tried so far. Nothing but numbers: sums are made of it. */
 struct covered {
-	uint64_t policies, redraws, patched, rules, hit;
+	uint64_t policies, redraws, patched, layered, rules, hit;
 	uint64_t large, huge; /* policies of hundreds of rules; of thousands of filters */
 	uint64_t by_sizing[SIZINGS];
 	uint64_t frames, by_class[FRAME_CLASSES], by_hook[BP_HOOKS];
@@ -131,6 +139,8 @@ struct covered {
 	uint64_t split;	  /* headers or payload beyond the first buffer or the linear part */
 	uint64_t asked;	  /* of frames: the program was also asked for its reasons */
 	uint64_t passed, blocked, cut_blocked, decided, counted;
+	/* Decided by a rule of that layer where another of the other one matches as well. */
+	uint64_t across[TWIN_LAYERS];
 	uint64_t hidden, hidden_blocked; /* of unread protocol; of those, blocked as malformed */
 };
 
@@ -155,7 +165,7 @@ int round_run(struct world *w, const struct round *round, struct covered *covere
 /* Sets w->in_force. -E2BIG as above; any other negative: stdout has the reason. */
 int load_policy(struct world *w, const struct round *round);
 /* Of what is in force. Negative: stdout has the reason. */
-int load_asker(struct world *w, enum bp_hook hook, struct asker **asker);
+int load_asker(struct world *w, int layer, enum bp_hook hook, struct asker **asker);
 void load_free(struct world *w);
 
 /* --- twin_shrink.c --- */

@@ -53,6 +53,11 @@ const char *covered_lacks(const struct covered *c)
 		{ "policies in tight tables", c->by_sizing[TIGHT], c->policies / 10 },
 		{ "policies in wide tables", c->by_sizing[WIDE], c->policies / 10 },
 		{ "policies made in place", c->patched, c->policies / 20 },
+		{ "policies of two layers", c->layered, c->policies / 5 },
+		{ "frames that a dynamic rule decides before a static one", c->across[TWIN_DYNAMIC],
+			c->frames / 100 },
+		{ "frames that a static rule decides before a dynamic one", c->across[TWIN_STATIC],
+			c->frames / 100 },
 		{ "rules that are hit", c->hit, c->rules / 10 },
 		{ "policies that compile", c->policies, c->redraws * 20 },
 	};
@@ -87,8 +92,13 @@ void covered_print(const struct covered *c)
 	printf("%llu made in place, %llu in tight and %llu in wide tables, %llu more too large\n# ",
 		(unsigned long long)c->patched, (unsigned long long)c->by_sizing[TIGHT],
 		(unsigned long long)c->by_sizing[WIDE], (unsigned long long)c->redraws);
-	printf("%llu rules, %.0f %% of them hit\n", (unsigned long long)c->rules,
+	printf("%llu rules, %.0f %% of them hit; ", (unsigned long long)c->rules,
 		share(c->hit, c->rules));
+	printf("%llu policies of two layers, both of which match %.1f %%, the dynamic one wins "
+	       "%.1f %%\n",
+		(unsigned long long)c->layered,
+		share(c->across[TWIN_STATIC] + c->across[TWIN_DYNAMIC], c->frames),
+		share(c->across[TWIN_DYNAMIC], c->frames));
 	print_hooks(c);
 	printf("# %.1f %% blocked, of them %.1f %% as malformed; %.1f %% decided by a rule, ",
 		share(c->blocked, c->frames), share(c->cut_blocked, c->blocked),

@@ -162,7 +162,9 @@ static struct policy *next_policy(struct gen *g, struct batch *b)
 
 static int flush(struct world *w, struct gen *g, struct batch *b, struct covered *covered)
 {
-	struct round round = { .v = b->v, .n = b->n, .lane = b->lane };
+	struct round round = {
+		.v = b->v, .n = b->n, .lane = b->lane, .layered = gen_chance(g, 50)
+	};
 	uint64_t redraws;
 	int rc = 0;
 

@@ -42,6 +42,7 @@ static int run_one(struct world *w, struct gen *g, const struct lane *lane, stru
 		.v = v,
 		.early = gen_chance(g, 50),
 		.sizing = gen_below(g, SIZINGS),
+		.layered = gen_chance(g, 50),
 	};
 	struct policy *policy;
 	int rc;

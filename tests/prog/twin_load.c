@@ -56,12 +56,12 @@ static void empty(struct generation *gen)
  * So that everything shares lines, bits and sets; or so that nothing does. With room for most of
  * the policies to come.
  */
-static void resize(const struct round *round, bool large, struct bp_sizes *sizes)
+static void resize(const struct round *round, int layer, bool large, struct bp_sizes *sizes)
 {
 	int f;
 
 	if (round->sizes) {
-		*sizes = *round->sizes;
+		*sizes = round->sizes[layer];
 		return;
 	}
 	if (sizes->gates < GATES)
@@ -90,7 +90,7 @@ static bool fits(const struct round *round, const struct generation *gen, const 
 }
 
 /* Into the slot that is not in force, which is odd or even: what the root programs look at. */
-static int switch_to(struct world *w, struct loaded *l)
+static int switch_static(struct world *w, struct loaded *l)
 {
 	uint64_t number = w->k->ctl->generation % 2 + 1;
 	int hook;
@@ -106,6 +106,14 @@ static int switch_to(struct world *w, struct loaded *l)
 	return 0;
 }
 
+static int switch_dynamic(struct world *w, struct loaded *l)
+{
+	int rc = layer_place(&w->layer, l->gen);
+
+	w->k->ctl->dynamic = l->gen->odd ? 1 : 2;
+	return rc;
+}
+
 static void renew(struct loaded *l)
 {
 	int hook;
@@ -115,49 +123,105 @@ static void renew(struct loaded *l)
 	generation_free(&l->gen);
 }
 
+static int load_anew(
+	struct world *w, const struct plan *plan, int layer, struct loaded *l, struct diag *diag)
+{
+	bool odd = (l - &w->loaded[0][0][0]) % 2;
+
+	renew(l);
+	return layer == TWIN_STATIC
+		       ? generation_load(plan, &w->k->shared, &l->gen, diag)
+		       : generation_load_dynamic(plan, &w->k->shared, odd, &l->gen, diag);
+}
+
 static int put_in_force(
-	struct world *w, const struct round *round, struct plan *plan, struct diag *diag)
+	struct world *w, const struct round *round, int layer, struct plan *plan, struct diag *diag)
 {
 	bool large = plan->tables.filters > SMALL;
-	struct loaded *l = &w->loaded[round->sizing][large];
+	struct loaded *l = &w->loaded[layer][round->sizing][large];
 	int rc;
 
-	resize(round, large, &plan->tables.sizes);
+	resize(round, layer, large, &plan->tables.sizes);
 	if (l->gen && l->used++ % RENEWED && fits(round, l->gen, plan)) {
 		empty(l->gen);
 		rc = plan_fill(plan, &l->gen->table, diag);
 	} else {
-		renew(l);
-		rc = generation_load(plan, w->k->totals_fd, &l->gen, diag);
+		rc = load_anew(w, plan, layer, l, diag);
 	}
-	w->in_force = l;
-	return rc ? rc : switch_to(w, l);
+	w->in_force[layer] = l;
+	if (rc)
+		return rc;
+	return layer == TWIN_STATIC ? switch_static(w, l) : switch_dynamic(w, l);
 }
 
-static int load(struct world *w, const struct round *round, const struct policy *policy,
+static int load(struct world *w, const struct round *round, int layer, const struct policy *policy,
 	const struct compile_env *env, struct diag *diag)
 {
 	struct plan *plan = NULL;
 	int rc = plan_new(policy, env, &plan, diag);
 
 	if (!rc)
-		rc = put_in_force(w, round, plan, diag);
+		rc = put_in_force(w, round, layer, plan, diag);
 	plan_free(&plan);
 	return rc;
 }
 
-static int load_patched(struct world *w, const struct round *round, const struct compile_env *env,
-	struct diag *diag)
+static int load_patched(struct world *w, const struct round *round, int layer,
+	const struct compile_env *env, struct diag *diag)
 {
 	struct policy base;
 	int rc;
 
 	patch_base(round, &base);
-	rc = load(w, round, &base, env, diag);
+	rc = load(w, round, layer, &base, env, diag);
 	free(base.rules);
 	if (!rc)
-		rc = patch_run(w->in_force->gen, round, env);
+		rc = patch_run(w->in_force[layer]->gen, round, env);
 	return rc;
+}
+
+/* The rules of one layer. Free part->rules alone. */
+static void part_of(const struct round *round, int layer, struct policy *part)
+{
+	const struct policy *policy = round->policy;
+	size_t i;
+
+	*part = *policy;
+	part->n = 0;
+	part->rules = must(calloc(policy->n + 1, sizeof(struct rule *)));
+	for (i = 0; i < policy->n; i++) {
+		bool dynamic = round->layered && policy->rules[i]->layer == LAYER_DYNAMIC;
+
+		if (dynamic == (layer == TWIN_DYNAMIC))
+			part->rules[part->n++] = policy->rules[i];
+	}
+}
+
+static int load_layer(struct world *w, const struct round *round, int layer,
+	const struct compile_env *env, struct diag *diag)
+{
+	struct round own = *round;
+	struct policy part;
+	int rc = -ENOSPC;
+
+	part_of(round, layer, &part);
+	own.policy = &part;
+	if (!part.n)
+		rc = 0;
+	else if (round->patch)
+		rc = load_patched(w, &own, layer, env, diag);
+	w->patched |= !rc && part.n;
+	if (rc == -ENOSPC)
+		rc = load(w, &own, layer, &part, env, diag);
+	free(part.rules);
+	return rc;
+}
+
+static void unload(struct world *w)
+{
+	w->k->ctl->generation = w->k->ctl->dynamic = 0;
+	w->in_force[TWIN_STATIC] = w->in_force[TWIN_DYNAMIC] = NULL;
+	w->patched = false;
 }
 
 int load_policy(struct world *w, const struct round *round)
@@ -165,7 +229,7 @@ int load_policy(struct world *w, const struct round *round)
 	struct names names = { .w = w, .lane = round->lane };
 	struct compile_env env = { .ifindex = ifindex_of, .arg = &names };
 	struct diag diag = { 0 };
-	int rc = -ENOSPC;
+	int layer, rc = 0;
 
 	env.now = w->now;
 	env.boot_now = w->boot_now;
@@ -173,25 +237,23 @@ int load_policy(struct world *w, const struct round *round)
 		env.now -= EARLY;
 		env.boot_now -= EARLY * 1000000000ULL; /* below 0 on a young host: wraps back */
 	}
-	if (round->patch)
-		rc = load_patched(w, round, &env, &diag);
-	w->patched = !rc;
-	if (rc == -ENOSPC)
-		rc = load(w, round, round->policy, &env, &diag);
+	unload(w);
+	for (layer = 0; layer < TWIN_LAYERS && !rc; layer++)
+		rc = load_layer(w, round, layer, &env, &diag);
 	if (rc && rc != -E2BIG)
 		printf("# %s (%s)\n", diag.message, strerror(-rc));
 	diag_free(&diag);
 	return rc;
 }
 
-int load_asker(struct world *w, enum bp_hook hook, struct asker **asker)
+int load_asker(struct world *w, int layer, enum bp_hook hook, struct asker **asker)
 {
-	struct loaded *l = w->in_force;
+	struct loaded *l = w->in_force[layer];
 	struct diag diag = { 0 };
 	int rc = 0;
 
 	if (!l->asker[hook])
-		rc = asker_open(l->gen, w->k->totals_fd, hook, &l->asker[hook], &diag);
+		rc = asker_open(l->gen, &w->k->shared, hook, &l->asker[hook], &diag);
 	if (rc)
 		printf("# %s (%s)\n", diag.message, strerror(-rc));
 	diag_free(&diag);
@@ -201,10 +263,9 @@ int load_asker(struct world *w, enum bp_hook hook, struct asker **asker)
 
 void load_free(struct world *w)
 {
-	int i;
+	struct loaded *l = &w->loaded[0][0][0];
+	size_t i;
 
-	for (i = 0; i < SIZINGS; i++) {
-		renew(&w->loaded[i][0]);
-		renew(&w->loaded[i][1]);
-	}
+	for (i = 0; i < sizeof(w->loaded) / sizeof(*l); i++)
+		renew(&l[i]);
 }

@@ -92,6 +92,7 @@ static int run_one(struct world *w, struct gen *g, size_t most, struct covered *
 	round.policy = policy;
 	round.patch = draw_patch(g, policy);
 	round.sizing = gen_below(g, SIZINGS);
+	round.layered = gen_chance(g, 50);
 	round.n = draw_samples(g, policy, n < most ? n : most, v);
 	rc = round_try(w, &round, covered);
 	policy_free(&policy);

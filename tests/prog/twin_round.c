@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "twin_wire.h"
+#include "dynamic.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -113,6 +114,18 @@ static void expect(struct trial *t, const struct view *view)
 		expect_count(t, v->matched[i], &view->count);
 }
 
+/* Whether rules of both layers match, and would decide. */
+static bool is_across(const struct eval_verdict *v)
+{
+	size_t i;
+
+	for (i = 1; i < v->n_deciding; i++) {
+		if ((v->matched[i]->layer == LAYER_DYNAMIC) != (v->winner->layer == LAYER_DYNAMIC))
+			return true;
+	}
+	return false;
+}
+
 static void cover(struct covered *c, const struct view *view)
 {
 	const struct sample *s = view->s;
@@ -134,6 +147,8 @@ static void cover(struct covered *c, const struct view *view)
 		c->hidden_blocked += v->reason == REASON_MALFORMED;
 	}
 	c->counted += v->n_matched > v->n_deciding;
+	if (is_across(v))
+		c->across[v->winner->layer == LAYER_DYNAMIC ? TWIN_DYNAMIC : TWIN_STATIC]++;
 }
 
 static void say_view(const struct trial *t, const struct view *view)
@@ -185,8 +200,7 @@ static bool answers(const struct view *view, const struct bp_answer *a)
 	       a->rule == (v->winner ? v->winner->id : 0);
 }
 
-/* The instance that explains must give the oracle's reasons, and count nothing. */
-static int ask(struct trial *t, const struct view *view)
+static int ask_layer(struct trial *t, const struct view *view, int layer, struct bp_answer *answer)
 {
 	const struct sample *s = view->s;
 	struct asker_frame frame = {
@@ -195,17 +209,43 @@ static int ask(struct trial *t, const struct view *view)
 		.ifindex = t->w->ifindex[s->iface],
 		.ingress_ifindex = hook_ingress(t->w, s),
 	};
-	struct bp_answer a;
 	struct asker *asker;
-	int rc = load_asker(t->w, s->hook, &asker);
+	int rc = load_asker(t->w, layer, s->hook, &asker);
 
 	if (rc)
 		return rc;
-	rc = asker_ask(asker, &frame, &a);
-	if (rc) {
+	rc = asker_ask(asker, &frame, answer);
+	if (rc)
 		printf("# the program could not be asked: %s\n", strerror(-rc));
-		return rc;
+	return rc;
+}
+
+/* Those that are there. */
+static int ask_layers(struct trial *t, const struct view *view, struct bp_answer *a)
+{
+	struct bp_answer answer;
+	int layer, rc = 0, n = 0;
+
+	for (layer = 0; layer < TWIN_LAYERS && !rc; layer++) {
+		if (!t->w->in_force[layer])
+			continue;
+		rc = ask_layer(t, view, layer, &answer);
+		if (!n++)
+			*a = answer;
+		else
+			dynamic_answer(a, &answer);
 	}
+	return rc;
+}
+
+/* The instances that explain must give the oracle's reasons, and count nothing. */
+static int ask(struct trial *t, const struct view *view)
+{
+	struct bp_answer a = { 0 };
+	int rc = ask_layers(t, view, &a);
+
+	if (rc)
+		return rc;
 	if (t->covered)
 		t->covered->asked++;
 	if (answers(view, &a))
@@ -346,8 +386,12 @@ static void compare_totals(struct trial *t, enum bp_dir dir, const struct bp_tot
 static int compare_counters(struct trial *t)
 {
 	struct bp_totals after[BP_DIRS];
-	int rc = table_walk(&t->w->in_force->gen->table, add_elem, t);
+	int layer, rc = 0;
 
+	for (layer = 0; layer < TWIN_LAYERS && !rc; layer++) {
+		if (t->w->in_force[layer])
+			rc = table_walk(&t->w->in_force[layer]->gen->table, add_elem, t);
+	}
 	if (!rc)
 		rc = get_totals(t, after);
 	if (rc)
@@ -360,6 +404,18 @@ static int compare_counters(struct trial *t)
 
 #define LARGE 200 /* rules */
 #define HUGE 2000 /* filters */
+
+static uint64_t filters_of(const struct world *w)
+{
+	uint64_t filters = 0;
+	int layer;
+
+	for (layer = 0; layer < TWIN_LAYERS; layer++) {
+		if (w->in_force[layer])
+			filters += w->in_force[layer]->gen->table.tables->filters;
+	}
+	return filters;
+}
 
 int round_run(
 	struct world *w, const struct round *round, struct covered *covered, FILE *say, size_t *bad)
@@ -379,7 +435,8 @@ int round_run(
 		covered->policies++;
 		covered->rules += round->policy->n;
 		covered->patched += w->patched;
-		covered->huge += w->in_force->gen->table.tables->filters > HUGE;
+		covered->huge += filters_of(w) > HUGE;
+		covered->layered += w->in_force[TWIN_STATIC] && w->in_force[TWIN_DYNAMIC];
 		covered->by_sizing[round->sizing]++;
 		covered->large += round->policy->n > LARGE;
 	}

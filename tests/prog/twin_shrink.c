@@ -197,14 +197,19 @@ static void print_small(const struct world *w, const struct round *round)
 
 static void report(struct world *w, const struct round *round, size_t bad)
 {
-	const struct bp_sizes sizes = w->in_force->gen->table.tables->sizes;
+	struct bp_sizes sizes[TWIN_LAYERS] = { 0 };
 	struct policy view = *round->policy;
 	struct round small = *round;
+	int layer;
 
+	for (layer = 0; layer < TWIN_LAYERS; layer++) {
+		if (w->in_force[layer])
+			sizes[layer] = w->in_force[layer]->gen->table.tables->sizes;
+	}
 	view.rules = must(calloc(view.n, sizeof(struct rule *)));
 	memcpy(view.rules, round->policy->rules, view.n * sizeof(struct rule *));
 	small.policy = &view;
-	small.sizes = &sizes;
+	small.sizes = sizes;
 	one_sample(w, &small, bad);
 	fewer_rules(w, &small, &view);
 	shorter_lists(w, &small, &view);

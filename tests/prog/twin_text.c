@@ -3,11 +3,11 @@
  * A round as text, by lines:
  *	forwarding on|off
  *	compiled early|late			before or after rules expired
- *	tables N...				sizes of the generation's tables
- *	patch N					rules whose ids N divides are put in place
- *	wire LANE				they go over real devices; else BPF_PROG_TEST_RUN
- *	list NAME PREFIX...			what @NAME holds
- *	rule ID [dynamic|domain] [timed|expired] RULE
+ *	layered					dynamic rules have a layer of their own
+ *	tables N...				sizes of its tables; again, those of the dynamic
+ *layer patch N					rules whose ids N divides are put in place wire LANE
+ *they go over real devices; else BPF_PROG_TEST_RUN list NAME PREFIX...			what @NAME
+ *holds rule ID [dynamic|domain] [timed|expired] RULE
  *	on IFACE				where the frames below are met
  *	hook NAME [forwarded] [gso SEGS SIZE] [beyond N]	which meets them, and as what
  *	frame HEX
@@ -87,8 +87,10 @@ void round_print(const struct world *w, const struct round *round, FILE *out)
 
 	fprintf(out, "forwarding %s\n", w->forwarding ? "on" : "off");
 	fprintf(out, "compiled %s\n", round->early ? "early" : "late");
-	if (round->sizes)
-		print_sizes(round->sizes, out);
+	if (round->layered)
+		fputs("layered\n", out);
+	for (i = 0; round->sizes && i < TWIN_LAYERS; i++)
+		print_sizes(&round->sizes[i], out);
 	if (round->patch)
 		fprintf(out, "patch %u\n", round->patch);
 	if (round->lane)
@@ -118,8 +120,9 @@ struct reading {
 	struct sample next; /* what is said of the frames to come */
 	const struct lane *lane;
 	unsigned int patch;
-	struct bp_sizes sizes;
-	bool sized;
+	struct bp_sizes sizes[TWIN_LAYERS];
+	size_t sized;
+	bool layered;
 	bool early;
 };
 
@@ -254,13 +257,15 @@ static int read_frame(struct reading *r, const char *hex)
 
 static int read_sizes(struct reading *r, char *line)
 {
-	__u32 *v = (__u32 *)&r->sizes;
+	__u32 *v = (__u32 *)&r->sizes[r->sized];
 	size_t i;
 
+	if (r->sized == TWIN_LAYERS)
+		return -EINVAL;
 	for (i = 0; i < SIZES; i++)
 		v[i] = strtoul(line, &line, 10);
-	r->sized = !*line;
-	return r->sized ? 0 : -EINVAL;
+	r->sized++;
+	return *line ? -EINVAL : 0;
 }
 
 static int read_lane(struct reading *r, const char *name)
@@ -284,6 +289,10 @@ static int read_line(struct reading *r, char *line)
 		return world_forwarding(r->w, !strcmp(line, "on"));
 	if (word(&line, "compiled")) {
 		r->early = !strcmp(line, "early");
+		return 0;
+	}
+	if (!strcmp(line, "layered")) {
+		r->layered = true;
 		return 0;
 	}
 	if (word(&line, "tables"))
@@ -358,7 +367,8 @@ int round_replay(struct world *w, const char *path)
 			.early = r.early,
 			.lane = r.lane,
 			.patch = r.patch,
-			.sizes = r.sized ? &r.sizes : NULL,
+			.layered = r.layered,
+			.sizes = r.sized ? r.sizes : NULL,
 		};
 		rc = round_run(w, &round, NULL, stdout, &bad);
 		if (rc == -E2BIG)

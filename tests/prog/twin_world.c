@@ -112,6 +112,8 @@ static int load(struct world *w)
 		printf("# %s\n", diag.message);
 	diag_free(&diag);
 	if (!rc)
+		rc = layer_open(&w->k->shared, &w->layer);
+	if (!rc)
 		hook_probe(w);
 	return rc;
 }
@@ -131,6 +133,7 @@ int world_open(struct world *w)
 	int rc;
 
 	memset(w, 0, sizeof(*w));
+	memset(w->layer.fd, -1, sizeof(w->layer.fd));
 	world_tick(w);
 	if (unshare(CLONE_NEWNET)) {
 		printf("# no network namespace: %s\n", strerror(errno));
@@ -152,6 +155,7 @@ void world_close(struct world *w)
 {
 	wire_close(w);
 	load_free(w);
+	layer_close(&w->layer);
 	kernel_free(&w->k);
 }
 

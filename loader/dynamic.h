@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The dynamic layer: rules that one process holds, and that the kernel takes away when that process
+ * is gone, however it went. They stand in maps and programs of their own, pinned nowhere. The root
+ * programs jump to them by program arrays of which the holder has the only descriptors: the last
+ * one closed, the kernel empties them. The static layer needs no part of this, and never waits for
+ * it.
+ *
+ * A packet meets the dynamic classifier first. It leaves the best of its rules in per-CPU memory
+ * and jumps to the static one, which compares that with its own best (one rank, see bp_rank()) and
+ * decides; see `struct left` in bpf/query.h.
+ *
+ * When root programs are loaded anew (another version's `restore`), the layer has to follow them:
+ * dynamic_check() and dynamic_load() see to that, dynamic_add() and dynamic_remove() in place do
+ * not.
+ *
+ * The holder must not fork without exec, or the child holds the rules, too; and it hands out no
+ * copy of its descriptors. Nothing here takes the lock. Rules have LAYER_DYNAMIC, and ids that the
+ * caller has given them.
+ */
+#ifndef BPFPOL_DYNAMIC_H
+#define BPFPOL_DYNAMIC_H
+
+#include "kernel.h"
+
+/* For the process that holds the rules. */
+struct dynamic;
+
+/*
+ * Takes hold of the layer, with no rules in it. -ENOENT without a diag: no root programs are
+ * pinned. -EBUSY with a diag: another process holds the layer. Waits up to a second for what one
+ * that was killed has left.
+ */
+int dynamic_open(struct dynamic **d, struct diag *diag);
+
+/*
+ * Puts all of the rules in force in one step, in place of all that were. Rules whose id was there
+ * before keep their counters. On failure what was in force still is.
+ */
+int dynamic_load(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
+	struct diag *diag);
+
+/*
+ * One rule more. rules: all that are to be in force, `rule` among them. In place where there is
+ * room (microseconds; other rules are not looked at), else all are loaded anew. All filters of the
+ * rule match from one moment on. On failure none does, and the others still stand: the caller takes
+ * the rule out of its list.
+ */
+int dynamic_add(struct dynamic *d, const struct policy *rules, const struct rule *rule,
+	const struct compile_env *env, struct diag *diag);
+
+/*
+ * One rule less. rules: those that stay, `rule` not among them. env: as the rule was put in with,
+ * as far as interfaces go; after they changed, dynamic_load() is the way.
+ */
+int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct rule *rule,
+	const struct compile_env *env, struct diag *diag);
+
+/*
+ * The id of the rule that has that match and action; -ENOENT: none has. Asked of the tables, so it
+ * takes microseconds however many rules there are. Lists must have been read.
+ */
+int dynamic_find(
+	const struct dynamic *d, const struct rule *rule, enum bp_action action, uint32_t *id);
+
+/*
+ * To be called now and then (every second), and whenever root programs may have been loaded anew:
+ * sees to it that the rules are in force. 0: they are. 1: they were not (the kernel's late
+ * emptying after an earlier holder's death, or new root programs) and are again. -ENOENT without a
+ * diag: no root programs are pinned. Until dynamic_load() was called there is nothing to see to.
+ */
+int dynamic_check(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
+	struct diag *diag);
+
+/* The kernel takes the rules away, within milliseconds. */
+void dynamic_close(struct dynamic **d);
+
+/* For every process that may read the kernel's state (list, status, explain, netdiag, metrics). */
+
+/*
+ * The layer as the kernel holds it, read back without its holder: maps and classifiers, as
+ * generation_open() gives those of the static one; gen->number is 0. -ENOENT without a diag: there
+ * is none, which is also what there is from the holder's death on.
+ */
+int dynamic_read(const struct kernel *k, struct generation **gen, struct diag *diag);
+
+/* Whether there is one. */
+bool dynamic_is_held(const struct kernel *k);
+
+/* Counters of its rules, by id, like kernel_counts(). None if there is no layer. */
+int dynamic_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
+
+/*
+ * What both layers together do with a packet of which each was asked alone (asker_ask()):
+ * *answer is the static layer's, and becomes the one for both.
+ */
+void dynamic_answer(struct bp_answer *answer, const struct bp_answer *dynamic);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The dynamic layer's program arrays. Who has them open keeps what is in them in force. */
+#ifndef BPFPOL_LAYER_H
+#define BPFPOL_LAYER_H
+
+#include "generation.h"
+
+struct layer {
+	int fd[BP_ARRAYS];
+};
+
+/* -errno. Needs CAP_SYS_ADMIN, as the maps are found by their ids. */
+int layer_open(const struct shared *shared, struct layer *layer);
+void layer_close(struct layer *layer);
+
+/* Puts the generation's programs where a number like its own is looked for. -errno. */
+int layer_place(const struct layer *layer, const struct generation *gen);
+void layer_displace(const struct layer *layer, bool odd);
+/* Whether a program stands there. */
+bool layer_is_placed(const struct layer *layer, bool odd);
+/* The program's id, or 0: there is none. */
+uint32_t layer_program(const struct layer *layer, enum bp_hook hook, bool odd);
+
+#endif
