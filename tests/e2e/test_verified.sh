@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 MOST=10000
+DYNAMIC=0
 
 expect_exit 0 bp block udp/1434
 # A classifier is loaded where its kind of hook is used, so each is used once.
@@ -24,6 +25,11 @@ for pin in "$BPFPOL_BPFFS"/gen-*/classify_*; do
 	SEEN=$("$PKT" verified "$pin")
 	check "${pin##*/}: $SEEN instructions verified" [ "$SEEN" -gt 100 -a "$SEEN" -lt $MOST ]
 done
+while read -r name seen; do
+	check "dynamic $name: $seen instructions verified" [ "$seen" -gt 100 -a "$seen" -lt $MOST ]
+	DYNAMIC=$((DYNAMIC + 1))
+done < <(run_in rx "$TOP/build/tests/hold" verified)
+same "two dynamic programs for each hook" 12 "$DYNAMIC"
 same "a classifier for each hook" 6 "$(find "$BPFPOL_BPFFS" -name 'classify_*' | wc -l)"
 
 finish
