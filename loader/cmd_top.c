@@ -14,6 +14,8 @@
 #include "gather.h"
 #include "top.h"
 
+#define SOON 1000000000ULL /* ns; the first rates are not waited for longer */
+
 /* What was looked at last. The rules are the store's. */
 struct look {
 	struct store *store;
@@ -217,7 +219,7 @@ static int until(uint64_t due)
 static int live(struct look *look, struct top_view *view)
 {
 	const uint64_t interval = view->interval_ms * 1000000ULL;
-	uint64_t due = now_ns() + interval;
+	uint64_t due = now_ns() + (interval < SOON ? interval : SOON);
 	struct top_history history = {};
 	int rc;
 

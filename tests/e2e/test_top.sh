@@ -280,6 +280,13 @@ same "24 lines of nothing but ASCII" 24 "$(grep -cvP '[^\x00-\x7f]' <<<"$PICTURE
 ask signal 15 >/dev/null
 ends 0
 
+# The first rates are there before the first long interval is over.
+live 80 24 -- --interval 3600
+seen 'every 3600 s$'
+seen '^in +[0-9.]+k? passed/s'
+press q
+ends 0
+
 live 80 24 TERM=no-such-terminal
 seen "^bpfpol: nothing is known of a terminal 'no-such-terminal'"
 ends 1
