@@ -207,8 +207,8 @@ struct bp_tuple {
 };
 
 /*
- * What `sets` is indexed by. Each set names the tuples that a packet with that index can match, of
- * those that are indexed so: all of whose filters ask for it.
+ * What `sets` and `fine` are indexed by. Each set names the tuples that a packet with that index
+ * can match, of those that are indexed so: all of whose filters ask for it.
  */
 enum bp_index {
 	BP_BY_REMOTE, /* the first bits of the remote address */
@@ -217,19 +217,26 @@ enum bp_index {
 	BP_BY_LRANGE, /* the local port, 64 of them together */
 	BP_BY_RRANGE, /* the remote port, likewise */
 	BP_BY_PROTO,
+	BP_BY_REMOTE_FINE, /* more bits of the address, for longer prefixes: these stand in `fine`
+			    */
+	BP_BY_LOCAL_FINE,
 	BP_INDICES
 };
+#define BP_ENDS 2
 
 /* Bits of an address that an index looks at. Shorter prefixes have an entry for each value. */
 #define BP_INDEX_LEN4 16
 #define BP_INDEX_LEN6 32
 #define BP_INDEX_LEAST6 20 /* prefixes shorter than that would have too many */
+#define BP_FINE_LEN4 24	   /* shorter prefixes are not in that index */
+#define BP_FINE_LEN6 48
 #define BP_RANGES (65536 / 64)
 
 /* How large a generation's tables are: log2 of sets, lines and bits, and the number of elements. */
 struct bp_sizes {
-	__u32 address, port;	    /* sets by remote, local; by port */
-	__u32 present[BP_FAMILIES]; /* bits, at least 6 */
+	__u32 index[BP_DIRS][BP_FAMILIES]; /* sets by remote, local, port, as many each */
+	__u32 fine[BP_DIRS][BP_FAMILIES];  /* of each end */
+	__u32 present[BP_FAMILIES];	   /* bits, at least 6 */
 	__u32 lines[BP_FAMILIES];
 	__u32 elems[BP_FAMILIES];
 	__u32 gates;
@@ -239,7 +246,9 @@ struct bp_sizes {
 struct bp_layout {
 	__u32 sets[BP_DIRS][BP_FAMILIES][BP_INDICES]; /* where each begins, in words */
 	__u32 sets_words;			      /* of all */
-	__u32 address_mask, port_mask;
+	__u32 index_mask[BP_DIRS][BP_FAMILIES];
+	__u32 fine[BP_DIRS][BP_FAMILIES][BP_ENDS], fine_words; /* likewise */
+	__u32 fine_mask[BP_DIRS][BP_FAMILIES];
 	__u32 present[BP_FAMILIES], present_words; /* likewise */
 	__u32 present_mask[BP_FAMILIES], line_mask[BP_FAMILIES];
 	__u32 ask_present[BP_FAMILIES]; /* few lines are in the caches themselves: 0 */
@@ -247,24 +256,38 @@ struct bp_layout {
 
 #define BP_FEW_LINES 12 /* log2; 256 KB */
 
-static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l)
+/* The sets of one direction and family, one index after the other. */
+static inline void bp_layout_sets(
+	const struct bp_sizes *size, struct bp_layout *l, int dir, int family)
 {
+	const __u32 each = 1U << size->index[dir][family];
 	const __u32 words[BP_INDICES] = {
-		[BP_BY_REMOTE] = 1U << size->address,
-		[BP_BY_LOCAL] = 1U << size->address,
-		[BP_BY_PORT] = 1U << size->port,
+		[BP_BY_REMOTE] = each,
+		[BP_BY_LOCAL] = each,
+		[BP_BY_PORT] = each,
 		[BP_BY_LRANGE] = BP_RANGES,
 		[BP_BY_RRANGE] = BP_RANGES,
 		[BP_BY_PROTO] = 256,
 	};
 
-	l->sets_words = l->present_words = 0;
+	for (int i = 0; i < BP_INDICES; i++) {
+		l->sets[dir][family][i] = l->sets_words;
+		l->sets_words += words[i];
+	}
+	l->index_mask[dir][family] = each - 1;
+	for (int end = 0; end < BP_ENDS; end++) {
+		l->fine[dir][family][end] = l->fine_words;
+		l->fine_words += 1U << size->fine[dir][family];
+	}
+	l->fine_mask[dir][family] = (1U << size->fine[dir][family]) - 1;
+}
+
+static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l)
+{
+	l->sets_words = l->fine_words = l->present_words = 0;
 	for (int dir = 0; dir < BP_DIRS; dir++)
 		for (int family = 0; family < BP_FAMILIES; family++)
-			for (int i = 0; i < BP_INDICES; i++) {
-				l->sets[dir][family][i] = l->sets_words;
-				l->sets_words += words[i];
-			}
+			bp_layout_sets(size, l, dir, family);
 	for (int family = 0; family < BP_FAMILIES; family++) {
 		l->present[family] = l->present_words;
 		l->present_words += 1U << (size->present[family] - 6);
@@ -272,21 +295,31 @@ static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l
 		l->line_mask[family] = (1U << size->lines[family]) - 1;
 		l->ask_present[family] = size->lines[family] > BP_FEW_LINES;
 	}
-	l->address_mask = (1U << size->address) - 1;
-	l->port_mask = (1U << size->port) - 1;
 }
 
-/* Where in an index's sets; masks: the layout's. first: 32 bits of the address, in host order. */
-static inline __u32 bp_index_address(__u32 address_mask, __u32 family, __u32 first)
+/*
+ * Where in an index's sets; masks: the layout's. first: 32 bits of the address, second: those
+ * behind them, in host order.
+ */
+static inline __u32 bp_index_address(__u32 index_mask, __u32 family, __u32 first)
 {
-	__u32 bits = family == BP_V4 ? first >> (32 - BP_INDEX_LEN4) : first * 0x9e3779b1U >> 16;
+	__u32 bits = family == BP_V4 ? first >> (32 - BP_INDEX_LEN4) : first * 0x9e3779b1U >> 12;
 
-	return bits & address_mask;
+	return bits & index_mask;
 }
 
-static inline __u32 bp_index_port(__u32 port_mask, __u32 proto, __u32 port)
+static inline __u32 bp_index_fine(__u32 fine_mask, __u32 family, __u32 first, __u32 second)
 {
-	return (port ^ proto * 0x9e5U) & port_mask;
+	__u32 bits = family == BP_V4
+			     ? (first >> (32 - BP_FINE_LEN4)) * 0x9e3779b1U
+			     : first * 0x9e3779b1U ^ (second >> (64 - BP_FINE_LEN6)) * 0x85ebca6bU;
+
+	return bits >> 12 & fine_mask;
+}
+
+static inline __u32 bp_index_port(__u32 index_mask, __u32 proto, __u32 port)
+{
+	return (port ^ proto * 0x9e5U) & index_mask;
 }
 
 /*

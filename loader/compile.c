@@ -14,7 +14,7 @@
 struct planner {
 	struct plan *plan;
 	struct diag *diag;
-	uint64_t elems[BP_FAMILIES];
+	uint64_t elems[BP_DIRS][BP_FAMILIES];
 };
 
 int compile_too_long_chain(struct diag *diag, const struct rule *rule)
@@ -60,7 +60,7 @@ static int gather_shape(const struct filter *f, void *arg)
 	struct planner *p = arg;
 
 	p->plan->tables.filters += !is_shadow(&f->shape);
-	p->elems[f->shape.family]++;
+	p->elems[f->shape.dir][f->shape.family]++;
 	return shapes_add((struct shapes *)shapes_of(p->plan, &f->shape), f, p->diag);
 }
 
@@ -149,7 +149,7 @@ int plan_new(const struct policy *policy, const struct compile_env *env, struct 
 		plan_free(&p.plan);
 		return rc;
 	}
-	table_sizes(p.elems, gates, &p.plan->tables.sizes);
+	table_sizes(&p.plan->tables, p.elems, gates);
 	*out = p.plan;
 	return 0;
 }

@@ -16,9 +16,9 @@
 #include "windows.h"
 
 /* Every descriptor of a generation, in the order of pin_names. */
-static const char *const pin_names[] = { "tables", "gates", "sets", "present", "lines4", "lines6",
-	"elems4", "elems6", "classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out",
-	"classify_l3_in", "classify_l3_out" };
+static const char *const pin_names[] = { "tables", "gates", "sets", "fine", "present", "lines4",
+	"lines6", "elems4", "elems6", "classify_xdp", "classify_generic", "classify_tc_in",
+	"classify_tc_out", "classify_l3_in", "classify_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
 #define MAP_PINS TABLE_PARTS /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");

@@ -13,8 +13,14 @@ static bool by_address(int family, unsigned int len)
 	return family == BP_V4 ? len >= 1 : len >= BP_INDEX_LEAST6;
 }
 
+bool index_is_fine(enum bp_index index)
+{
+	return index == BP_BY_REMOTE_FINE || index == BP_BY_LOCAL_FINE;
+}
+
 unsigned int index_of(const struct filter *f)
 {
+	const unsigned int fine = f->shape.family == BP_V4 ? BP_FINE_LEN4 : BP_FINE_LEN6;
 	const struct shape *s = &f->shape;
 	unsigned int by = 0;
 
@@ -22,6 +28,10 @@ unsigned int index_of(const struct filter *f)
 		by |= 1 << BP_BY_REMOTE;
 	if (by_address(s->family, s->llen))
 		by |= 1 << BP_BY_LOCAL;
+	if (s->rlen >= fine)
+		by |= 1 << BP_BY_REMOTE_FINE;
+	if (s->llen >= fine)
+		by |= 1 << BP_BY_LOCAL_FINE;
 	if (s->flags & BPT_LPORT)
 		by |= 1 << BP_BY_PORT;
 	if (s->flags & (BPT_LPORT | BPT_LRANGE))
@@ -33,19 +43,21 @@ unsigned int index_of(const struct filter *f)
 	return by;
 }
 
-/* A tuple that is put into sets: those of one index. */
+/* A tuple that is put into sets: those of one index, in one part of the table. */
 struct sets_of {
 	const struct table *table;
-	size_t at; /* where the index begins, in words */
+	enum table_part part;
+	uint64_t *words;
+	size_t at;	     /* where the index begins, in words */
+	uint32_t mask, fine; /* the layout's, of the filter's direction and family */
 	uint64_t bit;
 };
 
 /* The kernel side reads while we write: a word is written whole, and only if it changes. */
 static int add_bit(const struct sets_of *s, size_t at)
 {
-	uint64_t *word = &s->table->sets[s->at + at];
-	int rc =
-		table_reach(s->table, PART_SETS, (s->at + at) * sizeof(uint64_t), sizeof(uint64_t));
+	uint64_t *word = &s->words[s->at + at];
+	int rc = table_reach(s->table, s->part, (s->at + at) * sizeof(uint64_t), sizeof(uint64_t));
 
 	if (!rc && !(*word & s->bit))
 		__atomic_store_n(word, *word | s->bit, __ATOMIC_RELAXED);
@@ -56,7 +68,7 @@ static int add_address(
 	const struct sets_of *s, int family, const uint8_t *address, unsigned int len)
 {
 	unsigned int full = family == BP_V4 ? BP_INDEX_LEN4 : BP_INDEX_LEN6;
-	uint32_t mask = s->table->layout.address_mask, word;
+	uint32_t mask = s->mask, word;
 	uint64_t step = 1ULL << (32 - full), first, n = 1;
 	int rc = 0;
 
@@ -74,15 +86,22 @@ static int add_address(
 	return rc;
 }
 
+static int add_fine(const struct sets_of *s, int family, const uint8_t *address)
+{
+	uint32_t words[2];
+
+	memcpy(words, address, sizeof(words));
+	return add_bit(s, bp_index_fine(s->fine, family, ntohl(words[0]), ntohl(words[1])));
+}
+
 static int add_port(const struct sets_of *s, const struct filter *f)
 {
-	uint32_t mask = s->table->layout.port_mask;
 	int rc = 0;
 
 	if (f->shape.flags & BPT_PROTO)
-		return add_bit(s, bp_index_port(mask, f->proto, f->lport.lo));
+		return add_bit(s, bp_index_port(s->mask, f->proto, f->lport.lo));
 	for (size_t i = 0; i < sizeof(with_ports) && !rc; i++)
-		rc = add_bit(s, bp_index_port(mask, with_ports[i], f->lport.lo));
+		rc = add_bit(s, bp_index_port(s->mask, with_ports[i], f->lport.lo));
 	return rc;
 }
 
@@ -104,6 +123,10 @@ static int add_to(const struct sets_of *s, const struct filter *f, enum bp_index
 		return add_address(s, family, f->remote, f->shape.rlen);
 	case BP_BY_LOCAL:
 		return add_address(s, family, f->local, f->shape.llen);
+	case BP_BY_REMOTE_FINE:
+		return add_fine(s, family, f->remote);
+	case BP_BY_LOCAL_FINE:
+		return add_fine(s, family, f->local);
 	case BP_BY_PORT:
 		return add_port(s, f);
 	case BP_BY_LRANGE:
@@ -115,15 +138,37 @@ static int add_to(const struct sets_of *s, const struct filter *f, enum bp_index
 	}
 }
 
+static struct sets_of sets_of(const struct table *t, const struct shape *s, enum bp_index index)
+{
+	const struct bp_layout *l = &t->layout;
+	struct sets_of of = { .table = t,
+		.part = PART_SETS,
+		.words = t->sets,
+		.at = l->sets[s->dir][s->family][index],
+		.mask = l->index_mask[s->dir][s->family],
+		.fine = l->fine_mask[s->dir][s->family] };
+
+	if (!index_is_fine(index))
+		return of;
+	of.part = PART_FINE;
+	of.words = t->fine;
+	of.at = l->fine[s->dir][s->family][index - BP_BY_REMOTE_FINE];
+	return of;
+}
+
 int index_add(const struct table *table, const struct filter *f, unsigned int number)
 {
-	struct sets_of s = { .table = table, .bit = 1ULL << number };
+	const struct shape *shape = &f->shape;
+	const __u64 *indexed = table->tables->indexed[shape->dir][shape->family];
+	const uint64_t bit = 1ULL << number;
 	unsigned int by = index_of(f);
 	int rc = 0;
 
 	for (int i = 0; i < BP_INDICES && !rc; i++) {
-		s.at = table->layout.sets[f->shape.dir][f->shape.family][i];
-		if (by & 1 << i)
+		struct sets_of s = sets_of(table, shape, i);
+
+		s.bit = bit;
+		if (by & 1 << i && indexed[i] & bit)
 			rc = add_to(&s, f, i);
 	}
 	return rc;

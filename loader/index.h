@@ -11,9 +11,12 @@
 /* Those of enum bp_index by which a filter can be found, as bits. */
 unsigned int index_of(const struct filter *filter);
 
+/* Whether its sets stand in PART_FINE. */
+bool index_is_fine(enum bp_index index);
+
 /*
- * Adds the tuple of that number to every set that a packet of the filter's could ask for. After an
- * error it is in some of them, which does no harm.
+ * Adds the tuple of that number to every set that a packet of the filter's could ask for, of the
+ * indices that the tuple stands in. After an error it is in some of them, which does no harm.
  */
 int index_add(const struct table *table, const struct filter *filter, unsigned int number);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index.h"
+
 #define MOST_SHAPES 40000 /* those of real rule sets are some hundreds */
 /* Where shapes are merged, that many tuples are left for shapes that come later. */
 #define SPARE_TUPLES 8
@@ -154,6 +156,9 @@ static void make_tuple(
 	tuple->lport_mask = mask->lport ? 0xffff : 0;
 }
 
+/* So few tuples are probed sooner than the fine indices are asked. */
+#define FEW_TUPLES 2
+
 static int number_groups(
 	struct bp_tables *t, struct shapes *d, const struct mask *masks, unsigned int n)
 {
@@ -180,7 +185,8 @@ static int number_groups(
 		t->live[any->dir][any->family][tuple->kind] |= 1ULL << i;
 		t->named[any->dir][any->family][space] |= 1ULL << i;
 		for (int by = 0; space == BP_SPACE_ALL && by < BP_INDICES; by++)
-			t->indexed[any->dir][any->family][by] |= 1ULL << i;
+			if (n > FEW_TUPLES || !index_is_fine(by))
+				t->indexed[any->dir][any->family][by] |= 1ULL << i;
 		if (tuple->kind == BP_DECIDE)
 			t->sorted[any->dir][any->family] |= 1ULL << i;
 		d->number[order[i].group] = i;

@@ -12,14 +12,18 @@
 #define LEAST_GATES 4096
 /* A line is half full when all elements are given out. */
 #define ELEMS_PER_LINE 4
-#define LEAST_LINES 8  /* log2 */
-#define LEAST_INDEX 10 /* log2; small tables stay in the caches, large ones tell more apart */
-#define MOST_INDEX 16
+#define LEAST_LINES 8 /* log2 */
+/* log2; small tables stay in the caches, large ones tell more apart */
+#define LEAST_INDEX 10
+static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
+#define MOST_BYTES (4 << 20) /* the largest element that every kernel gives an array */
+#define NO_FINE 6
+#define MOST_FINE 20
 /* At least 8 bits for each element that is there: one key in 16, or fewer, seems to be there and is
  * not. */
 #define BITS_PER_ELEM 8
 #define LEAST_PRESENT 12
-#define MOST_PRESENT 25 /* 4 MB: the largest element that every kernel gives an array */
+#define MOST_PRESENT 25 /* 4 MB, likewise */
 
 static uint32_t log2_of(uint64_t n, uint32_t least, uint32_t most)
 {
@@ -35,15 +39,47 @@ static uint32_t room_for(uint64_t n, uint32_t least)
 	return n + (n / 4 > least ? n / 4 : least);
 }
 
-void table_sizes(const uint64_t elems[BP_FAMILIES], uint64_t gates, struct bp_sizes *sizes)
+/* All directions and families share one element: the largest of them gives way. */
+static void limit(struct bp_sizes *sizes, enum table_part part, uint32_t size[BP_DIRS][BP_FAMILIES])
 {
+	while (table_part_size(sizes, part) > MOST_BYTES) {
+		uint32_t *most = &size[0][0];
+
+		for (int i = 1; i < BP_DIRS * BP_FAMILIES; i++)
+			if (size[i / BP_FAMILIES][i % BP_FAMILIES] > *most)
+				most = &size[i / BP_FAMILIES][i % BP_FAMILIES];
+		--*most;
+	}
+}
+
+static void index_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES])
+{
+	for (int d = 0; d < BP_DIRS; d++)
+		for (int f = 0; f < BP_FAMILIES; f++) {
+			const __u64 *indexed = t->indexed[d][f];
+
+			t->sizes.index[d][f] = log2_of(elems[d][f] * 2, LEAST_INDEX, most_index[f]);
+			t->sizes.fine[d][f] = NO_FINE;
+			if (indexed[BP_BY_REMOTE_FINE] | indexed[BP_BY_LOCAL_FINE])
+				t->sizes.fine[d][f] =
+					log2_of(elems[d][f] * 2, LEAST_INDEX, MOST_FINE);
+		}
+	limit(&t->sizes, PART_SETS, t->sizes.index);
+	limit(&t->sizes, PART_FINE, t->sizes.fine);
+}
+
+void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint64_t gates)
+{
+	struct bp_sizes *sizes = &t->sizes;
+
 	memset(sizes, 0, sizeof(*sizes));
-	sizes->address = sizes->port =
-		log2_of((elems[BP_V4] + elems[BP_V6]) * 2, LEAST_INDEX, MOST_INDEX);
+	index_sizes(t, elems);
 	for (int f = 0; f < BP_FAMILIES; f++) {
-		sizes->elems[f] = room_for(elems[f], LEAST_ELEMS);
+		uint64_t n = elems[BP_IN][f] + elems[BP_OUT][f];
+
+		sizes->elems[f] = room_for(n, LEAST_ELEMS);
 		sizes->lines[f] = log2_of(sizes->elems[f] / ELEMS_PER_LINE, LEAST_LINES, 30);
-		sizes->present[f] = log2_of(elems[f] * BITS_PER_ELEM, LEAST_PRESENT, MOST_PRESENT);
+		sizes->present[f] = log2_of(n * BITS_PER_ELEM, LEAST_PRESENT, MOST_PRESENT);
 	}
 	sizes->gates = room_for(gates, LEAST_GATES);
 	if (sizes->gates > BP_GATES)
@@ -62,6 +98,9 @@ size_t table_part_size(const struct bp_sizes *sizes, enum table_part part)
 	case PART_SETS:
 		bp_layout_of(sizes, &layout);
 		return layout.sets_words * sizeof(uint64_t);
+	case PART_FINE:
+		bp_layout_of(sizes, &layout);
+		return layout.fine_words * sizeof(uint64_t);
 	case PART_PRESENT:
 		bp_layout_of(sizes, &layout);
 		return layout.present_words * sizeof(uint64_t);
@@ -79,6 +118,7 @@ void **table_part(struct table *t, enum table_part part)
 		[PART_TABLES] = (void **)&t->tables,
 		[PART_GATES] = (void **)&t->gates,
 		[PART_SETS] = (void **)&t->sets,
+		[PART_FINE] = (void **)&t->fine,
 		[PART_PRESENT] = (void **)&t->present,
 		[PART_LINES4] = (void **)&t->lines[BP_V4],
 		[PART_LINES6] = (void **)&t->lines[BP_V6],

@@ -13,6 +13,7 @@ enum table_part {
 	PART_TABLES,
 	PART_GATES,
 	PART_SETS,
+	PART_FINE,
 	PART_PRESENT,
 	PART_LINES4,
 	PART_LINES6,
@@ -34,7 +35,7 @@ struct table_windows {
 
 struct table {
 	struct bp_tables *tables; /* always there */
-	uint64_t *gates, *sets, *present;
+	uint64_t *gates, *sets, *fine, *present;
 	struct bp_line *lines[BP_FAMILIES];
 	uint8_t *elems[BP_FAMILIES];   /* struct bp_elem4 or bp_elem6 each */
 	struct bp_layout layout;       /* of tables->sizes */
@@ -55,8 +56,11 @@ bool table_is_lost(const struct table *table);
 int table_alloc(struct table *table, const struct bp_sizes *sizes);
 void table_free(struct table *table);
 
-/* Sizes for that many elements and gates, and for more to come. */
-void table_sizes(const uint64_t elems[BP_FAMILIES], uint64_t gates, struct bp_sizes *sizes);
+/*
+ * Sizes for that many elements and gates, and for more to come, into tables->sizes. The tuples are
+ * named already: where none stands in the fine indices, those have no room.
+ */
+void table_sizes(struct bp_tables *tables, uint64_t elems[BP_DIRS][BP_FAMILIES], uint64_t gates);
 
 /* The element, and the gate, of that number. */
 union filter_elem *table_elem(const struct table *table, int family, uint32_t number);

@@ -65,20 +65,31 @@ static void look(const uint8_t *data, struct seen *s)
 static uint64_t candidates(const struct table *t, const struct seen *s)
 {
 	const struct bp_layout *l = &t->layout;
+	const uint32_t mask = l->index_mask[BP_IN][s->family];
+	const uint32_t fine = l->fine_mask[BP_IN][s->family];
+	const uint32_t remote[2] = { ntohl(s->remote[0]), ntohl(s->remote[1]) };
+	const uint32_t local[2] = { ntohl(s->local[0]), ntohl(s->local[1]) };
 	const uint32_t at[BP_INDICES] = {
-		[BP_BY_REMOTE] = bp_index_address(l->address_mask, s->family, ntohl(s->remote[0])),
-		[BP_BY_LOCAL] = bp_index_address(l->address_mask, s->family, ntohl(s->local[0])),
-		[BP_BY_PORT] = bp_index_port(l->port_mask, s->proto, s->lport),
+		[BP_BY_REMOTE] = bp_index_address(mask, s->family, remote[0]),
+		[BP_BY_LOCAL] = bp_index_address(mask, s->family, local[0]),
+		[BP_BY_PORT] = bp_index_port(mask, s->proto, s->lport),
 		[BP_BY_LRANGE] = s->lport / 64,
 		[BP_BY_RRANGE] = s->rport / 64,
 		[BP_BY_PROTO] = s->proto,
+		[BP_BY_REMOTE_FINE] = bp_index_fine(fine, s->family, remote[0], remote[1]),
+		[BP_BY_LOCAL_FINE] = bp_index_fine(fine, s->family, local[0], local[1]),
 	};
 	uint64_t set = t->tables->live[BP_IN][s->family][BP_DECIDE] |
 		       t->tables->live[BP_IN][s->family][BP_TALLY];
 
-	for (int i = 0; i < BP_INDICES; i++)
-		set &= t->sets[l->sets[BP_IN][s->family][i] + at[i]] |
-		       ~t->tables->indexed[BP_IN][s->family][i];
+	for (int i = 0; i < BP_INDICES; i++) {
+		const uint64_t *sets =
+			i < BP_BY_REMOTE_FINE
+				? t->sets + l->sets[BP_IN][s->family][i]
+				: t->fine + l->fine[BP_IN][s->family][i - BP_BY_REMOTE_FINE];
+
+		set &= sets[at[i]] | ~t->tables->indexed[BP_IN][s->family][i];
+	}
 	return set;
 }
 

@@ -72,7 +72,10 @@ static void resize(const struct round *round, int layer, bool large, struct bp_s
 	}
 	if (round->sizing == AS_FITS)
 		return;
-	sizes->address = sizes->port = round->sizing == TIGHT ? 3 : 13;
+	for (f = 0; f < BP_DIRS * BP_FAMILIES; f++) {
+		sizes->index[f / BP_FAMILIES][f % BP_FAMILIES] = round->sizing == TIGHT ? 3 : 13;
+		sizes->fine[f / BP_FAMILIES][f % BP_FAMILIES] = round->sizing == TIGHT ? 1 : 14;
+	}
 	for (f = 0; f < BP_FAMILIES; f++) {
 		sizes->lines[f] = round->sizing == TIGHT ? 4 : BP_FEW_LINES + 1;
 		sizes->present[f] = round->sizing == TIGHT ? 6 : sizes->present[f];

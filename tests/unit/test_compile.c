@@ -243,12 +243,42 @@ static void test_indices(void **state)
 	/* 10/7 is 10 and 11: neither 9 nor 12. */
 	for (unsigned int first = 9; first <= 12; first++) {
 		uint32_t at = l->sets[BP_IN][BP_V4][BP_BY_REMOTE] +
-			      bp_index_address(l->address_mask, BP_V4, first << 24 | 77 << 16);
+			      bp_index_address(
+				      l->index_mask[BP_IN][BP_V4], BP_V4, first << 24 | 77 << 16);
 		uint64_t indexed = m.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE];
 
 		assert_int_equal(indexed, 1);
 		assert_int_equal(!(m.table.sets[at] & indexed), first == 9 || first == 12);
 	}
+	made_free(&m);
+}
+
+/* Whether the set of the fine index of the remote end names tuple 0 for that address. */
+static bool fine_has(const struct made *m, uint32_t address)
+{
+	const struct bp_layout *l = &m->table.layout;
+	uint32_t mask = l->fine_mask[BP_IN][BP_V4];
+	uint32_t at = l->fine[BP_IN][BP_V4][0] + bp_index_fine(mask, BP_V4, address, 0);
+
+	return m->table.fine[at] & 1;
+}
+
+/* With few tuples the fine indices are not asked; with more, by prefixes that are long enough. */
+static void test_fine(void **state)
+{
+	struct made few = MAKE("block in from 10.1.2.3", "block in udp/53");
+	struct made m =
+		MAKE("block in from 10.1.2.3", "block in udp/53", "block in from 10.0.0.0/8");
+	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V4];
+
+	(void)state;
+	assert_int_equal(few.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE_FINE], 0);
+	assert_int_equal(indexed[BP_BY_REMOTE_FINE], 1);
+	assert_int_equal(indexed[BP_BY_LOCAL_FINE], 0);
+	assert_true(fine_has(&m, 0x0a010203));
+	assert_true(fine_has(&m, 0x0a0102ff)); /* of the same /24 */
+	assert_false(fine_has(&m, 0x0a010303));
+	made_free(&few);
 	made_free(&m);
 }
 
@@ -347,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_gates),
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_indices),
+		cmocka_unit_test(test_fine),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_keyset),

@@ -69,12 +69,13 @@ static void kit_rule(struct kit *kit, const char *text, uint32_t id)
 
 static void kit_begin(struct kit *kit)
 {
-	const uint64_t elems[BP_FAMILIES] = { 8, 8 };
-	struct bp_sizes sizes;
+	uint64_t elems[BP_DIRS][BP_FAMILIES] = { { 8, 8 } };
+	struct bp_tables tables = { 0 };
 
 	memset(kit, 0, sizeof(*kit));
-	table_sizes(elems, 0, &sizes);
-	assert_int_equal(table_alloc(&kit->table, &sizes), 0);
+	table_sizes(&tables, elems, 0);
+	assert_int_equal(table_alloc(&kit->table, &tables.sizes), 0);
+	memset(kit->table.tables->indexed, 0xff, sizeof(kit->table.tables->indexed));
 }
 
 static int insert(struct kit *kit)
