@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "dynamic.h"
 #include "explain.h"
 #include "explain_capture.h"
 #include "probe.h"
@@ -98,6 +99,9 @@ static int describe(const struct explainer *ex, struct explained *at)
 			       : "'bpfpol on' starts it again");
 	else if (!rc && ex->by == EXPLAIN_LOADED)
 		rc = note(at, "policy '%s' is not in force: this is what it would do", ex->name);
+	if (!rc && ex->host.kernel && dynamic_is_held(ex->host.kernel))
+		rc = note(at, "dynamic rules are in force as well: they are not asked, and may "
+			      "decide otherwise");
 	return rc;
 }
 

@@ -12,6 +12,11 @@ packets() {
 	hold read | awk -v id="$1" '$1 == id { print $2 }'
 }
 
+# shellcheck disable=SC2317 # called by until_true
+none_held() {
+	! bp explain udp/1436 from "$TX4" to "$RX4" | grep -q "dynamic rules"
+}
+
 # Nothing is assigned.
 expect_exit 0 bp attach rx0
 hold_begin
@@ -69,6 +74,9 @@ same "each is counted once" 2007 "$(packets 1000000)"
 expect_exit 0 bp block udp/1436
 blocked dport=1435
 blocked dport=1436
+expect_exit 0 bp explain udp/1436 from "$TX4" to "$RX4"
+expect_out "^BLOCK"
+expect_out "dynamic rules are in force as well"
 does "add permit emergency udp/1436"
 passes dport=1436
 expect_exit 0 bp block emergency udp/1436 from "$TX4"
@@ -103,6 +111,8 @@ does "remove block 11.1.0.7"
 passes src=11.1.0.7
 
 hold_kill
+expect_exit 0 bp explain udp/1436 from "$TX4" to "$RX4"
+check "explain does not speak of a layer then" until_true none_held
 check "it goes, and all its rules" until_true arrived "$(frame src=11.1.0.8)"
 same "there is no layer" "elements 0" "$(hold read)"
 
