@@ -60,6 +60,7 @@ IMPURE := \
 	links \
 	lists \
 	main \
+	names \
 	netlink% \
 	notes \
 	pins \

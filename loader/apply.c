@@ -43,24 +43,9 @@ int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
 	return rc;
 }
 
-/*
- * A list that is blocked again is read again: the new contents take the old ones' place, and what
- * the rule was beside them stays. *rule: gets all that the old one has.
- */
-static void inherit(struct rule *rule, struct rule *old)
-{
-	rule_merge(old, rule);
-	rule->id = old->id;
-	rule->deadline = old->deadline;
-	rule->lifetime = old->lifetime;
-	rule->log = old->log;
-	free(rule->label);
-	rule->label = old->label;
-	old->label = NULL;
-}
-
 /* With none assigned `local` is: as its file says, or a new one. */
-static int need_policy(struct host *host, struct applied *applied, struct diag *diag)
+static int need_policy(struct host *host, const struct apply_opts *opts, struct applied *applied,
+	struct diag *diag)
 {
 	struct policy *local = NULL;
 	int rc;
@@ -68,7 +53,7 @@ static int need_policy(struct host *host, struct applied *applied, struct diag *
 	applied->assigned = false;
 	if (host->store->policy)
 		return 0;
-	rc = policies_load(host->store, "local", &local, diag);
+	rc = policies_load(host->store, "local", opts->names, &local, diag);
 	if (rc == -ENOENT) {
 		diag_clear(diag);
 		local = policy_new("local");
@@ -103,7 +88,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 									: host_settle(host, diag);
 	applied->outcome = APPLIED_REPLACED;
 	if (reload) {
-		inherit(*rule, old);
+		rule_inherit(*rule, old);
 		policy_remove(host->store->policy, at);
 		rc = store_add(host->store, rule);
 		return rc ? rc : finish(host, opts, diag);
@@ -125,8 +110,10 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	ptrdiff_t at;
 	int rc = host_store(host, diag);
 
-	if (!rc)
-		rc = need_policy(host, applied, diag);
+	if (rc)
+		return rc;
+	host->store->names = opts->names;
+	rc = need_policy(host, opts, applied, diag);
 	if (rc)
 		return rc;
 	host_env(&env);

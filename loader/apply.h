@@ -25,6 +25,7 @@ struct applied {
 struct apply_opts {
 	bool dry_run; /* all checks, no change */
 	bool force;
+	struct names *names; /* what this command looks up */
 };
 
 /*

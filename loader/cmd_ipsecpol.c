@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ipsecpol: the arguments of Windows' tools, done here. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,44 +12,23 @@
 
 /* What only this host knows. */
 
-static bool prefix_of(const struct addrinfo *ai, struct prefix *prefix)
-{
-	const struct sockaddr_in *in = (const void *)ai->ai_addr;
-	const struct sockaddr_in6 *in6 = (const void *)ai->ai_addr;
-
-	if (ai->ai_family == AF_INET) {
-		*prefix = (struct prefix){ .family = 4, .len = 32 };
-		memcpy(prefix->bytes, &in->sin_addr, 4);
-		return true;
-	}
-	if (ai->ai_family == AF_INET6) {
-		*prefix = (struct prefix){ .family = 6, .len = 128 };
-		memcpy(prefix->bytes, &in6->sin6_addr, 16);
-		return true;
-	}
-	return false;
-}
-
 static int resolve(const char *name, struct prefixes *list, const char **why, void *arg)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found = NULL;
-	size_t n = 0;
-	int rc = getaddrinfo(name, NULL, &hints, &found);
+	const struct host_name *found;
+	int rc = names_find(arg, name, &found);
 
-	(void)arg;
 	*list = (struct prefixes){};
-	if (rc) {
-		*why = gai_strerror(rc);
-		return rc == EAI_MEMORY ? -ENOMEM : -ENOENT;
-	}
-	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next)
-		n++;
-	list->v = calloc(n, sizeof(*list->v));
-	for (const struct addrinfo *ai = found; list->v && ai; ai = ai->ai_next)
-		list->n += prefix_of(ai, &list->v[list->n]);
-	freeaddrinfo(found);
-	return list->v ? 0 : -ENOMEM;
+	if (rc)
+		return rc;
+	*why = found->why;
+	if (!found->addresses.n)
+		return -ENOENT;
+	list->v = calloc(found->addresses.n, sizeof(*list->v));
+	if (!list->v)
+		return -ENOMEM;
+	list->n = found->addresses.n;
+	memcpy(list->v, found->addresses.v, list->n * sizeof(*list->v));
+	return 0;
 }
 
 /* Dial-up there were modems and VPNs: here what has no Ethernet header. */
@@ -83,12 +60,6 @@ static bool is_file(const char *name, void *arg)
 	(void)arg;
 	return !access(name, F_OK);
 }
-
-static const struct ipsecpol_env this_host = {
-	.resolve = resolve,
-	.links = links_of,
-	.is_file = is_file,
-};
 
 /* Dynamic rules. */
 
@@ -177,11 +148,20 @@ static int ask(const struct ipsecpol *p, struct diag *diag)
 
 int cmd_ipsecpol(const struct args *args, struct diag *diag)
 {
+	struct names names = {};
+	const struct ipsecpol_env this_host = {
+		.resolve = resolve,
+		.links = links_of,
+		.is_file = is_file,
+		.arg = &names,
+	};
 	struct ipsecpol p = {};
 	int rc = ipsecpol_parse(args->n, args->words, &this_host, &p, diag);
 
-	if (rc)
+	if (rc) {
+		names_free(&names);
 		return rc;
+	}
 	if (p.help)
 		help_one(command_find("ipsecpol"));
 	else if (!p.stored)
@@ -189,7 +169,8 @@ int cmd_ipsecpol(const struct args *args, struct diag *diag)
 	else if (p.confirm && !(args->given & OPT_DRY_RUN))
 		rc = ask(&p, diag);
 	if (!rc && !p.help)
-		rc = ipsecpol_store(args, &p, diag);
+		rc = ipsecpol_store(args, &p, &names, diag);
+	names_free(&names);
 	ipsecpol_free(&p);
 	return rc;
 }

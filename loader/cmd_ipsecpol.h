@@ -5,8 +5,10 @@
 
 #include "command.h"
 #include "ipsecpol.h"
+#include "names.h"
 
 /* ipsecpol -w REG: takes the rules over. */
-int ipsecpol_store(const struct args *args, struct ipsecpol *ipsecpol, struct diag *diag);
+int ipsecpol_store(
+	const struct args *args, struct ipsecpol *ipsecpol, struct names *names, struct diag *diag);
 
 #endif

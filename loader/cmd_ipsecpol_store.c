@@ -24,8 +24,9 @@ struct done {
 	char **texts; /* of each rule given, and what became of it */
 	struct applied *applied;
 	size_t n;
-	char *before;  /* a policy that was assigned and is not any more; NULL: none */
-	bool assigned; /* the command's own policy is, when it has ended */
+	char *before;	/* a policy that was assigned and is not any more; NULL: none */
+	bool assigned;	/* the command's own policy is, when it has ended */
+	bool looked_up; /* and a name in it has other addresses now */
 	bool unassigned, deleted;
 };
 
@@ -56,15 +57,15 @@ static int done_begin(struct done *done, const struct policy *rules)
 /* Adding to what is assigned. */
 
 /* The policy of that name with the rules that it has; none of that name is a new one. */
-static int load_or_new(
-	struct host *host, const char *name, struct policy **policy, struct diag *diag)
+static int load_or_new(struct host *host, const char *name, struct names *names,
+	struct policy **policy, struct diag *diag)
 {
 	int rc = policies_check_name(name, diag);
 
 	if (rc)
 		return rc;
 	if (shelf_has(name))
-		return policies_load(host->store, name, policy, diag);
+		return policies_load(host->store, name, names, policy, diag);
 	*policy = policy_new(name);
 	return *policy ? 0 : -ENOMEM;
 }
@@ -78,6 +79,12 @@ static int add_in_memory(struct host *host, struct rule **rule, const struct app
 	ptrdiff_t at = policy_find_same(s->policy, *rule, (*rule)->action, now);
 	int rc;
 
+	if (at >= 0 && !rule_same_lists(s->policy->rules[at], *rule)) {
+		rule_inherit(*rule, s->policy->rules[at]);
+		*applied = (struct applied){ .outcome = APPLIED_REPLACED, .id = (*rule)->id };
+		policy_remove(s->policy, at);
+		return store_add(s, rule);
+	}
 	if (at >= 0) {
 		bool changed = rule_merge(s->policy->rules[at], *rule);
 
@@ -100,6 +107,8 @@ static int add_in_memory(struct host *host, struct rule **rule, const struct app
 
 static bool any_applied(const struct done *done)
 {
+	if (done->looked_up)
+		return true;
 	for (size_t i = 0; i < done->n; i++)
 		if (done->applied[i].outcome != APPLIED_ALREADY)
 			return true;
@@ -107,13 +116,14 @@ static bool any_applied(const struct done *done)
 }
 
 /* The command's policy takes the place of the store's, in memory: its file as it now is. */
-static int assign_in_memory(
-	struct host *host, const struct ipsecpol *p, struct done *done, struct diag *diag)
+static int assign_in_memory(struct host *host, const struct ipsecpol *p,
+	const struct apply_opts *opts, struct done *done, struct diag *diag)
 {
 	const struct policy *was = host->store->policy;
 	struct policy *policy = NULL;
-	int rc = p->policy->n ? load_or_new(host, p->policy->name, &policy, diag)
-			      : policies_load(host->store, p->policy->name, &policy, diag);
+	int rc = p->policy->n
+			 ? load_or_new(host, p->policy->name, opts->names, &policy, diag)
+			 : policies_load(host->store, p->policy->name, opts->names, &policy, diag);
 
 	if (!rc && was && strcmp(was->name, policy->name)) {
 		done->before = strdup(was->name);
@@ -132,7 +142,9 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 {
 	bool stays = p->policy->n && store_is_assigned(host->store, p->policy->name);
 	bool goes_out = false;
-	int rc = stays ? 0 : assign_in_memory(host, p, done, diag);
+	int rc = stays && p->assign ? store_look_up(host->store, &done->looked_up, diag)
+		 : stays	    ? 0
+				    : assign_in_memory(host, p, opts, done, diag);
 
 	for (size_t i = 0; i < p->policy->n && !rc; i++) {
 		goes_out |= rule_has_dir(p->policy->rules[i], BP_OUT);
@@ -190,7 +202,7 @@ static int try_stored(struct host *host, const struct ipsecpol *p, const struct 
 	struct done *done, struct diag *diag)
 {
 	struct policy *policy = NULL;
-	int rc = load_or_new(host, p->policy->name, &policy, diag);
+	int rc = load_or_new(host, p->policy->name, NULL, &policy, diag);
 	uint64_t now = time(NULL);
 
 	for (size_t i = 0; i < p->policy->n && !rc; i++) {
@@ -266,26 +278,8 @@ static const char *const outcomes[] = {
 	[APPLIED_REPLACED] = "changed",
 };
 
-static void json_names(struct jw *j, const struct ipsecpol *p)
-{
-	jw_array(j, "names");
-	for (size_t i = 0; i < p->n_names; i++) {
-		jw_object(j, NULL);
-		jw_str(j, "name", p->names[i].name);
-		jw_array(j, "addresses");
-		for (size_t k = 0; k < p->names[i].addresses.n; k++) {
-			char text[64];
-
-			spec_prefix_text(&p->names[i].addresses.v[k], text, sizeof(text));
-			jw_str(j, NULL, text);
-		}
-		jw_array_end(j);
-		jw_object_end(j);
-	}
-	jw_array_end(j);
-}
-
-static void say_json(const struct ipsecpol *p, const struct done *done, bool dry_run, bool off)
+static void say_json(const struct ipsecpol *p, const struct names *names, const struct done *done,
+	bool dry_run, bool off)
 {
 	struct jw j;
 
@@ -309,7 +303,7 @@ static void say_json(const struct ipsecpol *p, const struct done *done, bool dry
 		jw_object_end(&j);
 	}
 	jw_array_end(&j);
-	json_names(&j, p);
+	names_json(names, &j);
 	jw_object_end(&j);
 }
 
@@ -324,23 +318,6 @@ static void say_rules(const struct done *done, bool dry_run)
 			printf("Rule %" PRIu32 " %s%s: %s\n", a->id,
 				a->outcome == APPLIED_ALREADY ? "is " : "", outcomes[a->outcome],
 				done->texts[i]);
-	}
-}
-
-static void say_names(const struct ipsecpol *p)
-{
-	for (size_t i = 0; i < p->n_names; i++) {
-		const struct prefixes *list = &p->names[i].addresses;
-
-		printf("%s is stored as its addresses of now, and not looked up again:",
-			p->names[i].name);
-		for (size_t k = 0; k < list->n; k++) {
-			char text[64];
-
-			spec_prefix_text(&list->v[k], text, sizeof(text));
-			printf("%s %s", k ? "," : "", text);
-		}
-		printf("\n");
 	}
 }
 
@@ -367,28 +344,30 @@ static void say_policy(const struct ipsecpol *p, const struct done *done, bool d
 			name, is);
 }
 
-static void say(
-	const struct args *args, const struct ipsecpol *p, const struct done *done, bool off)
+static void say(const struct args *args, const struct ipsecpol *p, const struct names *names,
+	const struct done *done, bool off)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 
 	if (args->given & OPT_JSON) {
-		say_json(p, done, dry_run, off);
+		say_json(p, names, done, dry_run, off);
 		return;
 	}
 	say_rules(done, dry_run);
-	say_names(p);
+	names_print(names);
 	say_policy(p, done, dry_run, off);
 }
 
-static int act(const struct args *args, struct host *host, struct ipsecpol *p, struct done *done,
-	struct diag *diag)
+static int act(const struct args *args, struct host *host, struct ipsecpol *p, struct names *names,
+	struct done *done, struct diag *diag)
 {
 	const struct apply_opts opts = {
 		.dry_run = args->given & OPT_DRY_RUN,
 		.force = args->given & OPT_FORCE,
+		.names = names,
 	};
 
+	host->store->names = names;
 	if (p->delete)
 		return delete_policy(host, p, &opts, done, diag);
 	if (p->unassign)
@@ -398,20 +377,25 @@ static int act(const struct args *args, struct host *host, struct ipsecpol *p, s
 	return add_stored(host, p, &opts, done, diag);
 }
 
-int ipsecpol_store(const struct args *args, struct ipsecpol *p, struct diag *diag)
+int ipsecpol_store(
+	const struct args *args, struct ipsecpol *p, struct names *names, struct diag *diag)
 {
 	struct host host = {};
 	struct done done = {};
 	int rc = done_begin(&done, p->policy);
 
+	if (!rc && p->assign)
+		rc = policies_ask_ahead(p->policy->name, names);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc)
-		rc = act(args, &host, p, &done, diag);
-	if (!rc)
-		say(args, p, &done, host.off);
+		rc = act(args, &host, p, names, &done, diag);
+	if (!rc) {
+		names_warn(names, diag);
+		say(args, p, names, &done, host.off);
+	}
 	done_free(&done);
 	host_close(&host);
 	return rc;

@@ -15,8 +15,8 @@
 
 /* assign, unassign */
 
-static void json_assigned(
-	const char *outcome, const char *name, const struct assigned *a, bool in_force)
+static void json_assigned(const char *outcome, const char *name, const struct assigned *a,
+	bool in_force, const struct names *names)
 {
 	struct jw j;
 
@@ -28,18 +28,21 @@ static void json_assigned(
 	jw_u64(&j, "rules", a->rules);
 	jw_u64(&j, "filters", a->filters);
 	jw_bool(&j, "in_force", in_force);
+	names_json(names, &j);
 	jw_object_end(&j);
 }
 
 static void say_assigned(const struct args *args, const char *name, const struct assigned *a,
-	const struct host *host)
+	const struct host *host, const struct names *names)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 
 	if (args->given & OPT_JSON) {
-		json_assigned(dry_run ? "dry run" : "assigned", name, a, !dry_run && !host->off);
+		json_assigned(
+			dry_run ? "dry run" : "assigned", name, a, !dry_run && !host->off, names);
 		return;
 	}
+	names_print(names);
 	if (a->before)
 		printf("Policy '%s' %s unassigned; it stays in the store.\n", a->before,
 			dry_run ? "would be" : "is");
@@ -76,21 +79,28 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 	struct link_choices choices = {};
 	struct assigned assigned = {};
 	struct policy *policy = NULL;
+	struct names names = {};
 	struct host host = {};
 	int rc = args_one(args, "the name of a policy", diag);
 
+	if (!rc)
+		rc = policies_ask_ahead(args->words[0], &names);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc)
-		rc = policies_load(host.store, args->words[0], &policy, diag);
+		rc = policies_load(host.store, args->words[0], &names, &policy, diag);
 	if (!rc) {
+		host.store->names = &names;
 		assign_warn_absent(policy, diag);
 		rc = assign(&host, args, &policy, &choices, &assigned, diag);
 	}
-	if (!rc)
-		say_assigned(args, args->words[0], &assigned, &host);
+	if (!rc) {
+		names_warn(&names, diag);
+		say_assigned(args, args->words[0], &assigned, &host, &names);
+	}
+	names_free(&names);
 	free(assigned.before);
 	policy_free(&policy);
 	choices_free(&choices);
@@ -101,9 +111,10 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 static void say_unassigned(const struct args *args, const struct assigned *a)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
+	const struct names none = {};
 
 	if (args->given & OPT_JSON)
-		json_assigned(dry_run ? "dry run" : "unassigned", NULL, a, false);
+		json_assigned(dry_run ? "dry run" : "unassigned", NULL, a, false, &none);
 	else if (!a->before)
 		printf("No policy was assigned.\n");
 	else
@@ -323,9 +334,9 @@ int cmd_policy_diff(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc && !in_force)
-		rc = policies_load(host.store, d.from, &a, diag);
+		rc = policies_load(host.store, d.from, NULL, &a, diag);
 	if (!rc)
-		rc = policies_load(host.store, d.to, &b, diag);
+		rc = policies_load(host.store, d.to, NULL, &b, diag);
 	if (!rc)
 		rc = rule_pairs(in_force ? host.store->policy : a, b, &d.pairs);
 	if (!rc)

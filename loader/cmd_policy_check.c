@@ -87,16 +87,20 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 		word);
 }
 
+/* Names are looked up, as they would be at an assignment, but not kept. */
 static int load(const char *word, struct policy_text **out, struct diag *diag)
 {
+	struct names names = { .lenient = true };
 	char *path = NULL, *text, *name = NULL;
 	size_t len;
 	int rc = read_word(word, &path, &text, &len, diag);
 
 	if (!rc) {
 		name = policy_word_name(path);
-		rc = policies_parse(path, text, len, name ? name : word, out);
+		rc = policies_parse(path, text, len, name ? name : word, &names, out);
 	}
+	names_warn(&names, diag);
+	names_free(&names);
 	free(name);
 	free(path);
 	return rc;
@@ -166,6 +170,20 @@ static int covered(struct check *c, size_t rule, const struct never *never)
 	return rc;
 }
 
+static int remark_empty(struct check *c, size_t rule)
+{
+	const struct rule *is = c->text->policy->rules[rule];
+	const struct end *ends[] = { &is->from, &is->to };
+
+	for (int i = 0; i < 2; i++)
+		if (ends[i]->kind == END_FILE && !ends[i]->list.n && list_host(ends[i]->file))
+			return remark(c, rule,
+				"no address of the host '%s' is to be had: while that is so, the "
+				"policy cannot be assigned",
+				list_host(ends[i]->file));
+	return remark(c, rule, "this rule matches nothing: its list is empty");
+}
+
 static int never_remark(struct check *c, size_t rule, const struct never *never)
 {
 	const struct policy_text *t = c->text;
@@ -185,7 +203,7 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 			"this rule can never match: neighbour discovery (ICMPv6 types 133 to 136) "
 			"always passes");
 	case NEVER_EMPTY:
-		return remark(c, rule, "this rule matches nothing: its list is empty");
+		return remark_empty(c, rule);
 	default:
 		return 0;
 	}

@@ -221,7 +221,7 @@ int cmd_policy_show(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = open_to_read(&host, diag);
 	if (!rc)
-		rc = policies_load(host.store, args->words[0], &policy, diag);
+		rc = policies_load(host.store, args->words[0], NULL, &policy, diag);
 	if (!rc)
 		rc = args->given & OPT_JSON ? show_json(policy, host.store) : show_text(policy);
 	policy_free(&policy);
@@ -389,7 +389,7 @@ static int check_text(const char *path, const char *text, size_t len, const char
 
 	if (!rc) {
 		memcpy(copy, text, len + 1);
-		rc = policies_parse(path, copy, len, name, &t);
+		rc = policies_parse(path, copy, len, name, NULL, &t);
 	}
 	if (!rc)
 		rc = policy_text_fail(t, 20, diag);

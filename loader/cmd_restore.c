@@ -152,7 +152,7 @@ static int check_file(const struct store *store, struct diag *diag)
 	if (!name)
 		return 0;
 	/* Where changes wait for a file that is gone, it would be read as it is to be. */
-	rc = shelf_has(name) ? policies_load(store, name, &file, diag)
+	rc = shelf_has(name) ? policies_load(store, name, NULL, &file, diag)
 			     : policies_unknown(name, diag);
 	if (rc == -ENOMEM)
 		return rc;

@@ -93,7 +93,7 @@ static void not_in_force(const struct args *args, const struct host *host, char 
 }
 
 static void json_applied(const struct args *args, const char *outcome, uint32_t id,
-	const char *text, const struct host *host)
+	const char *text, const struct host *host, const struct names *names)
 {
 	struct jw j;
 
@@ -106,11 +106,13 @@ static void json_applied(const struct args *args, const char *outcome, uint32_t 
 		jw_str(&j, "policy", args->policy);
 		jw_bool(&j, "in_force", !host->off && store_is_assigned(host->store, args->policy));
 	}
+	if (names->n)
+		names_json(names, &j);
 	jw_object_end(&j);
 }
 
 static int say_applied(const struct args *args, const struct applied *applied, const char *text,
-	const struct host *host)
+	const struct host *host, const struct names *names)
 {
 	static const char *const outcomes[] = {
 		[APPLIED] = "added",
@@ -124,9 +126,10 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 		return -ENOMEM;
 	if (args->given & OPT_JSON) {
 		json_applied(args, dry_run ? "dry run" : outcomes[applied->outcome], applied->id,
-			text, host);
+			text, host, names);
 		return 0;
 	}
+	names_print(names);
 	not_in_force(args, host, where, sizeof(where));
 	if (applied->assigned)
 		printf("Policy 'local' %s assigned, with the rules that its file has.\n",
@@ -188,11 +191,13 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	return rc;
 }
 
-static int add_rule(const struct args *args, struct rule **rule, struct diag *diag)
+static int add_rule(
+	const struct args *args, struct rule **rule, struct names *names, struct diag *diag)
 {
 	struct apply_opts opts = {
 		.dry_run = args->given & OPT_DRY_RUN,
 		.force = args->given & OPT_FORCE,
+		.names = names,
 	};
 	char *text = spec_text(*rule, SPEC_ALL);
 	struct applied applied;
@@ -205,8 +210,10 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 	if (!rc)
 		rc = elsewhere ? shelf_add(&host, args->policy, rule, &opts, &applied, diag)
 			       : add_in_force(args, &host, rule, &opts, &applied, diag);
-	if (!rc)
-		rc = say_applied(args, &applied, text, &host);
+	if (!rc) {
+		names_warn(names, diag);
+		rc = say_applied(args, &applied, text, &host, names);
+	}
 	host_close(&host);
 	free(text);
 	return rc;
@@ -215,6 +222,7 @@ static int add_rule(const struct args *args, struct rule **rule, struct diag *di
 static int cmd_add(const struct args *args, enum bp_action action, struct diag *diag)
 {
 	const struct spec_opts opts = { .action = action };
+	struct names names = {};
 	struct rule *rule = NULL;
 	int rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
 
@@ -223,9 +231,10 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 	if (!rc)
 		rc = check_here(rule, diag);
 	if (!rc)
-		rc = store_read_lists(rule, diag);
+		rc = store_read_lists(rule, &names, diag);
 	if (!rc)
-		rc = add_rule(args, &rule, diag);
+		rc = add_rule(args, &rule, &names, diag);
+	names_free(&names);
 	rule_free(&rule);
 	return rc;
 }
@@ -311,7 +320,8 @@ static void absolute_lists(struct rule *rule)
 	struct end *ends[] = { &rule->from, &rule->to };
 
 	for (int i = 0; i < 2; i++) {
-		char *path = ends[i]->kind == END_FILE ? absolute(ends[i]->file) : NULL;
+		bool is_file = ends[i]->kind == END_FILE && !list_host(ends[i]->file);
+		char *path = is_file ? absolute(ends[i]->file) : NULL;
 
 		if (path) {
 			free(ends[i]->file);

@@ -50,10 +50,13 @@ static int no_policy(struct explainer *ex, enum explain_by by)
 static int choose_policy(struct explainer *ex, const char *name, struct diag *diag)
 {
 	struct policy *stored = ex->host.store->policy;
+	struct names names = {};
 	int rc;
 
 	if (name && (!stored || strcmp(stored->name, name))) {
-		rc = policies_load(ex->host.store, name, &ex->other, diag);
+		rc = policies_load(ex->host.store, name, &names, &ex->other, diag);
+		names_warn(&names, diag);
+		names_free(&names);
 		if (rc)
 			return rc;
 		stored = ex->other;

@@ -130,7 +130,7 @@ static void absolute_list(const struct folding *f, struct end *end)
 {
 	char *path;
 
-	if (end->kind != END_FILE || end->file[0] == '/')
+	if (end->kind != END_FILE || end->file[0] == '/' || list_host(end->file))
 		return;
 	path = f->absolute(end->file, f->arg);
 	if (path) {

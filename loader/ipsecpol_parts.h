@@ -70,6 +70,6 @@ struct rules_of {
 	size_t n_links;
 	struct ipsecpol *out;
 };
-int filt_rules(const struct rules_of *of, const struct filt *filt);
+int filt_rules(const struct rules_of *of, struct filt *filt);
 
 #endif

@@ -2,28 +2,29 @@
 /*
  * A filter of ipsecpol as rules. `0` on the right makes it one for what comes in, on the left for
  * what goes out; without `0` it is one of each, as written. A mirrored one is joined by those
- * with the ends exchanged. A name is a rule for each of its addresses.
+ * with the ends exchanged. A name stays one, dns:NAME, and brings the addresses that it has now.
  */
 #include "ipsecpol_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The addresses that an end stands for; for FILT_ME and FILT_ANY none, and `kind` says all. */
 struct place {
 	enum filt_kind kind;
-	const struct prefix *v;
-	size_t n;
+	size_t name; /* FILT_NAME: which of out->names */
+	struct prefixes is;
 	int port;
 };
 
-static const struct ipsecpol_name *known_name(const struct ipsecpol *out, const char *name)
+static ptrdiff_t known_name(const struct ipsecpol *out, const char *name)
 {
 	for (size_t i = 0; i < out->n_names; i++)
 		if (!strcmp(out->names[i].name, name))
-			return &out->names[i];
-	return NULL;
+			return i;
+	return -1;
 }
 
 static int add_name(struct ipsecpol *out, const char *name, struct prefixes *addresses)
@@ -40,22 +41,12 @@ static int add_name(struct ipsecpol *out, const char *name, struct prefixes *add
 	return 0;
 }
 
-/* Each name is looked up once, so that all of a command means the same addresses. */
-static int look_up(const struct rules_of *of, struct span span, const struct ipsecpol_name **found)
+static int ask(const struct rules_of *of, struct span span, const char *name)
 {
-	char *name = strndup(span.s, span.len);
 	struct prefixes addresses = {};
 	const char *why = "it has no address";
-	int err;
+	int err = of->env->resolve(name, &addresses, &why, of->env->arg);
 
-	if (!name)
-		return -ENOMEM;
-	*found = known_name(of->out, name);
-	if (*found) {
-		free(name);
-		return 0;
-	}
-	err = of->env->resolve(name, &addresses, &why, of->env->arg);
 	if (!err && !addresses.n)
 		err = -ENOENT;
 	if (err && err != -ENOMEM) {
@@ -66,40 +57,66 @@ static int look_up(const struct rules_of *of, struct span span, const struct ips
 	}
 	if (!err)
 		err = add_name(of->out, name, &addresses);
+	free(addresses.v);
+	return err;
+}
+
+/* Each name is looked up once, so that all of a command means the same addresses. */
+static int look_up(const struct rules_of *of, struct span span, size_t *found)
+{
+	char *name = strndup(span.s, span.len);
+	int err = name ? 0 : -ENOMEM;
+
+	for (char *c = name; c && *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	if (!err && known_name(of->out, name) < 0)
+		err = ask(of, span, name);
 	if (!err)
 		*found = known_name(of->out, name);
-	free(addresses.v);
 	free(name);
 	return err;
 }
 
-static int find_place(const struct rules_of *of, const struct filt_end *end, struct place *place)
+static int find_place(const struct rules_of *of, struct filt_end *end, struct place *place)
 {
-	const struct ipsecpol_name *name;
 	int err;
 
 	*place = (struct place){ .kind = end->kind, .port = end->port };
-	if (end->kind == FILT_PREFIX) {
-		place->v = &end->prefix;
-		place->n = 1;
-	}
+	if (end->kind == FILT_PREFIX)
+		place->is = (struct prefixes){ &end->prefix, 1 };
 	if (end->kind != FILT_NAME)
 		return 0;
-	err = look_up(of, end->name, &name);
-	if (err)
-		return err;
-	place->v = name->addresses.v;
-	place->n = name->addresses.n;
+	err = look_up(of, end->name, &place->name);
+	if (!err)
+		place->is = of->out->names[place->name].addresses;
+	return err;
+}
+
+static int name_end(const struct ipsecpol_name *name, struct end *end)
+{
+	size_t len = strlen(name->name) + sizeof("dns:");
+
+	end->kind = END_FILE;
+	end->file = malloc(len);
+	end->list.v = calloc(name->addresses.n, sizeof(*end->list.v));
+	if (!end->file || !end->list.v)
+		return -ENOMEM;
+	snprintf(end->file, len, "dns:%s", name->name);
+	end->list.n = name->addresses.n;
+	memcpy(end->list.v, name->addresses.v, end->list.n * sizeof(*end->list.v));
 	return 0;
 }
 
-static int set_end(struct end *end, const struct place *place, const struct prefix *prefix)
+static int set_end(const struct ipsecpol *out, struct end *end, const struct place *place)
 {
+	if (place->kind == FILT_NAME && name_end(&out->names[place->name], end))
+		return -ENOMEM;
 	if (place->kind == FILT_ME)
 		end->kind = END_ME;
-	if (prefix) {
+	if (place->kind == FILT_PREFIX) {
 		end->kind = END_PREFIX;
-		end->prefix = *prefix;
+		end->prefix = place->is.v[0];
 	}
 	if (place->port < 0)
 		return 0;
@@ -161,26 +178,15 @@ static int keep_rule(const struct rules_of *of, const struct filt *filt, struct 
 	return err;
 }
 
-/* One rule: what goes from `from` to `to`, arriving or leaving. A name labels its rules. */
+/* One rule: what goes from `from` to `to`, arriving or leaving. */
 struct one {
 	enum rule_dir dir;
 	const struct place *from, *to;
-	const struct prefix *src, *dst;
 	const char *ifname;
 };
 
-static char *label_of(const struct filt *filt)
-{
-	const struct filt_end *end = filt->left.kind == FILT_NAME ? &filt->left : &filt->right;
-
-	if (filt->label)
-		return strdup(filt->label);
-	return strndup(end->name.s, end->name.len);
-}
-
 static int add_rule(const struct rules_of *of, const struct filt *filt, const struct one *one)
 {
-	bool named = filt->left.kind == FILT_NAME || filt->right.kind == FILT_NAME;
 	struct rule *rule = NULL;
 	int err = rule_new(&rule);
 
@@ -189,13 +195,13 @@ static int add_rule(const struct rules_of *of, const struct filt *filt, const st
 	rule->action = filt->action;
 	rule->dir = one->dir;
 	rule->proto = filt->proto;
-	err = set_end(&rule->from, one->from, one->src);
+	err = set_end(of->out, &rule->from, one->from);
 	if (!err)
-		err = set_end(&rule->to, one->to, one->dst);
+		err = set_end(of->out, &rule->to, one->to);
 	if (!err && one->ifname)
 		err = (rule->ifname = strdup(one->ifname)) ? 0 : -ENOMEM;
-	if (!err && (filt->label || named))
-		err = (rule->label = label_of(filt)) ? 0 : -ENOMEM;
+	if (!err && filt->label)
+		err = (rule->label = strdup(filt->label)) ? 0 : -ENOMEM;
 	if (!err)
 		err = check_rule(of->words, filt, rule);
 	if (!err)
@@ -204,51 +210,17 @@ static int add_rule(const struct rules_of *of, const struct filt *filt, const st
 	return err;
 }
 
-static int add_on_links(const struct rules_of *of, const struct filt *filt, struct one *one)
+static int add_on_links(const struct rules_of *of, const struct filt *filt, enum rule_dir dir,
+	const struct place *from, const struct place *to)
 {
+	struct one one = { .dir = dir, .from = from, .to = to };
 	int err = 0;
 
 	if (!of->n_links)
-		return add_rule(of, filt, one);
+		return add_rule(of, filt, &one);
 	for (size_t i = 0; i < of->n_links && !err; i++) {
-		one->ifname = of->links[i];
-		err = add_rule(of, filt, one);
-	}
-	return err;
-}
-
-/* Of a name's addresses those of the other family, or not of the protocol's, are left out. */
-static bool fits(const struct filt *filt, const struct prefix *a, const struct prefix *b)
-{
-	const char *why;
-	int family = proto_family(filt->proto, &why);
-
-	if (filt->left.kind != FILT_NAME && filt->right.kind != FILT_NAME)
-		return true;
-	if (a && b && a->family != b->family)
-		return false;
-	return !family || ((!a || a->family == family) && (!b || b->family == family));
-}
-
-/* Every pair of addresses, in that direction. */
-static int add_pairs(const struct rules_of *of, const struct filt *filt, enum rule_dir dir,
-	const struct place *from, const struct place *to)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < (from->n ? from->n : 1) && !err; i++) {
-		for (size_t j = 0; j < (to->n ? to->n : 1) && !err; j++) {
-			struct one one = {
-				.dir = dir,
-				.from = from,
-				.to = to,
-				.src = from->n ? &from->v[i] : NULL,
-				.dst = to->n ? &to->v[j] : NULL,
-			};
-
-			if (fits(filt, one.src, one.dst))
-				err = add_on_links(of, filt, &one);
-		}
+		one.ifname = of->links[i];
+		err = add_rule(of, filt, &one);
 	}
 	return err;
 }
@@ -259,30 +231,43 @@ static int add_as_written(const struct rules_of *of, const struct filt *filt,
 	int err = 0;
 
 	if (from->kind != FILT_ME)
-		err = add_pairs(of, filt, DIR_IN, from, to);
+		err = add_on_links(of, filt, DIR_IN, from, to);
 	if (!err && to->kind != FILT_ME)
-		err = add_pairs(of, filt, DIR_OUT, from, to);
+		err = add_on_links(of, filt, DIR_OUT, from, to);
 	return err;
 }
 
-static bool any_fits(const struct filt *filt, const struct place *a, const struct place *b)
+/* Whether a packet of that family can be from, or to, that end. */
+static bool has_family(const struct place *place, int family)
 {
-	for (size_t i = 0; i < (a->n ? a->n : 1); i++)
-		for (size_t j = 0; j < (b->n ? b->n : 1); j++)
-			if (fits(filt, a->n ? &a->v[i] : NULL, b->n ? &b->v[j] : NULL))
-				return true;
+	for (size_t i = 0; i < place->is.n; i++)
+		if (place->is.v[i].family == family)
+			return true;
+	return !place->is.n;
+}
+
+/* A rule of which a packet of neither family could be is a mistake, where a name shares in it. */
+static bool fits(const struct filt *filt, const struct place *a, const struct place *b)
+{
+	const char *why;
+	int proto = proto_family(filt->proto, &why);
+
+	if (a->kind != FILT_NAME && b->kind != FILT_NAME)
+		return true;
+	for (int family = 4; family <= 6; family += 2)
+		if ((!proto || proto == family) && has_family(a, family) && has_family(b, family))
+			return true;
 	return false;
 }
 
-int filt_rules(const struct rules_of *of, const struct filt *filt)
+int filt_rules(const struct rules_of *of, struct filt *filt)
 {
 	struct place left, right;
 	int err = find_place(of, &filt->left, &left);
 
 	if (!err)
 		err = find_place(of, &filt->right, &right);
-	/* The second look-up may have moved the names, but not their addresses. */
-	if (!err && !any_fits(filt, &left, &right))
+	if (!err && !fits(filt, &left, &right))
 		return spec_fail(of->words, filt->at,
 			"the two ends and the protocol have no address family in common: one is "
 			"IPv4, another IPv6");

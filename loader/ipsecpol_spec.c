@@ -192,23 +192,6 @@ static bool is_any(struct span addr)
 	return span_is(addr, "*") || span_is_nocase(addr, "any");
 }
 
-/* Letters, digits, hyphens, underscores and dots, and not only digits and dots. */
-static bool is_name(struct span addr)
-{
-	bool letter = false;
-	size_t i;
-
-	for (i = 0; i < addr.len; i++) {
-		char c = addr.s[i] | 0x20;
-
-		if (c >= 'a' && c <= 'z')
-			letter = true;
-		else if (!is_digit(addr.s[i]) && !strchr("-_.", addr.s[i]))
-			return false;
-	}
-	return letter && addr.s[0] != '.' && addr.s[0] != '-';
-}
-
 /* a.b.*.*: numbers, then stars, four in all. */
 static int parse_wildcard(const struct words *words, struct span addr, struct prefix *prefix)
 {
@@ -291,7 +274,7 @@ static int parse_address(
 
 		return err ? err : no_mask(words, cut, end, "wildcards: they are one");
 	}
-	if (!cut->v6[end] && is_name(addr)) {
+	if (!cut->v6[end] && span_is_host(addr)) {
 		out->kind = FILT_NAME;
 		out->name = addr;
 		return no_mask(words, cut, end, "a name");

@@ -84,10 +84,10 @@ static int load(struct end *end, const struct rule *rule, const char *side, stru
 	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
 	if (rc == -ENOENT)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			"%s, the copy of the list @%s of rule %" PRIu32
+			"%s, the copy of the list %s%s of rule %" PRIu32
 			", is gone; remove the rule "
 			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",
-			path, end->file, rule->id, rule->id);
+			path, list_host(end->file) ? "" : "@", end->file, rule->id, rule->id);
 	free(path);
 	return rc;
 }
@@ -174,13 +174,17 @@ static char *absolute_path(const char *dir, const char *file, struct diag *diag)
 	return path;
 }
 
-int store_read_list(const char *dir, struct end *end, struct diag *diag)
+int store_read_list(const char *dir, struct end *end, struct names *names, struct diag *diag)
 {
+	const char *host;
 	char *path;
 	int rc;
 
 	if (end->kind != END_FILE)
 		return 0;
+	host = list_host(end->file);
+	if (host)
+		return names_read(names, host, &end->list, diag);
 	path = absolute_path(dir, end->file, diag);
 	if (!path)
 		return diag->kind == DIAG_NONE ? -ENOMEM : -EINVAL;
@@ -201,9 +205,43 @@ int store_read_list(const char *dir, struct end *end, struct diag *diag)
 	return 0;
 }
 
-int store_read_lists(struct rule *rule, struct diag *diag)
+int store_read_lists(struct rule *rule, struct names *names, struct diag *diag)
 {
-	int rc = store_read_list(NULL, &rule->from, diag);
+	int rc = store_read_list(NULL, &rule->from, names, diag);
 
-	return rc ? rc : store_read_list(NULL, &rule->to, diag);
+	return rc ? rc : store_read_list(NULL, &rule->to, names, diag);
+}
+
+/* The old contents stay with the rule of which the copies are made. */
+static int look_up_again(struct rule *rule, struct names *names, bool *changed, struct diag *diag)
+{
+	struct rule *now = NULL;
+	int rc = rule_copy(rule, &now);
+
+	if (!rc)
+		rc = store_read_lists(now, names, diag);
+	if (!rc && !rule_same_lists(rule, now)) {
+		struct prefixes from = rule->from.list, to = rule->to.list;
+
+		rule->from.list = now->from.list;
+		rule->to.list = now->to.list;
+		now->from.list = from;
+		now->to.list = to;
+		rule->lists = 0;
+		*changed = true;
+	}
+	rule_free(&now);
+	return rc;
+}
+
+int store_look_up(struct store *s, bool *changed, struct diag *diag)
+{
+	int rc = 0;
+
+	*changed = false;
+	for (size_t i = 0; i < s->policy->n && !rc; i++)
+		if (rule_has_host(s->policy->rules[i]))
+			rc = look_up_again(s->policy->rules[i], s->names, changed, diag);
+	s->changed |= *changed;
+	return rc;
 }

@@ -26,7 +26,8 @@ const struct command commands[] = {
 		"TEXT]\n"
 		"  MATCH  [PROTO] [from END] [to END], PROTO/PORTS [from ADDR] [to ADDR], or ADDR\n"
 		"  END    ADDR [port PORTS], or port PORTS\n"
-		"  ADDR   any, me (this host), an address or prefix, or @FILE with one a line\n"
+		"  ADDR   any, me (this host), an address or prefix, @FILE with one a line,\n"
+		"         or dns:HOST, all addresses of a host\n"
 		"  PROTO  a name or number; icmp and icmpv6 with [type N [code N]]\n"
 		"\n"
 		"'man bpfpol.policy' explains every word." },

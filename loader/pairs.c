@@ -183,3 +183,15 @@ bool rule_merge(struct rule *is, struct rule *again)
 	}
 	return changed;
 }
+
+void rule_inherit(struct rule *again, struct rule *is)
+{
+	rule_merge(is, again);
+	again->id = is->id;
+	again->deadline = is->deadline;
+	again->lifetime = is->lifetime;
+	again->log = is->log;
+	free(again->label);
+	again->label = is->label;
+	is->label = NULL;
+}

@@ -37,5 +37,10 @@ ptrdiff_t policy_find_same(
  * log. True: something changed.
  */
 bool rule_merge(struct rule *is, struct rule *again);
+/*
+ * A list that is given again was read again: the new contents take the old ones' place, and what
+ * the rule was beside them stays. *again: gets all that the old one has.
+ */
+void rule_inherit(struct rule *again, struct rule *is);
 
 #endif

@@ -86,18 +86,50 @@ static int read_list(const char *from, struct end *end, struct diag *diag, void 
 	int len = dir_len(from), rc;
 	char *dir = len ? strndup(from, len - 1) : NULL;
 
-	(void)arg;
-	rc = len && !dir ? -ENOMEM : store_read_list(dir, end, diag);
+	rc = len && !dir ? -ENOMEM : store_read_list(dir, end, arg, diag);
 	free(dir);
 	return rc;
 }
 
-int policies_parse(
-	const char *path, char *text, size_t len, const char *name, struct policy_text **out)
+int policies_parse(const char *path, char *text, size_t len, const char *name, struct names *names,
+	struct policy_text **out)
 {
-	static const struct policy_reader reader = { .include = include, .list = read_list };
+	const struct policy_reader reader = { .include = include, .list = read_list, .arg = names };
 
 	return policy_text_parse(path, text, len, name, &reader, out);
+}
+
+static int ask_for_host(const char *from, struct end *end, struct diag *diag, void *arg)
+{
+	const char *host = list_host(end->file);
+	const struct host_name *found;
+
+	(void)from;
+	(void)diag;
+	return host ? names_find(arg, host, &found) : 0;
+}
+
+int policies_ask_ahead(const char *name, struct names *names)
+{
+	const struct policy_reader reader = {
+		.include = include, .list = ask_for_host, .arg = names
+	};
+	char *path = policies_path(name), *text = NULL;
+	struct policy_text *t = NULL;
+	struct diag ignored = {};
+	size_t len;
+	int rc = path ? 0 : -ENOMEM;
+
+	if (!rc && !policy_name_flaw(name) && !policies_read(NULL, name, &text, &len, &ignored) &&
+		(strcasestr(text, "dns:") || strstr(text, "include"))) {
+		rc = policy_text_parse(path, text, len, name, &reader, &t);
+		text = NULL; /* is taken over */
+	}
+	policy_text_free(&t);
+	diag_free(&ignored);
+	free(text);
+	free(path);
+	return rc;
 }
 
 /* What a rule takes over from the one that stood before it. */
@@ -112,8 +144,8 @@ static void take_over(struct rule *new, const struct rule *old)
 }
 
 /* A timed rule stands in no file, so it is still there though the file does not say so. */
-static int keep_timed(
-	struct policy *policy, const struct rule *old, uint64_t now, struct diag *diag)
+static int keep_timed(struct policy *policy, const struct rule *old, uint64_t now,
+	struct names *names, struct diag *diag)
 {
 	struct rule *rule = NULL;
 	int rc = 0;
@@ -121,8 +153,11 @@ static int keep_timed(
 	if (policy_has_line(old) || old->deadline <= now)
 		return 0;
 	rc = rule_copy(old, &rule);
-	if (!rc && !old->lists)
-		rc = store_read_lists(rule, diag);
+	if (!rc && (!old->lists || (names && rule_has_host(rule)))) {
+		rc = store_read_lists(rule, names, diag);
+		if (!rule_same_lists(rule, old))
+			rule->lists = 0;
+	}
 	if (!rc)
 		rc = policy_add(policy, &rule);
 	rule_free(&rule);
@@ -133,8 +168,8 @@ static int keep_timed(
  * Rules that stood before keep their ids; others go on from `next`, in the file's order. Deadlines
  * are counted from now.
  */
-static int join(
-	struct policy *policy, const struct policy *before, uint32_t next, struct diag *diag)
+static int join(struct policy *policy, const struct policy *before, uint32_t next,
+	struct names *names, struct diag *diag)
 {
 	uint64_t now = time(NULL);
 	struct rule_pairs pairs;
@@ -152,7 +187,7 @@ static int join(
 		else if (new)
 			new->id = next++;
 		else
-			rc = keep_timed(policy, old, now, diag);
+			rc = keep_timed(policy, old, now, names, diag);
 	}
 	rule_pairs_free(&pairs);
 	return rc;
@@ -181,12 +216,12 @@ static int call_it(struct policy *policy, const char *name)
 }
 
 /* A text without flaws as the policy that it is. */
-static int load_text(
-	const char *name, char *text, size_t len, struct policy **policy, struct diag *diag)
+static int load_text(const char *name, char *text, size_t len, struct names *names,
+	struct policy **policy, struct diag *diag)
 {
 	char *path = policies_path(name);
 	struct policy_text *t = NULL;
-	int rc = policies_parse(path ? path : name, text, len, name, &t);
+	int rc = policies_parse(path ? path : name, text, len, name, names, &t);
 
 	if (!rc)
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
@@ -205,8 +240,8 @@ static int load_text(
 	return rc;
 }
 
-int policies_load(
-	const struct store *store, const char *name, struct policy **out, struct diag *diag)
+int policies_load(const struct store *store, const char *name, struct names *names,
+	struct policy **out, struct diag *diag)
 {
 	bool assigned = store_is_assigned(store, name);
 	struct policy *policy = NULL, *known = NULL;
@@ -217,11 +252,11 @@ int policies_load(
 	if (!rc)
 		rc = policies_read(store, name, &text, &len, diag);
 	if (!rc)
-		rc = load_text(name, text, len, &policy, diag);
+		rc = load_text(name, text, len, names, &policy, diag);
 	if (!rc && !assigned)
 		rc = load_known(name, &known, diag);
 	if (!rc)
-		rc = join(policy, assigned ? store->policy : known, store->next_id, diag);
+		rc = join(policy, assigned ? store->policy : known, store->next_id, names, diag);
 	policy_free(&known);
 	if (rc)
 		policy_free(&policy);

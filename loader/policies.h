@@ -27,10 +27,11 @@ int policies_read(
 
 /*
  * Reads a text (taken over) that stands in the file `path`. Lists and includes are looked for
- * beside it, includes then in the store. What is wrong in it is no failure here: see ->flaws.
+ * beside it, includes then in the store; for names see names_read(). What is wrong in it is no
+ * failure here: see ->flaws.
  */
-int policies_parse(
-	const char *path, char *text, size_t len, const char *name, struct policy_text **out);
+int policies_parse(const char *path, char *text, size_t len, const char *name, struct names *names,
+	struct policy_text **out);
 
 /*
  * The policy of that name as it would be assigned now: its file, with lists and includes read, and
@@ -38,7 +39,13 @@ int policies_parse(
  * given; `for` counts from now. The store does not change. -ENOENT with DIAG_UNKNOWN; -EINVAL
  * with all that is wrong in the file.
  */
-int policies_load(
-	const struct store *store, const char *name, struct policy **policy, struct diag *diag);
+int policies_load(const struct store *store, const char *name, struct names *names,
+	struct policy **policy, struct diag *diag);
+
+/*
+ * Looks up what the policy's file names, to be called before the lock is taken: a name server may
+ * take its time, and `off` does not wait for it. What is wrong there is said by policies_load().
+ */
+int policies_ask_ahead(const char *name, struct names *names);
 
 #endif

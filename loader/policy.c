@@ -96,6 +96,17 @@ bool rule_has_list(const struct rule *rule)
 	return rule->from.kind == END_FILE || rule->to.kind == END_FILE;
 }
 
+const char *list_host(const char *file)
+{
+	return strncmp(file, "dns:", 4) ? NULL : file + 4;
+}
+
+bool rule_has_host(const struct rule *rule)
+{
+	return (rule->from.kind == END_FILE && list_host(rule->from.file)) ||
+	       (rule->to.kind == END_FILE && list_host(rule->to.file));
+}
+
 static bool same_list(const struct prefixes *a, const struct prefixes *b)
 {
 	if (a->n != b->n)

@@ -42,7 +42,7 @@ enum end_kind { END_ANY, END_ME, END_PREFIX, END_FILE };
 struct end {
 	enum end_kind kind;
 	struct prefix prefix; /* END_PREFIX */
-	char *file;	      /* END_FILE: as written, without the @ */
+	char *file;	      /* END_FILE: as written, without the @; or dns:HOST */
 	struct prefixes list; /* END_FILE: its contents, once read; sorted, no two equal */
 	struct ports ports;
 };
@@ -81,6 +81,9 @@ void rule_free(struct rule **rule);
 /* A copy that owns all it holds. -ENOMEM. */
 int rule_copy(const struct rule *rule, struct rule **copy);
 bool rule_has_list(const struct rule *rule);
+/* The host of dns:HOST, whose addresses are the list; NULL: it is a file. */
+const char *list_host(const char *file);
+bool rule_has_host(const struct rule *rule);
 /* Whether the contents of their lists are the same. */
 bool rule_same_lists(const struct rule *a, const struct rule *b);
 

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "spec_parts.h"
 
@@ -105,6 +106,14 @@ static int settle(struct reading *r, const struct text_place *place, int rc)
 	return rc == -ENOMEM ? rc : rc ? flaw(r, place) : 0;
 }
 
+static bool is_word_of(const char *word, const char *file)
+{
+	if (list_host(file))
+		return !strcasecmp(word, file);
+	return word[0] == '@' &&
+	       (!strcmp(word + 1, file) || (list_host(word + 1) && !strcmp(word + 1, file + 2)));
+}
+
 /* The word of the line that names the list, for the caret. */
 static void point_at_list(struct reading *r, const char *line, const struct end *end)
 {
@@ -113,7 +122,7 @@ static void point_at_list(struct reading *r, const char *line, const struct end 
 
 	if (!words_of_line(&words, line, &ignored)) {
 		for (size_t i = 0; i < words.n; i++)
-			if (words.v[i].s[0] == '@' && !strcmp(words.v[i].s + 1, end->file))
+			if (is_word_of(words.v[i].s, end->file))
 				diag_place(&r->diag, line, words.v[i].at, words.v[i].width);
 	}
 	words_free(&words);

@@ -57,11 +57,13 @@ int store_load_number(uint64_t number, struct store **out, struct diag *diag)
 static int read_anew(struct store *s, size_t at, struct diag *diag)
 {
 	struct rule *rule = s->policy->rules[at];
+	struct names last = { .offline = true };
 	int rc;
 
 	diag_to_warning(diag, "a copy of an address list could not be read");
 	rule->lists = 0;
-	rc = store_read_lists(rule, diag);
+	rc = store_read_lists(rule, &last, diag);
+	names_free(&last);
 	if (!rc || rc == -ENOMEM)
 		return rc;
 	diag_to_warning(diag, "its rule is LEFT OUT, as the list cannot be read either");

@@ -206,6 +206,8 @@ int shelf_delete(const char *name, struct diag *diag)
 
 	if (!rc)
 		rc = file_remove(path, diag);
+	if (!rc)
+		names_sweep();
 	free(path);
 	return rc;
 }

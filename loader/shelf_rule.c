@@ -27,7 +27,7 @@ static int begin(struct shelf_change *c, struct host *host, const char *name, st
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
 	if (!rc)
-		rc = policies_load(host->store, name, &c->policy, diag);
+		rc = policies_load(host->store, name, NULL, &c->policy, diag);
 	if (!rc)
 		rc = known_load(name, &c->known, diag);
 	return rc;
@@ -72,14 +72,21 @@ static int write_file(struct shelf_change *c, struct diag *diag)
  * Ids first: whoever dies in between leaves a gap, and no number that is given twice. Then what is
  * known beside the file, of which what stands in no file is of no effect; the file last.
  */
-static int save_added(
-	struct host *host, struct shelf_change *c, uint32_t next_id, struct diag *diag)
+static int save_added(struct host *host, struct shelf_change *c, struct names *names,
+	const struct applied *applied, struct diag *diag)
 {
-	int rc = host_give_ids(host, next_id, diag);
+	int rc = names_save(names, diag);
 
+	if (rc || applied->outcome == APPLIED_ALREADY)
+		return rc;
+	rc = host_give_ids(host, applied->id + 1, diag);
 	if (!rc)
 		rc = known_save(c->known, diag);
-	return rc ? rc : write_file(c, diag);
+	if (!rc)
+		rc = write_file(c, diag);
+	if (rc)
+		names_undo(names);
+	return rc;
 }
 
 /* An equal rule is there: what changes of its time, label and log. */
@@ -132,8 +139,8 @@ int shelf_add(struct host *host, const char *name, struct rule **rule,
 		else
 			rc = add_new(&c, *rule, host->store->next_id, applied);
 	}
-	if (!rc && !opts->dry_run && applied->outcome != APPLIED_ALREADY)
-		rc = save_added(host, &c, applied->id + 1, diag);
+	if (!rc && !opts->dry_run)
+		rc = save_added(host, &c, opts->names, applied, diag);
 	end(&c);
 	return rc;
 }
@@ -152,7 +159,7 @@ static int left_in(
 	if (!rc && !text)
 		rc = store_policy_text(NULL, c->fold.policy, &text, &len, diag);
 	if (!rc)
-		rc = policies_parse(path, text, len, c->fold.policy, &t);
+		rc = policies_parse(path, text, len, c->fold.policy, NULL, &t);
 	if (!rc) {
 		at = policy_find_same(t->policy, rule, rule->action, 0);
 		*source = at < 0 ? NULL : strdup(t->sources[t->place[at].source].path);

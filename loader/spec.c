@@ -9,7 +9,7 @@
  *		  | PROTO/PORTS [from ADDR] [to ADDR]		PROTO ... to ADDR port PORTS
  *		  | ADDR					the remote end
  *	END      := ADDR [port PORTS] | port PORTS
- *	ADDR     := any | me | IPv4[/len | /mask] | IPv6[/len] | @FILE
+ *	ADDR     := any | me | IPv4[/len | /mask] | IPv6[/len] | @FILE | dns:HOST
  *	PORTS    := PORT {,PORT}		PORT := N | N-M | SERVICE
  *	PROTO    := any | NAME | 0-255		icmp, icmpv6: PROTO [type N [code N]]
  *	OPTIONS  := [for DURATION] [log] [name "TEXT"]		in any order
@@ -25,6 +25,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool more(const struct parser *p)
 {
@@ -203,14 +204,35 @@ static const struct keyword options_table[] = {
 	{},
 };
 
+/* A host's name is the same in capitals, and the name of a file of ours. */
+static int parse_host(struct parser *p, struct span word, struct end *end)
+{
+	int err;
+
+	if (!span_is_host(span_part(word, 4, word.len - 4)))
+		return spec_fail(&p->words, word,
+			"behind dns: stands the name of a host: letters, digits, hyphens and dots");
+	end->kind = END_FILE;
+	err = copy_word(word, &end->file);
+	for (char *c = end->file; !err && *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	return err;
+}
+
+/* A file may be called like a host: it is one in this directory then. */
 static int parse_file(struct parser *p, struct span word, struct end *end)
 {
+	const char *file = word.s + 1;
+
 	if (word.len < 2 || !text_is_printable(word.s))
 		return spec_fail(&p->words, word,
 			"behind the @ stands the name of a file, "
 			"UTF-8 without control characters");
 	end->kind = END_FILE;
-	return copy_word(span_part(word, 1, word.len - 1), &end->file);
+	if (!list_host(file))
+		return copy_word(span_part(word, 1, word.len - 1), &end->file);
+	return asprintf(&end->file, "./%s", file) < 0 ? -ENOMEM : 0;
 }
 
 /* `me` stands at the end that is near by the rule's direction. */
@@ -237,6 +259,8 @@ static int parse_address(struct parser *p, struct span word, struct end *end)
 		return parse_me(p, word, end);
 	if (word.s[0] == '@')
 		return parse_file(p, word, end);
+	if (!strncasecmp(word.s, "dns:", 4))
+		return parse_host(p, word, end);
 	if (parse_prefix(word.s, word.len, &end->prefix, &flaw))
 		return spec_fail(&p->words, word.quoted ? word : span_part(word, flaw.at, flaw.len),
 			"%s", flaw.why);

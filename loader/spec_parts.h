@@ -58,6 +58,8 @@ bool is_digit(char c);
 bool span_is(struct span span, const char *word);
 bool span_has(struct span span, char c);
 struct span span_part(struct span span, size_t from, size_t len);
+/* A name that a host can have; an address in digits is none. */
+bool span_is_host(struct span span);
 /* A number in decimal digits; those above UINT32_MAX read as that. */
 bool span_number(struct span span, uint32_t *value);
 /* Whether an unquoted word of a line reads back as this text. */

@@ -106,7 +106,7 @@ static void put_end(FILE *out, const char *word, const struct end *end)
 		fprintf(out, " %s", prefix);
 		break;
 	case END_FILE:
-		fputs(" @", out);
+		fputs(list_host(end->file) ? " " : " @", out);
 		put_name(out, end->file);
 		break;
 	}

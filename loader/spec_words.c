@@ -103,6 +103,23 @@ bool text_is_printable(const char *text)
 	return true;
 }
 
+#define HOST_MOST 253 /* bytes: DNS has no longer names, and few file systems */
+
+bool span_is_host(struct span span)
+{
+	bool letter = false;
+
+	for (size_t i = 0; i < span.len; i++) {
+		char c = span.s[i] | 0x20;
+
+		if (c >= 'a' && c <= 'z')
+			letter = true;
+		else if (!is_digit(span.s[i]) && !strchr("-_.", span.s[i]))
+			return false;
+	}
+	return letter && span.len <= HOST_MOST && span.s[0] != '.' && span.s[0] != '-';
+}
+
 bool text_is_word(const char *text)
 {
 	return text[0] && text[0] != '#' && !strpbrk(text, " \"");

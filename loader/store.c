@@ -326,6 +326,7 @@ static void commit_rest(struct store *s, struct diag *diag)
 	else
 		forget_folds(s);
 	sweep(s);
+	names_sweep();
 	s->changed = s->untidy = false;
 	s->undo = 0;
 	policy_free(&s->outgoing);
@@ -338,7 +339,9 @@ int store_commit(struct store *s, struct diag *diag)
 	int rc;
 
 	s->commit++;
-	rc = save_lists(s, diag);
+	rc = names_save(s->names, diag);
+	if (!rc)
+		rc = save_lists(s, diag);
 	if (!rc && s->outgoing)
 		rc = known_save(s->outgoing, diag);
 	if (!rc)
@@ -351,6 +354,7 @@ int store_commit(struct store *s, struct diag *diag)
 		commit_rest(s, diag);
 	} else {
 		unsave_lists(s);
+		names_undo(s->names);
 		s->commit--;
 		s->previous = previous;
 		s->cut = cut;

@@ -12,6 +12,7 @@
  *				commit, or with that change the last of the journal. Complete: their
  *				copies of lists are kept with them.
  *	lists/			copies of the address lists of the rules in these files
+ *	names/HOST		addresses of a host when it was last looked up (names.h)
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
  *				ids of its rules, and its timed rules, which no file holds
  *	fold.N			changes of commit N that NAME.policy has not seen yet
@@ -28,6 +29,7 @@
 
 #include "diag.h"
 #include "fold.h"
+#include "names.h"
 #include "policy.h"
 
 struct store {
@@ -44,9 +46,10 @@ struct store {
 	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
 	struct fold *folds;
 	size_t n_folds;
-	bool whole;   /* the lists were read */
-	bool changed; /* rules differ from what state and journal say */
-	bool untidy;  /* a torn journal, or a fold that was left over: the next commit clears up */
+	struct names *names; /* looked up by this command: a commit keeps them; NULL: none are */
+	bool whole;	     /* the lists were read */
+	bool changed;	     /* rules differ from what state and journal say */
+	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 
 /*
@@ -135,9 +138,13 @@ int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag);
 /* The journal has grown enough that the next change should commit. */
 bool journal_is_long(uint64_t journal);
 
-/* Reads the file that the end names, if it names one, from `dir` on (NULL: from where we are), and
- * makes its path absolute. */
-int store_read_list(const char *dir, struct end *end, struct diag *diag);
-int store_read_lists(struct rule *rule, struct diag *diag);
+/*
+ * Reads the file that the end names, if it names one, from `dir` on (NULL: from where we are), and
+ * makes its path absolute; of a host its addresses, see names_read().
+ */
+int store_read_list(const char *dir, struct end *end, struct names *names, struct diag *diag);
+int store_read_lists(struct rule *rule, struct names *names, struct diag *diag);
+/* Looks up the hosts of the assigned policy again, in memory. */
+int store_look_up(struct store *store, bool *changed, struct diag *diag);
 
 #endif

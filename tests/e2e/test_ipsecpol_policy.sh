@@ -120,7 +120,8 @@ check "a rule for the interface" grep -q 'on rx0 udp to me port 1011' <<<"$(bp l
 expect_exit 3 bp ipsecpol -w REG -p Second -dialup -f '*=0:1012:UDP' -n BLOCK
 passes dport=1012
 
-# A name is each of its addresses, and the command says so. /etc/hosts is what this test says.
+# A name is each of its addresses, and the command says so (more in test_names.sh). /etc/hosts is
+# what this test says.
 printf '%s name.example\n' 198.51.100.5 198.51.100.6 2001:db8::5 >"$WORLD/hosts"
 # shellcheck disable=SC2016,SC2317 # expect_exit calls it
 with_hosts() {

@@ -209,6 +209,10 @@ static void names_are_asked_once(void **state)
 		0);
 	assert_int_equal(asked, 2);
 	assert_int_equal(p.n_names, 2);
+	/* A rule brings what its names are, as a list that was read does: sorted. */
+	assert_int_equal(p.policy->rules[0]->from.list.n, 2);
+	assert_int_equal(p.policy->rules[3]->to.list.n, 2);
+	assert_int_equal(p.policy->rules[3]->to.list.v[0].bytes[3], 1);
 	ipsecpol_free(&p);
 	/* Nothing is asked for a line that is wrong elsewhere. */
 	assert_int_equal(parse("-f dual.example=0 -n BLOCK -t 10.0.0.1", &env, &p, &diag), -EINVAL);
