@@ -107,15 +107,20 @@ static struct attached *attached_at(struct attached_list *list, int ifindex)
 	return &v[list->n++];
 }
 
+struct gathering {
+	struct attached_list *list, *strays;
+};
+
 static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 {
 	enum tc_way way = pin->kind == PIN_LINK ? TC_TCX : TC_CLSACT;
+	struct gathering *to = arg;
 	struct attached *is;
 
 	(void)diag;
 	if (!pin_is_live(pin))
-		return 0;
-	is = attached_at(arg, pin->ifindex);
+		return !to->strays || attached_at(to->strays, pin->ifindex) ? 0 : -ENOMEM;
+	is = attached_at(to->list, pin->ifindex);
 	if (!is)
 		return -ENOMEM;
 	if (pin_is_out(pin)) {
@@ -132,8 +137,18 @@ static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 
 int attached_get(struct attached_list *list, struct diag *diag)
 {
+	struct gathering to = { .list = list };
+
 	*list = (struct attached_list){};
-	return pins_each(0, gather_one, list, NULL, diag);
+	return pins_each(0, gather_one, &to, NULL, diag);
+}
+
+int attached_see(struct attached_list *list, struct attached_list *strays, struct diag *diag)
+{
+	struct gathering to = { .list = list, .strays = strays };
+
+	*list = *strays = (struct attached_list){};
+	return pins_each(0, gather_one, &to, NULL, diag);
 }
 
 static int adopt_one(const struct pin *pin, void *arg, struct diag *diag)

@@ -37,6 +37,11 @@ struct attached_list {
 
 /* What is attached now. Changes nothing. A link that cannot be looked at is an error. */
 int attached_get(struct attached_list *list, struct diag *diag);
+/*
+ * The same, and the numbers in the names of pins that are not attached to an interface of that
+ * number (any more). Caller frees strays->v.
+ */
+int attached_see(struct attached_list *list, struct attached_list *strays, struct diag *diag);
 const struct attached *attached_find(const struct attached_list *list, int ifindex);
 /* Whether anything is that can be looked at. */
 bool attached_any(void);
@@ -68,19 +73,25 @@ int detach_link(int ifindex, struct diag *diag);
 /* Goes on after a failure; *left: how many links are still where they were. */
 int detach_all(size_t *left, struct diag *diag);
 
-/* The remembered interfaces. */
+/*
+ * The remembered interfaces, and behind them those of the line `interfaces` of bpfpol.conf, which
+ * are not ours to write or to forget.
+ */
 struct remembered {
 	char *name;	       /* or a pattern, as for fnmatch(3) */
 	enum attach_mode mode; /* ATTACH_NONE: detached, although a pattern holds it */
+	bool configured;       /* by bpfpol.conf */
 };
 struct remembered_list {
 	struct remembered *v;
 	size_t n;
 };
+/* What is wrong with bpfpol.conf is a warning. */
 int remembered_load(struct remembered_list *list, struct diag *diag);
 /* An empty list leaves no file. */
 int remembered_save(const struct remembered_list *list, struct diag *diag);
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
+/* What bpfpol.conf names stays. */
 void remembered_remove(struct remembered_list *list, const char *name);
 /* Takes back what ATTACH_NONE says of the names that are equal to or match the word. */
 void remembered_readmit(struct remembered_list *list, const char *word);

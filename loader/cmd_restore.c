@@ -128,18 +128,6 @@ static bool differs(const struct rule_pairs *pairs)
 	return false;
 }
 
-/* A warning has no place of its own: it comes into the message. */
-static void say_place(struct diag *diag)
-{
-	char place[600], message[sizeof(diag->message)];
-
-	if (!diag->line)
-		return;
-	snprintf(place, sizeof(place), "%.500s:%u", diag->file, diag->line);
-	memcpy(message, diag->message, sizeof(message));
-	diag_set(diag, diag->kind, EINVAL, "%s: %.400s", place, message);
-}
-
 /* What is in force is what was assigned. The file may say something else by now, or nothing. */
 static int check_file(const struct store *store, struct diag *diag)
 {
@@ -157,7 +145,7 @@ static int check_file(const struct store *store, struct diag *diag)
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc) {
-		say_place(diag);
+		diag_place_in_message(diag);
 		warn(diag, "the rules as they were assigned last are in force: the policy's file "
 			   "cannot be used as it is now");
 		return 0;

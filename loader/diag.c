@@ -44,6 +44,16 @@ void diag_to_warning(struct diag *d, const char *so)
 	d->message[0] = '\0';
 }
 
+void diag_place_in_message(struct diag *d)
+{
+	char message[sizeof(d->message)];
+
+	if (!d->line)
+		return;
+	memcpy(message, d->message, sizeof(message));
+	snprintf(d->message, sizeof(d->message), "%.500s:%u: %.400s", d->file, d->line, message);
+}
+
 void diag_place(struct diag *d, const char *text, size_t column, size_t width)
 {
 	/* Without memory the message goes out without its caret. */

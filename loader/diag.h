@@ -41,6 +41,9 @@ int diag_errno(struct diag *d, int err, const char *fmt, ...) __attribute__((for
 /* What the diag says becomes a warning, after `so` and a colon; the diag itself is empty then. */
 void diag_to_warning(struct diag *d, const char *so);
 
+/* A warning has no place of its own: FILE:LINE, if there is one, comes into the message. */
+void diag_place_in_message(struct diag *d);
+
 /* Where: `width` bytes at `column` of `text`, which is copied. */
 void diag_place(struct diag *d, const char *text, size_t column, size_t width);
 

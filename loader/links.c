@@ -130,6 +130,22 @@ int choices_default(const struct nl_links *links, struct link_choices *c, struct
 	return rc;
 }
 
+/* Those of bpfpol.conf that are there; none: what is usual. */
+static int choices_begin(const struct nl_links *links, struct link_choices *c, struct diag *diag)
+{
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
+
+	for (size_t i = 0; i < links->n && !rc; i++) {
+		const struct remembered *r = remembered_find(&list, links->v[i].name);
+
+		if (r && r->configured && nl_can_filter(&links->v[i]))
+			rc = choices_add(c, &links->v[i], r->mode);
+	}
+	remembered_free(&list);
+	return rc || c->n ? rc : choices_default(links, c, diag);
+}
+
 int choices_remember(struct link_choices *c, struct diag *diag)
 {
 	struct remembered_list list;
@@ -157,7 +173,7 @@ int choices_first(struct host *host, struct nl_links *links, struct link_choices
 	rc = nl_links_get(links);
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = choices_default(links, choices, diag);
+	rc = choices_begin(links, choices, diag);
 	if (!rc)
 		rc = choices_check(choices, diag);
 	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */

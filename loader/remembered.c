@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "conf.h"
 #include "dirs.h"
 #include "stream.h"
 
@@ -37,6 +38,48 @@ static char *remembered_path(void)
 	return path_join(dirs_get()->state, "interfaces");
 }
 
+static bool has(const struct remembered_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i].name, name))
+			return true;
+	return false;
+}
+
+/* What stands in our own file is nearer: a mode, or that it was taken out. */
+static int add_configured(struct remembered_list *list, struct diag *diag)
+{
+	char *path = path_join(dirs_get()->conf, "bpfpol.conf"), *text = NULL;
+	struct conf conf = {};
+	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = conf_parse(path, text, &conf, diag);
+	if (rc && rc != -ENOENT && rc != -ENOMEM) {
+		diag_place_in_message(diag);
+		diag_to_warning(diag, "bpfpol.conf counts for nothing as it is now");
+		diag_clear(diag);
+	}
+	if (conf.unused) {
+		diag_set(diag, DIAG_USAGE, EINVAL, "this version does nothing with `%s`",
+			conf.unused);
+		diag_to_warning(diag, "bpfpol.conf");
+	}
+	rc = rc == -ENOMEM ? rc : 0;
+	for (size_t i = 0; i < conf.n_interfaces && !rc; i++) {
+		if (has(list, conf.interfaces[i]))
+			continue;
+		rc = remembered_add(list, conf.interfaces[i], ATTACH_AUTO);
+		if (!rc)
+			list->v[list->n - 1].configured = true;
+	}
+	conf_free(&conf);
+	free(text);
+	free(path);
+	return rc;
+}
+
 int remembered_load(struct remembered_list *list, struct diag *diag)
 {
 	char *path = remembered_path(), *text = NULL;
@@ -46,9 +89,11 @@ int remembered_load(struct remembered_list *list, struct diag *diag)
 	*list = (struct remembered_list){};
 	if (!rc)
 		rc = parse(list, text);
+	if (!rc || rc == -ENOENT)
+		rc = add_configured(list, diag);
 	free(text);
 	free(path);
-	return rc == -ENOENT ? 0 : rc;
+	return rc;
 }
 
 int remembered_save(const struct remembered_list *list, struct diag *diag)
@@ -60,9 +105,11 @@ int remembered_save(const struct remembered_list *list, struct diag *diag)
 
 	if (out) {
 		for (size_t i = 0; i < list->n; i++)
-			fprintf(out, "%s %s\n", list->v[i].name, attach_mode_name(list->v[i].mode));
+			if (!list->v[i].configured)
+				fprintf(out, "%s %s\n", list->v[i].name,
+					attach_mode_name(list->v[i].mode));
 		if (!stream_close(out))
-			rc = list->n ? file_write(path, text, len, diag) : file_remove(path, diag);
+			rc = len ? file_write(path, text, len, diag) : file_remove(path, diag);
 	}
 	free(text);
 	free(path);
@@ -77,6 +124,7 @@ int remembered_add(struct remembered_list *list, const char *name, enum attach_m
 	for (size_t i = 0; i < list->n; i++) {
 		if (!strcmp(list->v[i].name, name)) {
 			list->v[i].mode = mode;
+			list->v[i].configured = false;
 			return 0;
 		}
 	}
@@ -87,7 +135,7 @@ int remembered_add(struct remembered_list *list, const char *name, enum attach_m
 		return -ENOMEM;
 	}
 	list->v = v;
-	v[list->n++] = (struct remembered){ copy, mode };
+	v[list->n++] = (struct remembered){ .name = copy, .mode = mode };
 	return 0;
 }
 
@@ -96,7 +144,7 @@ void remembered_remove(struct remembered_list *list, const char *name)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (strcmp(list->v[i].name, name))
+		if (list->v[i].configured || strcmp(list->v[i].name, name))
 			list->v[kept++] = list->v[i];
 		else
 			free(list->v[i].name);

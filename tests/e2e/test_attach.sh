@@ -99,6 +99,21 @@ on_second blocked dport=1435
 on_second blocked dport=1434
 passes dport=1434
 
+# bpfpol.conf says otherwise, and is no file of the program's.
+expect_exit 0 bp detach 'rx*'
+echo 'interfaces = rx0' >"$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp block udp/1437
+expect_out '^Attached rx0: '
+same "not at the default route" none "$(has rx1)"
+expect_exit 0 bp off
+expect_exit 0 bp on
+same "on puts it back" native "$(has rx0)"
+expect_exit 0 bp detach rx0
+expect_exit 0 bp restore
+same "what is detached stays so" none "$(has rx0)"
+expect_exit 0 bp attach rx0 rx1
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
+
 # An interface goes while it is filtered: what is left works on.
 expect_exit 0 bp attach rx0
 run_in rx ip link del rx1

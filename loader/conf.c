@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "conf.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLANKS " \t\r"
+
+/* One line, taken apart in place. */
+struct entry {
+	const char *file, *line;
+	unsigned int number;
+	size_t key, key_len, value, value_len; /* in the line */
+};
+
+static int fail(
+	const struct entry *e, size_t column, size_t width, struct diag *diag, const char *message)
+{
+	snprintf(diag->file, sizeof(diag->file), "%s", e->file);
+	diag->line = e->number;
+	diag_place(diag, e->line, column, width ? width : 1);
+	return diag_set(diag, DIAG_USAGE, EINVAL, "%s", message);
+}
+
+static bool is_name(const char *word, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (word[i] == '/' || word[i] == ':' || (unsigned char)word[i] <= ' ')
+			return false;
+	return len < IF_NAMESIZE || memchr(word, '*', len) || memchr(word, '[', len);
+}
+
+/* Names and patterns, with blanks between them. */
+static int take_interfaces(struct conf *conf, const struct entry *e, struct diag *diag)
+{
+	size_t at = e->value, end = e->value + e->value_len;
+
+	while (at < end) {
+		size_t len = strcspn(e->line + at, BLANKS);
+		char **v;
+
+		if (len > end - at)
+			len = end - at;
+		if (!is_name(e->line + at, len))
+			return fail(e, at, len, diag,
+				"that is no interface's name; names and patterns stand with blanks "
+				"between them, as in eth0 wan*");
+		v = realloc(conf->interfaces, (conf->n_interfaces + 1) * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		conf->interfaces = v;
+		v[conf->n_interfaces] = strndup(e->line + at, len);
+		if (!v[conf->n_interfaces])
+			return -ENOMEM;
+		conf->n_interfaces++;
+		at += len + strspn(e->line + at + len, BLANKS);
+	}
+	return 0;
+}
+
+static bool key_is(const struct entry *e, const char *key)
+{
+	return strlen(key) == e->key_len && !memcmp(e->line + e->key, key, e->key_len);
+}
+
+static int take(struct conf *conf, const struct entry *e, struct diag *diag)
+{
+	static const char *const others[] = { "protect", "metrics", "dropin", "domain" };
+
+	if (key_is(e, "interfaces"))
+		return take_interfaces(conf, e, diag);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (!key_is(e, others[i]))
+			continue;
+		conf->unused = others[i];
+		return 0;
+	}
+	return fail(e, e->key, e->key_len, diag, "there is no such key; there is `interfaces`");
+}
+
+/* 1: nothing stands on the line. */
+static int split(struct entry *e, struct diag *diag)
+{
+	size_t end = strcspn(e->line, "#"), equals = strcspn(e->line, "=");
+
+	e->key = strspn(e->line, BLANKS);
+	if (e->key >= end)
+		return 1;
+	while (strchr(BLANKS, e->line[end - 1]))
+		end--;
+	if (equals >= end || equals == e->key)
+		return fail(e, e->key, end - e->key, diag, "a line is `key = value`");
+	e->key_len = equals - e->key;
+	while (strchr(BLANKS, e->line[e->key + e->key_len - 1]))
+		e->key_len--;
+	e->value = equals + 1;
+	e->value += strspn(e->line + e->value, BLANKS);
+	if (e->value >= end)
+		return fail(e, equals, 1, diag, "a value is missing behind the `=`");
+	e->value_len = end - e->value;
+	return 0;
+}
+
+int conf_parse(const char *file, const char *text, struct conf *conf, struct diag *diag)
+{
+	struct conf got = {};
+	int rc = 0;
+
+	for (struct entry e = { .file = file, .number = 1 }; *text && !rc; e.number++) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		e.line = line;
+		rc = line ? split(&e, diag) : -ENOMEM;
+		if (!rc)
+			rc = take(&got, &e, diag);
+		else if (rc == 1)
+			rc = 0;
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	if (rc)
+		conf_free(&got);
+	else
+		*conf = got;
+	return rc;
+}
+
+void conf_free(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_interfaces; i++)
+		free(conf->interfaces[i]);
+	free(conf->interfaces);
+	*conf = (struct conf){};
+}
