@@ -34,6 +34,7 @@ LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
 IMPURE := \
+	agent \
 	apply \
 	args \
 	assign \
@@ -41,6 +42,7 @@ IMPURE := \
 	capture \
 	capture_copy \
 	classifier \
+	clients \
 	clsact \
 	counts \
 	cmd_% \
@@ -53,6 +55,7 @@ IMPURE := \
 	generation \
 	hooks \
 	host \
+	hotplug \
 	inplace \
 	journal \
 	kernel \
@@ -63,15 +66,18 @@ IMPURE := \
 	names \
 	netlink% \
 	notes \
+	notify \
 	pins \
 	policies \
 	policy_file \
 	policy_import \
+	privileges \
 	progress \
 	previous \
 	record \
 	remembered \
 	salvage \
+	seat \
 	shelf \
 	shelf_rule \
 	state \
@@ -236,7 +242,7 @@ demo:
 	$(MAKE) all $B/tests/pkt
 	BUILD=$B tests/demo
 
-UNITS := bpfpol bpfpol-late
+UNITS := bpfpol bpfpol-late bpfpol-agent
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 install: all

@@ -9,6 +9,7 @@
 #include "dirs.h"
 #include "json.h"
 #include "links.h"
+#include "seat.h"
 
 static bool is_pattern(const char *word)
 {
@@ -40,7 +41,10 @@ static int want_words(const struct args *args, struct diag *diag)
 				 "say which interface; 'bpfpol interfaces' lists them");
 }
 
-/* The interfaces that the words name; a pattern leaves out what cannot be filtered. */
+/*
+ * The interfaces that the words name; a pattern leaves out what cannot be filtered, and may be for
+ * what comes later.
+ */
 static int choose(const struct args *args, const struct nl_links *links, enum attach_mode mode,
 	struct link_choices *choices, struct diag *diag)
 {
@@ -59,10 +63,28 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 			found = true;
 			rc = choices_add(choices, link, mode);
 		}
-		if (!rc && !found)
+		if (!rc && !found && !is_pattern(word))
 			rc = no_interface(args, w, diag);
 	}
 	return rc;
+}
+
+static void say_unmatched(const struct args *args, const struct link_choices *c)
+{
+	int pid;
+
+	for (int w = 0; w < args->n; w++) {
+		bool any = false;
+
+		for (size_t i = 0; i < c->n; i++)
+			any |= !fnmatch(args->words[w], c->v[i].link->name, 0);
+		if (!any)
+			printf("Nothing is called '%s' now; %s.\n", args->words[w],
+				seat_is_taken(&pid) ? "the agent attaches what comes later"
+						    : "what comes later is attached by the agent, "
+						      "which does not "
+						      "run, or by 'bpfpol restore'");
+	}
 }
 
 static const struct link_choice *choice_of(const struct link_choices *c, int ifindex)
@@ -245,6 +267,8 @@ int cmd_attach(const struct args *args, struct diag *diag)
 		rc = attach(&host, args, mode, &choices, diag);
 	if (!rc) {
 		say_choices(args, &choices);
+		if (!(args->given & OPT_JSON))
+			say_unmatched(args, &choices);
 		warn_stacked(&choices, &attached, &links);
 	}
 	free(attached.v);

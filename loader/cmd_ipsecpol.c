@@ -106,14 +106,15 @@ static int no_agent(const struct args *args, const struct ipsecpol *p, struct di
 
 	if (p->drop_dynamic)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"-u drops the dynamic rules, which the agent holds: this version has no "
-			"agent, so there are none; a stored rule goes with 'bpfpol remove --id N', "
+			"-u drops the dynamic rules, which the agent holds: that of this version "
+			"cannot yet, so there are none; a stored rule goes with 'bpfpol remove "
+			"--id N', "
 			"a "
 			"stored policy with -w REG -p NAME -o");
 	form = static_form(args);
 	rc = diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-		"without -w REG a rule is dynamic, and held by the agent: this version has no "
-		"agent; stored, and in force at once, it is:\n  %s",
+		"without -w REG a rule is dynamic, and held by the agent: that of this version "
+		"cannot yet; stored, and in force at once, it is:\n  %s",
 		form ? form : "bpfpol ipsecpol -w REG -p local ... -x");
 	free(form);
 	return rc;

@@ -107,6 +107,7 @@ int cmd_list(const struct args *args, struct diag *diag);
 int cmd_status(const struct args *args, struct diag *diag);
 int cmd_top(const struct args *args, struct diag *diag);
 int cmd_metrics(const struct args *args, struct diag *diag);
+int cmd_agent(const struct args *args, struct diag *diag);
 int cmd_attach(const struct args *args, struct diag *diag);
 int cmd_detach(const struct args *args, struct diag *diag);
 int cmd_interfaces(const struct args *args, struct diag *diag);

@@ -320,26 +320,37 @@ static int lock_wait(int fd, unsigned int seconds)
 /* Kept open: the kernel lets go of it when the process ends, however it ends. */
 static int lock_fd = -1;
 
-static int take_lock(unsigned int seconds, struct diag *diag)
+static int lock_open(int *fd, struct diag *diag)
 {
 	const char *run = dirs_get()->run;
 	int rc = dir_make(run, diag);
 	char *path = rc ? NULL : path_join(run, "lock");
-	int fd;
 
 	if (!path)
 		return rc ? rc : -ENOMEM;
-	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
+	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
 		rc = diag_errno(diag, errno, "cannot open the lock %s", path);
-	} else {
-		rc = lock_wait(fd, seconds);
-		if (rc)
-			rc = diag_errno(diag, -rc, "cannot lock %s", path);
-		lock_fd = fd;
-	}
 	free(path);
 	return rc;
+}
+
+static int take_lock(unsigned int seconds, struct diag *diag)
+{
+	int fd, rc;
+
+	if (lock_fd >= 0)
+		return 0;
+	rc = lock_open(&fd, diag);
+	if (rc)
+		return rc;
+	rc = lock_wait(fd, seconds);
+	if (rc) {
+		close(fd);
+		return diag_errno(diag, -rc, "cannot lock %s/lock", dirs_get()->run);
+	}
+	lock_fd = fd;
+	return 0;
 }
 
 int lock_take(struct diag *diag)
@@ -350,6 +361,26 @@ int lock_take(struct diag *diag)
 int lock_take_within(unsigned int seconds, struct diag *diag)
 {
 	return take_lock(seconds, diag);
+}
+
+int lock_try(struct diag *diag)
+{
+	int fd, rc;
+
+	if (lock_fd >= 0)
+		return 0;
+	rc = lock_open(&fd, diag);
+	if (rc)
+		return rc;
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		lock_fd = fd;
+		return 0;
+	}
+	rc = errno == EWOULDBLOCK || errno == EINTR
+		     ? -EAGAIN
+		     : diag_errno(diag, errno, "cannot lock %s/lock", dirs_get()->run);
+	close(fd);
+	return rc;
 }
 
 void lock_release(void)

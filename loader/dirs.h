@@ -43,10 +43,12 @@ int file_write(const char *path, const char *text, size_t len, struct diag *diag
 /* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 
-/* Holds the lock until it is released or the process ends; waits for it. */
+/* Holds the lock until it is released or the process ends; waits for it. Who has it keeps it. */
 int lock_take(struct diag *diag);
 /* The same, but gives up after so many seconds: -EAGAIN. */
 int lock_take_within(unsigned int seconds, struct diag *diag);
+/* Does not wait: -EAGAIN without a diag when another has it. */
+int lock_try(struct diag *diag);
 /* For what reads on for long when all that it reads of the state is read. */
 void lock_release(void);
 

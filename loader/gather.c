@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "notes.h"
+#include "seat.h"
 
 static int best_rank(const struct filter *f, void *arg)
 {
@@ -264,6 +265,8 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 
 	*st = (struct status){ .version = VERSION, .off = host->off };
 	uname(&st->kernel);
+	if (seat_is_taken(&st->agent) && !st->agent)
+		st->agent = -1;
 	if (rc)
 		return rc;
 	st->policy = host->store->policy ? host->store->policy->name : NULL;

@@ -138,6 +138,14 @@ const struct command commands[] = {
 		"not "
 		"all could\n"
 		"be. While filtering is off, nothing is done." },
+	{ "agent", cmd_agent, OPT_JSON, "[status]",
+		"follow the interfaces that come, go and change, until stopped",
+		"Runs in the foreground; the unit bpfpol-agent starts it. Every interface whose "
+		"name was given\n"
+		"to 'attach', or matches a pattern of it, is filtered as soon as it is there. What "
+		"somebody\n"
+		"else takes off is put back, and said. Rules are in force without it, too.\n"
+		"  bpfpol agent status   how the agent is that runs; exit 1 if there is none" },
 	{ "netdiag", cmd_netdiag, OPT_RAW, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",
 		"  bpfpol netdiag /test:ipsec           which policy is active\n"
@@ -163,8 +171,8 @@ void help_all(void)
 	printf("\n--json prints facts for programs, --dry-run changes nothing and says what it "
 	       "would do.\n"
 	       "'bpfpol help COMMAND' tells more and shows examples.\n\n"
-	       "Exit codes: 0 done; 1 the kernel or system refused; 2 bad usage or rule; 3 no "
-	       "such\n"
+	       "Exit codes: 0 done; 1 the kernel or system refused, or no agent; 2 bad usage or "
+	       "rule; 3 no such\n"
 	       "policy, rule or interface; 4 not permitted; 5 refused for safety (--force).\n");
 }
 
@@ -299,7 +307,8 @@ int main(int argc, char **argv)
 			diag_errno(&diag, -rc,
 				rc == -ENOMEM ? "there is too little memory" : "something failed");
 		text = diag_text(&diag);
-		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
+		if (diag.message[0]) /* or else it was said already */
+			fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
 		free(text);
 		exit_code = diag.kind;
 	}

@@ -317,19 +317,29 @@ static int routes_dump(struct nl_links *links)
 	return nl_dump(nlh, route_cb, routes_reset, links);
 }
 
-int nl_links_get(struct nl_links *links)
+static int links_get(struct nl_links *links, bool routes)
 {
 	struct nl_links got = { 0 };
 	int rc;
 
 	rc = links_dump(&got);
-	if (!rc)
+	if (!rc && routes)
 		rc = routes_dump(&got);
 	if (rc)
 		nl_links_free(&got);
 	else
 		*links = got;
 	return rc;
+}
+
+int nl_links_get(struct nl_links *links)
+{
+	return links_get(links, true);
+}
+
+int nl_links_list(struct nl_links *links)
+{
+	return links_get(links, false);
 }
 
 static void forwarding_reset(void *data)

@@ -34,6 +34,8 @@ struct nl_links {
 
 /* 0 or -errno. */
 int nl_links_get(struct nl_links *links);
+/* The same without default_route: where there are a million routes that takes a second. */
+int nl_links_list(struct nl_links *links);
 /* Asks, for each of them, whether it forwards what arrives, by family. */
 int nl_forwarding_get(struct nl_links *links);
 void nl_links_free(struct nl_links *links);
@@ -48,6 +50,14 @@ const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);
  * links, caller frees. -ENOMEM.
  */
 int nl_default_links(const struct nl_links *links, const struct nl_link ***out, size_t *n);
+
+/*
+ * A descriptor that is readable when interfaces came, went or changed. What has happened is not to
+ * be read from it: look at all of them again. -1 and errno.
+ */
+int nl_watch_open(void);
+/* Takes what is there. -ENOBUFS: some was lost, which makes no difference to who looks again. */
+int nl_watch_read(int fd);
 
 struct prefixes;
 /* Every unicast address of this host, as full-length prefixes; caller frees v. */

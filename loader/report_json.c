@@ -171,7 +171,7 @@ static int json_status(FILE *out, const struct status *st)
 	jw_str(&j, "version", st->version);
 	jw_str(&j, "kernel", st->kernel.release);
 	jw_bool(&j, "off", st->off);
-	jw_str(&j, "agent", "stopped");
+	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
 	json_put_interfaces(&j, "interfaces", st, false);
 	rc = put_rules(&j, "rules", st);

@@ -172,7 +172,10 @@ static int text_status(FILE *out, const struct status *st)
 			st->policy, st->n_rules, st->n_filters, st->generation);
 	else
 		fprintf(out, "No policy is assigned.\n");
-	fprintf(out, "bpfpol %s, kernel %s\n\n", st->version, st->kernel.release);
+	fprintf(out, "bpfpol %s, kernel %s", st->version, st->kernel.release);
+	if (st->agent > 0)
+		fprintf(out, ", agent %d", st->agent);
+	fprintf(out, "%s\n\n", st->agent > 0 ? "" : st->agent ? ", agent" : ", no agent");
 	put_filtered(out, st);
 	put_notes(out, st);
 	fprintf(out, "\nPackets\n");

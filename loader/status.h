@@ -49,7 +49,8 @@ struct status {
 	const char *version;
 	struct utsname kernel;
 	bool off;
-	const char *policy;		/* its name; NULL: none */
+	int agent;	    /* its process; 0: there is none, -1: it has not said which */
+	const char *policy; /* its name; NULL: none */
 	uint64_t n_filters, generation; /* generation 0: none is in force */
 	struct status_rule *rules;	/* most specific first, or by id */
 	size_t n_rules;

@@ -3,18 +3,22 @@
 # The systemd units: as installed they are sound and confined, and `restore` can live with that.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
 
 DEST=$WORLD/dest
 UNITS=$DEST/usr/local/lib/systemd/system
 OUT=$(make -C "$TOP" -s install DESTDIR="$DEST" BUILD="$(dirname "$BPFPOL")" 2>&1) ||
 	nok "make install" "$OUT"
-same "the units" "bpfpol-late.service bpfpol.service" "$(cd "$UNITS" && echo *)"
+same "the units" "bpfpol-agent.service bpfpol-late.service bpfpol.service" "$(cd "$UNITS" && echo *)"
 same "nothing is left to be filled in" 0 "$(grep -c '@[A-Z]*@' "$UNITS"/* | grep -vc ':0$')"
 check "the program they start" [ -x "$DEST$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' \
 	"$UNITS/bpfpol.service")" ]
 # systemctl stop does nothing, so that it does not open the host.
 same "nothing runs at their stop" 0 "$(cat "$UNITS"/* | grep -c '^ExecStop')"
 same "they stay active" 2 "$(cat "$UNITS"/* | grep -c '^RemainAfterExit=yes')"
+check "the agent comes behind" grep -q '^After=bpfpol.service ' "$UNITS/bpfpol-agent.service"
+check "and says when it is ready" grep -q '^Type=notify$' "$UNITS/bpfpol-agent.service"
 check "before the network" grep -q '^Before=network-pre.target' "$UNITS/bpfpol.service"
 
 # Where the program is installed elsewhere, systemd-analyze must find it there.
@@ -39,6 +43,18 @@ bp policy assign local >/dev/null
 fresh_bpffs
 rm -rf "$BPFPOL_RUN_DIR"
 run_in rx strace -f -qq -o trace "$BPFPOL" restore >/dev/null
+# ...and of the agent, which is asked something, attaches, and is told to end.
+strace -f -qq -o trace.agent nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL" agent 2>agent.log &
+STRACE=$!
+until_true grep -qs 'follows the interfaces' agent.log || nok "the agent begins" "$(cat agent.log)"
+bp attach 'port*' >/dev/null
+add_pair tx1 port1 78
+agent_said '^port1: native XDP'
+check "it is asked" bp agent status
+kill "$(bp agent status --json | jq .pid)"
+wait $STRACE
+same "the agent ends with" 0 $?
+sed '1,/agent.lock/d' trace.agent >>trace # what nsenter does is not the unit's
 sed -E 's/^[0-9]+ +//; s/\(.*//' trace | grep -E '^[a-z_0-9]+$' | sort -u >used
 if command -v systemd-analyze >/dev/null; then
 	systemd-analyze syscall-filter >filters
@@ -75,5 +91,11 @@ passes dport=1434
 expect_exit 0 run_in rx setpriv --bounding-set "-all,$CAPS" --no-new-privs "$BPFPOL" restore
 expect_out '^rx0: native XDP'
 blocked dport=1434
+run_in rx ip link del port1
+start_agent
+add_pair tx1 port1 78
+agent_said '^port1: native XDP'
+stop_agent TERM
+same "with what it keeps it ends with" 0 "$STATUS"
 
 finish

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clients.h"
+#include "hotplug.h"
+#include "json.h"
+#include "notify.h"
+#include "privileges.h"
+#include "seat.h"
+
+enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_CLIENTS };
+
+struct agent {
+	struct seat seat;
+	struct hotplug hotplug;
+	struct clients clients;
+	int signal_fd;
+	uint64_t begun;	  /* ms */
+	uint64_t seat_at; /* when it is looked whether we still sit there */
+	bool ready, ending;
+};
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+static long memory_kib(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_SELF, &usage) ? 0 : usage.ru_maxrss;
+}
+
+static void status_json(const struct agent *a, FILE *out)
+{
+	const struct hotplug *hp = &a->hotplug;
+	struct jw j;
+
+	jw_begin(&j, out);
+	jw_object(&j, NULL);
+	jw_u64(&j, "pid", getpid());
+	jw_str(&j, "version", VERSION);
+	jw_u64(&j, "uptime", (clock_ms() - a->begun) / 1000);
+	jw_object(&j, "interfaces");
+	jw_u64(&j, "filtered", hp->filtered);
+	jw_u64(&j, "failing", hp->failing);
+	jw_u64(&j, "attached", hp->attached);
+	jw_u64(&j, "detached", hp->detached);
+	jw_u64(&j, "put_back", hp->put_back);
+	jw_u64(&j, "looks", hp->looks);
+	jw_u64(&j, "lost_events", hp->lost_events);
+	jw_object_end(&j);
+	jw_u64(&j, "rebuilt", hp->rebuilt);
+	jw_object(&j, "clients");
+	jw_u64(&j, "connected", clients_count(&a->clients));
+	jw_u64(&j, "served", a->clients.served);
+	jw_u64(&j, "refused", a->clients.refused);
+	jw_u64(&j, "dropped", a->clients.dropped);
+	jw_object_end(&j);
+	jw_u64(&j, "memory_kib", memory_kib());
+	jw_object_end(&j);
+}
+
+static void status_text(const struct agent *a, FILE *out)
+{
+	const struct hotplug *hp = &a->hotplug;
+	const struct clients *c = &a->clients;
+
+	fprintf(out, "bpfpol %s, process %d, for %" PRIu64 " s, %ld KiB at most\n", VERSION,
+		getpid(), (clock_ms() - a->begun) / 1000, memory_kib());
+	fprintf(out,
+		"interfaces  %u filtered, %u that cannot be; since the start %" PRIu64
+		" attached, %" PRIu64 " taken off, %" PRIu64 " put back\n",
+		hp->filtered, hp->failing, hp->attached, hp->detached, hp->put_back);
+	fprintf(out, "looks       %" PRIu64 ", %" PRIu64 " of them after lost events\n", hp->looks,
+		hp->lost_events);
+	fprintf(out, "rules       put in force anew %" PRIu64 " times\n", hp->rebuilt);
+	fprintf(out,
+		"clients     %u connected, %" PRIu64 " requests served, %" PRIu64
+		" refused, %" PRIu64 " dropped\n",
+		clients_count(c), c->served, c->refused, c->dropped);
+}
+
+static int serve(const struct wire_request *request, FILE *out, FILE *err, void *arg)
+{
+	const struct agent *a = arg;
+	bool json = request->n == 2 && !strcmp(request->words[1], "--json");
+
+	if (!request->n || strcmp(request->words[0], "status") || request->n > 1 + json) {
+		fprintf(err, "bpfpol: the agent knows no such request\n");
+		return DIAG_USAGE;
+	}
+	if (json)
+		status_json(a, out);
+	else
+		status_text(a, out);
+	return 0;
+}
+
+static int open_signals(struct agent *a, struct diag *diag)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return a->signal_fd >= 0 ? 0 : diag_errno(diag, errno, "cannot wait for signals");
+}
+
+static void take_signals(struct agent *a)
+{
+	struct signalfd_siginfo info;
+
+	while (read(a->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			a->hotplug.at = 0; /* look now */
+		else
+			a->ending = true;
+	}
+}
+
+static int open_all(struct agent *a, struct diag *diag)
+{
+	int rc;
+
+	if (geteuid())
+		return diag_set(
+			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+	a->begun = clock_ms();
+	rc = seat_take(&a->seat, diag);
+	if (rc)
+		return rc;
+	clients_init(&a->clients, serve, a);
+	rc = open_signals(a, diag);
+	if (rc) {
+		seat_leave(&a->seat);
+		return rc;
+	}
+	rc = hotplug_open(&a->hotplug, diag);
+	if (rc) {
+		close(a->signal_fd);
+		seat_leave(&a->seat);
+	}
+	return rc;
+}
+
+/* The first look may have to mount a bpffs, so that privileges go after it. */
+static void get_ready(struct agent *a)
+{
+	int rc = privileges_drop();
+
+	if (rc)
+		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",
+			strerror(-rc));
+	fprintf(stderr, "The agent follows the interfaces: %u filtered.\n", a->hotplug.filtered);
+	notify("READY=1\nSTATUS=Follows the interfaces.\n");
+	a->ready = true;
+}
+
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int wait_for_more(struct agent *a, struct pollfd *fds)
+{
+	uint64_t now = clock_ms();
+	int wait = clients_poll(&a->clients, fds + FD_CLIENTS, now);
+
+	fds[FD_SIGNAL] = (struct pollfd){ .fd = a->signal_fd, .events = POLLIN };
+	fds[FD_LISTEN] = (struct pollfd){ .fd = a->seat.listen_fd, .events = POLLIN };
+	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
+	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
+	return poll(fds, FD_CLIENTS + CLIENTS, wait) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int check_seat(struct agent *a, uint64_t now, struct diag *diag)
+{
+	if (now < a->seat_at)
+		return 0;
+	a->seat_at = now + 1000;
+	return !seat_is_lost(&a->seat) ? 0
+				       : diag_set(diag, DIAG_SYSTEM, ESTALE,
+						 "somebody took the agent's lock away, so that "
+						 "there may be another "
+						 "agent: this one ends");
+}
+
+static int loop(struct agent *a, struct diag *diag)
+{
+	struct pollfd fds[FD_CLIENTS + CLIENTS];
+	int rc = 0;
+
+	while (!rc && !a->ending) {
+		uint64_t now;
+
+		hotplug_run(&a->hotplug, clock_ms());
+		if (a->hotplug.foreign)
+			return diag_set(diag, DIAG_SYSTEM, EPROTO,
+				"another version of bpfpol has put rules in force: this agent "
+				"ends");
+		if (a->hotplug.settled && !a->ready)
+			get_ready(a);
+		rc = wait_for_more(a, fds);
+		if (rc)
+			return diag_errno(diag, -rc, "cannot wait");
+		now = clock_ms();
+		if (fds[FD_SIGNAL].revents)
+			take_signals(a);
+		if (fds[FD_LINKS].revents)
+			hotplug_event(&a->hotplug);
+		clients_handle(&a->clients, fds + FD_CLIENTS, now);
+		if (fds[FD_LISTEN].revents)
+			clients_accept(&a->clients, a->seat.listen_fd, now);
+		rc = check_seat(a, now, diag);
+	}
+	return rc;
+}
+
+int agent_run(struct diag *diag)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int rc = a ? open_all(a, diag) : -ENOMEM;
+
+	if (!rc) {
+		rc = loop(a, diag);
+		notify("STOPPING=1\n");
+		clients_free(&a->clients);
+		hotplug_close(&a->hotplug);
+		close(a->signal_fd);
+		seat_leave(&a->seat);
+		if (!rc)
+			fprintf(stderr, "The agent ends; what is filtered stays so.\n");
+	}
+	free(a);
+	return rc;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "clients.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+#define PATIENCE 2000 /* ms for a request that has begun, or for a part of a reply */
+#define ROOM (WIRE_REQUEST_HEAD + WIRE_MOST)
+#define ACCEPT_MOST 16 /* in a row: others wait, too */
+#define ANSWER_MOST 16
+
+void clients_init(struct clients *c, serve_fn serve, void *arg)
+{
+	*c = (struct clients){ .serve = serve, .arg = arg };
+	for (int i = 0; i < CLIENTS; i++)
+		c->v[i].fd = -1;
+}
+
+static void drop(struct client *client)
+{
+	close(client->fd);
+	free(client->in);
+	free(client->out);
+	*client = (struct client){ .fd = -1 };
+}
+
+static bool is_idle(const struct client *client)
+{
+	return !client->n_in && !client->out;
+}
+
+/* A free place, or that of the one who was idle longest; if all are busy, who was longest so. */
+static struct client *make_place(struct clients *c)
+{
+	struct client *worst = NULL;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *v = &c->v[i];
+
+		if (v->fd < 0)
+			return v;
+		if (!worst || is_idle(v) > is_idle(worst) ||
+			(is_idle(v) == is_idle(worst) && v->order < worst->order))
+			worst = v;
+	}
+	c->dropped++;
+	drop(worst);
+	return worst;
+}
+
+/* The socket's mode keeps others out; whoever was handed a descriptor is asked, too. */
+static bool is_root(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && !peer.uid;
+}
+
+void clients_accept(struct clients *c, int listen_fd, uint64_t now)
+{
+	for (int i = 0; i < ACCEPT_MOST; i++) {
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct client *client;
+
+		if (fd < 0)
+			return;
+		if (!is_root(fd)) {
+			c->refused++;
+			close(fd);
+			continue;
+		}
+		client = make_place(c);
+		client->fd = fd;
+		client->since = now;
+		client->order = ++c->order;
+	}
+}
+
+int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now)
+{
+	int64_t wait = -1;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		const struct client *v = &c->v[i];
+		int64_t left = (int64_t)(v->since + PATIENCE) - (int64_t)now;
+
+		fds[i] = (struct pollfd){ .fd = v->fd,
+			.events = v->out     ? POLLOUT
+				  : v->ended ? 0
+					     : POLLIN };
+		if (v->fd < 0 || is_idle(v))
+			continue;
+		left = left > 0 && !v->more ? left : 0;
+		if (wait < 0 || left < wait)
+			wait = left;
+	}
+	return wait;
+}
+
+static void put_reply(struct client *client, const struct wire_reply *reply)
+{
+	if (wire_put_reply(reply, &client->out, &client->n_out))
+		drop(client);
+	else
+		client->sent = 0;
+}
+
+static void refuse(struct client *client, const char *why)
+{
+	put_reply(client, &(struct wire_reply){ .exit = 1, .err = why, .err_len = strlen(why) });
+	client->last = true;
+}
+
+static void answer(struct clients *c, struct client *client, const struct wire_request *request)
+{
+	struct wire_reply reply = {};
+	char *out_text = NULL, *err_text = NULL;
+	FILE *out = stream_open(&out_text, &reply.out_len);
+	FILE *err = stream_open(&err_text, &reply.err_len);
+	bool whole = out && err;
+
+	if (whole)
+		reply.exit = c->serve(request, out, err, c->arg);
+	if (out && stream_close(out))
+		whole = false;
+	if (err && stream_close(err))
+		whole = false;
+	reply.out = out_text;
+	reply.err = err_text;
+	c->served++;
+	if (whole)
+		put_reply(client, &reply);
+	else
+		refuse(client, "bpfpol: the agent has too little memory\n");
+	free(out_text);
+	free(err_text);
+}
+
+static void say_bad(struct clients *c, struct client *client, int rc)
+{
+	c->refused++;
+	if (rc == -E2BIG)
+		refuse(client, "bpfpol: the request is larger than the agent takes\n");
+	else if (rc == -EPROTONOSUPPORT)
+		refuse(client, "bpfpol: the agent that runs is of another version; 'systemctl "
+			       "restart bpfpol-agent' starts this one\n");
+	else
+		drop(client);
+}
+
+/* The requests that are whole, one by one: the next is not looked at before its reply is gone. */
+static void take_request(struct clients *c, struct client *client, uint64_t now)
+{
+	struct wire_request request;
+	ssize_t took = wire_get_request(client->in, client->n_in, &request);
+
+	if (!took)
+		return;
+	if (took < 0) {
+		say_bad(c, client, took);
+		return;
+	}
+	client->since = now;
+	client->order = ++c->order;
+	answer(c, client, &request);
+	free(request.words);
+	if (client->fd < 0)
+		return;
+	client->n_in -= took;
+	memmove(client->in, client->in + took, client->n_in);
+}
+
+/* What goes into the socket at once need not wait for the next round. */
+static void send_reply(struct client *client, uint64_t now)
+{
+	ssize_t sent = send(client->fd, client->out + client->sent, client->n_out - client->sent,
+		MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		drop(client);
+		return;
+	}
+	if (sent <= 0)
+		return;
+	client->sent += sent;
+	client->since = now;
+	if (client->sent < client->n_out)
+		return;
+	if (client->last) {
+		drop(client);
+		return;
+	}
+	free(client->out);
+	client->out = NULL;
+	if (!client->n_in) {
+		free(client->in);
+		client->in = NULL;
+	}
+}
+
+static void read_more(struct client *client, uint64_t now)
+{
+	ssize_t got;
+
+	if (!client->in)
+		client->in = malloc(ROOM);
+	got = client->in ? recv(client->fd, client->in + client->n_in, ROOM - client->n_in, 0) : 0;
+	if (!client->in || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+		drop(client);
+		return;
+	}
+	client->ended = !got;
+	if (got > 0 && !client->n_in)
+		client->since = now;
+	if (got > 0)
+		client->n_in += got;
+}
+
+/* What is whole, as far as the socket takes the replies. */
+static void answer_all(struct clients *c, struct client *client, uint64_t now)
+{
+	client->more = false;
+	for (int i = 0; client->n_in && !client->out; i++) {
+		client->more = i == ANSWER_MOST;
+		if (client->more)
+			return;
+		take_request(c, client, now);
+		if (client->fd < 0 || !client->out)
+			return;
+		send_reply(client, now);
+	}
+}
+
+static void handle(struct clients *c, struct client *client, short events, uint64_t now)
+{
+	if (client->out)
+		send_reply(client, now);
+	else if (events && !client->ended && client->n_in < ROOM)
+		read_more(client, now);
+	if (client->fd >= 0)
+		answer_all(c, client, now);
+	if (client->ended && !client->out && !client->more)
+		drop(client);
+}
+
+void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *client = &c->v[i];
+
+		if (client->fd < 0 || client->fd != fds[i].fd)
+			continue;
+		if (fds[i].revents || client->more)
+			handle(c, client, fds[i].revents, now);
+		if (client->fd >= 0 && !is_idle(client) && now - client->since > PATIENCE) {
+			c->dropped++;
+			drop(client);
+		}
+	}
+}
+
+unsigned int clients_count(const struct clients *c)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < CLIENTS; i++)
+		n += c->v[i].fd >= 0;
+	return n;
+}
+
+void clients_free(struct clients *c)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (c->v[i].fd >= 0)
+			drop(&c->v[i]);
+}

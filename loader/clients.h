@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Those who are connected to the agent: root, a bounded number of them, each with bounded memory
+ * and bounded patience. Where there is no place, the one goes that was idle longest.
+ */
+#ifndef BPFPOL_CLIENTS_H
+#define BPFPOL_CLIENTS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "wire.h"
+
+#define CLIENTS 64
+
+/* Answers one request: writes output and errors, returns the exit code. */
+typedef int (*serve_fn)(const struct wire_request *request, FILE *out, FILE *err, void *arg);
+
+struct client {
+	int fd; /* -1: nobody */
+	uint8_t *in, *out;
+	size_t n_in, n_out, sent;
+	bool more;	/* what was read may hold another whole request */
+	bool last;	/* goes when it has its reply: what it sends cannot be read on */
+	bool ended;	/* sends no more, and goes when all is answered */
+	uint64_t order; /* of who did something last, among all */
+	uint64_t since; /* idle, or busy with this request or this part of the reply; ms */
+};
+
+struct clients {
+	struct client v[CLIENTS];
+	serve_fn serve;
+	void *arg;
+	uint64_t order;
+	uint64_t served, refused, dropped;
+};
+
+void clients_init(struct clients *c, serve_fn serve, void *arg);
+/* Takes in those who wait. now: of CLOCK_MONOTONIC, in ms. */
+void clients_accept(struct clients *c, int listen_fd, uint64_t now);
+/* What to wait for: CLIENTS entries. Returns in how many ms someone's patience ends; -1: never. */
+int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now);
+/* Reads, answers and writes what the entries say can be, and drops who takes too long. */
+void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now);
+unsigned int clients_count(const struct clients *c);
+void clients_free(struct clients *c);
+
+#endif

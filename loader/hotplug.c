@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hotplug.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dirs.h"
+
+#define TICK 1000	 /* ms between two looks without an event */
+#define TICK_MOST 10000	 /* ...where a look takes long: it is to cost a hundredth of the time */
+#define SPACE_MOST 500	 /* ms between two looks with events all the time */
+#define BUSY 20		 /* ms until the lock is tried again */
+#define STRETCH 100	 /* ms that the lock is held for attaching; others wait for it */
+#define BREATH 5	 /* ms without it then: flock(2) has no queue */
+#define AGAIN_MOST 60000 /* ms until an interface that cannot be filtered is tried again */
+
+/* What there is, at one moment. */
+struct sight {
+	struct nl_links links;
+	struct remembered_list remembered;
+	struct attached_list attached, strays;
+	uint64_t now;
+	bool dropped; /* strays are to be swept */
+};
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* What goes wrong at every look is said once. */
+static void complain(struct hotplug *hp, const char *so, int rc, const struct diag *diag)
+{
+	const char *why = diag->kind != DIAG_NONE ? diag->message : strerror(-rc);
+
+	if (!strcmp(hp->trouble, why))
+		return;
+	snprintf(hp->trouble, sizeof(hp->trouble), "%s", why);
+	say("bpfpol: warning: %s: %s", so, why);
+}
+
+static void pass_on_warnings(struct hotplug *hp, struct diag *diag)
+{
+	if (!strcmp(hp->warned, diag->warnings))
+		return;
+	snprintf(hp->warned, sizeof(hp->warned), "%s", diag->warnings);
+	for (char *line = strtok(diag->warnings, "\n"); line; line = strtok(NULL, "\n"))
+		say("bpfpol: warning: %s", line);
+}
+
+static struct followed *followed_find(struct hotplug *hp, int ifindex)
+{
+	for (size_t i = 0; i < hp->n; i++)
+		if (hp->v[i].ifindex == ifindex)
+			return &hp->v[i];
+	return NULL;
+}
+
+static struct followed *follow(struct hotplug *hp, const struct nl_link *link)
+{
+	struct followed *v = followed_find(hp, link->ifindex);
+
+	if (v)
+		return v;
+	v = realloc(hp->v, (hp->n + 1) * sizeof(*v));
+	if (!v)
+		return NULL;
+	hp->v = v;
+	v += hp->n++;
+	*v = (struct followed){ .ifindex = link->ifindex };
+	memcpy(v->name, link->name, sizeof(v->name));
+	return v;
+}
+
+static bool is_whole(const struct attached *a)
+{
+	return a && a->how != ATTACH_NONE && a->out != TC_NONE;
+}
+
+/* Interfaces last: what is attached to one that is not among them has lost it. */
+static int sight_take(struct sight *s, struct diag *diag)
+{
+	int rc = attached_see(&s->attached, &s->strays, diag);
+
+	if (!rc)
+		rc = remembered_load(&s->remembered, diag);
+	if (!rc)
+		rc = nl_links_list(&s->links);
+	if (rc && diag->kind == DIAG_NONE)
+		diag_errno(diag, -rc, "cannot list the interfaces");
+	return rc;
+}
+
+static void sight_free(struct sight *s)
+{
+	free(s->attached.v);
+	free(s->strays.v);
+	remembered_free(&s->remembered);
+	nl_links_free(&s->links);
+}
+
+static void take_off(struct hotplug *hp, int ifindex)
+{
+	struct diag diag = {};
+	int rc = detach_link(ifindex, &diag);
+
+	if (rc)
+		complain(hp, "what was attached cannot be taken off", rc, &diag);
+	else
+		hp->detached++;
+	diag_free(&diag);
+}
+
+/* One that is gone for good leaves dead pins; one that was moved away takes our programs along. */
+static void let_go(struct hotplug *hp, const struct sight *s)
+{
+	for (size_t i = 0; i < s->attached.n; i++) {
+		int ifindex = s->attached.v[i].ifindex;
+		const struct followed *f = followed_find(hp, ifindex);
+
+		if (nl_by_index(&s->links, ifindex))
+			continue;
+		take_off(hp, ifindex);
+		say("%s: it has left this network namespace, and is not filtered there",
+			f ? f->name : "an interface");
+	}
+	for (size_t i = 0; i < s->strays.n; i++) {
+		int ifindex = s->strays.v[i].ifindex;
+		const struct followed *f = followed_find(hp, ifindex);
+
+		if (nl_by_index(&s->links, ifindex) || attached_find(&s->attached, ifindex))
+			continue;
+		take_off(hp, ifindex);
+		say("%s: it is gone", f ? f->name : "an interface");
+	}
+}
+
+/*
+ * Another name, which may not be one to be filtered. Only what was seen under a name that was is
+ * taken off: a list of names that was lost must not open the host.
+ */
+static void rename_to(struct hotplug *hp, const struct sight *s, struct followed *f,
+	const struct nl_link *link, bool wanted)
+{
+	if (!strcmp(f->name, link->name))
+		return;
+	if (!wanted && attached_find(&s->attached, f->ifindex)) {
+		take_off(hp, f->ifindex);
+		say("%s: it is called %s now, which is not to be filtered: taken off", f->name,
+			link->name);
+	} else {
+		say("%s: it is called %s now", f->name, link->name);
+	}
+	memcpy(f->name, link->name, sizeof(f->name));
+}
+
+static void forget_unseen(struct hotplug *hp)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < hp->n; i++)
+		if (hp->v[i].seen)
+			hp->v[kept++] = hp->v[i];
+	hp->n = kept;
+}
+
+/* Something that decides about attaching is another than at the last try. */
+static bool has_changed(const struct followed *f, const struct nl_link *link)
+{
+	return f->mtu != link->mtu || f->xdp_prog != link->xdp_prog || f->up != link->up;
+}
+
+static bool is_due(const struct followed *f, const struct nl_link *link, uint64_t now)
+{
+	return !f->tries || now >= f->again || has_changed(f, link);
+}
+
+/* Brings what is followed up to date. *due: how many are to be attached now. */
+static int compare(struct hotplug *hp, struct sight *s, size_t *due)
+{
+	*due = 0;
+	hp->filtered = hp->failing = 0;
+	for (size_t i = 0; i < hp->n; i++)
+		hp->v[i].seen = false;
+	let_go(hp, s);
+	for (size_t i = 0; i < s->links.n; i++) {
+		const struct nl_link *link = &s->links.v[i];
+		bool wanted = nl_can_filter(link) && remembered_find(&s->remembered, link->name);
+		struct followed *f = followed_find(hp, link->ifindex);
+
+		if (f)
+			rename_to(hp, s, f, link, wanted);
+		if (!wanted)
+			continue;
+		f = follow(hp, link);
+		if (!f)
+			return -ENOMEM;
+		f->seen = true;
+		if (is_whole(attached_find(&s->attached, link->ifindex))) {
+			f->held = true;
+			f->tries = 0;
+			hp->filtered++;
+		} else if (is_due(f, link, s->now)) {
+			++*due;
+		} else {
+			hp->failing++;
+		}
+	}
+	forget_unseen(hp);
+	return 0;
+}
+
+static void not_filtered(struct hotplug *hp, struct followed *f, const struct nl_link *link,
+	bool first, int rc, const struct diag *diag)
+{
+	char name[IF_NAMESIZE];
+
+	/* It went while we looked: the next look knows. */
+	if (!if_indextoname(link->ifindex, name) || strcmp(name, link->name))
+		return;
+	hp->failing++;
+	if (first)
+		say("bpfpol: warning: %s is NOT filtered: %s", link->name,
+			diag->kind != DIAG_NONE ? diag->message : strerror(-rc));
+}
+
+static int attach_one(struct hotplug *hp, const struct sight *s, const struct host *host,
+	struct followed *f, const struct nl_link *link)
+{
+	const struct attached *a = attached_find(&s->attached, link->ifindex);
+	struct attached is =
+		a ? *a : (struct attached){ .ifindex = link->ifindex, .how = ATTACH_NONE };
+	enum attach_mode mode = remembered_find(&s->remembered, link->name)->mode;
+	bool first = !f->tries || has_changed(f, link), back = f->held;
+	struct diag diag = {};
+	char why[256];
+	int rc = attach_link(host->kernel, link, mode, &is, why, sizeof(why), &diag);
+
+	f->mtu = link->mtu;
+	f->xdp_prog = link->xdp_prog;
+	f->up = link->up;
+	f->held = !rc && is_whole(&is);
+	f->again = s->now + (f->tries < 6 ? 1000ULL << f->tries : AGAIN_MOST);
+	f->tries = f->held ? 0 : f->tries + 1;
+	if (rc) {
+		not_filtered(hp, f, link, first, rc, &diag);
+	} else {
+		hp->filtered++;
+		hp->attached += !back;
+		hp->put_back += back;
+		if (first)
+			say("%s: %s%s (%s)", link->name,
+				back ? "somebody took it off; it is filtered again: " : "",
+				attach_mode_text(is.how), why);
+	}
+	diag_free(&diag);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/* Those that are due, as many as there is time for. *more: some are left. */
+static int attach_due(
+	struct hotplug *hp, const struct sight *s, const struct host *host, bool *more)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->links.n && !rc; i++) {
+		const struct nl_link *link = &s->links.v[i];
+		struct followed *f = followed_find(hp, link->ifindex);
+
+		if (!f || is_whole(attached_find(&s->attached, link->ifindex)) ||
+			!is_due(f, link, s->now))
+			continue;
+		*more = clock_ms() - s->now > STRETCH;
+		if (*more)
+			return 0;
+		rc = attach_one(hp, s, host, f, link);
+	}
+	return rc;
+}
+
+/* A rule's time is over, and it still stands in the tables. */
+static bool is_overdue(const struct host *host)
+{
+	const struct table *table = &host->kernel->gen->table;
+	struct compile_env env;
+
+	host_env(&env);
+	for (uint64_t i = 1; i <= table->tables->gates; i++) {
+		const uint64_t *gate = table_gate(table, i);
+
+		if (gate && *gate && *gate <= env.boot_now)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Brings the kernel to what the store says: names of rules that came or went, what a command that
+ * was killed has left, rules whose time is over. Not all the time, whatever happens.
+ */
+static int put_in_force(struct hotplug *hp, struct host *host, uint64_t now, struct diag *diag)
+{
+	bool any = host->kernel && host->kernel->gen, behind = !any || !host_in_step(host);
+	bool sweep = any && now >= hp->sweep_at && is_overdue(host);
+	uint64_t took;
+	int rc = 0;
+
+	if (any && !sweep && (!behind || now < hp->rebuild_at))
+		return 0;
+	if (sweep)
+		rc = host_store(host, diag);
+	if (sweep && !rc)
+		host->store->untidy = true; /* so that it is written */
+	if (!rc)
+		rc = host_rebuild(host, diag);
+	took = clock_ms() - now;
+	hp->rebuild_at = now + 5 * took + (rc ? TICK_MOST : 0);
+	if (sweep)
+		hp->sweep_at = now + 100 * took + TICK;
+	hp->rebuilt += !rc;
+	return rc;
+}
+
+/* Where rules are in force, those of before are better than none. */
+static int act(
+	struct hotplug *hp, struct sight *s, struct host *host, bool *more, struct diag *diag)
+{
+	size_t due;
+	int rc = compare(hp, s, &due);
+
+	if (!rc && (due || (host->kernel && host->kernel->gen)))
+		rc = put_in_force(hp, host, s->now, diag);
+	if (rc && rc != -ENOMEM && host->kernel && host->kernel->gen) {
+		complain(hp, "the rules on disk could not be put in force", rc, diag);
+		diag_clear(diag);
+		rc = 0;
+	}
+	if (rc || !due)
+		return rc;
+	rc = host_kernel(host, diag);
+	if (!rc)
+		rc = attach_adopt(host->kernel, diag);
+	return rc ? rc : attach_due(hp, s, host, more);
+}
+
+/* Nothing of ours is filtered, so nobody took it off. */
+static void rest(struct hotplug *hp)
+{
+	for (size_t i = 0; i < hp->n; i++)
+		hp->v[i].held = false;
+	hp->filtered = hp->failing = 0;
+}
+
+/* A younger program has taken over: it would not do to undo what it did. */
+static bool is_foreign(const struct hotplug *hp, const struct host *host)
+{
+	char *path = host->kernel || !hp->began ? NULL : path_join(dirs_get()->bpffs, "ctl");
+	bool foreign = path && !access(path, F_OK);
+
+	free(path);
+	return foreign;
+}
+
+static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
+{
+	struct sight s = { .now = now };
+	struct host host = {};
+	int rc = host_open(&host, HOST_CHANGE, diag);
+
+	if (!rc)
+		hp->foreign = is_foreign(hp, &host);
+	if (!rc && host.off) {
+		rest(hp);
+	} else if (!rc && !hp->foreign) {
+		rc = sight_take(&s, diag);
+		hp->took = clock_ms() - now;
+		if (!rc)
+			rc = act(hp, &s, &host, more, diag);
+	}
+	sight_free(&s);
+	host_close(&host);
+	return rc;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+	return value < most ? value : most;
+}
+
+void hotplug_run(struct hotplug *hp, uint64_t now)
+{
+	struct diag diag = {};
+	bool more = false;
+	int rc;
+
+	if (now < hp->at)
+		return;
+	rc = lock_try(&diag);
+	if (rc == -EAGAIN) {
+		hp->at = now + BUSY;
+		return;
+	}
+	if (!rc)
+		rc = look(hp, now, &more, &diag);
+	lock_release();
+	if (rc)
+		complain(hp, "interfaces are not followed now", rc, &diag);
+	else
+		hp->trouble[0] = '\0';
+	pass_on_warnings(hp, &diag);
+	diag_free(&diag);
+	hp->last = clock_ms();
+	hp->at = more ? hp->last + BREATH
+		      : hp->last + TICK + at_most(100 * hp->took, TICK_MOST - TICK);
+	hp->settled |= !more;
+	hp->began = true;
+	hp->looks++;
+}
+
+/* Soon; at once, unless there is one event after the other. */
+void hotplug_event(struct hotplug *hp)
+{
+	uint64_t at = hp->last + at_most(10 * hp->took, SPACE_MOST);
+
+	hp->lost_events += nl_watch_read(hp->fd) == -ENOBUFS;
+	if (at < hp->at)
+		hp->at = at;
+}
+
+int hotplug_wait(const struct hotplug *hp, uint64_t now)
+{
+	return hp->at > now ? hp->at - now : 0;
+}
+
+int hotplug_open(struct hotplug *hp, struct diag *diag)
+{
+	*hp = (struct hotplug){ .fd = nl_watch_open() };
+	return hp->fd >= 0 ? 0 : diag_errno(diag, errno, "cannot watch the interfaces");
+}
+
+void hotplug_close(struct hotplug *hp)
+{
+	close(hp->fd);
+	free(hp->v);
+}

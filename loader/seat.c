@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "seat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dirs.h"
+
+#define BACKLOG 128
+#define PATIENCE 20 /* seconds for an answer */
+
+static char *lock_path(void)
+{
+	return path_join(dirs_get()->run, "agent.lock");
+}
+
+static int address_of(const char *path, struct sockaddr_un *address, struct diag *diag)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(address->sun_path))
+		return diag_set(diag, DIAG_SYSTEM, ENAMETOOLONG,
+			"the path of the agent's socket is too long: %s", path);
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+/* The number stands in the file for people, and for the message of a second agent. */
+static int read_pid(int fd)
+{
+	char text[16] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
+}
+
+static int write_pid(int fd)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", getpid());
+
+	return ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len ? -errno : 0;
+}
+
+/*
+ * A lock of the open file (not of the process, which would lose it as soon as it closed any other
+ * descriptor of this file). It goes when the process does, however that ends.
+ */
+static int take_lock(int fd, struct diag *diag)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char number[32] = "";
+	int pid;
+
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
+		return write_pid(fd);
+	if (errno != EAGAIN && errno != EACCES)
+		return -errno;
+	pid = read_pid(fd);
+	if (pid)
+		snprintf(number, sizeof(number), " (process %d)", pid);
+	return diag_set(diag, DIAG_SYSTEM, EBUSY,
+		"there is an agent already%s; 'bpfpol agent status' asks it how it is", number);
+}
+
+static int open_lock(struct seat *seat, struct diag *diag)
+{
+	int rc = dir_make(dirs_get()->run, diag);
+	char *path = rc ? NULL : lock_path();
+
+	if (!path)
+		return rc ? rc : -ENOMEM;
+	seat->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	rc = seat->lock_fd < 0 ? -errno : take_lock(seat->lock_fd, diag);
+	if (rc && diag->kind == DIAG_NONE)
+		diag_errno(diag, -rc, "cannot lock %s", path);
+	free(path);
+	return rc;
+}
+
+/* Who holds the lock may replace the socket: nobody listens there. */
+static int listen_at(struct seat *seat, struct diag *diag)
+{
+	struct sockaddr_un address;
+	mode_t umask_was;
+	int rc = address_of(seat->socket, &address, diag);
+
+	if (rc)
+		return rc;
+	seat->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (seat->listen_fd < 0 || (unlink(seat->socket) && errno != ENOENT))
+		return diag_errno(diag, errno, "cannot make the socket %s", seat->socket);
+	umask_was = umask(0177);
+	rc = bind(seat->listen_fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	umask(umask_was);
+	if (!rc && listen(seat->listen_fd, BACKLOG))
+		rc = -errno;
+	return rc ? diag_errno(diag, -rc, "cannot listen on %s", seat->socket) : 0;
+}
+
+int seat_take(struct seat *seat, struct diag *diag)
+{
+	int rc;
+
+	*seat = (struct seat){ .lock_fd = -1, .listen_fd = -1 };
+	rc = open_lock(seat, diag);
+	if (!rc) {
+		seat->socket = path_join(dirs_get()->run, "agent.sock");
+		rc = seat->socket ? listen_at(seat, diag) : -ENOMEM;
+	}
+	if (rc)
+		seat_leave(seat);
+	return rc;
+}
+
+void seat_leave(struct seat *seat)
+{
+	/* The socket goes while the lock is held, or it would be the next agent's. */
+	if (seat->listen_fd >= 0) {
+		unlink(seat->socket);
+		close(seat->listen_fd);
+	}
+	if (seat->lock_fd >= 0)
+		close(seat->lock_fd);
+	free(seat->socket);
+	*seat = (struct seat){ .lock_fd = -1, .listen_fd = -1 };
+}
+
+bool seat_is_lost(const struct seat *seat)
+{
+	struct stat st;
+
+	return fstat(seat->lock_fd, &st) || !st.st_nlink;
+}
+
+bool seat_is_taken(int *pid)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char *path = lock_path();
+	int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	bool taken = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+
+	if (taken)
+		*pid = read_pid(fd);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return taken;
+}
+
+static int none(struct diag *diag)
+{
+	return diag_set(diag, DIAG_SYSTEM, ECONNREFUSED,
+		"there is no agent; 'systemctl start bpfpol-agent' starts it, or 'bpfpol agent' "
+		"in a terminal of its own");
+}
+
+static int connect_to(int *fd, struct diag *diag)
+{
+	const struct timeval patience = { .tv_sec = PATIENCE };
+	char *path = path_join(dirs_get()->run, "agent.sock");
+	struct sockaddr_un address;
+	int rc = path ? address_of(path, &address, diag) : -ENOMEM;
+
+	free(path);
+	if (rc)
+		return rc;
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return diag_errno(diag, errno, "cannot make a socket");
+	setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (!connect(*fd, (struct sockaddr *)&address, sizeof(address)))
+		return 0;
+	rc = errno == ENOENT || errno == ECONNREFUSED
+		     ? none(diag)
+		     : diag_errno(diag, errno, "cannot reach the agent");
+	close(*fd);
+	return rc;
+}
+
+static int no_answer(ssize_t got, struct diag *diag)
+{
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
+			"the agent has not answered in %d seconds; 'systemctl restart "
+			"bpfpol-agent' starts it anew",
+			PATIENCE);
+	if (got < 0)
+		return diag_errno(diag, errno, "the agent went away without an answer");
+	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
+}
+
+static int receive(int fd, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+{
+	size_t len = 0, room = 0;
+	ssize_t took = 0, got;
+
+	while (!took) {
+		uint8_t *v = *bytes;
+
+		if (len == room) {
+			room = room ? 2 * room : 4096;
+			v = realloc(v, room);
+			if (!v)
+				return -ENOMEM;
+			*bytes = v;
+		}
+		got = recv(fd, v + len, room - len, 0);
+		if (got <= 0)
+			return no_answer(got, diag);
+		len += got;
+		took = wire_get_reply(v, len, reply);
+	}
+	return took > 0 ? 0
+			: diag_set(diag, DIAG_SYSTEM, -took,
+				  "the agent that runs is of another version; 'systemctl restart "
+				  "bpfpol-agent' starts this one");
+}
+
+int seat_ask(
+	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+{
+	uint8_t *request = NULL;
+	size_t len, sent = 0;
+	int fd, rc = wire_put_request(words, n, &request, &len);
+
+	*bytes = NULL;
+	if (rc == -E2BIG)
+		diag_set(diag, DIAG_USAGE, E2BIG,
+			"that is more than the agent takes: %d words of "
+			"%d bytes in all",
+			WIRE_WORDS, WIRE_MOST);
+	if (!rc)
+		rc = connect_to(&fd, diag);
+	if (rc) {
+		free(request);
+		return rc;
+	}
+	while (sent < len && !rc) {
+		ssize_t part = send(fd, request + sent, len - sent, MSG_NOSIGNAL);
+
+		if (part < 0)
+			rc = no_answer(part, diag);
+		else
+			sent += part;
+	}
+	if (!rc)
+		rc = receive(fd, bytes, reply, diag);
+	close(fd);
+	free(request);
+	if (rc) {
+		free(*bytes);
+		*bytes = NULL;
+	}
+	return rc;
+}

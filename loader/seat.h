@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The agent's place in BPFPOL_RUN_DIR: agent.lock, which one process holds, and agent.sock, where
+ * it listens. The lock alone says whether there is an agent: a socket may be left over.
+ */
+#ifndef BPFPOL_SEAT_H
+#define BPFPOL_SEAT_H
+
+#include <stdbool.h>
+
+#include "diag.h"
+#include "wire.h"
+
+struct seat {
+	int lock_fd, listen_fd;
+	char *socket; /* its path */
+};
+
+/* Sits down and listens. -EBUSY with a diag: there is an agent already. */
+int seat_take(struct seat *seat, struct diag *diag);
+void seat_leave(struct seat *seat);
+/* Somebody took the lock's file away, so that another agent could sit down beside this one. */
+bool seat_is_lost(const struct seat *seat);
+
+/* Whether there is an agent. Changes nothing, and does not get in its way. */
+bool seat_is_taken(int *pid);
+
+/*
+ * Asks the agent. *bytes holds what *reply points into; caller frees. -ECONNREFUSED with a diag
+ * that says how it is started: there is none. Waits some seconds for an answer.
+ */
+int seat_ask(
+	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag);
+
+#endif
