@@ -20,7 +20,10 @@ static void put_total(FILE *out, const char *name, const struct top_total *t)
 int text_rates(FILE *out, struct top_table *t)
 {
 	text_not_in_force(out, t->status);
-	fprintf(out, "Over %.1f s\n", t->ns / 1e9);
+	if (t->status->policy)
+		fprintf(out, "Policy '%s', over %.1f s\n", t->status->policy, t->ns / 1e9);
+	else
+		fprintf(out, "No policy is assigned; over %.1f s\n", t->ns / 1e9);
 	for (int dir = 0; dir < BP_DIRS; dir++)
 		put_total(out, dir_names[dir], &t->totals[dir]);
 	if (t->shown)
