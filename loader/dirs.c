@@ -260,17 +260,51 @@ static int sync_dir_of(const char *path)
 	return rc;
 }
 
-static int write_temporary(const char *path, const char *text, size_t len)
+static int open_temporary(const char *path)
 {
-	int fd, rc;
+	int fd;
 
 	/* One that a dying process left, or that somebody planted: never written through. */
 	if (unlink(path) && errno != ENOENT)
 		return -errno;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+struct writer {
+	void (*write)(FILE *out, const void *arg);
+	const void *arg;
+};
+
+static int write_stream(int fd, const struct writer *writer)
+{
+	int copy = dup(fd), rc = 0;
+	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
+
+	if (!out) {
+		rc = -errno;
+		if (copy >= 0)
+			close(copy);
+		return rc;
+	}
+	errno = 0;
+	writer->write(out, writer->arg);
+	if (fflush(out) || ferror(out))
+		rc = errno ? -errno : -EIO;
+	if (fclose(out) && !rc)
+		rc = -errno;
+	return rc;
+}
+
+/* Either the text or what the writer writes. */
+static int write_temporary(
+	const char *path, const char *text, size_t len, const struct writer *writer)
+{
+	int fd = open_temporary(path), rc;
+
 	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, text, len);
+		return fd;
+	rc = writer ? write_stream(fd, writer) : write_all(fd, text, len);
 	if (!rc && fsync(fd))
 		rc = -errno;
 	if (close(fd) && !rc)
@@ -278,13 +312,14 @@ static int write_temporary(const char *path, const char *text, size_t len)
 	return rc;
 }
 
-int file_write(const char *path, const char *text, size_t len, struct diag *diag)
+static int replace(const char *path, const char *text, size_t len, const struct writer *writer,
+	struct diag *diag)
 {
 	char *temporary = NULL;
 	int rc = asprintf(&temporary, "%s.new", path) < 0 ? -ENOMEM : 0;
 
 	if (!rc)
-		rc = write_temporary(temporary, text, len);
+		rc = write_temporary(temporary, text, len, writer);
 	if (!rc && rename(temporary, path))
 		rc = -errno;
 	if (!rc)
@@ -293,6 +328,19 @@ int file_write(const char *path, const char *text, size_t len, struct diag *diag
 		unlink(temporary);
 	free(temporary);
 	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
+}
+
+int file_write(const char *path, const char *text, size_t len, struct diag *diag)
+{
+	return replace(path, text, len, NULL, diag);
+}
+
+int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), const void *arg,
+	struct diag *diag)
+{
+	const struct writer writer = { write, arg };
+
+	return replace(path, NULL, 0, &writer, diag);
 }
 
 int file_remove(const char *path, struct diag *diag)

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "diag.h"
 
@@ -40,6 +41,9 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);
+/* The same for a text that is too long to be in memory: write() writes it. */
+int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), const void *arg,
+	struct diag *diag);
 /* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 

@@ -11,7 +11,6 @@
 #include "dirs.h"
 #include "spec.h"
 #include "store_parts.h"
-#include "stream.h"
 
 static char *copy_path(const struct rule *rule, const char *side)
 {
@@ -19,28 +18,26 @@ static char *copy_path(const struct rule *rule, const char *side)
 		dirs_get()->state, "lists/%" PRIu32 ".%" PRIu64 ".%s", rule->id, rule->lists, side);
 }
 
+static void write_list(FILE *out, const void *arg)
+{
+	const struct prefixes *list = arg;
+	char buf[64];
+
+	for (size_t i = 0; i < list->n && !ferror(out); i++) {
+		spec_prefix_text(&list->v[i], buf, sizeof(buf));
+		fprintf(out, "%s\n", buf);
+	}
+}
+
 static int save(const struct end *end, const struct rule *rule, const char *side, struct diag *diag)
 {
-	char *path, *text = NULL;
-	size_t len;
-	FILE *out;
-	int rc = -ENOMEM;
+	char *path;
+	int rc;
 
 	if (end->kind != END_FILE)
 		return 0;
 	path = copy_path(rule, side);
-	out = path ? stream_open(&text, &len) : NULL;
-	if (out) {
-		for (size_t i = 0; i < end->list.n; i++) {
-			char buf[64];
-
-			spec_prefix_text(&end->list.v[i], buf, sizeof(buf));
-			fprintf(out, "%s\n", buf);
-		}
-		if (!stream_close(out))
-			rc = file_write(path, text, len, diag);
-		free(text);
-	}
+	rc = path ? file_write_by(path, write_list, &end->list, diag) : -ENOMEM;
 	free(path);
 	return rc;
 }
