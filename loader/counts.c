@@ -34,16 +34,22 @@ int counts_add_table(struct rule_counts *c, const struct table *table)
 	return table_walk(table, add_elem, c);
 }
 
+/* 1: the one behind `previous`; 0: there is none. */
+static int next_count(int fd, const __u32 *previous, __u32 *id, struct bp_count *count)
+{
+	if (bpf_map_get_next_key(fd, previous, id))
+		return errno == ENOENT ? 0 : -errno;
+	return bpf_map_lookup_elem(fd, id, count) ? -errno : 1;
+}
+
 int counts_add_map(struct rule_counts *c, int fd)
 {
 	__u32 id, *previous = NULL;
+	struct bp_count count;
 	int rc = 0;
 
-	while (!rc && !bpf_map_get_next_key(fd, previous, &id)) {
-		struct bp_count count;
-
-		if (!bpf_map_lookup_elem(fd, &id, &count))
-			rc = add(c, id, count.packets, count.bytes);
+	while (!rc && (rc = next_count(fd, previous, &id, &count)) == 1) {
+		rc = add(c, id, count.packets, count.bytes);
 		previous = &id;
 	}
 	return rc;

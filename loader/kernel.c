@@ -248,7 +248,7 @@ static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot open old counters");
 	rc = counts_add_map(c, fd);
 	close(fd);
-	return rc;
+	return rc ? diag_errno(diag, -rc, "cannot read old counters") : 0;
 }
 
 static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
