@@ -80,6 +80,7 @@ IMPURE := \
 	seat \
 	shelf \
 	shelf_rule \
+	spare \
 	state \
 	store \
 	terminal \

@@ -32,7 +32,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 6
+#define BP_ABI 7
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
@@ -348,8 +348,9 @@ struct bp_tables {
 	__u64 dirty; /* a change is under way; found set by the next command, it rebuilds */
 	__u64 state_inode, state_mtime; /* of the state file that this generation stands for */
 	__u64 journal;			/* bytes of the journal that are in force here */
-	__u64 links;  /* fingerprint of the interfaces' names and numbers, if a rule names one */
-	__u64 folded; /* `base` holds the final counts of the generation before this one */
+	__u64 links;	/* fingerprint of the interfaces' names and numbers, if a rule names one */
+	__u64 folded;	/* `base` holds the final counts of the generation before this one */
+	__u64 programs; /* fingerprint of what its classifiers were loaded from; 0: of several */
 };
 
 /* A gate: the CLOCK_BOOTTIME nanosecond until which its rule is live. */

@@ -24,6 +24,36 @@ static void objects_free(struct objects *o)
 	tc_bpf__destroy(o->tc);
 }
 
+static uint64_t mix(uint64_t sum, const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+	uint64_t word;
+
+	for (; size; at += sizeof(word), size -= size < sizeof(word) ? size : sizeof(word)) {
+		word = 0;
+		memcpy(&word, at, size < sizeof(word) ? size : sizeof(word));
+		sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+uint64_t classifiers_print(void)
+{
+	static uint64_t sum;
+	const void *bytes;
+	size_t size;
+
+	if (!sum) {
+		bytes = xdp_bpf__elf_bytes(&size);
+		sum = mix(BP_ABI, bytes, size);
+		bytes = tc_bpf__elf_bytes(&size);
+		sum = mix(sum, bytes, size);
+		sum += !sum;
+	}
+	return sum;
+}
+
 /* Where things lie in tables of those sizes: constants to the verifier. */
 static void set_layout(const volatile struct bp_layout *to, const struct bp_sizes *sizes)
 {

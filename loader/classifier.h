@@ -15,6 +15,9 @@ int classifiers_load(struct generation *gen, const struct bp_sizes *sizes,
 int classifiers_add(struct generation *gen, const struct bp_sizes *sizes,
 	const struct shared *shared, unsigned int hooks);
 
+/* Fingerprint of the objects that this program would load; never 0. */
+uint64_t classifiers_print(void);
+
 /*
  * One hook's classifier as it is asked: a second instance of the same program on the generation's
  * own maps, which counts nothing. -EPROTO with a diag: the generation's program is another

@@ -261,10 +261,12 @@ int plan_fill(const struct plan *plan, struct table *table, struct diag *diag)
 {
 	struct filler c = { .plan = plan, .table = table, .diag = diag };
 	struct bp_sizes sizes = table->tables->sizes;
+	uint64_t programs = table->tables->programs;
 	int rc = 0;
 
 	*table->tables = plan->tables;
 	table->tables->sizes = sizes;
+	table->tables->programs = programs;
 	for (size_t i = 0; i < plan->policy->n && !rc; i++)
 		if (!expired(plan->policy->rules[i], &plan->env))
 			rc = place_rule(&c, plan->policy->rules[i]);

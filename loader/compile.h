@@ -47,8 +47,9 @@ int plan_new(const struct policy *policy, const struct compile_env *env, struct 
 void plan_free(struct plan **plan);
 
 /*
- * Pass 4, into tables that are all 0 and have the sizes of plan->tables.sizes, or larger. -E2BIG
- * with a diag: more than BP_CHAIN filters with an equal key. Then the tables are of no use.
+ * Pass 4, into tables that are empty (table_empty()) and have the sizes of plan->tables.sizes, or
+ * larger. -E2BIG with a diag: more than BP_CHAIN filters with an equal key. Then the tables are of
+ * no use.
  */
 int plan_fill(const struct plan *plan, struct table *table, struct diag *diag);
 

@@ -101,7 +101,10 @@ static int load(struct generation *gen, unsigned int hooks, const struct plan *p
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
 	if (!rc)
 		rc = generation_map(gen, &plan->tables.sizes, diag);
-	return rc ? rc : plan_fill(plan, &gen->table, diag);
+	if (rc)
+		return rc;
+	gen->table.tables->programs = classifiers_print();
+	return plan_fill(plan, &gen->table, diag);
 }
 
 int generation_load_for(unsigned int hooks, const struct plan *plan, const struct shared *shared,
@@ -144,7 +147,7 @@ int generation_load_dynamic(const struct plan *plan, const struct shared *shared
 	return rc;
 }
 
-static char *generation_dir(uint64_t number)
+char *generation_dir(uint64_t number)
 {
 	return path_join(dirs_get()->bpffs, "gen-%llu", (unsigned long long)number);
 }
@@ -178,6 +181,8 @@ int generation_add(
 	char *path = classifier_path(gen->number, hook);
 	int rc = path ? 0 : -ENOMEM;
 
+	if (!rc && gen->table.tables->programs != classifiers_print())
+		gen->table.tables->programs = 0;
 	if (!rc && gen->classify[hook] < 0)
 		rc = classifiers_add(gen, &gen->table.tables->sizes, shared, 1U << hook);
 	if (rc && rc != -ENOMEM)
@@ -189,6 +194,30 @@ int generation_add(
 	}
 	free(path);
 	return rc;
+}
+
+/* By its name, of which the kernel keeps the beginning. */
+static bool is_classifier(int fd, enum bp_hook hook)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       !strncmp(info.name, pin_names[MAP_PINS + hook], sizeof(info.name) - 1);
+}
+
+void generation_open_classifiers(struct generation *gen)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		char *path = classifier_path(gen->number, hook);
+		int fd = path ? bpf_obj_get(path) : -1;
+
+		if (fd >= 0 && gen->classify[hook] < 0 && is_classifier(fd, hook))
+			gen->classify[hook] = fd;
+		else if (fd >= 0)
+			close(fd);
+		free(path);
+	}
 }
 
 void generation_remove(struct generation *gen, enum bp_hook hook)
@@ -229,19 +258,24 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 	return rc;
 }
 
-void generation_unpin(uint64_t number)
+void generation_unpin_dir(const char *dir)
 {
-	char *dir = generation_dir(number);
-
-	for (size_t i = 0; dir && i <= PINS; i++) {
+	for (size_t i = 0; i <= PINS; i++) {
 		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : "base");
 
 		if (path)
 			unlink(path);
 		free(path);
 	}
+	rmdir(dir);
+}
+
+void generation_unpin(uint64_t number)
+{
+	char *dir = generation_dir(number);
+
 	if (dir)
-		rmdir(dir);
+		generation_unpin_dir(dir);
 	free(dir);
 }
 

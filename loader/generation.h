@@ -65,6 +65,8 @@ int generation_map(struct generation *gen, const struct bp_sizes *sizes, struct 
 /* Loads and pins the hook's classifier of a generation in force. */
 int generation_add(
 	struct generation *gen, enum bp_hook hook, const struct shared *shared, struct diag *diag);
+/* Opens those that are pinned, and are what they are called. */
+void generation_open_classifiers(struct generation *gen);
 /* Takes it away again. */
 void generation_remove(struct generation *gen, enum bp_hook hook);
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
@@ -76,6 +78,10 @@ const char *generation_part_name(enum table_part part);
 /* A descriptor of its own of the generation's classifier, pinned or just loaded; -1 and errno:
  * ENOENT if that hook's is not loaded. */
 int generation_classifier(const struct generation *gen, enum bp_hook hook);
+/* Its directory; caller frees. NULL: no memory. */
+char *generation_dir(uint64_t number);
+/* Takes away the pins in a generation's directory, and the directory. */
+void generation_unpin_dir(const char *dir);
 /* Takes its pins away; what the kernel still uses lives until then. */
 void generation_unpin(uint64_t number);
 /* Takes the pins of all generations but that one away. */

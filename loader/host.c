@@ -10,6 +10,7 @@
 
 #include "attach.h"
 #include "dirs.h"
+#include "spare.h"
 
 static uint32_t ifindex_of(const char *name, void *arg)
 {
@@ -253,6 +254,25 @@ int host_try(struct host *host, struct diag *diag)
 	return rc;
 }
 
+/* The plan as a generation beside the one in force: the spare, or if need be one loaded anew. */
+static int build(
+	struct kernel *k, const struct plan *plan, struct generation **out, struct diag *diag)
+{
+	unsigned int hooks = attached_hooks();
+	struct generation *gen =
+		spare_take(k->ctl->generation + 1, &plan->tables.sizes, hooks, &k->shared);
+	int rc;
+
+	if (!gen)
+		return generation_load_for(hooks, plan, &k->shared, out, diag);
+	rc = plan_fill(plan, &gen->table, diag);
+	if (rc)
+		spare_give_back(&gen);
+	else
+		*out = gen;
+	return rc;
+}
+
 static int rebuild(struct host *host, struct diag *diag)
 {
 	struct commit c = { .host = host };
@@ -261,15 +281,14 @@ static int rebuild(struct host *host, struct diag *diag)
 	int rc = plan_store(host, &none, &plan, diag);
 
 	if (!rc)
-		rc = generation_load_for(
-			attached_hooks(), plan, &host->kernel->shared, &c.gen, diag);
+		rc = build(host->kernel, plan, &c.gen, diag);
 	plan_free(&plan);
 	policy_free(&none);
 	if (rc)
 		return rc;
 	rc = kernel_switch(host->kernel, c.gen, commit, &c, diag);
 	if (host->kernel->gen != c.gen)
-		generation_free(&c.gen);
+		spare_give_back(&c.gen);
 	return rc;
 }
 

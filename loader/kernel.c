@@ -13,6 +13,7 @@
 
 #include "dirs.h"
 #include "root.skel.h"
+#include "spare.h"
 
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
 	"bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
@@ -166,6 +167,8 @@ int kernel_init(struct kernel **out, struct diag *diag)
 
 	if (!rc && unlink(ctl) && errno != ENOENT)
 		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
+	if (!rc)
+		spare_drop(); /* its programs count for other totals */
 	for (size_t i = 1; i < PINS && !rc; i++)
 		rc = pin(*fd_at(k, i), pin_name(i), diag);
 	free(ctl);
@@ -306,9 +309,9 @@ static int write_base(uint64_t number, const struct rule_counts *c, struct diag 
 	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
 }
 
-void kernel_wait_for_packets(void)
+bool kernel_wait_for_packets(void)
 {
-	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	return !syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 int kernel_generations(const struct kernel *k, int hook)
@@ -328,12 +331,13 @@ static void displace(const struct kernel *k, uint64_t number)
 /* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
 static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
 {
-	displace(k, number); /* what a command that died left there */
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		int array = kernel_generations(k, hook), fd = gen->classify[hook];
 		__u32 slot = bp_slot(hook, number);
 
-		if (gen->classify[hook] >= 0 && bpf_map_update_elem(kernel_generations(k, hook),
-							&slot, &gen->classify[hook], BPF_ANY))
+		if (fd < 0)
+			bpf_map_delete_elem(array, &slot); /* a dead command's, or a spare's */
+		else if (bpf_map_update_elem(array, &slot, &fd, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -371,17 +375,17 @@ void kernel_unneed(struct kernel *k, unsigned int in_use)
 }
 
 /*
- * The old generation's final counts become the new one's base; then its pins go, and whatever
- * else a command that died left pinned. `folded` comes last: until then all of it is done again.
+ * The old generation's final counts become the new one's base; then it is the spare, or its pins
+ * go, and with them whatever a command that died left pinned. `folded` comes last: until then all
+ * of it is done again.
  */
 static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 {
 	struct generation *old = NULL;
 	struct rule_counts counts = {};
 	int rc = generation_open(old_number, &old, diag);
+	bool unused = !old_number || kernel_wait_for_packets();
 
-	if (old_number)
-		kernel_wait_for_packets();
 	if (!rc) {
 		rc = generation_counts(old, &counts, diag);
 		if (!rc)
@@ -390,7 +394,8 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		rc = 0; /* the first, or one whose counters are kept already */
 	}
 	if (!rc) {
-		displace(k, old_number);
+		if (!old || !unused || spare_keep(old))
+			displace(k, old_number);
 		generation_sweep(k->gen->number);
 		k->gen->table.tables->folded = 1;
 	}
@@ -410,20 +415,24 @@ int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *
 	void *arg, struct diag *diag)
 {
 	uint64_t old = k->ctl->generation, number = old + 1;
-	int rc = generation_pin(gen, number, diag);
+	bool give_back = gen->number == number; /* it was the spare */
+	int rc = give_back ? 0 : generation_pin(gen, number, diag);
 
 	if (rc)
 		return rc;
 	rc = place(k, gen, number);
-	if (rc)
+	if (rc) {
+		give_back = false; /* something is wrong with it */
 		rc = diag_errno(diag, -rc, "cannot place the classifiers beside those in force");
+	}
 	if (!rc && commit)
 		rc = commit(arg, diag);
-	if (rc) {
+	if (rc && !give_back) {
 		displace(k, number);
 		generation_unpin(number);
-		return rc;
 	}
+	if (rc)
+		return rc;
 	gen->number = number;
 	__atomic_store_n(&k->ctl->generation, number, __ATOMIC_SEQ_CST);
 	generation_free(&k->gen);

@@ -51,15 +51,19 @@ int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag);
 void kernel_unneed(struct kernel *k, unsigned int in_use);
 
 /*
- * Puts a loaded generation in force in one store, and makes it k->gen. Before the store
- * `commit`, if not NULL, is called: it makes the change durable, and its failure calls all off.
- * Afterwards the old generation's counters are folded into the new one's base.
+ * Puts a generation that was loaded, or taken (spare.h) as the next one, in force in one store, and
+ * makes it k->gen. Before the store `commit`, if not NULL, is called: it makes the change durable,
+ * and its failure calls all off. Afterwards the old generation's counters are folded into the new
+ * one's base.
  */
 int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
 	void *arg, struct diag *diag);
 
-/* Returns when every packet that was being judged when it was called has been judged. */
-void kernel_wait_for_packets(void);
+/*
+ * Returns when every packet that was being judged when it was called has been judged. False: at
+ * once, as the kernel does not tell.
+ */
+bool kernel_wait_for_packets(void);
 
 /* Finishes a switch that was cut short after its store. */
 int kernel_recover(struct kernel *k, struct diag *diag);

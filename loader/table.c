@@ -86,6 +86,31 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 		sizes->gates = BP_GATES;
 }
 
+/* wants: what room_for() gave. */
+static bool room_serves(uint32_t has, uint32_t wants, uint32_t least)
+{
+	uint32_t half = wants / 10 > least / 2 ? wants / 10 : least / 2;
+
+	return has >= wants || wants - has <= half;
+}
+
+bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants)
+{
+	bool serve = room_serves(has->gates, wants->gates, LEAST_GATES);
+	struct bp_sizes equal = *wants; /* but for what is only room */
+
+	equal.gates = has->gates;
+	for (int f = 0; f < BP_FAMILIES; f++) {
+		serve = serve && room_serves(has->elems[f], wants->elems[f], LEAST_ELEMS);
+		equal.elems[f] = has->elems[f];
+		equal.lines[f] = has->lines[f];
+		for (int d = 0; d < BP_DIRS; d++)
+			if (wants->fine[d][f] == NO_FINE) /* nobody asks it */
+				equal.fine[d][f] = has->fine[d][f];
+	}
+	return serve && !memcmp(&equal, has, sizeof(equal));
+}
+
 size_t table_part_size(const struct bp_sizes *sizes, enum table_part part)
 {
 	struct bp_layout layout;
@@ -154,6 +179,17 @@ void table_free(struct table *t)
 		free(*table_part(t, part));
 		*table_part(t, part) = NULL;
 	}
+}
+
+void table_empty(struct table *t)
+{
+	const struct bp_sizes sizes = t->tables->sizes;
+	const uint64_t programs = t->tables->programs;
+
+	for (int part = 0; part < TABLE_PARTS; part++)
+		memset(*table_part(t, part), 0, table_part_size(&sizes, part));
+	t->tables->sizes = sizes;
+	t->tables->programs = programs;
 }
 
 int table_reach(const struct table *t, enum table_part part, size_t at, size_t size)

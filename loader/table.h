@@ -62,6 +62,15 @@ void table_free(struct table *table);
  */
 void table_sizes(struct bp_tables *tables, uint64_t elems[BP_DIRS][BP_FAMILIES], uint64_t gates);
 
+/*
+ * Whether tables of those sizes will do for who wants these: nothing that a packet meets is larger
+ * or smaller, and of the room for more half is left.
+ */
+bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants);
+
+/* All 0 again, but for what the memory itself is: its sizes, and what reads it. No packet may. */
+void table_empty(struct table *table);
+
 /* The element, and the gate, of that number. */
 union filter_elem *table_elem(const struct table *table, int family, uint32_t number);
 uint64_t *table_gate(const struct table *table, uint32_t number);

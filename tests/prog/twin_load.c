@@ -41,15 +41,6 @@ static uint32_t ifindex_of(const char *name, void *arg)
 	return 0;
 }
 
-static void empty(struct generation *gen)
-{
-	const struct bp_sizes sizes = gen->table.tables->sizes;
-
-	for (int part = 0; part < TABLE_PARTS; part++)
-		memset(*table_part(&gen->table, part), 0, table_part_size(&sizes, part));
-	gen->table.tables->sizes = sizes;
-}
-
 /* --- loading --- */
 
 /*
@@ -146,7 +137,7 @@ static int put_in_force(
 
 	resize(round, layer, large, &plan->tables.sizes);
 	if (l->gen && l->used++ % RENEWED && fits(round, l->gen, plan)) {
-		empty(l->gen);
+		table_empty(&l->gen->table);
 		rc = plan_fill(plan, &l->gen->table, diag);
 	} else {
 		rc = load_anew(w, plan, layer, l, diag);

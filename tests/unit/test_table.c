@@ -181,11 +181,84 @@ static void test_walk(void **state)
 	table_free(&kit.table);
 }
 
+/* What was emptied is as one that is new, to the last byte. */
+static void test_empty(void **state)
+{
+	struct table fresh = {};
+	struct bp_sizes sizes;
+	struct kit kit;
+
+	(void)state;
+	kit_begin(&kit);
+	sizes = kit.table.tables->sizes;
+	assert_int_equal(table_alloc(&fresh, &sizes), 0);
+	kit.table.tables->programs = 7;
+	kit_rule(&kit, "in udp/53 from 192.0.2.0/24", 1);
+	assert_int_equal(insert(&kit), 0);
+	*table_gate(&kit.table, 1) = BP_GATE_OPEN;
+	kit.table.tables->dirty = kit.table.tables->folded = 1;
+	table_empty(&kit.table);
+	assert_int_equal(kit.table.tables->programs, 7);
+	kit.table.tables->programs = 0;
+	for (int part = 0; part < TABLE_PARTS; part++)
+		assert_memory_equal(*table_part(&kit.table, part), *table_part(&fresh, part),
+			table_part_size(&sizes, part));
+	table_free(&kit.table);
+	table_free(&fresh);
+}
+
+/* For IPv6 filters that arrive, and a few of IPv4; each with a gate. fine: some have long prefixes.
+ */
+static struct bp_sizes sizes_for(uint64_t n, bool fine)
+{
+	uint64_t elems[BP_DIRS][BP_FAMILIES] = { [BP_IN] = { 40, n } };
+	struct bp_tables t = {};
+
+	t.indexed[BP_IN][BP_V6][BP_BY_REMOTE_FINE] = fine;
+	table_sizes(&t, elems, n);
+	return t.sizes;
+}
+
+static bool serves(uint64_t has_n, bool has_fine, uint64_t wants_n, bool wants_fine)
+{
+	const struct bp_sizes has = sizes_for(has_n, has_fine);
+	const struct bp_sizes wants = sizes_for(wants_n, wants_fine);
+
+	return table_sizes_serve(&has, &wants);
+}
+
+/* Small ones serve each other; where a packet would meet larger or smaller ones, none does. */
+static void test_serve(void **state)
+{
+	(void)state;
+	for (uint64_t n = 0; n <= 400; n += 20)
+		assert_true(serves(n, n % 40, 400 - n, n % 40));
+	assert_true(serves(20, true, 20, false)); /* what is not asked may be there */
+	assert_false(serves(20, false, 20, true));
+	assert_false(serves(400, false, 600, false)); /* more sets */
+	assert_false(serves(600, false, 400, false));
+	assert_true(serves(20000, true, 22000, true));
+	assert_false(serves(20000, true, 23000, true)); /* half of the room is not left */
+	for (uint64_t n = 0; n < 200000; n += 1 + n / 3)
+		for (uint64_t m = 0; m < 200000; m += 1 + m / 7) {
+			const struct bp_sizes has = sizes_for(n, false);
+
+			if (!serves(n, false, m, false))
+				continue;
+			assert_true(has.elems[BP_V6] >= m + 2048);
+			assert_true(has.gates >= m + 2048);
+			/* A line is half full at most when all are given out. */
+			assert_true(m <= (uint64_t)BP_LINE / 2 << has.lines[BP_V6]);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_insert),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_serve),
 		cmocka_unit_test(test_walk),
 	};
 
