@@ -421,7 +421,10 @@ void hotplug_run(struct hotplug *hp, uint64_t now)
 	if (!rc)
 		rc = look(hp, now, &more, &diag);
 	lock_release();
-	if (rc)
+	/* So many come and go that no list of them was ever whole: again, and soon. */
+	if (rc == -EINTR)
+		more = true;
+	else if (rc)
 		complain(hp, "interfaces are not followed now", rc, &diag);
 	else
 		hp->trouble[0] = '\0';

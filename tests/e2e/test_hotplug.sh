@@ -277,6 +277,7 @@ all_pinned() {
 check "$MANY at once" all_pinned
 echo "# all filtered after $((($(date +%s%N) - START) / 1000000)) ms"
 check "the last one" filtered "port1$((MANY - 1))"
+same "no look was given up" 0 "$(grep -c 'not followed now' "$WORLD/agent.log")"
 check "it answers" bp agent status
 kill -STOP "$AGENT"
 run_in rx ip -batch del
