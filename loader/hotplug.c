@@ -279,6 +279,7 @@ static int attach_one(struct hotplug *hp, const struct sight *s, const struct ho
 static int attach_due(
 	struct hotplug *hp, const struct sight *s, const struct host *host, bool *more)
 {
+	uint64_t begun = clock_ms(); /* however long the look was: each gets on */
 	int rc = 0;
 
 	for (size_t i = 0; i < s->links.n && !rc; i++) {
@@ -288,7 +289,7 @@ static int attach_due(
 		if (!f || is_whole(attached_find(&s->attached, link->ifindex)) ||
 			!is_due(f, link, s->now))
 			continue;
-		*more = clock_ms() - s->now > STRETCH;
+		*more = clock_ms() - begun > STRETCH;
 		if (*more)
 			return 0;
 		rc = attach_one(hp, s, host, f, link);
