@@ -43,18 +43,28 @@ static struct span take(struct parser *p)
 	return p->words.v[p->next++];
 }
 
+/* Every word of the language is looked for by this. */
+static bool next_is(struct parser *p, const char *word)
+{
+	want_word(p, word);
+	return span_is(peek(p), word);
+}
+
 static bool take_if(struct parser *p, const char *word, struct span *at)
 {
-	if (!span_is(peek(p), word))
+	if (!next_is(p, word))
 		return false;
 	*at = take(p);
 	return true;
 }
 
 /* The word after `keyword`, which must be there and be no word of the language. */
-static int operand(struct parser *p, struct span keyword, const char *what, struct span *word)
+static int operand(struct parser *p, struct span keyword, enum wanted_value value, const char *what,
+	struct span *word)
 {
-	if (!more(p) || advice_on(peek(p)))
+	want_value(p, value);
+	p->ended = !more(p);
+	if (p->ended || advice_on(peek(p)))
 		return spec_fail(&p->words, keyword, "`%.*s` needs %s", SHOW(keyword), what);
 	*word = take(p);
 	return 0;
@@ -134,7 +144,9 @@ static int take_on(struct parser *p, struct span at)
 	if (p->rule->ifname)
 		return spec_fail(
 			&p->words, at, "`on` is given twice: write one rule for each interface");
-	if (!more(p))
+	want_value(p, WANT_IFACE);
+	p->ended = !more(p);
+	if (p->ended)
 		return spec_fail(&p->words, at, "`on` needs the name of an interface");
 	word = take(p);
 	if (!is_ifname(word.s))
@@ -161,7 +173,7 @@ static int take_for(struct parser *p, struct span at)
 
 	if (p->rule->lifetime)
 		return twice(p, at);
-	err = operand(p, at, "a time: 90s, 15m, 2h or 7d", &word);
+	err = operand(p, at, WANT_TIME, "a time: 90s, 15m, 2h or 7d", &word);
 	if (err)
 		return err;
 	if (spec_parse_duration(word.s, &p->rule->lifetime))
@@ -185,7 +197,9 @@ static int take_name(struct parser *p, struct span at)
 
 	if (p->rule->label)
 		return twice(p, at);
-	if (!more(p))
+	want_value(p, WANT_OTHER);
+	p->ended = !more(p);
+	if (p->ended)
 		return spec_fail(&p->words, at, "`name` needs a text: name \"worm of may\"");
 	word = take(p);
 	if (!word.quoted && !p->words.args)
@@ -298,7 +312,8 @@ static int take_ports(struct parser *p, struct span at, struct end *end)
 			SHOW(p->ports));
 	err = need_ports(p, at);
 	if (!err)
-		err = operand(p, at, "a port: 80, 6000-6063, ssh or several with commas", &word);
+		err = operand(p, at, WANT_PORTS,
+			"a port: 80, 6000-6063, ssh or several with commas", &word);
 	if (err)
 		return err;
 	*(end == &p->rule->from ? &p->from_ports : &p->to_ports) = word;
@@ -312,8 +327,8 @@ static int take_end(struct parser *p, struct span keyword, struct end *end, stru
 	int err;
 
 	*at = keyword;
-	if (!span_is(peek(p), "port")) {
-		err = operand(p, keyword, "an address, or `port` and a port", at);
+	if (!next_is(p, "port")) {
+		err = operand(p, keyword, WANT_ADDRESS, "an address, or `port` and a port", at);
 		if (!err)
 			err = parse_address(p, *at, end);
 		if (err)
@@ -351,7 +366,7 @@ static int take_number(struct parser *p, struct span keyword, int *value)
 {
 	struct span word;
 	uint32_t number;
-	int err = operand(p, keyword, "a number from 0 to 255", &word);
+	int err = operand(p, keyword, WANT_OTHER, "a number from 0 to 255", &word);
 
 	if (err)
 		return err;
@@ -402,6 +417,7 @@ static int take_proto_ports(struct parser *p)
 		err = need_ports(p, word);
 	if (err)
 		return err;
+	p->ended = head + 1 == word.len && !more(p);
 	if (head + 1 == word.len)
 		return spec_fail(&p->words, word, "a port is missing behind the /");
 	p->to_ports = span_part(word, head + 1, word.len - head - 1);
@@ -413,8 +429,9 @@ static int take_body(struct parser *p)
 	struct span word = peek(p);
 	int err = 0;
 
+	want_value(p, WANT_PROTO | WANT_ADDRESS);
 	if (!more(p))
-		return 0;
+		return take_ends(p);
 	if (looks_like_address(word) || span_is(word, "me"))
 		return take_bare(p);
 	if (span_has(word, '/'))
@@ -422,6 +439,12 @@ static int take_body(struct parser *p)
 	else if (!advice_on(word))
 		err = take_proto(p);
 	return err ? err : take_ends(p);
+}
+
+void want_where(struct parser *p)
+{
+	for (const struct keyword *k = words_table; k->word; k++)
+		want_word(p, k->word);
 }
 
 int parse_where(struct parser *p)
@@ -476,10 +499,11 @@ static int take_action(struct parser *p, const struct spec_opts *opts)
 
 	if (action < 0) {
 		for (action = 0; action < BP_ACTIONS; action++) {
-			if (span_is(peek(p), action_name(action)))
+			if (next_is(p, action_name(action)))
 				break;
 		}
 		p->has_action = action < BP_ACTIONS;
+		p->ended = !more(p);
 		if (!p->has_action && !opts->action_optional)
 			return spec_fail(
 				&p->words, peek(p), "a rule begins with block, permit or count");
@@ -503,7 +527,7 @@ static int nothing_said(struct parser *p)
 	return spec_fail(&p->words, last, "say what to %s, as in `%s udp/1434`", verb, verb);
 }
 
-static int parse_rule(struct parser *p, const struct spec_opts *opts)
+int parse_rule(struct parser *p, const struct spec_opts *opts)
 {
 	bool said;
 	size_t start;
@@ -519,8 +543,14 @@ static int parse_rule(struct parser *p, const struct spec_opts *opts)
 		err = take_keywords(p, options_table);
 	if (!err)
 		err = parse_end(p);
-	if (!err && !said)
+	p->ended &= err != 0;
+	if (!err && !said) {
 		err = nothing_said(p);
+		p->ended = true;
+	}
+	/* Nothing can be said behind the options. */
+	if (!said && p->next > start)
+		p->ended = false;
 	return err ? err : check_families(p);
 }
 

@@ -48,6 +48,23 @@ int spec_parse_where(int argc, char *const *argv, struct spec_packet *packet, st
 void spec_packet_free(struct spec_packet *packet);
 
 /*
+ * Completion: each word that may stand behind argv and begins with `begun` goes to put(), with what
+ * it is. What may stand there is asked of the parser itself. Returns what the language has no
+ * list of: enum spec_next.
+ */
+enum spec_text_kind { SPEC_RULE, SPEC_REMOVED, SPEC_PACKET, SPEC_SEEN };
+enum spec_next {
+	SPEC_NEXT_IFACE = 1 << 0, /* the name of an interface */
+	SPEC_NEXT_FILE = 1 << 1,  /* behind the @ of `begun`, the name of a file */
+	SPEC_NEXT_VALUE = 1 << 2, /* a value, and no word of the language */
+};
+typedef void spec_put(const char *word, const char *what, void *arg);
+unsigned int spec_complete(enum spec_text_kind kind, int argc, char *const *argv, const char *begun,
+	spec_put *put, void *arg);
+/* The same for a DURATION. */
+void spec_complete_duration(const char *begun, spec_put *put, void *arg);
+
+/*
  * Canonical text of the rule; caller frees; NULL: no memory. Parses back to an equal rule.
  * SPEC_MATCH alone is what makes two rules the same: action, words, protocol, ends.
  */

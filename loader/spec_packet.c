@@ -68,8 +68,9 @@ static int refuse_words(const struct words *words)
 }
 
 /* The WHERE that is said last is read first: the words keep their places in the text. */
-static int where_first(struct words *words)
+static int where_first(struct parser *p)
 {
+	struct words *words = &p->words;
 	size_t at = words->n, tail;
 	struct span *moved;
 
@@ -81,8 +82,12 @@ static int where_first(struct words *words)
 		else
 			break;
 	}
-	if (at && span_is(words->v[at - 1], "on"))
+	if (at && span_is(words->v[at - 1], "on")) {
+		p->next = words->n;
+		p->ended = true;
+		want_value(p, WANT_IFACE);
 		return spec_fail(words, words->v[at - 1], "`on` needs the name of an interface");
+	}
 	tail = words->n - at;
 	if (!at || !tail)
 		return 0;
@@ -102,8 +107,9 @@ static struct span last_word(const struct parser *p)
 }
 
 /* body: its first word. */
-static int check_body(const struct parser *p, struct span body)
+static int check_body(struct parser *p, struct span body)
 {
+	p->ended = !body.width;
 	if (!body.width)
 		return spec_fail(&p->words, last_word(p),
 			"say which packet, as in " EXAMPLE ", or --pcap and a capture");
@@ -117,11 +123,11 @@ static int check_body(const struct parser *p, struct span body)
 }
 
 /* One address, or `me`. */
-static int check_address(
-	const struct parser *p, struct span at, const struct end *end, const char *word)
+static int check_address(struct parser *p, struct span at, const struct end *end, const char *word)
 {
 	const char *what = word[0] == 'f' ? "source" : "destination";
 
+	p->ended = !at.width;
 	if (!at.width)
 		return spec_fail(&p->words, last_word(p),
 			"a packet has a %s: add `%s ADDR`, as in " EXAMPLE, what, word);
@@ -161,7 +167,7 @@ static int check_port(const struct parser *p, struct span at, const struct ports
 }
 
 /* That it is one packet, and all of one. */
-static int check_packet(const struct parser *p)
+static int check_packet(struct parser *p)
 {
 	const struct rule *rule = p->rule;
 	int err = check_address(p, p->from, &rule->from, "from");
@@ -174,9 +180,11 @@ static int check_packet(const struct parser *p)
 		err = check_port(p, p->from_ports, &rule->from.ports);
 	if (!err)
 		err = check_port(p, p->to_ports, &rule->to.ports);
-	if (!err && proto_has_ports(rule->proto) && !rule->to.ports.n)
+	if (!err && proto_has_ports(rule->proto) && !rule->to.ports.n) {
+		p->ended = true;
 		err = spec_fail(&p->words, p->to, "say the port that it goes to: `to %.*s port 80`",
 			SHOW(p->to));
+	}
 	return err;
 }
 
@@ -199,6 +207,23 @@ static int fill_in(struct rule *rule)
 	return 0;
 }
 
+/* `from port 80`: a rule's end may be without an address, and none can follow. */
+static bool has_no_address(const struct parser *p, struct span at, const char *keyword)
+{
+	return span_is(at, keyword) && at.at != last_word(p).at;
+}
+
+/* Whether words behind the last one can add what is missing. */
+static bool is_open(const struct parser *p, struct span body)
+{
+	const struct words *words = &p->words;
+	bool where_last = words->n && words->v[0].at > words->v[words->n - 1].at;
+
+	return !where_last && !(body.width && p->rule->proto == PROTO_ANY) &&
+	       (p->from.width || !p->to.width) && !has_no_address(p, p->from, "from") &&
+	       !has_no_address(p, p->to, "to");
+}
+
 static int read_packet(struct parser *p)
 {
 	struct span body = { 0 };
@@ -212,17 +237,36 @@ static int read_packet(struct parser *p)
 		err = check_body(p, body);
 	if (!err)
 		err = parse_end(p);
-	if (!err)
+	if (!err) {
+		want_where(p);
 		err = check_packet(p);
+	}
 	if (!err)
 		err = check_families(p);
+	p->ended = p->ended && is_open(p, body);
 	return err ? err : fill_in(p->rule);
 }
 
-static int read_where(struct parser *p)
+static int cut_where(struct parser *p)
 {
-	int err = parse_where(p);
+	int err = refuse_words(&p->words);
 
+	return err ? err : where_first(p);
+}
+
+int parse_packet(struct parser *p)
+{
+	int err = cut_where(p);
+
+	return err ? err : read_packet(p);
+}
+
+int parse_seen(struct parser *p)
+{
+	int err = cut_where(p);
+
+	if (!err)
+		err = parse_where(p);
 	if (!err && p->next < p->words.n)
 		err = spec_fail(&p->words, p->words.v[p->next],
 			"with --pcap the packets come from the capture: only `in`, `out` and "
@@ -241,10 +285,6 @@ static int parse(int argc, char *const *argv, int (*body)(struct parser *),
 	struct parser p = { 0 };
 	int err = words_of_command(&p.words, argc, argv, diag);
 
-	if (!err)
-		err = refuse_words(&p.words);
-	if (!err)
-		err = where_first(&p.words);
 	if (!err)
 		err = rule_new(&p.rule);
 	if (!err)
@@ -265,12 +305,12 @@ static int parse(int argc, char *const *argv, int (*body)(struct parser *),
 
 int spec_parse_packet(int argc, char *const *argv, struct spec_packet *packet, struct diag *diag)
 {
-	return parse(argc, argv, read_packet, packet, diag);
+	return parse(argc, argv, parse_packet, packet, diag);
 }
 
 int spec_parse_where(int argc, char *const *argv, struct spec_packet *packet, struct diag *diag)
 {
-	return parse(argc, argv, read_where, packet, diag);
+	return parse(argc, argv, parse_seen, packet, diag);
 }
 
 void spec_packet_free(struct spec_packet *packet)

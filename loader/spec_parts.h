@@ -29,10 +29,27 @@ struct words {
 	struct diag *diag;
 };
 
+/* What could stand behind the last word: words of the language, and what is none of it. */
+enum wanted_value {
+	WANT_PROTO = 1 << 0,
+	WANT_ADDRESS = 1 << 1,
+	WANT_PORTS = 1 << 2,
+	WANT_IFACE = 1 << 3,
+	WANT_TIME = 1 << 4,
+	WANT_OTHER = 1 << 5, /* what only the user knows: a number, a text */
+};
+struct wanted {
+	const char *words[32];
+	size_t n;
+	unsigned int values; /* enum wanted_value */
+};
+
 /* A rule, or a packet, being read. */
 struct parser {
 	struct words words;
 	size_t next;
+	struct wanted *wanted; /* filled where the words end; NULL: nobody asks */
+	bool ended;	       /* what fails is only that they end: more words could put it right */
 	struct rule *rule;
 	bool has_action;
 	/* Where each was given; width 0: not. */
@@ -65,7 +82,14 @@ bool span_number(struct span span, uint32_t *value);
 /* Whether an unquoted word of a line reads back as this text. */
 bool text_is_word(const char *text);
 
+/* spec_complete.c */
+/* Where the words end, that this one, or such a value, could follow. */
+void want_word(struct parser *p, const char *word);
+void want_value(struct parser *p, enum wanted_value value);
+
 /* spec.c */
+/* All of a rule, and that nothing is left. */
+int parse_rule(struct parser *p, const struct spec_opts *opts);
 /* WORDS, into p->rule; and with the BODY behind them. */
 int parse_where(struct parser *p);
 int parse_match(struct parser *p);
@@ -73,6 +97,14 @@ int parse_match(struct parser *p);
 int parse_end(struct parser *p);
 /* Both ends, and the protocol, must be of one family. */
 int check_families(struct parser *p);
+
+/* WORDS could follow. */
+void want_where(struct parser *p);
+
+/* spec_packet.c */
+/* All of a packet, or of where packets are seen, and that nothing is left. */
+int parse_packet(struct parser *p);
+int parse_seen(struct parser *p);
 
 /* spec_text.c */
 /* In quotes, as it reads back. */
@@ -95,6 +127,9 @@ int unexpected_word(const struct words *words, struct span word, struct span bar
 /* -ENOENT, with nothing said: no such protocol. */
 int parse_proto(const struct words *words, struct span span, int *proto);
 bool is_proto(struct span span);
+/* The protocol that is built in, from 0 on; NULL: there is none with that number. */
+const char *built_in_proto(int proto);
+#define BUILT_IN_PROTOS 256
 int parse_ports(const struct words *words, struct span span, int proto, struct ports *ports);
 /* The family (4 or 6) that alone has this protocol, and why; 0: both have it. */
 int proto_family(int proto, const char **why);

@@ -128,6 +128,11 @@ static const char *refused_number(uint32_t proto)
 	return NULL;
 }
 
+const char *built_in_proto(int proto)
+{
+	return (size_t)proto < COUNT_OF(built_in) ? built_in[proto] : NULL;
+}
+
 bool is_proto(struct span span)
 {
 	size_t i;

@@ -45,6 +45,23 @@ int spec_parse_duration(const char *text, uint64_t *seconds)
 	return 0;
 }
 
+void spec_complete_duration(const char *begun, spec_put *put, void *arg)
+{
+	static const char *const usual[] = { "15m", "1h", "2h", "1d", "7d" };
+	size_t digits = strspn(begun, "0123456789");
+	uint64_t seconds;
+	char text[32];
+
+	for (size_t i = 0; !digits && i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (!strncmp(usual[i], begun, strlen(begun)))
+			put(usual[i], NULL, arg);
+	for (size_t i = 0; digits && digits < sizeof(text) - 1 && i < UNITS; i++) {
+		snprintf(text, sizeof(text), "%.*s%c", (int)digits, begun, units[i].unit);
+		if (!strncmp(text, begun, strlen(begun)) && !spec_parse_duration(text, &seconds))
+			put(text, NULL, arg);
+	}
+}
+
 static void put_duration(FILE *out, uint64_t seconds)
 {
 	size_t i = 0;
