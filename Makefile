@@ -36,7 +36,6 @@ LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 IMPURE := \
 	agent \
 	apply \
-	args \
 	assign \
 	attach \
 	capture \

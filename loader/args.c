@@ -5,32 +5,28 @@
 
 #include "command.h"
 
-static const struct {
-	const char *name;
-	enum option option;
-	bool value;
-} options[] = {
-	{ "--json", OPT_JSON, false },
-	{ "--dry-run", OPT_DRY_RUN, false },
-	{ "--force", OPT_FORCE, false },
-	{ "--debug", OPT_DEBUG, false },
-	{ "--rule", OPT_RULE, true },
-	{ "--for", OPT_FOR, true },
-	{ "--id", OPT_ID, true },
-	{ "--mode", OPT_MODE, true },
-	{ "--pcap", OPT_PCAP, true },
-	{ "--policy", OPT_POLICY, true },
-	{ "--write-blocked", OPT_WRITE_BLOCKED, true },
-	{ "--plan", OPT_PLAN, false },
-	{ "--name", OPT_NAME, true },
-	{ "--shipped", OPT_SHIPPED, false },
-	{ "--in-force", OPT_IN_FORCE, false },
-	{ "--description", OPT_DESCRIPTION, true },
-	{ "--once", OPT_ONCE, false },
-	{ "--interval", OPT_INTERVAL, true },
-	{ "--sort", OPT_SORT, true },
+const struct option_entry options[] = {
+	{ "--json", OPT_JSON, VALUE_NONE, "facts as JSON" },
+	{ "--dry-run", OPT_DRY_RUN, VALUE_NONE, "change nothing, say what would change" },
+	{ "--force", OPT_FORCE, VALUE_NONE, "go ahead where safety refuses" },
+	{ "--debug", OPT_DEBUG, VALUE_NONE, "every filter, or every packet" },
+	{ "--rule", OPT_RULE, VALUE_TEXT, "a label for the rule, the same as name \"LABEL\"" },
+	{ "--for", OPT_FOR, VALUE_TIME, "until then only: 90s, 15m, 2h, 7d" },
+	{ "--id", OPT_ID, VALUE_TEXT, "the rule with this number" },
+	{ "--mode", OPT_MODE, VALUE_MODE, "how what arrives is filtered" },
+	{ "--pcap", OPT_PCAP, VALUE_FILE, "the packets of a capture" },
+	{ "--policy", OPT_POLICY, VALUE_POLICY, "of this policy, also if it is not in force" },
+	{ "--write-blocked", OPT_WRITE_BLOCKED, VALUE_FILE, "the packets that would be blocked" },
+	{ "--plan", OPT_PLAN, VALUE_NONE, "what the kernel's maps would hold" },
+	{ "--name", OPT_NAME, VALUE_TEXT, "what the policy is to be called" },
+	{ "--shipped", OPT_SHIPPED, VALUE_NONE, "of those that come with the program" },
+	{ "--in-force", OPT_IN_FORCE, VALUE_NONE, "against the rules that are in force" },
+	{ "--description", OPT_DESCRIPTION, VALUE_TEXT, "a text about the policy" },
+	{ "--once", OPT_ONCE, VALUE_NONE, "one table, over one interval" },
+	{ "--interval", OPT_INTERVAL, VALUE_TEXT, "seconds from one look to the next" },
+	{ "--sort", OPT_SORT, VALUE_COLUMN, "by this column" },
+	{ NULL, 0, VALUE_NONE, NULL },
 };
-#define OPTIONS (int)(sizeof(options) / sizeof(options[0]))
 
 static void set_value(struct args *args, enum option option, const char *value)
 {
@@ -87,42 +83,45 @@ static int take_option(
 {
 	const char *equals = strchr(argv[0], '=');
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
-	int i = 0;
+	const struct option_entry *o = options;
 
-	while (i < OPTIONS &&
-		(strlen(options[i].name) != len || strncmp(options[i].name, argv[0], len)))
-		i++;
-	if (i == OPTIONS || !(command->options & options[i].option) ||
-		(equals && !options[i].value))
+	while (o->name && (strlen(o->name) != len || strncmp(o->name, argv[0], len)))
+		o++;
+	if (!o->name || !(command->options & o->option) || (equals && !o->value))
 		return unknown_option(command, argv[0], diag);
-	args->given |= options[i].option;
-	if (!options[i].value)
+	args->given |= o->option;
+	if (!o->value)
 		return 1;
 	if (!equals && !argv[1]) {
+		args->open = o;
 		diag_place(diag, argv[0], 0, strlen(argv[0]));
 		return diag_set(diag, DIAG_USAGE, EINVAL, "%s needs a value after it", argv[0]);
 	}
-	set_value(args, options[i].option, equals ? equals + 1 : argv[1]);
+	set_value(args, o->option, equals ? equals + 1 : argv[1]);
 	return equals ? 1 : 2;
+}
+
+bool args_want_text(const struct command *command, const struct args *args)
+{
+	return command->options & OPT_RULE && args->n && !strcmp(args->words[args->n - 1], "name");
 }
 
 int args_parse(
 	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag)
 {
-	bool ended = command->options & OPT_RAW; /* by -- */
-
-	*args = (struct args){ .words = calloc(argc + 1, sizeof(*args->words)) };
+	*args = (struct args){
+		.words = calloc(argc + 1, sizeof(*args->words)),
+		.ended = command->options & OPT_RAW,
+	};
 	if (!args->words)
 		return -ENOMEM;
 	for (int i = 0; i < argc;) {
-		/* `name` takes the next word whole, whatever it looks like. */
-		bool taken = args->n && !strcmp(args->words[args->n - 1], "name") &&
-			     command->options & OPT_RULE;
+		bool taken = args_want_text(command, args);
 		int used = 1;
 
-		if (!ended && !taken && !strcmp(argv[i], "--")) {
-			ended = true;
-		} else if (!ended && !taken && !strncmp(argv[i], "--", 2)) {
+		if (!args->ended && !taken && !strcmp(argv[i], "--")) {
+			args->ended = true;
+		} else if (!args->ended && !taken && !strncmp(argv[i], "--", 2)) {
 			used = take_option(command, argv + i, args, diag);
 			if (used < 0)
 				return used;

@@ -11,7 +11,7 @@
 #include "netlink.h"
 
 struct asked {
-	bool debug, json, help;
+	bool word[NETDIAG_WORDS];
 };
 
 static int wrong_word(const struct args *args, int index, const char *message, struct diag *diag)
@@ -45,18 +45,18 @@ static const char *without_dashes(const char *word)
 static int take_word(const struct args *args, int index, struct asked *asked, struct diag *diag)
 {
 	const char *word = without_dashes(args->words[index]);
+	int i = 0;
 
 	if (!strncasecmp(word, "test", 4) && strchr(":=", word[4])) /* or the word's end */
 		return take_test(args, index, word, diag);
-	if (!strcasecmp(word, "debug"))
-		asked->debug = true;
-	else if (!strcasecmp(word, "json"))
-		asked->json = true;
-	else if (!strcmp(word, "?") || !strcasecmp(word, "help"))
-		asked->help = true;
-	else
+	if (!strcmp(word, "?"))
+		word = netdiag_words[NETDIAG_HELP];
+	while (i < NETDIAG_WORDS && strcasecmp(word, netdiag_words[i]))
+		i++;
+	if (i == NETDIAG_WORDS)
 		return wrong_word(args, index,
 			"netdiag takes /test:ipsec, and /debug to list every filter", diag);
+	asked->word[i] = true;
 	return 1;
 }
 
@@ -81,7 +81,9 @@ static char *machine_id(void)
 static int show(const struct asked *asked, const struct status *st, struct diag *diag)
 {
 	struct prefixes addresses = {};
-	struct netdiag nd = { .status = st, .addresses = &addresses, .debug = asked->debug };
+	struct netdiag nd = {
+		.status = st, .addresses = &addresses, .debug = asked->word[NETDIAG_DEBUG]
+	};
 	char *id = machine_id();
 	char *path =
 		path_join(dirs_get()->conf, "policies/%s.policy", st->policy ? st->policy : "");
@@ -89,13 +91,14 @@ static int show(const struct asked *asked, const struct status *st, struct diag 
 
 	nd.machine_id = id;
 	nd.path = path;
-	if (!rc && asked->debug) {
+	if (!rc && asked->word[NETDIAG_DEBUG]) {
 		rc = nl_addresses_get(&addresses);
 		if (rc)
 			diag_errno(diag, -rc, "cannot list this host's addresses");
 	}
 	if (!rc)
-		rc = asked->json ? netdiag_json(stdout, &nd) : netdiag_text(stdout, &nd);
+		rc = asked->word[NETDIAG_JSON] ? netdiag_json(stdout, &nd)
+					       : netdiag_text(stdout, &nd);
 	free(addresses.v);
 	free(path);
 	free(id);
@@ -116,15 +119,16 @@ int cmd_netdiag(const struct args *args, struct diag *diag)
 			return used;
 		i += used;
 	}
-	if (asked.help) {
+	if (asked.word[NETDIAG_HELP]) {
 		help_one(command_find("netdiag"));
 		return 0;
 	}
 	/* To read is to change nothing, not even what a killed command left half done. */
 	rc = host_open(&host, HOST_READ, diag);
 	if (!rc)
-		rc = gather(
-			&host, GATHER_INTERFACES | (asked.debug ? GATHER_FILTERS : 0), &st, diag);
+		rc = gather(&host,
+			GATHER_INTERFACES | (asked.word[NETDIAG_DEBUG] ? GATHER_FILTERS : 0), &st,
+			diag);
 	if (!rc)
 		rc = show(&asked, &st, diag);
 	gather_free(&st);

@@ -6,28 +6,29 @@
 #include "command.h"
 
 const struct command policy_commands[] = {
-	{ "policy list", cmd_policy_list, OPT_JSON | OPT_SHIPPED, "[--shipped]",
+	{ "policy list", cmd_policy_list, OPT_JSON | OPT_SHIPPED, WORDS_NONE, "[--shipped]",
 		"the policies that are stored, and which one is assigned",
 		"  --shipped     those that come with the program, to be imported" },
-	{ "policy show", cmd_policy_show, OPT_JSON, "NAME",
+	{ "policy show", cmd_policy_show, OPT_JSON, WORDS_POLICY, "NAME",
 		"a policy as canonical text, with all that it includes",
 		"What is printed reads back as the same policy. 'policy export' prints the file as "
 		"it is." },
 	{ "policy create", cmd_policy_create, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_DESCRIPTION,
-		"NAME [--description TEXT]", "a new policy, without rules",
+		WORDS_TEXT, "NAME [--description TEXT]", "a new policy, without rules",
 		"  bpfpol policy create web\n"
 		"  bpfpol block --policy web tcp/3306\n"
 		"  bpfpol policy assign web" },
-	{ "policy delete", cmd_policy_delete, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, "NAME",
-		"throw a policy away; if it is assigned, it is unassigned first", NULL },
-	{ "policy check", cmd_policy_check, OPT_JSON | OPT_PLAN, "FILE|NAME [--plan]",
+	{ "policy delete", cmd_policy_delete, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_POLICY,
+		"NAME", "throw a policy away; if it is assigned, it is unassigned first", NULL },
+	{ "policy check", cmd_policy_check, OPT_JSON | OPT_PLAN, WORDS_CHECKED,
+		"FILE|NAME [--plan]",
 		"everything that is wrong in a policy, and rules that can never win",
 		"  bpfpol policy check web.policy    a file\n"
 		"  bpfpol policy check web           a policy of the store\n"
 		"Changes nothing. Exit 2 if there are errors; warnings alone are no failure.\n"
 		"  --plan        what the kernel's maps would hold" },
 	{ "policy import", cmd_policy_import,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_NAME | OPT_SHIPPED,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_NAME | OPT_SHIPPED, WORDS_IMPORTED,
 		"FILE [--name NAME] | --shipped NAME [--name NAME]",
 		"store a policy that lies elsewhere, or comes with the program",
 		"  bpfpol policy import web.policy\n"
@@ -36,16 +37,17 @@ const struct command policy_commands[] = {
 		"file "
 		"is called.\n"
 		"Lists are from then on named by their whole paths. Nothing is in force by it." },
-	{ "policy export", cmd_policy_export, 0, "NAME", "a policy's file as it is, for a backup",
+	{ "policy export", cmd_policy_export, 0, WORDS_POLICY, "NAME",
+		"a policy's file as it is, for a backup",
 		"  bpfpol policy export web >web.policy" },
-	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN, "NAME",
+	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN, WORDS_POLICY, "NAME",
 		"put a policy in force, in place of the one that is",
 		"In one step, which no packet sees half of. Takes the file as it is now, and the "
 		"lists that\n"
 		"it names. Rules that stay keep their numbers and counters." },
-	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, "",
+	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"take the policy out of force; it stays stored", NULL },
-	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN, "",
+	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"undo the last change: the rules before it are in force again",
 		"The last command that changed what is in force is undone: an assignment, or "
 		"rules that were\n"
@@ -54,10 +56,10 @@ const struct command policy_commands[] = {
 		"undoes this one. Rules of single commands also leave the policy's file, or come "
 		"back to it;\n"
 		"after an assignment the files stay as they are." },
-	{ "policy diff", cmd_policy_diff, OPT_JSON | OPT_IN_FORCE, "A B | NAME --in-force",
-		"the rules that differ",
+	{ "policy diff", cmd_policy_diff, OPT_JSON | OPT_IN_FORCE, WORDS_POLICIES,
+		"A B | NAME --in-force", "the rules that differ",
 		"  bpfpol policy diff web --in-force    what 'policy assign web' would change" },
-	{ NULL, NULL, 0, NULL, NULL, NULL },
+	{ NULL, NULL, 0, WORDS_NONE, NULL, NULL, NULL },
 };
 
 static bool is_named(const struct command *c, const char *word)

@@ -32,6 +32,24 @@ enum option {
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
 };
 
+/* What an option takes. */
+enum value {
+	VALUE_NONE,
+	VALUE_TEXT,
+	VALUE_TIME,
+	VALUE_MODE,
+	VALUE_COLUMN,
+	VALUE_FILE,
+	VALUE_POLICY
+};
+struct option_entry {
+	const char *name;
+	enum option option;
+	enum value value;
+	const char *what;
+};
+extern const struct option_entry options[]; /* ends with a name of NULL */
+
 /* The command line taken apart; words point into argv. */
 struct args {
 	unsigned int given; /* enum option */
@@ -39,18 +57,42 @@ struct args {
 	int n;
 	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked, *name;
 	const char *description, *interval, *sort;
+	bool ended;			 /* words that begin with -- are no options any more */
+	const struct option_entry *open; /* the value of this one is missing at the end */
+};
+
+/* What the words of a command are, for completion. */
+enum command_words {
+	WORDS_NONE,
+	WORDS_TEXT, /* what only the user knows */
+	WORDS_RULE,
+	WORDS_REMOVED, /* a rule, with or without its action; none with --id */
+	WORDS_PACKET,  /* with --pcap only where it is seen */
+	WORDS_IFACES,
+	WORDS_POLICY,
+	WORDS_POLICIES,	 /* two; one with --in-force */
+	WORDS_CHECKED,	 /* a file, or a policy of the store */
+	WORDS_IMPORTED,	 /* a file; with --shipped one of those policies */
+	WORDS_COMMAND,	 /* a command, or a command of `policy` */
+	WORDS_OF_POLICY, /* a command of `policy`, and its words */
+	WORDS_AGENT,	 /* `status` */
+	WORDS_IPSECPOL,
+	WORDS_NETDIAG,
 };
 
 struct command {
 	const char *name;
 	int (*run)(const struct args *args, struct diag *diag);
 	unsigned int options;
+	enum command_words words;
 	const char *synopsis, *summary, *details;
 };
 
 /* -EINVAL: an option that the command does not have, or without its value. */
 int args_parse(
 	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag);
+/* Whether the last word is `name`, which takes the next one whole, whatever it looks like. */
+bool args_want_text(const struct command *command, const struct args *args);
 void args_free(struct args *args);
 /* The report back-end that was asked for. */
 const struct report *args_report(const struct args *args);
@@ -118,6 +160,7 @@ int cmd_restore(const struct args *args, struct diag *diag);
 int cmd_policy(const struct args *args, struct diag *diag);
 int cmd_ipsecpol(const struct args *args, struct diag *diag);
 int cmd_netdiag(const struct args *args, struct diag *diag);
+int cmd_complete(const struct args *args, struct diag *diag);
 int cmd_help(const struct args *args, struct diag *diag);
 
 #endif

@@ -243,6 +243,7 @@ static int take_confirm(struct reader *r, struct span at)
 #define NEGOTIATED "negotiated security, and bpfpol blocks and permits only: "
 #define ELSEWHERE "; WireGuard or strongSwan do that"
 
+/* Those that are refused stand last. */
 static const struct flag flags[] = {
 	{ "w", take_store, NULL },
 	{ "p", take_policy, NULL },
@@ -284,6 +285,22 @@ static const struct flag flags[] = {
 		"bpfpol ipsecpol -w REG -p ..." },
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+const char *ipsecpol_flag(size_t index, enum ipsecpol_value *value)
+{
+	int (*take)(struct reader *, struct span);
+
+	if (index >= FLAGS || flags[index].refused)
+		return NULL;
+	take = flags[index].take;
+	*value = take == take_store	? FLAG_STORE
+		 : take == take_policy	? FLAG_POLICY
+		 : take == take_rule	? FLAG_LABEL
+		 : take == take_filters ? FLAG_SPECS
+		 : take == take_action	? FLAG_ACTION
+					: FLAG_ALONE;
+	return flags[index].name;
+}
 
 static const struct flag *find_flag(struct span word)
 {

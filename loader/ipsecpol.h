@@ -46,4 +46,15 @@ int ipsecpol_parse(int argc, char *const *argv, const struct ipsecpol_env *env,
 	struct ipsecpol *out, struct diag *diag);
 void ipsecpol_free(struct ipsecpol *ipsecpol);
 
+/* The flags that are not refused, one after another, and what stands behind them; NULL: no more. */
+enum ipsecpol_value {
+	FLAG_ALONE,
+	FLAG_STORE,
+	FLAG_POLICY,
+	FLAG_LABEL,
+	FLAG_SPECS,
+	FLAG_ACTION,
+};
+const char *ipsecpol_flag(size_t index, enum ipsecpol_value *value);
+
 #endif

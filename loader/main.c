@@ -10,7 +10,7 @@
 
 const struct command commands[] = {
 	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
-		"RULE", "stop what the rule matches",
+		WORDS_RULE, "RULE", "stop what the rule matches",
 		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
 		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
 		"  bpfpol block 203.0.113.7                  all that this address sends\n"
@@ -32,37 +32,38 @@ const struct command commands[] = {
 		"\n"
 		"'man bpfpol.policy' explains every word." },
 	{ "permit", cmd_permit,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY, "RULE",
-		"let pass what a wider block would stop",
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY, WORDS_RULE,
+		"RULE", "let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
 		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
 	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
-		"RULE", "count what the rule matches, and decide nothing",
+		WORDS_RULE, "RULE", "count what the rule matches, and decide nothing",
 		"  bpfpol count udp/53" },
 	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
-		"[ACTION] RULE | --id N", "take a rule away",
+		WORDS_REMOVED, "[ACTION] RULE | --id N", "take a rule away",
 		"  bpfpol remove udp/1434\n"
 		"  bpfpol remove block udp/1434\n"
 		"  bpfpol remove --id 7                      the number that 'list' shows" },
 	{ "unblock", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
-		"[ACTION] RULE | --id N", "the same as remove", "  bpfpol unblock udp/1434" },
-	{ "list", cmd_list, OPT_JSON, "", "rules in force with their counters, most specific first",
-		NULL },
-	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, "[--debug]",
+		WORDS_REMOVED, "[ACTION] RULE | --id N", "the same as remove",
+		"  bpfpol unblock udp/1434" },
+	{ "list", cmd_list, OPT_JSON, WORDS_NONE, "",
+		"rules in force with their counters, most specific first", NULL },
+	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, WORDS_NONE, "[--debug]",
 		"policy in force, interfaces, totals",
 		"  --debug  every filter, as read back from the kernel's maps" },
-	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_MODE,
+	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_MODE, WORDS_IFACES,
 		"IFACE... [--mode native|generic|tc]", "filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
 		"Without --mode: XDP in the driver, else generic XDP, else TC; says which, and "
 		"why.\n"
 		"What leaves is always filtered by TC." },
-	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, "IFACE...",
+	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, WORDS_IFACES, "IFACE...",
 		"stop filtering on these interfaces", NULL },
-	{ "interfaces", cmd_interfaces, OPT_JSON, "", "every interface, and how it is filtered",
-		NULL },
+	{ "interfaces", cmd_interfaces, OPT_JSON, WORDS_NONE, "",
+		"every interface, and how it is filtered", NULL },
 	{ "explain", cmd_explain, OPT_JSON | OPT_DEBUG | OPT_PCAP | OPT_POLICY | OPT_WRITE_BLOCKED,
-		"PACKET [in|out] [on IFACE] | --pcap FILE [in|out] [on IFACE]",
+		WORDS_PACKET, "PACKET [in|out] [on IFACE] | --pcap FILE [in|out] [on IFACE]",
 		"what would become of a packet, and by which rule",
 		"  bpfpol explain udp from 192.0.2.1 port 4000 to 10.0.0.5 port 1434\n"
 		"  bpfpol explain tcp/25 from me to 192.0.2.9 out on eth0\n"
@@ -78,7 +79,7 @@ const struct command commands[] = {
 		"  --policy NAME          by a policy that need not be in force\n"
 		"  --write-blocked FILE   the packets that would be blocked, as a capture\n"
 		"  --debug                each packet of the capture, before the table" },
-	{ "top", cmd_top, OPT_JSON | OPT_ONCE | OPT_INTERVAL | OPT_SORT,
+	{ "top", cmd_top, OPT_JSON | OPT_ONCE | OPT_INTERVAL | OPT_SORT, WORDS_NONE,
 		"[--interval SECONDS] [--sort COLUMN] [--once]",
 		"rules by packets per second, live",
 		"  bpfpol top                    keys: h shows them, q ends it\n"
@@ -90,14 +91,15 @@ const struct command commands[] = {
 		"  --sort COLUMN          packet-rate, byte-rate, packets, bytes, id, rule\n"
 		"  --once                 one table, over one interval; also where there is no "
 		"terminal" },
-	{ "metrics", cmd_metrics, 0, "", "state and counters for Prometheus, as OpenMetrics text",
+	{ "metrics", cmd_metrics, 0, WORDS_NONE, "",
+		"state and counters for Prometheus, as OpenMetrics text",
 		"  bpfpol metrics >/var/lib/prometheus/node-exporter/bpfpol.prom.new\n"
 		"Whether a policy is in force, how each interface is filtered, packets by "
 		"direction and\n"
 		"verdict, and of each rule packets and bytes: of those with the most packets, "
 		"if there are\n"
 		"more than bpfpol_rule_series_limit says. Counters never fall." },
-	{ "policy", cmd_policy, OPT_RAW, "COMMAND ...", "the policies on disk",
+	{ "policy", cmd_policy, OPT_RAW, WORDS_OF_POLICY, "COMMAND ...", "the policies on disk",
 		"A policy is a file of rules: NAME.policy in the directory policies. One is "
 		"assigned at most,\n"
 		"and in force. 'bpfpol help policy COMMAND' tells more.\n"
@@ -105,10 +107,12 @@ const struct command commands[] = {
 		"rule (a\n"
 		"label for what follows), include (another policy's rules); see man "
 		"bpfpol.policy." },
-	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, "", "stop all filtering at once, until 'on'",
+	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
+		"stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
-	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, "", "filter again, as before 'off'", NULL },
-	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE,
+	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "", "filter again, as before 'off'",
+		NULL },
+	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_IPSECPOL,
 		"-w REG -p NAME [-r RULE] [-f SPEC...] [-n BLOCK|PASS] [-x|-y|-o]",
 		"filters in the words of Windows' ipsecpol and ipseccmd",
 		"  bpfpol ipsecpol -w REG -p \"Block UDP 1434\" -r \"in\" -f '*=0:1434:UDP' -n "
@@ -129,7 +133,7 @@ const struct command commands[] = {
 		"\n"
 		"In any order and case; also by a link to bpfpol named ipsecpol or ipseccmd.\n"
 		"'man bpfpol-ipsecpol' has every old command beside the new one." },
-	{ "restore", cmd_restore, OPT_JSON | OPT_DRY_RUN, "",
+	{ "restore", cmd_restore, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"put everything in force again from disk, as at boot",
 		"The assigned policy, and the interfaces that are there; those that come later "
 		"need "
@@ -138,7 +142,7 @@ const struct command commands[] = {
 		"not "
 		"all could\n"
 		"be. While filtering is off, nothing is done." },
-	{ "agent", cmd_agent, OPT_JSON, "[status]",
+	{ "agent", cmd_agent, OPT_JSON, WORDS_AGENT, "[status]",
 		"follow the interfaces that come, go and change, until stopped",
 		"Runs in the foreground; the unit bpfpol-agent starts it. Every interface whose "
 		"name was given\n"
@@ -146,13 +150,24 @@ const struct command commands[] = {
 		"somebody\n"
 		"else takes off is put back, and said. Rules are in force without it, too.\n"
 		"  bpfpol agent status   how the agent is that runs; exit 1 if there is none" },
-	{ "netdiag", cmd_netdiag, OPT_RAW, "/test:ipsec [/debug] [--json]",
+	{ "netdiag", cmd_netdiag, OPT_RAW, WORDS_NETDIAG, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",
 		"  bpfpol netdiag /test:ipsec           which policy is active\n"
 		"  bpfpol netdiag /test:ipsec /debug    ...and every filter, read from the kernel\n"
 		"Also -test:ipsec, --test ipsec, and a link to bpfpol named netdiag." },
-	{ "help", cmd_help, 0, "[COMMAND]", "this, or more on one command", NULL },
-	{ NULL, NULL, 0, NULL, NULL, NULL },
+	{ "complete", cmd_complete, OPT_RAW, WORDS_NONE, "[--] WORD...",
+		"what the last word may become, for the completion of shells",
+		"  bpfpol complete policy as      prints: assign\n"
+		"WORDs are those behind 'bpfpol', the last one as far as it is typed, or empty. A "
+		"line for\n"
+		"each answer: a word, and behind a tab what it is. A line that begins with a tab "
+		"stands for\n"
+		"names of files: 'files', and behind another tab what is typed before the name. "
+		"Needs no\n"
+		"root, and says nothing where it does not know; policies are read as the user "
+		"may." },
+	{ "help", cmd_help, 0, WORDS_COMMAND, "[COMMAND]", "this, or more on one command", NULL },
+	{ NULL, NULL, 0, WORDS_NONE, NULL, NULL, NULL },
 };
 
 const struct command *command_find(const char *name)
@@ -182,18 +197,27 @@ static void help_policy(void)
 		printf("  %-16s %s\n", c->name, c->summary);
 }
 
+static const char *what_is(enum option option)
+{
+	const struct option_entry *o = options;
+
+	while (o->option != option)
+		o++;
+	return o->what;
+}
+
 void help_one(const struct command *c)
 {
 	static const struct {
 		enum option option;
 		const char *text;
-	} options[] = {
-		{ OPT_JSON, "--json        facts as JSON" },
-		{ OPT_DRY_RUN, "--dry-run     change nothing, say what would change" },
-		{ OPT_FORCE, "--force       go ahead where safety refuses" },
-		{ OPT_RULE, "--rule LABEL  a label for the rule, the same as name \"LABEL\"" },
-		{ OPT_FOR, "--for TIME    until then only: 90s, 15m, 2h, 7d" },
-		{ OPT_POLICY, "--policy N    of the policy N, also if it is not in force" },
+	} general[] = {
+		{ OPT_JSON, "--json" },
+		{ OPT_DRY_RUN, "--dry-run" },
+		{ OPT_FORCE, "--force" },
+		{ OPT_RULE, "--rule LABEL" },
+		{ OPT_FOR, "--for TIME" },
+		{ OPT_POLICY, "--policy N" },
 	};
 
 	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);
@@ -202,9 +226,9 @@ void help_one(const struct command *c)
 	printf("\n");
 	if (c->run == cmd_policy)
 		help_policy();
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (c->options & options[i].option)
-			printf("  %s\n", options[i].text);
+	for (size_t i = 0; i < sizeof(general) / sizeof(general[0]); i++)
+		if (c->options & general[i].option)
+			printf("  %-13s %s\n", general[i].text, what_is(general[i].option));
 }
 
 int cmd_help(const struct args *args, struct diag *diag)

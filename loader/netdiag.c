@@ -21,6 +21,13 @@
 #include "spec.h"
 #include "stream.h"
 
+const char *const netdiag_words[] = {
+	[NETDIAG_DEBUG] = "debug",
+	[NETDIAG_JSON] = "json",
+	[NETDIAG_HELP] = "help",
+	[NETDIAG_WORDS] = NULL,
+};
+
 struct shown {
 	const struct status_filter *of;
 	struct prefix src, dst;

@@ -19,6 +19,10 @@ struct netdiag {
 	bool debug;			  /* all filters, too */
 };
 
+/* What the command takes beside its test, behind a / or dashes; ends with NULL. */
+enum netdiag_word { NETDIAG_DEBUG, NETDIAG_JSON, NETDIAG_HELP, NETDIAG_WORDS };
+extern const char *const netdiag_words[];
+
 int netdiag_text(FILE *out, const struct netdiag *netdiag);
 int netdiag_json(FILE *out, const struct netdiag *netdiag);
 

@@ -71,28 +71,69 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag)
+/* Each name is each()'s to free. No directory is one without policies. */
+static int each_name(int (*each)(char *name, void *arg), void *arg, struct diag *diag)
 {
 	char *path = path_join(dirs_get()->conf, "policies");
 	int rc = path ? policies_check_dirs(diag) : -ENOMEM;
 	DIR *d = rc ? NULL : opendir(path);
 	struct dirent *entry;
 
-	*shelf = (struct shelf){};
 	if (!rc && !d)
 		rc = diag_errno(diag, errno, "cannot read %s", path);
 	while (!rc && (entry = readdir(d))) {
 		char *name = name_of_file(dirfd(d), entry->d_name);
 
-		if (!name)
-			continue;
-		rc = add_entry(shelf, store, name, diag);
+		if (name)
+			rc = each(name, arg);
 	}
 	if (d)
 		closedir(d);
 	free(path);
-	if (rc == -ENOENT && diag->kind == DIAG_NONE)
-		rc = 0;
+	return rc == -ENOENT && diag->kind == DIAG_NONE ? 0 : rc;
+}
+
+struct putter {
+	void (*put)(const char *name, void *arg);
+	void *arg;
+};
+
+static int put_name(char *name, void *arg)
+{
+	const struct putter *to = arg;
+
+	to->put(name, to->arg);
+	free(name);
+	return 0;
+}
+
+int shelf_names(void (*put)(const char *name, void *arg), void *arg, struct diag *diag)
+{
+	struct putter to = { put, arg };
+
+	return each_name(put_name, &to, diag);
+}
+
+struct listing {
+	struct shelf *shelf;
+	const struct store *store;
+	struct diag *diag;
+};
+
+static int list_name(char *name, void *arg)
+{
+	const struct listing *to = arg;
+
+	return add_entry(to->shelf, to->store, name, to->diag);
+}
+
+int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag)
+{
+	struct listing to = { shelf, store, diag };
+	int rc;
+
+	*shelf = (struct shelf){};
+	rc = each_name(list_name, &to, diag);
 	if (rc)
 		shelf_free(shelf);
 	else if (shelf->n)

@@ -24,6 +24,9 @@ struct shelf {
 int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag);
 void shelf_free(struct shelf *shelf);
 
+/* The names alone, in no order; reads no file. put() owns none of them. */
+int shelf_names(void (*put)(const char *name, void *arg), void *arg, struct diag *diag);
+
 bool shelf_has(const char *name);
 
 /*

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Help and manual have every command, option and word of the language, as the program itself has them;
-# the examples of the manual are rules; the pages render.
+# Help, manual and completion have every command, option and word of the language, as the program
+# itself has them; the examples of the manual are rules; the pages render.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -34,14 +34,27 @@ takes() {
 	[[ $out = *"has no option --no-such-option"* ]]
 }
 
+# offers WORD...: what completion has for the last word.
+offers() {
+	"$BPFPOL" complete -- "$@" | cut -f1
+}
+
+# unoffered OFFERS WORD...
+unoffered() {
+	local offers=$1
+
+	shift
+	printf '%s\n' "$@" | grep -vxF -f <(grep . <<<"$offers") | xargs
+}
+
 mapfile -t COMMANDS < <(names)
 mapfile -t POLICY < <(names policy | grep '^policy ')
-mapfile -t OPTIONS < <(sed -nE 's/^\t\{ "(--[a-z-]+)", OPT_[A-Z_]+, (true|false).*/\1 \2/p' \
+mapfile -t OPTIONS < <(sed -nE 's/^\t\{ "(--[a-z-]+)", OPT_[A-Z_]+, (VALUE_[A-Z]+), .*/\1 \2/p' \
 	"$TOP/loader/args.c")
 # Every word that the parser compares with: of tables, and where it takes or looks at one.
 mapfile -t WORDS < <(
 	sed -nE 's/^\t\{ "([a-z]+)", take_.*/\1/p' "$TOP/loader/spec.c"
-	grep -oE '(take_if|span_is)\([^"]*"[a-z]+"' "$TOP/loader/spec.c" | sed 's/.*"\(.*\)"/\1/'
+	grep -oE '(take_if|next_is|span_is)\([^"]*"[a-z]+"' "$TOP/loader/spec.c" | sed 's/.*"\(.*\)"/\1/'
 )
 mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -u)
 mapfile -t LINES_OF < <(sed -nE 's/^\t\{ "([a-z]+)", "[^"]*", take_.*/\1/p' \
@@ -61,7 +74,7 @@ same "help lists all of the table" \
 	"$(grep -cE '^	\{ "[a-z]+", cmd_' "$TOP/loader/main.c")" "${#COMMANDS[@]}"
 same "and of policy's" \
 	"$(grep -cE '^	\{ "policy [a-z]+", cmd_' "$TOP/loader/cmd_policy.c")" "${#POLICY[@]}"
-same "the option table is read whole" "$(sed -n '/^} options/,/^};/p' "$TOP/loader/args.c" |
+same "the option table is read whole" "$(sed -n '/^const.* options\[/,/^};/p' "$TOP/loader/args.c" |
 	grep -c '^	{ "')" "${#OPTIONS[@]}"
 
 same "commands not in bpfpol(8)" "" "$(missing "$PAGE" '^\.It Cm %( |$)' "${COMMANDS[@]}" |
@@ -75,19 +88,22 @@ done
 # What each command takes is in its help.
 for command in "${COMMANDS[@]}" "${POLICY[@]}"; do
 	# These read their words themselves.
-	[[ $command != policy && $command != netdiag ]] || continue
+	[[ $command != policy && $command != netdiag && $command != complete ]] || continue
 	# shellcheck disable=SC2086
 	"$BPFPOL" help $command >told 2>&1
-	UNTOLD=''
+	UNTOLD='' UNOFFERED=''
 	TAKEN=0
 	for option in "${OPTIONS[@]}"; do
 		name=${option%% *}
-		[ "${option##* }" = true ] && given=$name=x || given=$name
+		[ "${option##* }" = VALUE_NONE ] && given=$name || given=$name=x
 		takes "$command" "$given" || continue
 		TAKEN=$((TAKEN + 1))
 		grep -qE -- "$name\>" told || UNTOLD+=" $name"
+		# shellcheck disable=SC2086
+		offers $command -- | grep -qxF -- "$name" || UNOFFERED+=" $name"
 	done
 	same "'help $command' tells its $TAKEN options" "" "$UNTOLD"
+	same "completion offers them" "" "$UNOFFERED"
 done
 check "block takes --rule" takes block --rule=x
 check "list does not" [ "$(takes list --rule=x && echo takes)" = '' ]
@@ -112,6 +128,28 @@ mapfile -t FLAGS < <(sed -nE 's/^\t\{ "([a-z0-9]+)", (take_[a-z]+, NULL|NULL,.*)
 check "flags of ipsecpol are found" [ "${#FLAGS[@]}" -ge 22 ]
 same "flags not in bpfpol-ipsecpol(8)" "" \
 	"$(missing "$MAN/bpfpol-ipsecpol.8" '^\.(It )?Fl (.* )?%( |$)' "${FLAGS[@]}")"
+# What completion offers, anywhere that the grammar has room for it.
+same "commands that are not offered" "" "$(unoffered "$(offers '')" "${COMMANDS[@]}")"
+same "topics of help" "" "$(unoffered "$(offers help '')" "${COMMANDS[@]}")"
+same "commands of policy" "" "$(unoffered "$(offers policy '')" "${POLICY[@]#policy }")"
+OFFERED=$(
+	offers remove ''
+	offers block udp ''
+	offers block from ''
+	offers block from 192.0.2.1 ''
+	offers block icmp ''
+	offers block icmp type 8 ''
+)
+same "words of rules that are not offered" "" "$(unoffered "$OFFERED" "${WORDS[@]}" "${ACTIONS[@]}")"
+mapfile -t TAKEN_FLAGS < <(sed -nE 's/^\t\{ "([a-z]+)", take_[a-z]+, NULL.*/-\1/p' \
+	"$TOP/loader/ipsecpol.c")
+check "flags that are taken" [ "${#TAKEN_FLAGS[@]}" -ge 12 ]
+same "flags that are not offered" "" "$(unoffered "$(offers ipsecpol '')" "${TAKEN_FLAGS[@]}")"
+sed -nE 's/^\t\[NETDIAG_[A-Z]+\] = "([a-z]+)",$/\1/p' "$TOP/loader/netdiag.c" >words
+check "words of netdiag" [ "$(wc -l <words)" -ge 3 ]
+while read -r name; do
+	same "netdiag's /$name is offered" "/$name" "$(offers netdiag "/$name")"
+done <words
 # As diag.h counts them.
 same "exit codes" "0 1 2 3 4 5" "$(sed -n '/^\.Sh EXIT/,/^\.El/s/^\.It \([0-9]\)$/\1/p' "$PAGE" | xargs)"
 
