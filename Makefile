@@ -244,13 +244,24 @@ demo:
 
 UNITS := bpfpol bpfpol-late bpfpol-agent
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+LINKS := ipsecpol ipseccmd netdiag
+# Where the shells look. Debian's zsh has another place for what comes in packages.
+BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
+FISH_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
+ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
 
 install: all
 	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
-	for link in ipsecpol ipseccmd netdiag; do \
+	for link in $(LINKS); do \
 		ln -sf bpfpol $(DESTDIR)$(PREFIX)/sbin/$$link; done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/*.5
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
+	install -D -m 0644 completion/bpfpol.bash $(DESTDIR)$(BASH_DIR)/bpfpol
+	install -D -m 0644 completion/bpfpol.fish $(DESTDIR)$(FISH_DIR)/bpfpol.fish
+	for link in $(LINKS); do \
+		ln -sf bpfpol $(DESTDIR)$(BASH_DIR)/$$link; \
+		ln -sf bpfpol.fish $(DESTDIR)$(FISH_DIR)/$$link.fish; done
+	install -D -m 0644 -t $(DESTDIR)$(ZSH_DIR) completion/_bpfpol
 	install -d $(UNIT_DIR)
 	for unit in $(UNITS); do \
 		sed -e 's,@SBIN@,$(PREFIX)/sbin,' -e '/@HARDENING@/{r systemd/hardening' -e 'd}' \
