@@ -99,7 +99,7 @@ _bpfpol() {
 	fi
 	for answer in "${files[@]}"; do _bpfpol_files "$answer"; done
 	# What goes on behind one of these is no word of its own.
-	[[ ${#COMPREPLY[@]} -ne 1 || $last != *[/=@] ]] || compopt -o nospace 2>/dev/null
+	[[ ${#COMPREPLY[@]} -ne 1 || $last != *[/=@:] ]] || compopt -o nospace 2>/dev/null
 }
 
 complete -F _bpfpol bpfpol ipsecpol ipseccmd netdiag

@@ -191,6 +191,8 @@ static unsigned int offer_addresses(const struct completion *c)
 	offer(c, "me", "this host itself");
 	if (file && !c->begun[0])
 		c->put("@", "a file of addresses", c->arg);
+	if (begins(c, "dns:") && may_follow(c, "dns:x"))
+		c->put("dns:", "a host, looked up when it is assigned", c->arg);
 	return file && c->begun[0] ? SPEC_NEXT_FILE : 0;
 }
 

@@ -36,6 +36,7 @@ bpfpol po\tas\tni\t	bpfpol|policy|assign|night
 bpfpol block in emer\tesp fr\tany	bpfpol|block|in|emergency|esp|from|any
 bpfpol block out esp fr\tme\t lo\t	bpfpol|block|out|esp|from|me|log
 bpfpol block udp/tft\t	bpfpol|block|udp/tftp
+bpfpol block to dn\texample.org	bpfpol|block|to|dns:example.org
 bpfpol block tcp/80,ssh\t	bpfpol|block|tcp/80,ssh
 bpfpol attach rx\t--mode nat\t	bpfpol|attach|rx0|--mode|native
 bpfpol attach --mode=nat\trx\t	bpfpol|attach|--mode=native|rx0

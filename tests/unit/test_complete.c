@@ -180,6 +180,8 @@ static void walk(enum spec_text_kind kind, struct offered *seen)
 			take_offer(words[n], NULL, seen);
 		if (!value && (strchr(words[n], '/') || !strcmp(words[n], "@")))
 			strcat(words[n], "80");
+		if (!value && !strcmp(words[n], "dns:"))
+			strcat(words[n], "host");
 		n++;
 		if (!(random() % 8) && is_whole(kind, n, words))
 			break;
@@ -193,8 +195,8 @@ static void walk(enum spec_text_kind kind, struct offered *seen)
 static void what_is_offered_leads_on(void **state)
 {
 	static const char *const all[] = { "in", "out", "inout", "emergency", "on", "from", "to",
-		"port", "any", "me", "@", "tcp", "udp/", "icmp", "type", "code", "log", "name",
-		"for", "2h", "block", "permit", "count" };
+		"port", "any", "me", "@", "dns:", "tcp", "udp/", "icmp", "type", "code", "log",
+		"name", "for", "2h", "block", "permit", "count" };
 	const char *seed = getenv("BPFPOL_SEED");
 	unsigned int used = seed ? strtoul(seed, NULL, 10) : (unsigned long)time(NULL);
 	struct offered seen = { .n = 0 };
@@ -396,6 +398,8 @@ static void rules_and_packets(void **state)
 	gives("block out to m", "");
 	gives("block out from m", "me");
 	gives("block @", "<@>");
+	gives("block from d", "dns:");
+	gives("explain udp from d", "");
 	gives("block from @x", "<@>");
 	gives("block udp @", "");
 	gives("block in on ", "eth0|wlan0");
