@@ -73,7 +73,6 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 	struct bp_sizes *sizes = &t->sizes;
 
 	memset(sizes, 0, sizeof(*sizes));
-	index_sizes(t, elems);
 	for (int f = 0; f < BP_FAMILIES; f++) {
 		uint64_t n = elems[BP_IN][f] + elems[BP_OUT][f];
 
@@ -84,6 +83,7 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 	sizes->gates = room_for(gates, LEAST_GATES);
 	if (sizes->gates > BP_GATES)
 		sizes->gates = BP_GATES;
+	index_sizes(t, elems); /* last: it asks how large all of a layout is */
 }
 
 /* wants: what room_for() gave. */
