@@ -216,9 +216,16 @@ static bool is_comment(char c)
 static int read_list_line(struct list_reader *r, unsigned int number, const char *s, size_t len)
 {
 	struct bad_line bad = { .number = number, .text = s };
+	const char *zero = memchr(s, '\0', len);
 	size_t first = 0, end, next;
 	struct prefix prefix;
 
+	bad.len = len;
+	if (zero) {
+		flaw_set(&bad.flaw, "this line holds a zero byte: a list is text", zero - s, 1);
+		note_bad(r, &bad);
+		return 0;
+	}
 	while (len && is_blank(s[len - 1]))
 		len--;
 	while (first < len && is_blank(s[first]))

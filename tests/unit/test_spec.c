@@ -220,10 +220,9 @@ static void prefixes(void **state)
 	assert_string_equal(buf, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127");
 }
 
-static int read_list(const char *text, struct prefixes *list, struct diag *diag)
+static int read_bytes(const char *text, size_t len, struct prefixes *list, struct diag *diag)
 {
 	/* A copy of exactly that size, for the address sanitizer to watch over. */
-	size_t len = strlen(text);
 	char *copy = malloc(len + !len);
 	int err;
 
@@ -231,6 +230,11 @@ static int read_list(const char *text, struct prefixes *list, struct diag *diag)
 	err = spec_parse_list("bad.txt", copy, len, list, diag);
 	free(copy);
 	return err;
+}
+
+static int read_list(const char *text, struct prefixes *list, struct diag *diag)
+{
+	return read_bytes(text, strlen(text), list, diag);
 }
 
 static void lists(void **state)
@@ -278,6 +282,25 @@ static void bad_lists(void **state)
 	assert_non_null(strstr(diag.message, "22 lines are wrong; the first: one address"));
 	assert_non_null(strstr(diag.message, "\n  line 20: 10.0.0.20 host\n  and 2 more"));
 	diag_free(&diag);
+}
+
+/* As in UTF-16: what is wrong is the zero, and the caret stays inside what is shown. */
+static void zero_in_a_list(void **state)
+{
+	static const char text[] = "10.0.0.1\n10.0\0.0.2 # x\n";
+	struct prefixes list;
+	struct diag diag = { 0 };
+	char *said;
+
+	(void)state;
+	assert_int_equal(read_bytes(text, sizeof(text) - 1, &list, &diag), -EINVAL);
+	said = diag_text(&diag);
+	assert_string_equal(said,
+		"bpfpol: bad.txt:2:5: this line holds a zero byte: a list is text\n"
+		"  10.0\n      ^\n");
+	free(said);
+	diag_free(&diag);
+	assert_null(list.v);
 }
 
 /* Random rules */
@@ -468,6 +491,7 @@ int main(void)
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(bad_lists),
+		cmocka_unit_test(zero_in_a_list),
 		cmocka_unit_test(text_reads_back),
 		cmocka_unit_test(damaged_text_is_survived),
 	};
