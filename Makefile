@@ -9,6 +9,7 @@
 #	make bench	what all of it costs, beside other filters (root); 10 to 15 minutes, 5 with
 #			QUICK=1; README=1 puts the table into README.md
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
+#	make fuzz	each parser under libFuzzer, ASan and UBSan, SECONDS=60 each
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
 #	make install	PREFIX, DESTDIR
@@ -200,6 +201,30 @@ $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ -lpcap -luuid
 
+comma := ,
+# Fuzzing: BUILD/fuzz holds all of it, built by clang; what the parsers stand on, and the store.
+FUZZED := capture capture_copy dirs fold_file journal lists names policies policy_file previous record \
+	salvage state store
+FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+HAS_FUZZER = $(shell echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CLANG) -x c \
+	-fsanitize=fuzzer,address - -o /dev/null 2>/dev/null && echo fuzzers)
+
+$(FUZZERS): $B/tests/%: $B/tests/%.o $(call obj,tests/fuzz/fuzz.c $(PURE) $(FUZZED:%=loader/%.c))
+	$(call say,LINK)
+	$Q$C -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -lz -luuid -lmnl -ldl \
+		$(if $(findstring fuzz_store,$@),-Wl$(comma)--wrap=realpath)
+
+fuzz-programs: $(FUZZERS)
+
+# Does nothing where clang has no libFuzzer: tests/fuzz/run says so.
+fuzzers:
+	$(if $(HAS_FUZZER),$(MAKE) BUILD=$B/fuzz CC=$(CLANG) CFLAGS=-g FLAGS="$(FUZZ_FLAGS)" fuzz-programs)
+
+fuzz: fuzzers
+	BUILD=$B tests/fuzz/run $(or $(SECONDS),60)
+
 deps:
 	tests/deps
 
@@ -210,7 +235,7 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(DYNAMIC) $(BENCH) lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(DYNAMIC) $(BENCH) fuzzers lint
 	BUILD=$B tests/run all
 
 twin: $B/tests/twin
@@ -271,6 +296,6 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test twin bench mutants sanitize lint format print-pure demo install clean
+.PHONY: all deps unit check test twin fuzz fuzzers fuzz-programs bench mutants sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
