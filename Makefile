@@ -10,6 +10,7 @@
 #			QUICK=1; README=1 puts the table into README.md
 #	make demo	the main job, shown in two network namespaces (root); installs likewise
 #	make fuzz	each parser under libFuzzer, ASan and UBSan, SECONDS=60 each
+#	make coverage	lines of the parsers that unit tests and the corpus reach
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
 #	make install	PREFIX, DESTDIR
@@ -225,6 +226,18 @@ fuzzers:
 fuzz: fuzzers
 	BUILD=$B tests/fuzz/run $(or $(SECONDS),60)
 
+# Lines of the parsers that the tests without root and the corpus reach.
+COVERED := $(wildcard loader/spec*.c loader/policy_*.c loader/ipsecpol*.c) loader/capture.c \
+	loader/capture_copy.c loader/fold.c loader/fold_file.c loader/frame.c loader/journal.c loader/lists.c \
+	loader/previous.c loader/record.c loader/salvage.c loader/state.c loader/store.c
+
+coverage-programs: $(UNIT) $(FUZZERS)
+
+coverage:
+	$(MAKE) BUILD=$B/coverage CC=$(CLANG) CFLAGS=-g FLAGS="$(FUZZ_FLAGS) -fprofile-instr-generate \
+		-fcoverage-mapping" coverage-programs
+	BUILD=$B/coverage tests/fuzz/coverage $(COVERED)
+
 deps:
 	tests/deps
 
@@ -296,6 +309,7 @@ install: all
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test twin fuzz fuzzers fuzz-programs bench mutants sanitize lint format print-pure demo install clean
+.PHONY: all deps unit check test twin fuzz fuzzers fuzz-programs coverage coverage-programs \
+	bench mutants sanitize lint format print-pure demo install clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
