@@ -5,7 +5,7 @@
 
 #include "command.h"
 
-const struct option_entry options[] = {
+const struct option_entry option_table[] = {
 	{ "--json", OPT_JSON, VALUE_NONE, "facts as JSON" },
 	{ "--dry-run", OPT_DRY_RUN, VALUE_NONE, "change nothing, say what would change" },
 	{ "--force", OPT_FORCE, VALUE_NONE, "go ahead where safety refuses" },
@@ -83,7 +83,7 @@ static int take_option(
 {
 	const char *equals = strchr(argv[0], '=');
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
-	const struct option_entry *o = options;
+	const struct option_entry *o = option_table;
 
 	while (o->name && (strlen(o->name) != len || strncmp(o->name, argv[0], len)))
 		o++;

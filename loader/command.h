@@ -48,7 +48,7 @@ struct option_entry {
 	enum value value;
 	const char *what;
 };
-extern const struct option_entry options[]; /* ends with a name of NULL */
+extern const struct option_entry option_table[]; /* ends with a name of NULL */
 
 /* The command line taken apart; words point into argv. */
 struct args {

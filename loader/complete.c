@@ -97,7 +97,7 @@ static void offer_joined(struct completer *c, const struct command *command)
 	const char *value = strchr(c->begun, '=') + 1;
 	size_t len = value - c->begun;
 
-	for (const struct option_entry *o = options; o->name; o++) {
+	for (const struct option_entry *o = option_table; o->name; o++) {
 		if (!(command->options & o->option) || !o->value || strlen(o->name) != len - 1 ||
 			strncmp(o->name, c->begun, len - 1) != 0)
 			continue;
@@ -113,7 +113,7 @@ static void offer_options(
 	struct completer *c, const struct command *command, const struct args *args)
 {
 	c->n_taken = 0;
-	for (const struct option_entry *o = options; o->name; o++)
+	for (const struct option_entry *o = option_table; o->name; o++)
 		if (command->options & o->option && !(args->given & o->option))
 			complete_offer(c, o->name, o->what);
 }

@@ -199,7 +199,7 @@ static void help_policy(void)
 
 static const char *what_is(enum option option)
 {
-	const struct option_entry *o = options;
+	const struct option_entry *o = option_table;
 
 	while (o->option != option)
 		o++;

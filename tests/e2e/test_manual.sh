@@ -74,7 +74,7 @@ same "help lists all of the table" \
 	"$(grep -cE '^	\{ "[a-z]+", cmd_' "$TOP/loader/main.c")" "${#COMMANDS[@]}"
 same "and of policy's" \
 	"$(grep -cE '^	\{ "policy [a-z]+", cmd_' "$TOP/loader/cmd_policy.c")" "${#POLICY[@]}"
-same "the option table is read whole" "$(sed -n '/^const.* options\[/,/^};/p' "$TOP/loader/args.c" |
+same "the option table is read whole" "$(sed -n '/^const.* option_table\[/,/^};/p' "$TOP/loader/args.c" |
 	grep -c '^	{ "')" "${#OPTIONS[@]}"
 
 same "commands not in bpfpol(8)" "" "$(missing "$PAGE" '^\.It Cm %( |$)' "${COMMANDS[@]}" |
