@@ -14,6 +14,7 @@
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
 #	make install	PREFIX, DESTDIR
+#	make deb	a Debian package, in build/deb; installs what that needs (root)
 
 PREFIX ?= /usr/local
 CLANG ?= clang
@@ -28,10 +29,11 @@ BUILD ?= build
 B := $(BUILD)
 WARN := -Wall -Wextra -Werror -Wno-unused-parameter
 C := $(CC) -std=gnu11 $(CFLAGS) $(FLAGS) $(WARN) -Iinclude -Iloader -Itests/prog -I$B \
-	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP
+	-D_GNU_SOURCE $(CPPFLAGS) -DVERSION='"$(VERSION)"' -MMD -MP
 
-# Linked in where the archives are there, so that one file is enough on a server.
-static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+# Linked in where the archives are there, so that one file is enough on a server. STATIC= links none in.
+STATIC ?= 1
+static = $(if $(and $(STATIC),$(wildcard $(shell $(CC) -print-file-name=lib$(1).a))),-l:lib$(1).a,-l$(1))
 LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 
 # All but these are pure: no system calls, no printing (tests/layers).
@@ -281,7 +283,7 @@ demo:
 	BUILD=$B tests/demo
 
 UNITS := bpfpol bpfpol-late bpfpol-agent
-UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 LINKS := ipsecpol ipseccmd netdiag
 # Where the shells look. Debian's zsh has another place for what comes in packages.
 BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
@@ -297,19 +299,36 @@ install: all
 	install -D -m 0644 completion/bpfpol.bash $(DESTDIR)$(BASH_DIR)/bpfpol
 	install -D -m 0644 completion/bpfpol.fish $(DESTDIR)$(FISH_DIR)/bpfpol.fish
 	for link in $(LINKS); do \
+		ln -sf bpfpol-ipsecpol.8 $(DESTDIR)$(PREFIX)/share/man/man8/$$link.8; \
 		ln -sf bpfpol $(DESTDIR)$(BASH_DIR)/$$link; \
 		ln -sf bpfpol.fish $(DESTDIR)$(FISH_DIR)/$$link.fish; done
 	install -D -m 0644 -t $(DESTDIR)$(ZSH_DIR) completion/_bpfpol
-	install -d $(UNIT_DIR)
+	install -d $(DESTDIR)$(UNIT_DIR)
 	for unit in $(UNITS); do \
 		sed -e 's,@SBIN@,$(PREFIX)/sbin,' -e '/@HARDENING@/{r systemd/hardening' -e 'd}' \
-			systemd/$$unit.service.in >$(UNIT_DIR)/$$unit.service || exit; \
+			systemd/$$unit.service.in >$(DESTDIR)$(UNIT_DIR)/$$unit.service || exit; \
 	done
+
+# Built from a copy: the tree stays as it is, and what was built in it has no part. The environment
+# is the copy's own as well, and finds Debian's programs only.
+DEB ?= $B/deb
+DEB_TREE = $(DEB)/bpfpol-$(VERSION)
+
+deb:
+	tests/deps deb
+	rm -rf $(DEB_TREE)
+	mkdir -p $(DEB_TREE)
+	tar -c --exclude=./.git --exclude=./build --exclude=./$B --exclude=__pycache__ . | \
+		tar -x -C $(DEB_TREE)
+	cd $(DEB_TREE) && env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(shell nproc)" \
+		dpkg-buildpackage -Pnocheck -us -uc -b
+	rm -rf $(DEB_TREE)
 
 clean:
 	rm -rf $B
 
 .PHONY: all deps unit check test twin fuzz fuzzers fuzz-programs coverage coverage-programs \
-	bench mutants sanitize lint format print-pure demo install clean
+	bench mutants sanitize lint format print-pure demo install deb clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

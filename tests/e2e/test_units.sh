@@ -21,14 +21,16 @@ check "the agent comes behind" grep -q '^After=bpfpol.service ' "$UNITS/bpfpol-a
 check "and says when it is ready" grep -q '^Type=notify$' "$UNITS/bpfpol-agent.service"
 check "before the network" grep -q '^Before=network-pre.target' "$UNITS/bpfpol.service"
 
-# Where the program is installed elsewhere, systemd-analyze must find it there.
+# Where program and manual are installed elsewhere, systemd-analyze must find them there.
 sed -i "s,=/usr/local/sbin,=$DEST/usr/local/sbin," "$UNITS"/*
 if ! command -v systemd-analyze >/dev/null; then
 	skip "systemd-analyze" "it is not here"
 else
 	cd "$UNITS" || exit 1
+	export MANPATH=$DEST/usr/local/share/man
+	command -v man >/dev/null && MAN=yes || MAN=no
 	for unit in *.service; do
-		check "$unit: verify" systemd-analyze verify "./$unit"
+		check "$unit: verify" systemd-analyze verify --man="$MAN" "./$unit"
 		OUT=$(systemd-analyze security --offline=true "./$unit" 2>&1)
 		score=$(sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p' <<<"$OUT")
 		echo "# $unit: $score"
