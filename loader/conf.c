@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spec.h"
+
 #define BLANKS " \t\r"
 
 /* One line, taken apart in place. */
@@ -62,24 +64,83 @@ static int take_interfaces(struct conf *conf, const struct entry *e, struct diag
 	return 0;
 }
 
+/* What is protected is one word: an address, or ports of one protocol. */
+static bool can_protect(const struct rule *r)
+{
+	if (r->from.kind == END_PREFIX)
+		return r->proto == PROTO_ANY;
+	return r->from.kind == END_ANY && r->to.kind == END_ANY && r->proto != PROTO_ANY &&
+	       proto_has_ports(r->proto) && r->to.ports.n;
+}
+
+static int parse_protect(
+	const struct entry *e, const char *value, struct rule **rule, struct diag *diag)
+{
+	const struct spec_opts opts = { .action = BP_BLOCK };
+	struct diag why = {};
+	int rc = strpbrk(value, BLANKS) ? -EINVAL : spec_parse_line(value, &opts, rule, &why);
+
+	if (rc == -EINVAL && why.text)
+		rc = fail(e, e->value + why.column, why.width, diag, why.message);
+	else if (rc == -EINVAL || (!rc && !can_protect(*rule)))
+		rc = fail(e, e->value, e->value_len, diag,
+			"`protect` takes an address or a protocol with ports, as in 10.0.0.0/8 or "
+			"tcp/22; for more of them write a line each");
+	if (rc)
+		rule_free(rule);
+	diag_free(&why);
+	return rc;
+}
+
+static int take_protect(struct conf *conf, const struct entry *e, char *value, struct diag *diag)
+{
+	struct protect *v;
+	struct rule *rule = NULL;
+	int rc = parse_protect(e, value, &rule, diag);
+
+	if (rc)
+		return rc;
+	v = realloc(conf->protects, (conf->n_protects + 1) * sizeof(*v));
+	if (v)
+		conf->protects = v;
+	value = v ? strdup(value) : NULL;
+	if (!value) {
+		rule_free(&rule);
+		return -ENOMEM;
+	}
+	v[conf->n_protects++] = (struct protect){ .rule = rule, .text = value, .line = e->number };
+	return 0;
+}
+
 static bool key_is(const struct entry *e, const char *key)
 {
 	return strlen(key) == e->key_len && !memcmp(e->line + e->key, key, e->key_len);
 }
 
+static int take_line(struct conf *conf, const struct entry *e, struct diag *diag)
+{
+	char *value = strndup(e->line + e->value, e->value_len);
+	int rc = value ? take_protect(conf, e, value, diag) : -ENOMEM;
+
+	free(value);
+	return rc;
+}
+
 static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 {
-	static const char *const others[] = { "protect", "metrics", "dropin", "domain" };
+	static const char *const others[] = { "metrics", "dropin", "domain" };
 
 	if (key_is(e, "interfaces"))
 		return take_interfaces(conf, e, diag);
+	if (key_is(e, "protect"))
+		return take_line(conf, e, diag);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (!key_is(e, others[i]))
 			continue;
 		conf->unused = others[i];
 		return 0;
 	}
-	return fail(e, e->key, e->key_len, diag, "there is no such key; there is `interfaces`");
+	return fail(e, e->key, e->key_len, diag, "there is no such key; there are `interfaces` and `protect`");
 }
 
 /* 1: nothing stands on the line. */
@@ -135,5 +196,10 @@ void conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->n_interfaces; i++)
 		free(conf->interfaces[i]);
 	free(conf->interfaces);
+	for (size_t i = 0; i < conf->n_protects; i++) {
+		rule_free(&conf->protects[i].rule);
+		free(conf->protects[i].text);
+	}
+	free(conf->protects);
 	*conf = (struct conf){};
 }

@@ -4,10 +4,20 @@
 #define BPFPOL_CONF_H
 
 #include "diag.h"
+#include "policy.h"
+
+/* A line `protect`: the remote end that it names, or else a protocol and local ports. */
+struct protect {
+	struct rule *rule;
+	char *text; /* the value, as written */
+	unsigned int line;
+};
 
 struct conf {
 	char **interfaces; /* names and patterns to be filtered */
 	size_t n_interfaces;
+	struct protect *protects;
+	size_t n_protects;
 	const char *unused; /* the last key that this version does nothing with; NULL: none */
 };
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The packets that a change must not cut, made of what is protected. Pure. */
+#ifndef BPFPOL_PROTECT_H
+#define BPFPOL_PROTECT_H
+
+#include "conf.h"
+#include "frame.h"
+#include "sockets.h"
+
+/* Of one of the two, whose packet it is. */
+struct protected_packet {
+	struct frame frame;
+	enum bp_dir dir;
+	const struct tcp_socket *socket;
+	const struct protect *line;
+};
+struct protected_packets {
+	struct protected_packet *v; /* caller frees */
+	size_t n, room;
+};
+
+/* A packet of the connection each way. */
+int protect_socket(const struct tcp_socket *socket, struct protected_packets *packets);
+
+/*
+ * Packets of a line, both ways, with each of these addresses of this host. They are samples: of the
+ * addresses or ports of the line the first and the last, and where a block rule of the policy
+ * speaks of a part of them the first of that part. An address is spoken to on the ports of the
+ * other lines and on SSH's; ports are spoken to by hosts of no rule's.
+ */
+int protect_line(const struct conf *conf, const struct protect *line, const struct policy *policy,
+	const struct prefixes *own, struct protected_packets *packets);
+
+/* Whether the rule's local end has that port, in either direction. */
+bool protect_has_port(const struct rule *rule, uint16_t port);
+
+/* What the packet is of, in words; caller frees; NULL: no memory. */
+char *protect_text(const struct protected_packet *packet);
+char *protect_socket_text(const struct tcp_socket *socket);
+
+#endif
