@@ -56,6 +56,7 @@ IMPURE := \
 	fold_file \
 	gather \
 	generation \
+	guard \
 	hooks \
 	host \
 	hotplug \
@@ -77,6 +78,7 @@ IMPURE := \
 	privileges \
 	progress \
 	previous \
+	protected \
 	record \
 	remembered \
 	salvage \
@@ -84,6 +86,7 @@ IMPURE := \
 	shelf \
 	shelf_rule \
 	spare \
+	ssh \
 	state \
 	store \
 	terminal \

@@ -10,6 +10,7 @@
 #include "inplace.h"
 #include "pairs.h"
 #include "policies.h"
+#include "protected.h"
 #include "spec.h"
 
 /* Whether the change can be made in the maps that are in force. */
@@ -164,6 +165,16 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 		       : rc;
 }
 
+/*
+ * Whether the rule, as it comes or goes, may cut what is protected: then the whole of what would be
+ * in force is asked, which only the store can make.
+ */
+static int may_cut(const struct host *host, const struct rule *rule, bool *cuts, struct diag *diag)
+{
+	*cuts = false;
+	return host->unguarded ? 0 : protected_suspects(rule, cuts, diag);
+}
+
 /* A rule with a gate ends at a time: the store knows it. */
 static bool stands_for_good(const struct inplace_found *found)
 {
@@ -175,6 +186,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 {
 	struct generation *gen;
 	struct inplace_found found;
+	bool cuts = false;
 	int rc;
 
 	if (!in_place(host, *rule))
@@ -195,7 +207,10 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 			return apply_refuse_permit(found.id, *rule, diag);
 		return add_by_store(host, rule, opts, applied, diag);
 	}
-	if (!inplace_fits(gen, *rule))
+	rc = (*rule)->action == BP_BLOCK ? may_cut(host, *rule, &cuts, diag) : 0;
+	if (rc)
+		return rc;
+	if (cuts || !inplace_fits(gen, *rule))
 		return add_by_store(host, rule, opts, applied, diag);
 	(*rule)->id = host->kernel->ctl->next_id;
 	*applied = (struct applied){ APPLIED, (*rule)->id, false };
@@ -324,23 +339,39 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 			continue;
 		r->ids[r->n++] = host->store->policy->rules[at]->id;
 		rc = refuse_included(host->store->policy->rules[at], opts, diag);
-		if (!rc && !opts->dry_run)
+		if (!rc)
 			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
 		return apply_unknown_rule(host->store->policy, rule, diag);
-	return rc || opts->dry_run ? rc : host_settle(host, diag);
+	return rc ? rc : finish(host, opts, diag);
+}
+
+/* Permits that go may leave what is protected to a block. */
+static int removal_may_cut(
+	const struct host *host, const struct removal *r, bool *cuts, struct diag *diag)
+{
+	int rc = 0;
+
+	*cuts = false;
+	for (size_t i = 0; i < r->n && !rc && !*cuts; i++)
+		if (r->rules[i].action == BP_PERMIT)
+			rc = may_cut(host, &r->rules[i], cuts, diag);
+	return rc;
 }
 
 int apply_remove(struct host *host, const struct rule *rule, int action,
 	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag)
 {
 	struct removal r = {};
-	int rc = in_place(host, rule) ? find_in_place(host, rule, action, &r) : -ENOENT;
+	bool by_store = !in_place(host, rule) || find_in_place(host, rule, action, &r);
+	int rc = by_store ? 0 : removal_may_cut(host, &r, &by_store, diag);
 
-	if (!rc && !opts->dry_run)
+	if (rc)
+		return rc;
+	if (!by_store && !opts->dry_run)
 		rc = delete_in_place(host, r.rules, r.ids, r.n, diag);
-	else if (rc) {
+	else if (by_store) {
 		r.n = 0;
 		rc = remove_by_store(host, rule, action, opts, &r, diag);
 	}
@@ -355,6 +386,7 @@ int apply_remove_id(
 	struct host *host, uint32_t id, const struct apply_opts *opts, struct diag *diag)
 {
 	const struct rule *rule;
+	bool cuts = false;
 	ptrdiff_t at;
 	int rc = host_store(host, diag);
 
@@ -366,10 +398,12 @@ int apply_remove_id(
 			"no rule has the id %" PRIu32 "; 'bpfpol list' shows those in force", id);
 	rule = host->store->policy->rules[at];
 	rc = refuse_included(rule, opts, diag);
-	if (rc || opts->dry_run)
+	if (!rc && rule->action == BP_PERMIT)
+		rc = may_cut(host, rule, &cuts, diag);
+	if (rc)
 		return rc;
-	if (in_place(host, rule) && !rule->deadline)
-		return delete_in_place(host, rule, &id, 1, diag);
+	if (!cuts && in_place(host, rule) && !rule->deadline)
+		return opts->dry_run ? 0 : delete_in_place(host, rule, &id, 1, diag);
 	rc = store_del(host->store, at);
-	return rc ? rc : host_settle(host, diag);
+	return rc ? rc : finish(host, opts, diag);
 }

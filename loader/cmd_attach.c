@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "guard.h"
 #include "json.h"
 #include "links.h"
 #include "seat.h"
@@ -219,6 +220,8 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 	bool undo = false;
 
 	if (!rc)
+		rc = guard_attach(host, choices, diag);
+	if (!rc)
 		rc = remembered_load(&before, diag);
 	if (!rc) {
 		undo = true; /* a failed write may have been one */
@@ -253,6 +256,7 @@ int cmd_attach(const struct args *args, struct diag *diag)
 		rc = parse_mode(args, &mode, diag);
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = refuse_off(&host, diag);
 	if (!rc)
@@ -261,6 +265,8 @@ int cmd_attach(const struct args *args, struct diag *diag)
 		rc = choose(args, &links, mode, &choices, diag);
 	if (!rc && dry_run)
 		rc = choices_check(&choices, diag);
+	if (!rc && dry_run)
+		rc = guard_attach(&host, &choices, diag);
 	if (!rc && !dry_run)
 		rc = attached_get(&attached, diag);
 	if (!rc && !dry_run)

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "guard.h"
 #include "json.h"
 #include "links.h"
 
@@ -219,7 +220,24 @@ static int choose_remembered(
 	return rc;
 }
 
-static int turn_on(struct host *host, struct diag *diag)
+static int turn_on(
+	struct host *host, struct link_choices *choices, const char *path, struct diag *diag)
+{
+	int rc = host_in_step(host) ? 0 : host_rebuild(host, diag);
+
+	if (!rc)
+		rc = choices_attach(host, choices, diag);
+	if (rc)
+		return rc;
+	rc = file_remove(path, diag);
+	if (rc)
+		choices_undo(host, choices);
+	else
+		__atomic_store_n(&host->kernel->ctl->off, 0, __ATOMIC_SEQ_CST);
+	return rc;
+}
+
+static int try_on(struct host *host, bool dry_run, struct diag *diag)
 {
 	struct link_choices choices = {};
 	struct nl_links links = {};
@@ -227,19 +245,13 @@ static int turn_on(struct host *host, struct diag *diag)
 	int rc = path ? nl_links_get(&links) : -ENOMEM;
 
 	host->off = false;
-	if (!rc && !host_in_step(host))
-		rc = host_rebuild(host, diag);
 	if (!rc)
 		rc = choose_remembered(&links, &choices, diag);
 	if (!rc)
-		rc = choices_attach(host, &choices, diag);
-	if (!rc) {
-		rc = file_remove(path, diag);
-		if (rc)
-			choices_undo(host, &choices);
-		else
-			__atomic_store_n(&host->kernel->ctl->off, 0, __ATOMIC_SEQ_CST);
-	}
+		rc = guard_attach(host, &choices, diag);
+	if (!rc && !dry_run)
+		rc = turn_on(host, &choices, path, diag);
+	host->adding = NULL;
 	choices_free(&choices);
 	nl_links_free(&links);
 	free(path);
@@ -275,9 +287,10 @@ int cmd_on(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	was_off = host.off;
-	if (!rc && was_off && !dry_run)
-		rc = turn_on(&host, diag);
+	if (!rc && was_off)
+		rc = try_on(&host, dry_run, diag);
 	if (!rc)
 		say(args, was_off && dry_run,
 			!was_off  ? "Filtering was not off."

@@ -40,15 +40,15 @@ const struct command policy_commands[] = {
 	{ "policy export", cmd_policy_export, 0, WORDS_POLICY, "NAME",
 		"a policy's file as it is, for a backup",
 		"  bpfpol policy export web >web.policy" },
-	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN, WORDS_POLICY, "NAME",
-		"put a policy in force, in place of the one that is",
+	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_POLICY,
+		"NAME", "put a policy in force, in place of the one that is",
 		"In one step, which no packet sees half of. Takes the file as it is now, and the "
 		"lists that\n"
 		"it names. Rules that stay keep their numbers and counters." },
 	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"take the policy out of force; it stays stored", NULL },
-	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
-		"undo the last change: the rules before it are in force again",
+	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE,
+		"", "undo the last change: the rules before it are in force again",
 		"The last command that changed what is in force is undone: an assignment, or "
 		"rules that were\n"
 		"added, changed or removed. Rules have their numbers and counters again. Another "

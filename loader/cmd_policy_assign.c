@@ -87,6 +87,7 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 		rc = policies_ask_ahead(args->words[0], &names);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc)

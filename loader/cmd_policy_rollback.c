@@ -68,6 +68,7 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = assign_previous(&host, &opts, &assigned, diag);
 	if (!rc && host.store->policy)

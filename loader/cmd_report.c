@@ -28,7 +28,7 @@ int cmd_list(const struct args *args, struct diag *diag)
 
 int cmd_status(const struct args *args, struct diag *diag)
 {
-	unsigned int parts = GATHER_RULES | GATHER_INTERFACES;
+	unsigned int parts = GATHER_RULES | GATHER_INTERFACES | GATHER_PROTECTED;
 
 	if (args->given & OPT_DEBUG)
 		parts |= GATHER_FILTERS;

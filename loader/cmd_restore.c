@@ -259,6 +259,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	r.host.unguarded = true; /* a boot puts back what was decided before */
 	if (!rc && !r.host.off)
 		rc = restore(&r, dry_run, diag);
 	if (!rc)

@@ -205,6 +205,7 @@ static int add_rule(
 	bool elsewhere;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
+	host.unguarded = opts.force;
 	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc)
@@ -354,6 +355,7 @@ static int act_remove(const struct args *args, const struct rule *rule, int acti
 	bool elsewhere = false;
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
+	host.unguarded = opts.force;
 	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc && rule)

@@ -140,7 +140,8 @@ static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 		conf->unused = others[i];
 		return 0;
 	}
-	return fail(e, e->key, e->key_len, diag, "there is no such key; there are `interfaces` and `protect`");
+	return fail(e, e->key, e->key_len, diag,
+		"there is no such key; there are `interfaces` and `protect`");
 }
 
 /* 1: nothing stands on the line. */

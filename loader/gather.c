@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "notes.h"
+#include "protected.h"
 #include "seat.h"
 
 static int best_rank(const struct filter *f, void *arg)
@@ -280,6 +281,9 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 		rc = gather_rules(host, parts & GATHER_RULES, st, diag);
 	if (!rc && parts & GATHER_INTERFACES)
 		rc = gather_interfaces(host, st, diag);
+	if (!rc && parts & GATHER_PROTECTED &&
+		protected_texts(&st->protected, &st->n_protected, diag))
+		diag_to_warning(diag, "it is not known what is protected");
 	if (!rc && parts & GATHER_FILTERS)
 		rc = gather_filters(host, st, diag);
 	if (rc)
@@ -289,9 +293,14 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 
 void gather_free(struct status *st)
 {
+	for (size_t i = 0; i < st->n_protected; i++)
+		free(st->protected[i]);
+	free(st->protected);
 	free(st->rules);
 	free(st->interfaces);
 	free(st->filters);
+	st->protected = NULL;
+	st->n_protected = 0;
 	st->rules = NULL;
 	st->interfaces = NULL;
 	st->filters = NULL;

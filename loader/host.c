@@ -10,6 +10,8 @@
 
 #include "attach.h"
 #include "dirs.h"
+#include "guard.h"
+#include "links.h"
 #include "spare.h"
 
 static uint32_t ifindex_of(const char *name, void *arg)
@@ -94,6 +96,7 @@ int host_open_to_read(struct host *host, struct diag *diag)
 
 	if (rc || use == HOST_READ || !host->kernel || host->off || host_in_step(host))
 		return rc;
+	host->unguarded = true; /* what was decided then */
 	if (host_rebuild(host, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
 	return 0;
@@ -119,6 +122,8 @@ int host_store_names(struct host *host, struct diag *diag)
 	/* A store that was moved away or put back from a backup must not give a number twice. */
 	if (!rc && host->kernel && host->kernel->ctl->next_id > host->store->next_id)
 		host->store->next_id = host->kernel->ctl->next_id;
+	if (!rc && !host->store->known)
+		host->store->known = host->store->next_id;
 	return rc;
 }
 
@@ -148,7 +153,7 @@ bool host_in_step(const struct host *host)
 {
 	const struct bp_tables *t;
 
-	if (!host->kernel || !host->kernel->gen)
+	if (!host->kernel || !host->kernel->gen || host->first)
 		return false;
 	t = host->kernel->gen->table.tables;
 	return !t->dirty && (!t->links || t->links == host_links()) &&
@@ -237,6 +242,27 @@ static int plan_store(
 	return rc;
 }
 
+/* A generation made for the question alone, which judges nowhere. */
+static int try_loaded(struct host *host, const struct plan *plan, struct diag *diag)
+{
+	struct host with = *host;
+	struct generation *gen = NULL;
+	bool concerned = false;
+	int rc = guard_concerns(plan->policy, &concerned, diag);
+
+	if (rc || !concerned)
+		return rc;
+	rc = host->kernel ? 0 : kernel_load(&with.kernel, diag);
+	if (!rc)
+		rc = generation_load_for(0, plan, &with.kernel->shared, &gen, diag);
+	if (!rc)
+		rc = guard_generation(&with, gen, plan->policy, diag);
+	generation_free(&gen);
+	if (!host->kernel)
+		kernel_free(&with.kernel);
+	return rc;
+}
+
 int host_try(struct host *host, struct diag *diag)
 {
 	struct policy *none = NULL;
@@ -248,6 +274,8 @@ int host_try(struct host *host, struct diag *diag)
 		rc = table_alloc(&table, &plan->tables.sizes);
 	if (!rc)
 		rc = plan_fill(plan, &table, diag);
+	if (!rc && !host->unguarded && !host->off)
+		rc = try_loaded(host, plan, diag);
 	table_free(&table);
 	plan_free(&plan);
 	policy_free(&none);
@@ -282,13 +310,33 @@ static int rebuild(struct host *host, struct diag *diag)
 
 	if (!rc)
 		rc = build(host->kernel, plan, &c.gen, diag);
+	if (!rc && !host->unguarded)
+		rc = guard_generation(host, c.gen, plan->policy, diag);
 	plan_free(&plan);
 	policy_free(&none);
-	if (rc)
+	if (rc) {
+		spare_give_back(&c.gen);
 		return rc;
+	}
 	rc = kernel_switch(host->kernel, c.gen, commit, &c, diag);
 	if (host->kernel->gen != c.gen)
 		spare_give_back(&c.gen);
+	return rc;
+}
+
+/* What the guard refuses leaves nothing in the kernel, and no driver is touched for it. */
+static int attach_first(struct host *host, struct diag *diag)
+{
+	struct link_choices *first = host->first;
+	int rc = host->unguarded ? 0 : host_try(host, diag);
+
+	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+	if (!rc)
+		rc = choices_remember(first, diag);
+	if (!rc)
+		rc = choices_attach(host, first, diag);
+	if (!rc)
+		host->first = NULL;
 	return rc;
 }
 
@@ -296,10 +344,12 @@ int host_rebuild(struct host *host, struct diag *diag)
 {
 	struct generation *gen;
 	uint64_t was_dirty = 0;
-	int rc = host_kernel(host, diag);
+	int rc = host_store(host, diag);
 
+	if (!rc && host->first)
+		rc = attach_first(host, diag);
 	if (!rc)
-		rc = host_store(host, diag);
+		rc = host_kernel(host, diag);
 	if (rc)
 		return rc;
 	gen = host->kernel->gen;

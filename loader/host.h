@@ -7,10 +7,17 @@
 #include "kernel.h"
 #include "store.h"
 
+struct link_choices;
+
 struct host {
 	struct kernel *kernel; /* NULL: nothing is pinned */
 	struct store *store;   /* NULL: not read yet, see host_store() */
 	bool off;	       /* `bpfpol off` is in force */
+	bool unguarded;	       /* what would cut the operator's way in goes ahead (guard.h) */
+	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
+	const struct link_choices *adding;
+	/* Of these, those that are attached with the first rules, before these are; NULL: none. */
+	struct link_choices *first;
 };
 
 enum host_use { HOST_READ, HOST_CHANGE };

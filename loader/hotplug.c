@@ -386,6 +386,7 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 	struct host host = {};
 	int rc = host_open(&host, HOST_CHANGE, diag);
 
+	host.unguarded = true; /* what was decided before is in force where interfaces come */
 	if (!rc)
 		hp->foreign = is_foreign(hp, &host);
 	if (!rc && host.off) {

@@ -176,11 +176,9 @@ int choices_first(struct host *host, struct nl_links *links, struct link_choices
 	rc = choices_begin(links, choices, diag);
 	if (!rc)
 		rc = choices_check(choices, diag);
-	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+	host->adding = choices;
 	if (!rc && !dry_run)
-		rc = choices_remember(choices, diag);
-	if (!rc && !dry_run)
-		rc = choices_attach(host, choices, diag);
+		host->first = choices;
 	return rc;
 }
 

@@ -32,8 +32,9 @@ void choices_undo(struct host *host, const struct link_choices *c);
 /* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
 int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
 /*
- * Remembers and attaches those, unless something is attached already or filtering is off. With a
- * dry run nothing more than a check.
+ * Those are to be remembered and attached when the command's rules are put in force (host->first),
+ * unless something is attached already or filtering is off. With a dry run nothing more than a
+ * check. After a failure choices_undo() is called for.
  */
 int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
 	bool dry_run, struct diag *diag);

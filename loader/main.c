@@ -52,7 +52,7 @@ const struct command commands[] = {
 	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, WORDS_NONE, "[--debug]",
 		"policy in force, interfaces, totals",
 		"  --debug  every filter, as read back from the kernel's maps" },
-	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_MODE, WORDS_IFACES,
+	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_MODE, WORDS_IFACES,
 		"IFACE... [--mode native|generic|tc]", "filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
 		"Without --mode: XDP in the driver, else generic XDP, else TC; says which, and "
@@ -110,8 +110,8 @@ const struct command commands[] = {
 	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"stop all filtering at once, until 'on'",
 		"Rules and interfaces are kept. Works whatever else is broken." },
-	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "", "filter again, as before 'off'",
-		NULL },
+	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE, "",
+		"filter again, as before 'off'", NULL },
 	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_IPSECPOL,
 		"-w REG -p NAME [-r RULE] [-f SPEC...] [-n BLOCK|PASS] [-x|-y|-o]",
 		"filters in the words of Windows' ipsecpol and ipseccmd",

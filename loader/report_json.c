@@ -181,6 +181,10 @@ static int json_status(FILE *out, const struct status *st)
 			put_filter(&j, &st->filters[i]);
 		jw_array_end(&j);
 	}
+	jw_array(&j, "protected");
+	for (size_t i = 0; i < st->n_protected; i++)
+		jw_str(&j, NULL, st->protected[i]);
+	jw_array_end(&j);
 	jw_object(&j, "totals");
 	put_totals(&j, "in", &st->totals[BP_IN]);
 	put_totals(&j, "out", &st->totals[BP_OUT]);

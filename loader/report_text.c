@@ -178,6 +178,8 @@ static int text_status(FILE *out, const struct status *st)
 	fprintf(out, "%s\n\n", st->agent > 0 ? "" : st->agent ? ", agent" : ", no agent");
 	put_filtered(out, st);
 	put_notes(out, st);
+	for (size_t i = 0; i < st->n_protected; i++)
+		fprintf(out, "%s  %s\n", i ? "" : "\nProtected from being cut\n", st->protected[i]);
 	fprintf(out, "\nPackets\n");
 	put_totals(out, "in", &st->totals[BP_IN]);
 	put_totals(out, "out", &st->totals[BP_OUT]);

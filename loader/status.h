@@ -59,6 +59,8 @@ struct status {
 	size_t n_interfaces;
 	struct status_filter *filters; /* only if asked for */
 	size_t n_listed;
+	char **protected; /* what the lock-out guard protects, in words; only if asked for */
+	size_t n_protected;
 	struct bp_totals totals[BP_DIRS];
 };
 

@@ -36,6 +36,7 @@ struct store {
 	struct policy *policy;	 /* assigned; NULL: none */
 	struct policy *outgoing; /* was assigned until store_assign(); NULL: none */
 	uint32_t next_id;
+	uint32_t known;	   /* rules of this number and above are the command's own */
 	uint64_t commit;   /* number of the last commit */
 	uint64_t previous; /* number of the one to go back to; 0: there is none */
 	bool cut;	   /* to go back, without the last change of its journal */

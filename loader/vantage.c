@@ -18,7 +18,7 @@ static bool is_filtered(const struct attached *a, enum bp_dir dir)
  * BP_L3_*: BPF_PROG_TEST_RUN gives TC programs an Ethernet header in any case, so those for frames
  * that have one are asked: of the same source, they read the same behind it.
  */
-static enum bp_hook hook_of(
+enum bp_hook vantage_hook(
 	const struct nl_link *link, const struct attached *a, bool by_tc, enum bp_dir dir)
 {
 	if (dir == BP_OUT)
@@ -120,7 +120,7 @@ int vantage_find(const struct spec_packet *packet, struct vantage *v, struct dia
 		*v = (struct vantage){
 			.link = *link,
 			.dir = dir,
-			.hook = hook_of(link, a, mode_of(&is, link) == ATTACH_TC, dir),
+			.hook = vantage_hook(link, a, mode_of(&is, link) == ATTACH_TC, dir),
 			.chosen = !packet->rule->ifname,
 			.attached = a,
 			.filtered = is_filtered(a, dir),

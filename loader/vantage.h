@@ -34,6 +34,13 @@ char *vantage_text(const struct vantage *vantage, const struct spec_packet *pack
 /* Whether the interface is one that is never filtered, whatever the rules. */
 bool vantage_never(const struct nl_link *link);
 
+/*
+ * Whose classifier judges what goes that way; attached: NULL if nothing is there yet, and by_tc: it
+ * is to be TC then.
+ */
+enum bp_hook vantage_hook(
+	const struct nl_link *link, const struct attached *attached, bool by_tc, enum bp_dir dir);
+
 /* "native XDP", "TC", for what judges packets there. */
 const char *vantage_hook_text(const struct vantage *vantage);
 

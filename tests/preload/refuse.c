@@ -6,12 +6,15 @@
  *	clsact	the clsact qdisc: a kernel without CONFIG_NET_SCH_INGRESS
  *	native	XDP by the driver
  *	generic	XDP without it
+ *	getfd	one process having another's descriptors: a kernel before 5.6, some containers
+ *	diag	sock_diag: a kernel without CONFIG_INET_DIAG
  *	frags	XDP programs for several buffers, and their helpers: a kernel before 5.18
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -84,11 +87,24 @@ long syscall(long number, ...)
 		err = refusal((const union bpf_attr *)a[1]);
 	else if (number == SYS_bpf && a[0] == BPF_PROG_LOAD)
 		err = refuses_load((const union bpf_attr *)a[1]) ? EINVAL : 0;
+	else if (number == SYS_pidfd_getfd)
+		err = refused("getfd") ? EPERM : 0;
 	if (err) {
 		errno = err;
 		return -1;
 	}
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int socket(int domain, int type, int protocol)
+{
+	int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+
+	if (domain == AF_NETLINK && protocol == NETLINK_SOCK_DIAG && refused("diag")) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	return real(domain, type, protocol);
 }
 
 /* By which libbpf asks for it. */

@@ -42,8 +42,8 @@ static void unused(void **state)
 	struct conf conf = {};
 
 	(void)state;
-	assert_int_equal(conf_parse("f", "protect = tcp/22\ninterfaces = a\n", &conf, &diag), 0);
-	assert_string_equal(conf.unused, "protect");
+	assert_int_equal(conf_parse("f", "metrics = x\ninterfaces = a\n", &conf, &diag), 0);
+	assert_string_equal(conf.unused, "metrics");
 	assert_int_equal(conf.n_interfaces, 1);
 	conf_free(&conf);
 }

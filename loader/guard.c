@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "guard.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "classifier.h"
+#include "links.h"
+#include "netlink_route.h"
+#include "probe.h"
+#include "protect.h"
+#include "protected.h"
+#include "spec.h"
+#include "vantage.h"
+
+#define FEW 32 /* rules that are looked at one by one first */
+
+struct guard {
+	const struct host *host;
+	const struct generation *gen;
+	const struct policy *policy;
+	struct protected protected;
+	struct prefixes own; /* addresses of this host */
+	struct nl_links links;
+	struct attached_list attached;
+	struct asker *then[BP_HOOKS], *now[BP_HOOKS];
+};
+
+/* One hook of one interface. */
+struct place {
+	const struct nl_link *link;
+	enum bp_dir dir;
+	enum bp_hook hook;
+	bool filtered; /* already now */
+};
+
+static void guard_free(struct guard *g)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		asker_free(&g->then[hook]);
+		asker_free(&g->now[hook]);
+	}
+	free(g->attached.v);
+	nl_links_free(&g->links);
+	free(g->own.v);
+	protected_free(&g->protected);
+}
+
+/*
+ * Whether a block rule of the policy can have to do with what is protected. Of many rules that is
+ * not asked one by one.
+ */
+static int concerns(
+	const struct protected *p, const struct policy *policy, bool *yes, struct diag *diag)
+{
+	size_t blocks = 0;
+	int rc = 0;
+
+	*yes = false;
+	if (!p->conf.n_protects && !p->ssh.n)
+		return 0;
+	for (size_t i = 0; i < policy->n && !rc && !*yes; i++) {
+		if (policy->rules[i]->action != BP_BLOCK)
+			continue;
+		if (++blocks > FEW)
+			*yes = true;
+		else
+			rc = protected_suspects_of(p, policy->rules[i], yes, diag);
+	}
+	return rc;
+}
+
+static bool blocks(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->action == BP_BLOCK)
+			return true;
+	return false;
+}
+
+int guard_concerns(const struct policy *policy, bool *yes, struct diag *diag)
+{
+	struct protected p;
+	int rc;
+
+	*yes = false;
+	if (!blocks(policy))
+		return 0;
+	rc = protected_get(&p, policy, diag);
+	if (rc)
+		return rc;
+	rc = concerns(&p, policy, yes, diag);
+	protected_free(&p);
+	return rc;
+}
+
+static int guard_open(struct guard *g, struct diag *diag)
+{
+	int rc = nl_links_get(&g->links);
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the interfaces");
+	rc = nl_addresses_get(&g->own);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
+	return attached_get(&g->attached, diag);
+}
+
+static int ask(struct guard *g, const struct generation *gen, struct asker **askers,
+	const struct place *at, const struct frame *frame, struct bp_answer *answer,
+	struct diag *diag)
+{
+	uint8_t data[PROBE_ROOM];
+	const struct asker_frame probe = {
+		.data = data,
+		.len = probe_build(frame, data),
+		.ifindex = at->link->ifindex,
+		.ingress_ifindex = at->dir == BP_IN ? at->link->ifindex : 0,
+	};
+	int rc = askers[at->hook] ? 0
+				  : asker_open(gen, &g->host->kernel->shared, at->hook,
+					    &askers[at->hook], diag);
+
+	if (rc)
+		return rc;
+	rc = asker_ask(askers[at->hook], &probe, answer);
+	return rc ? diag_errno(diag, -rc, "the kernel did not run the classifier") : 0;
+}
+
+/* What is stopped already is not cut by the change. */
+static int passes_now(struct guard *g, const struct place *at, const struct frame *frame,
+	bool *passes, struct diag *diag)
+{
+	const struct kernel *k = g->host->kernel;
+	struct bp_answer answer;
+	int rc;
+
+	*passes = true;
+	if (!at->filtered || k->ctl->off || !k->gen || k->gen == g->gen)
+		return 0;
+	rc = ask(g, k->gen, g->now, at, frame, &answer, diag);
+	if (rc == -EPROTO) {
+		diag_clear(diag); /* another version's: nobody knows */
+		return 0;
+	}
+	if (!rc)
+		*passes = !answer.blocked;
+	return rc;
+}
+
+/* A rule that the store does not know yet has no number that anybody could look up. */
+static char *rule_name(const struct guard *g, uint32_t id)
+{
+	ptrdiff_t i = policy_find_id(g->policy, id);
+	char *text, *name;
+	int n;
+
+	if (i < 0)
+		return NULL;
+	text = spec_text(g->policy->rules[i], SPEC_ACTION | SPEC_MATCH);
+	if (!text)
+		return NULL;
+	n = id < g->host->store->known ? asprintf(&name, "rule %" PRIu32 " '%s'", id, text)
+				       : asprintf(&name, "the rule '%s'", text);
+	free(text);
+	return n < 0 ? NULL : name;
+}
+
+static int refuse(struct guard *g, const struct place *at, const struct protected_packet *packet,
+	uint32_t id, struct diag *diag)
+{
+	char *rule = rule_name(g, id), *what = protect_text(packet);
+	int rc = diag_set(diag, DIAG_REFUSED, EPERM,
+		"%s would cut %s (what %s %s); nothing is changed; --force goes ahead all the same",
+		rule ? rule : "a rule", what ? what : "what is protected",
+		at->dir == BP_IN ? "arrives at" : "leaves by", at->link->name);
+
+	free(rule);
+	free(what);
+	return rc;
+}
+
+static int try_packet(struct guard *g, const struct place *at,
+	const struct protected_packet *packet, struct diag *diag)
+{
+	struct bp_answer answer;
+	bool passes = false;
+	int rc;
+
+	if (packet->dir != at->dir)
+		return 0;
+	rc = ask(g, g->gen, g->then, at, &packet->frame, &answer, diag);
+	if (!rc && answer.blocked)
+		rc = passes_now(g, at, &packet->frame, &passes, diag);
+	return !rc && passes ? refuse(g, at, packet, answer.rule, diag) : rc;
+}
+
+/* Whether what goes by `top` also crosses the link: a bond's slave, a VLAN's parent. */
+static bool below(
+	const struct guard *g, const struct nl_link *top, const struct nl_link *link, int depth)
+{
+	if (!top || !depth)
+		return false;
+	if (top == link)
+		return true;
+	for (size_t i = 0; i < g->links.n; i++) {
+		const struct nl_link *l = &g->links.v[i];
+
+		if ((l->ifindex == top->lower || l->master == top->ifindex) &&
+			below(g, l, link, depth - 1))
+			return true;
+	}
+	return false;
+}
+
+#define LEVELS 6 /* of one stack of interfaces */
+
+static bool has_address(const struct prefixes *own, int family, const uint8_t address[16])
+{
+	for (size_t i = 0; i < own->n; i++)
+		if (prefix_holds(&own->v[i], family, address))
+			return true;
+	return false;
+}
+
+/* Whether packets to and from there cross the interface; where nobody knows the way, they may. */
+static int crosses(const struct guard *g, const struct place *at, int family, const uint8_t *remote,
+	bool *yes, struct diag *diag)
+{
+	int oif, rc = nl_route_get(family, remote, &oif);
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for a route");
+	*yes = !oif || below(g, nl_by_index(&g->links, oif), at->link, LEVELS);
+	return 0;
+}
+
+static int socket_packets(const struct guard *g, const struct place *at, const struct prefixes *own,
+	struct protected_packets *packets, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->protected.ssh.n && !rc; i++) {
+		const struct tcp_socket *s = &g->protected.ssh.v[i];
+		bool yes;
+
+		/* What arrives may come by another way than what leaves. */
+		yes = has_address(own, s->family, s->local);
+		if (!yes)
+			rc = crosses(g, at, s->family, s->remote, &yes, diag);
+		if (!rc && yes)
+			rc = protect_socket(s, packets);
+	}
+	return rc;
+}
+
+static int line_packets(const struct guard *g, const struct place *at, const struct prefixes *own,
+	struct protected_packets *packets, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->protected.conf.n_protects && !rc; i++) {
+		const struct protect *line = &g->protected.conf.protects[i];
+		const struct end *end = &line->rule->from;
+		bool yes = true;
+
+		if (end->kind == END_PREFIX && end->prefix.len)
+			rc = crosses(g, at, end->prefix.family, end->prefix.bytes, &yes, diag);
+		if (!rc && yes)
+			rc = protect_line(&g->protected.conf, line, g->policy, own, packets);
+	}
+	return rc;
+}
+
+static bool end_names(const struct end *end, const struct prefix *address)
+{
+	bool names = end->kind == END_PREFIX &&
+		     prefix_holds(&end->prefix, address->family, address->bytes);
+
+	for (size_t i = 0; end->kind == END_FILE && i < end->list.n && !names; i++)
+		names = prefix_holds(&end->list.v[i], address->family, address->bytes);
+	return names;
+}
+
+static bool is_named(const struct policy *policy, const struct prefix *address)
+{
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->action == BP_BLOCK &&
+			(end_names(&policy->rules[i]->from, address) ||
+				end_names(&policy->rules[i]->to, address)))
+			return true;
+	return false;
+}
+
+/*
+ * Which of this host's addresses what is sent to a listed port may be for: those of the interface,
+ * and those elsewhere (on a VLAN above it, on lo) that a rule can tell from them. own: has room.
+ */
+static void add_named(const struct guard *g, struct prefixes *own)
+{
+	size_t n = own->n;
+
+	for (size_t i = 0; i < g->own.n; i++) {
+		const struct prefix *address = &g->own.v[i];
+		bool there = false;
+
+		for (size_t k = 0; k < n && !there; k++)
+			there = !prefix_cmp(&own->v[k], address);
+		if (!there && is_named(g->policy, address))
+			own->v[own->n++] = *address;
+	}
+}
+
+/* A port of a bridge has none: its packets are for those of others. */
+static int own_addresses(
+	const struct guard *g, const struct place *at, struct prefixes *own, struct diag *diag)
+{
+	struct prefix *v;
+	int rc = nl_addresses_of(at->link->ifindex, own);
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for the addresses of %s", at->link->name);
+	v = reallocarray(own->v, own->n + g->own.n + 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	own->v = v;
+	for (size_t i = 0; i < g->own.n && !own->n; i++)
+		own->v[i] = g->own.v[i];
+	if (!own->n)
+		own->n = g->own.n;
+	return 0;
+}
+
+static int try_place(struct guard *g, const struct place *at, struct diag *diag)
+{
+	struct protected_packets packets = {};
+	struct prefixes own = {};
+	int rc = own_addresses(g, at, &own, diag);
+
+	if (!rc)
+		rc = socket_packets(g, at, &own, &packets, diag);
+	if (!rc) {
+		add_named(g, &own);
+		rc = line_packets(g, at, &own, &packets, diag);
+	}
+	for (size_t i = 0; i < packets.n && !rc; i++)
+		rc = try_packet(g, at, &packets.v[i], diag);
+	free(packets.v);
+	free(own.v);
+	return rc;
+}
+
+static const struct link_choice *choice_of(const struct host *host, int ifindex)
+{
+	for (size_t i = 0; host->adding && i < host->adding->n; i++)
+		if (host->adding->v[i].link->ifindex == ifindex)
+			return &host->adding->v[i];
+	return NULL;
+}
+
+static int try_link(struct guard *g, const struct nl_link *link, struct diag *diag)
+{
+	const struct attached *a = attached_find(&g->attached, link->ifindex);
+	const struct link_choice *c = choice_of(g->host, link->ifindex);
+	int rc = 0;
+
+	if (vantage_never(link) || (!a && !c))
+		return 0;
+	for (int dir = 0; dir < BP_DIRS && !rc; dir++) {
+		bool filtered = a && (dir == BP_OUT ? a->out != TC_NONE : a->how != ATTACH_NONE);
+		const struct place at = {
+			.link = link,
+			.dir = dir,
+			.hook = vantage_hook(link, a, c && c->mode == ATTACH_TC, dir),
+			.filtered = filtered && !c,
+		};
+
+		if (filtered || c)
+			rc = try_place(g, &at, diag);
+	}
+	return rc;
+}
+
+int guard_generation(const struct host *host, const struct generation *gen,
+	const struct policy *policy, struct diag *diag)
+{
+	struct guard g = { .host = host, .gen = gen, .policy = policy };
+	bool yes = false;
+	int rc;
+
+	if (!blocks(policy))
+		return 0;
+	rc = protected_get(&g.protected, policy, diag);
+	if (!rc)
+		rc = concerns(&g.protected, policy, &yes, diag);
+	if (!rc && yes)
+		rc = guard_open(&g, diag);
+	for (size_t i = 0; i < g.links.n && !rc; i++)
+		rc = try_link(&g, &g.links.v[i], diag);
+	guard_free(&g);
+	return rc;
+}
+
+/* Of what is attached already nothing begins. */
+static bool any_new(const struct link_choices *choices)
+{
+	for (size_t i = 0; i < choices->n; i++)
+		if (!choices->v[i].already)
+			return true;
+	return false;
+}
+
+int guard_attach(struct host *host, const struct link_choices *choices, struct diag *diag)
+{
+	int rc;
+
+	host->adding = choices;
+	if (host->unguarded || !any_new(choices))
+		return 0;
+	rc = host_store(host, diag);
+	if (rc || !host->store->policy)
+		return rc;
+	if (!host_in_step(host))
+		return host_try(host, diag);
+	return guard_generation(host, host->kernel->gen, host->store->policy, diag);
+}

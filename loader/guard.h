@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The lock-out guard: a change is tried on the packets that matter before it is in force. They are
+ * those of the SSH connection that the command is typed over, and what bpfpol.conf protects. What
+ * passes now and would not afterwards is cut: then the change is refused.
+ */
+#ifndef BPFPOL_GUARD_H
+#define BPFPOL_GUARD_H
+
+#include "host.h"
+
+/*
+ * Whether there is anything to ask about: something is protected, and a block rule of the policy
+ * may have to do with it (protected.h).
+ */
+int guard_concerns(const struct policy *policy, bool *yes, struct diag *diag);
+
+/*
+ * Asks the loaded generation, made of that policy, on the interfaces that are filtered or are going
+ * to be (host->adding). -EPERM with DIAG_REFUSED: it would cut something, by the rule that is
+ * named.
+ */
+int guard_generation(const struct host *host, const struct generation *gen,
+	const struct policy *policy, struct diag *diag);
+
+/*
+ * The same of the rules that are in force, or are going to be with them, on interfaces that are to
+ * be attached, which become host->adding.
+ */
+int guard_attach(struct host *host, const struct link_choices *choices, struct diag *diag);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which way packets go, asked of the kernel by rtnetlink. */
+#ifndef BPFPOL_NETLINK_ROUTE_H
+#define BPFPOL_NETLINK_ROUTE_H
+
+#include <stdint.h>
+
+/*
+ * The interface by which this host sends to that address (network order; family 4 or 6); 0: there
+ * is no way. 0 or -errno.
+ */
+int nl_route_get(int family, const uint8_t *to, int *ifindex);
+
+#endif

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "protected.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "dirs.h"
+#include "eval.h"
+#include "netlink.h"
+#include "protect.h"
+#include "ssh.h"
+
+static int conf_load(struct conf *conf, struct diag *diag)
+{
+	char *path = path_join(dirs_get()->conf, "bpfpol.conf"), *text = NULL;
+	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+
+	*conf = (struct conf){};
+	if (!rc)
+		rc = conf_parse(path, text, conf, diag);
+	free(text);
+	free(path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static bool can_be_tcp(const struct rule *rule)
+{
+	return rule->proto == PROTO_ANY || rule->proto == IPPROTO_TCP;
+}
+
+static bool may_block_tcp(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->action == BP_BLOCK && can_be_tcp(policy->rules[i]))
+			return true;
+	return false;
+}
+
+int protected_get(struct protected *p, const struct policy *policy, struct diag *diag)
+{
+	int rc;
+
+	*p = (struct protected){};
+	rc = conf_load(&p->conf, diag);
+	if (!rc && (!policy || may_block_tcp(policy)))
+		rc = ssh_connections(&p->ssh, diag);
+	if (rc)
+		protected_free(p);
+	return rc;
+}
+
+void protected_free(struct protected *p)
+{
+	conf_free(&p->conf);
+	free(p->ssh.v);
+	*p = (struct protected){};
+}
+
+static int any_blocked(
+	const struct policy *policy, const struct protected_packets *packets, bool *any)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < packets->n && !rc && !*any; i++) {
+		const struct eval_env env = {
+			.dir = packets->v[i].dir,
+			.ifname = policy->rules[0]->ifname ? policy->rules[0]->ifname : "",
+			.me = true,
+			.now = time(NULL),
+		};
+		struct eval_verdict verdict;
+
+		rc = eval_frame(policy, &env, &packets->v[i].frame, &verdict);
+		if (rc)
+			break;
+		*any = verdict.block;
+		eval_free(&verdict);
+	}
+	return rc;
+}
+
+static int suspects_lines(
+	const struct conf *conf, const struct policy *policy, bool *any, struct diag *diag)
+{
+	struct protected_packets packets = {};
+	struct prefixes own = {};
+	int rc = conf->n_protects ? nl_addresses_get(&own) : 0;
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
+	for (size_t i = 0; i < conf->n_protects && !rc; i++)
+		rc = protect_line(conf, &conf->protects[i], policy, &own, &packets);
+	if (!rc)
+		rc = any_blocked(policy, &packets, any);
+	free(packets.v);
+	free(own.v);
+	return rc;
+}
+
+static int suspects_sockets(
+	const struct tcp_sockets *sockets, const struct policy *policy, bool *any)
+{
+	struct protected_packets packets = {};
+	int rc = 0;
+
+	for (size_t i = 0; i < sockets->n && !rc; i++)
+		rc = protect_socket(&sockets->v[i], &packets);
+	if (!rc)
+		rc = any_blocked(policy, &packets, any);
+	free(packets.v);
+	return rc;
+}
+
+/* The connections, or as much of them as it takes to say that the rule has none of them. */
+static int ssh_in_question(const struct rule *rule, struct tcp_sockets *list, struct diag *diag)
+{
+	struct tcp_sockets listening = {};
+	bool any = false;
+	int rc = ssh_above(list, diag);
+
+	if (rc || list->n)
+		return rc;
+	rc = ssh_listening(&listening, diag);
+	for (size_t i = 0; i < listening.n && !rc && !any; i++)
+		any = listening.v[i].listens && protect_has_port(rule, listening.v[i].local_port);
+	if (!rc && any)
+		rc = ssh_all(&listening, list, diag);
+	free(listening.v);
+	return rc;
+}
+
+/* It alone, as a block that does not end. */
+struct alone {
+	struct rule rule, *rules[1];
+	struct policy policy;
+};
+
+static void make_alone(const struct rule *rule, struct alone *a)
+{
+	a->rule = *rule;
+	a->rule.action = BP_BLOCK;
+	a->rule.deadline = 0;
+	a->rules[0] = &a->rule;
+	a->policy = (struct policy){ .rules = a->rules, .n = 1 };
+}
+
+int protected_suspects(const struct rule *rule, bool *suspect, struct diag *diag)
+{
+	struct protected p = {};
+	struct alone a;
+	int rc = conf_load(&p.conf, diag);
+
+	make_alone(rule, &a);
+	*suspect = false;
+	if (!rc)
+		rc = suspects_lines(&p.conf, &a.policy, suspect, diag);
+	if (!rc && !*suspect && can_be_tcp(rule)) {
+		rc = ssh_in_question(rule, &p.ssh, diag);
+		if (!rc)
+			rc = suspects_sockets(&p.ssh, &a.policy, suspect);
+	}
+	protected_free(&p);
+	return rc;
+}
+
+int protected_suspects_of(
+	const struct protected *p, const struct rule *rule, bool *suspect, struct diag *diag)
+{
+	struct alone a;
+	int rc;
+
+	make_alone(rule, &a);
+	*suspect = false;
+	rc = suspects_lines(&p->conf, &a.policy, suspect, diag);
+	return rc || *suspect ? rc : suspects_sockets(&p->ssh, &a.policy, suspect);
+}
+
+static char *line_text(const struct protect *line)
+{
+	char *text;
+
+	if (asprintf(&text, "%s (bpfpol.conf:%u)", line->text, line->line) < 0)
+		return NULL;
+	return text;
+}
+
+int protected_texts(char ***texts, size_t *n, struct diag *diag)
+{
+	struct protected p;
+	size_t most;
+	int rc = protected_get(&p, NULL, diag);
+
+	*n = 0;
+	*texts = NULL;
+	if (rc)
+		return rc;
+	most = p.ssh.n + p.conf.n_protects;
+	*texts = calloc(most + 1, sizeof(**texts));
+	if (!*texts)
+		rc = -ENOMEM;
+	for (size_t i = 0; i < most && !rc; i++) {
+		(*texts)[i] = i < p.ssh.n ? protect_socket_text(&p.ssh.v[i])
+					  : line_text(&p.conf.protects[i - p.ssh.n]);
+		if (!(*texts)[i])
+			rc = -ENOMEM;
+		else
+			*n += 1;
+	}
+	protected_free(&p);
+	return rc;
+}

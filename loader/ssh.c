@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "ssh.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/sockios.h>
+
+#include "dirs.h"
+#include "netlink_diag.h"
+
+#define PROC_ROOM 2048 /* more than what a file in /proc/PID is read for */
+
+/* --- one socket of another process --- */
+
+/* Where it is not known it counts as of this one. */
+static bool is_of_this_namespace(int fd)
+{
+	struct stat its, ours;
+	int ns = ioctl(fd, SIOCGSKNS);
+	bool other = ns >= 0 && !fstat(ns, &its) && !stat("/proc/self/ns/net", &ours) &&
+		     its.st_ino != ours.st_ino;
+
+	if (ns >= 0)
+		close(ns);
+	return !other;
+}
+
+static bool read_end(
+	const struct sockaddr_storage *from, int *family, uint8_t address[16], uint16_t *port)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+
+	if (from->ss_family == AF_INET) {
+		memcpy(address, &v4->sin_addr, 4);
+		*port = ntohs(v4->sin_port);
+		*family = 4;
+		return true;
+	}
+	if (from->ss_family != AF_INET6)
+		return false;
+	memcpy(address, &v6->sin6_addr, 16);
+	*port = ntohs(v6->sin6_port);
+	*family = sockets_unmap(address) ? 4 : 6;
+	return true;
+}
+
+/* Whether it is a TCP connection of this namespace with another host. */
+static bool is_connection(int fd, struct tcp_socket *s)
+{
+	struct sockaddr_storage local, remote;
+	socklen_t local_len = sizeof(local), remote_len = sizeof(remote), len = sizeof(int);
+	int type, family;
+
+	*s = (struct tcp_socket){};
+	if (getsockname(fd, (struct sockaddr *)&local, &local_len) ||
+		!read_end(&local, &family, s->local, &s->local_port))
+		return false;
+	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len) ||
+		!read_end(&remote, &s->family, s->remote, &s->remote_port))
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
+		return false;
+	return family == s->family && !sockets_is_loopback(s) && is_of_this_namespace(fd);
+}
+
+/* --- the connections of processes --- */
+
+/* table: all of the namespace, for when the sockets themselves cannot be had. */
+struct search {
+	struct tcp_sockets *found, table;
+	bool has_table;
+};
+
+static bool same_ends(const struct tcp_socket *a, const struct tcp_socket *b)
+{
+	return a->family == b->family && a->local_port == b->local_port &&
+	       a->remote_port == b->remote_port && !memcmp(a->local, b->local, sizeof(a->local)) &&
+	       !memcmp(a->remote, b->remote, sizeof(a->remote));
+}
+
+/* More than one process holds a session's. */
+static int add_once(struct tcp_sockets *list, const struct tcp_socket *s)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (same_ends(&list->v[i], s))
+			return 0;
+	return sockets_add(list, s);
+}
+
+static int add_table(const char *path, bool v6, struct tcp_sockets *list, struct diag *diag)
+{
+	char *text = NULL;
+	size_t len;
+	int rc = file_read(path, &text, &len, diag);
+
+	if (!rc)
+		rc = sockets_parse(text, v6, list);
+	free(text);
+	if (rc == -ENOENT && !v6)
+		return diag_errno(diag, ENOENT,
+			"cannot tell which connections are to be protected (--force goes ahead all "
+			"the same): %s",
+			path);
+	return rc == -ENOENT ? 0 : rc; /* a kernel without IPv6 */
+}
+
+/* The kernel walks all its buckets for it: milliseconds. */
+static int get_table(struct tcp_sockets *list, struct diag *diag)
+{
+	int rc = add_table("/proc/self/net/tcp", false, list, diag);
+
+	return rc ? rc : add_table("/proc/self/net/tcp6", true, list, diag);
+}
+
+static int add_by_inode(struct search *s, uint64_t inode, struct diag *diag)
+{
+	int rc = s->has_table ? 0 : get_table(&s->table, diag);
+
+	s->has_table = true;
+	for (size_t i = 0; i < s->table.n && !rc; i++)
+		if (s->table.v[i].inode == inode && !s->table.v[i].listens)
+			rc = add_once(s->found, &s->table.v[i]);
+	return rc;
+}
+
+/* A kernel or a container that does not let one process have another's sockets still names them. */
+static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, struct diag *diag)
+{
+	int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	struct tcp_socket socket;
+	int rc = 0;
+
+	if (fd < 0)
+		return errno == EBADF || errno == ESRCH ? 0 : add_by_inode(s, inode, diag);
+	if (is_connection(fd, &socket))
+		rc = add_once(s->found, &socket);
+	close(fd);
+	return rc;
+}
+
+/* Processes come and go: of one that is gone nothing is known. */
+static int add_held(struct search *s, pid_t pid, struct diag *diag)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), rc = 0;
+	struct dirent *entry;
+	char path[64];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	while (d && !rc && (entry = readdir(d))) {
+		char to[64];
+		ssize_t len = readlinkat(dirfd(d), entry->d_name, to, sizeof(to) - 1);
+		uint64_t inode;
+
+		to[len > 0 ? len : 0] = '\0';
+		if (sscanf(to, "socket:[%" SCNu64 "]", &inode) == 1)
+			rc = add_socket(s, pidfd, atoi(entry->d_name), inode, diag);
+	}
+	if (d)
+		closedir(d);
+	if (pidfd >= 0)
+		close(pidfd);
+	return rc;
+}
+
+/* --- which processes --- */
+
+static bool read_proc(pid_t pid, const char *name, char text[PROC_ROOM])
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, PROC_ROOM - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return len > 0;
+}
+
+/* sshd, sshd-session, sshd-auth */
+static bool is_sshd(const char *name)
+{
+	return !strncmp(name, "sshd", 4) || !strcmp(name, "dropbear");
+}
+
+struct process {
+	pid_t parent;
+	bool sshd;
+};
+
+static bool process_get(pid_t pid, struct process *p)
+{
+	char text[PROC_ROOM], *name, *end;
+	int parent;
+
+	if (!read_proc(pid, "stat", text))
+		return false;
+	name = strchr(text, '(');
+	end = strrchr(text, ')'); /* the name may hold any character */
+	if (!name || !end || sscanf(end + 1, " %*c %d", &parent) != 1)
+		return false;
+	*end = '\0';
+	*p = (struct process){ .parent = parent, .sshd = is_sshd(name + 1) };
+	return true;
+}
+
+/*
+ * Of all processes only root's are believed to be an sshd: an ordinary user's of that name must not
+ * keep a rule out that cron wants in. A session's connection is held by a process of root's as
+ * well.
+ */
+static bool is_roots_sshd(pid_t pid)
+{
+	char text[PROC_ROOM], *uid;
+	unsigned int real, effective;
+
+	if (!read_proc(pid, "comm", text) || !is_sshd(text) || !read_proc(pid, "status", text))
+		return false;
+	uid = strstr(text, "\nUid:");
+	return uid && sscanf(uid, "\nUid: %u %u", &real, &effective) == 2 && !real && !effective;
+}
+
+/* What an sshd forwards for a session goes from ports that nobody listens on here. */
+static void keep_accepted(struct tcp_sockets *list, const struct tcp_sockets *listening)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (sockets_listen(listening, list->v[i].local_port))
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+}
+
+int ssh_listening(struct tcp_sockets *list, struct diag *diag)
+{
+	list->n = 0;
+	if (!nl_listening(list))
+		return 0;
+	list->n = 0;
+	return get_table(list, diag); /* a kernel without sock_diag */
+}
+
+/* Beside the session's own there may be some that it forwards; where none was accepted, who knows.
+ */
+static int drop_forwarded(struct tcp_sockets *list, struct diag *diag)
+{
+	struct tcp_sockets listening = {};
+	bool any = false;
+	int rc = list->n > 1 ? ssh_listening(&listening, diag) : 0;
+
+	for (size_t i = 0; i < list->n && !rc; i++)
+		any |= sockets_listen(&listening, list->v[i].local_port);
+	if (any)
+		keep_accepted(list, &listening);
+	free(listening.v);
+	return rc;
+}
+
+int ssh_above(struct tcp_sockets *list, struct diag *diag)
+{
+	struct search s = { .found = list };
+	struct process p = { .parent = getppid() };
+	int rc = 0;
+
+	for (pid_t pid = p.parent; pid > 0 && !rc && !list->n; pid = p.parent) {
+		if (!process_get(pid, &p))
+			break;
+		if (p.sshd)
+			rc = add_held(&s, pid, diag);
+	}
+	free(s.table.v);
+	return rc ? rc : drop_forwarded(list, diag);
+}
+
+/* "10.0.0.1 40000 10.0.0.2 22": remote and local, as sshd says. */
+static bool parse_named(const char *text, struct tcp_socket *s)
+{
+	char remote[64], local[64];
+	int family;
+
+	*s = (struct tcp_socket){};
+	if (!text || sscanf(text, "%63s %" SCNu16 " %63s %" SCNu16, remote, &s->remote_port, local,
+			     &s->local_port) != 4)
+		return false;
+	s->family = strchr(remote, ':') ? 6 : 4;
+	family = s->family == 6 ? AF_INET6 : AF_INET;
+	return inet_pton(family, remote, s->remote) == 1 && inet_pton(family, local, s->local) == 1;
+}
+
+/* Nobody vouches for the environment; but such a connection there is, or it does not count. */
+static int add_named(struct tcp_sockets *list)
+{
+	struct tcp_socket s;
+	bool yes = false;
+
+	if (!parse_named(getenv("SSH_CONNECTION"), &s) || sockets_is_loopback(&s))
+		return 0;
+	if (nl_is_connected(&s, &yes))
+		yes = true; /* a kernel without sock_diag */
+	return yes ? add_once(list, &s) : 0;
+}
+
+int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struct diag *diag)
+{
+	struct search s = { .found = list };
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!d)
+		return diag_errno(diag, errno, "cannot read /proc");
+	while (!rc && (entry = readdir(d)))
+		if (isdigit((unsigned char)entry->d_name[0]) && is_roots_sshd(atoi(entry->d_name)))
+			rc = add_held(&s, atoi(entry->d_name), diag);
+	closedir(d);
+	free(s.table.v);
+	keep_accepted(list, listening);
+	return rc || list->n ? rc : add_named(list);
+}
+
+int ssh_connections(struct tcp_sockets *list, struct diag *diag)
+{
+	struct tcp_sockets listening = {};
+	int rc = ssh_above(list, diag);
+
+	if (rc || list->n)
+		return rc;
+	rc = ssh_listening(&listening, diag);
+	if (!rc)
+		rc = ssh_all(&listening, list, diag);
+	free(listening.v);
+	return rc;
+}

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The lock-out guard: what would cut the SSH connection or what bpfpol.conf protects is refused, and
+# nothing is changed; what would not is done.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CONF=$BPFPOL_CONF_DIR/bpfpol.conf
+
+# conf LINE...
+conf() {
+	mkdir -p "$BPFPOL_CONF_DIR"
+	printf '%s\n' "$@" >"$CONF"
+}
+
+# refused WHAT WORDS...: exit 5, and nothing has changed.
+refused() {
+	local what=$1 before
+
+	shift
+	before=$(snapshot)
+	expect_exit 5 bp "$@"
+	expect_out "$what"
+	unchanged "$*" "$before"
+}
+
+# The first command of all: what is refused leaves nothing, and no driver is touched.
+BEFORE=$(find "$WORLD/bpf")
+conf 'protect = tcp/22'
+expect_exit 5 bp block tcp/22
+same "nothing is pinned" "$BEFORE" "$(find "$WORLD/bpf")"
+same "nothing is remembered or stored" "" "$(find "$BPFPOL_STATE_DIR" -type f)"
+
+expect_exit 0 bp block udp/1434
+conf 'protect = tcp/2200-2210 # the managers' '' "protect=$TX4"
+expect_exit 0 bp block tcp/445
+expect_exit 0 bp block 203.0.113.0/24
+refused "the rule 'block in tcp to port 2205' would cut .*line 1, tcp/2200-2210 .*arrives at rx0" \
+	block tcp/2205
+refused 'line 1' block out from port 2200
+refused "line 3, $TX4" block "$TX4"
+refused 'line 3' block from 10.77.0.0/24
+refused 'line 3.*leaves by rx0' block out to "$TX4"
+refused 'line 1' block in
+refused 'line 1' block in --dry-run
+expect_exit 0 bp block out tcp/2205
+expect_exit 0 bp block on lo tcp/2205
+expect_exit 0 bp remove on lo tcp/2205
+
+# A permit that lets it pass, before and after.
+expect_exit 0 bp permit tcp from "$TX4"
+expect_exit 0 bp permit tcp/2200-2210
+expect_exit 0 bp block in from 10.77.0.0/24
+refused 'line 3' remove permit tcp from "$TX4"
+ID=$(bp list --json | jq ".rules[] | select(.action == \"permit\" and (.filter | test(\"$TX4\"))) | .id")
+refused 'line 3' remove --id "$ID"
+expect_exit 0 bp remove --id "$ID" --force
+blocked proto=tcp sport=40000 dport=22
+# What is stopped already is not cut.
+expect_exit 0 bp block icmp
+expect_exit 0 bp block 10.77.0.0/25
+
+# Whole policies, and what attaches.
+expect_exit 0 bp policy unassign
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+printf 'policy "closed"\nblock in\n' >"$BPFPOL_CONF_DIR/policies/closed.policy"
+refused "'block in'" policy assign closed
+refused "'block in'" policy assign closed --dry-run
+refused "'block in'" ipsecpol -w REG -p closed -x
+expect_exit 0 bp policy assign closed --force
+blocked dport=9
+expect_exit 0 bp policy rollback
+refused "rule [0-9]+ 'block in'" policy rollback
+passes dport=9
+expect_exit 0 bp detach rx0
+expect_exit 5 bp policy assign closed
+check "nothing is attached for it" eval '! bp interfaces | grep -qE "rx0.*xdp"'
+passes dport=9
+conf
+expect_exit 0 bp policy assign closed
+expect_exit 0 bp detach rx0
+conf 'protect = tcp/22'
+refused 'line 1' attach rx0
+refused 'line 1' attach rx0 --dry-run
+# A rule of no concern would put the others in force with it.
+refused 'line 1' block udp/9
+expect_exit 0 bp attach rx0 --force
+expect_exit 0 bp off
+refused 'line 1' on
+refused 'line 1' on --dry-run
+expect_exit 0 bp on --force
+blocked dport=9
+expect_exit 0 bp restore
+expect_exit 0 bp status
+expect_out 'tcp/22 \(bpfpol.conf:1\)'
+expect_json "in JSON" '.protected == ["tcp/22 (bpfpol.conf:1)"]' bp status --json
+
+# Mistakes in the file, with their place.
+conf '' 'proteckt = tcp/22'
+expect_exit 2 bp block tcp/99
+expect_out "bpfpol.conf:2:1: there is no such key"
+conf 'protect = tcp/22,x!'
+expect_exit 2 bp block tcp/99
+expect_out "bpfpol.conf:1:1[0-9]: "
+conf 'protect = tcp'
+expect_exit 2 bp block tcp/99
+expect_out 'takes an address or a protocol with ports'
+expect_exit 0 bp permit tcp/98
+expect_exit 0 bp status
+expect_out 'warning: .*bpfpol.conf:1:11: .*not known what is protected|warning: it is not known what is protected'
+expect_exit 0 bp restore
+expect_exit 0 bp block tcp/99 --force
+expect_exit 0 bp off
+rm "$CONF"
+expect_exit 0 bp policy unassign
+expect_exit 0 bp policy delete local
+expect_exit 0 bp on
+
+finish

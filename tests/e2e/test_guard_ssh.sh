@@ -1,0 +1,237 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The lock-out guard and the SSH connection that a command is typed over, wherever that is found.
+#
+# A copy of socat named sshd stands for the real one: it accepts a connection, and a child of its
+# holds that and runs a shell, as sshd's does; so the guard sees what it looks for, a process of that
+# name with a connection of TCP. The real one comes last.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+unset SSH_CONNECTION
+for need in socat ssh sshd; do
+	command -v $need >/dev/null && continue
+	skip "the SSH connection" "$need is not here"
+	finish
+done
+NAMED="the SSH connection from 10.77.0.1 port [0-9]+ to 10.77.0.2 port 2222"
+cp "$(command -v socat)" "$WORLD/sshd"
+cp "$(command -v socat)" "$WORLD/otherd"
+
+# shellcheck disable=SC2317 # until_true calls it
+listens() {
+	run_in "$1" ss -Hltn "sport = :$2" | grep -q .
+}
+
+# server SPACE NAME PORT [OPTIONS]: runs a shell for each connection, of IPv6 and, mapped, of IPv4.
+server() {
+	nsenter "--net=/run/netns/$(netns "$1")" ${5:+setpriv --reuid "$5" --clear-groups} "$WORLD/$2" -t 60 \
+		"TCP6-LISTEN:$3,ipv6only=0,reuseaddr,fork${4:+,$4}" EXEC:/bin/bash 2>/dev/null &
+	until_true listens "$1" "$3"
+}
+
+# sent PORT COMMAND: what the shell at the other end says, and its exit code.
+sent() {
+	printf 'exec 2>&1\n%s\necho "exit=$?"\n' "$2" |
+		run_in tx socat -t 60 - "${TO:-TCP4:$RX4}:$1" 2>&1
+}
+
+# over CODE PORT COMMAND...: the output is kept.
+over() {
+	local code=$1 port=$2
+
+	shift 2
+	OUT=$(sent "$port" "$*")
+	if grep -qx "exit=$code" <<<"$OUT"; then ok "exit $code: $*"; else nok "exit $code: $*" "$OUT"; fi
+}
+
+pins() {
+	find "$WORLD/bpf"
+	find "$BPFPOL_STATE_DIR" -type f 2>/dev/null
+	run_in rx ip -o link show rx0 | grep -o 'xdp.*id [0-9]*'
+	run_in rx tc qdisc show dev rx0
+}
+
+server rx sshd 2222
+server rx sshd 2223
+server rx otherd 2224
+check "a shell answers" grep -q '^exit=0$' <<<"$(sent 2222 true)"
+
+# The first command of all: nothing is left of it.
+BEFORE=$(pins)
+over 5 2222 "$BPFPOL block tcp/2222"
+expect_out "the rule 'block in tcp to port 2222' would cut $NAMED \(what arrives at rx0\)"
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+printf 'block in\n' >"$BPFPOL_CONF_DIR/policies/closed.policy"
+over 5 2222 "$BPFPOL policy assign closed"
+expect_out "the rule 'block in' would cut $NAMED"
+over 5 2222 "$BPFPOL ipsecpol -w REG -p closed -x"
+over 5 2222 "$BPFPOL block tcp/2222 --dry-run"
+same "nothing is pinned, attached or stored" "$BEFORE" "$(pins)"
+
+# Both directions, and what is no concern of the connection.
+over 0 2222 "$BPFPOL block udp/1434"
+BEFORE=$(snapshot)
+for words in "block in" "block $TX4" "block out from port 2222" "block out on rx0 to $TX4" \
+	"inout tcp/2222" "emergency to me port 2222"; do
+	over 5 2222 "$BPFPOL block ${words#block }"
+	expect_out "$NAMED"
+done
+unchanged "all that is refused" "$BEFORE"
+over 0 2222 "$BPFPOL block tcp/2223"
+over 0 2222 "$BPFPOL block from $RX6 port 2222"
+over 0 2222 "$BPFPOL block on lo tcp/2222"
+over 0 2222 "$BPFPOL block out to port 2222"
+over 0 2222 "$BPFPOL remove on lo tcp/2222"
+over 0 2222 "$BPFPOL remove tcp/2223"
+# IPv6, and none of IPv4's business.
+TO="TCP6:[$RX6]" over 5 2222 "$BPFPOL block ::/0"
+expect_out "the SSH connection from fd77::1 port [0-9]+ to fd77::2 port 2222"
+TO="TCP6:[$RX6]" over 5 2222 "$BPFPOL block out to $TX6"
+TO="TCP6:[$RX6]" over 0 2222 "$BPFPOL block 0.0.0.0/0 --dry-run"
+over 0 2222 "$BPFPOL block ::/0 --dry-run"
+# A permit that is more specific cuts nothing, before and after; to take it away would.
+over 0 2222 "$BPFPOL permit tcp/2222 from $TX4"
+over 0 2222 "$BPFPOL permit out to $TX4"
+over 0 2222 "$BPFPOL block tcp from 10.77.0.0/24"
+ID=$(bp list --json | jq '.rules[] | select(.action == "block" and (.filter | test("10.77.0.0/24"))) | .id')
+over 5 2222 "$BPFPOL remove permit tcp/2222 from $TX4"
+expect_out "bpfpol: rule $ID 'block in tcp from 10.77.0.0/24' would cut $NAMED"
+over 0 2222 "$BPFPOL remove block tcp from 10.77.0.0/24"
+over 0 2222 "$BPFPOL remove permit tcp/2222 from $TX4"
+
+# Under what stands between.
+over 5 2222 "env -i $(env | grep ^BPFPOL_ | tr '\n' ' ') $BPFPOL block tcp/2222"
+over 5 2222 "su root -s /bin/sh -c '$BPFPOL block tcp/2222'"
+expect_out "$NAMED"
+over 5 2222 "setsid -w nohup $BPFPOL block tcp/2222"
+if command -v sudo >/dev/null; then
+	over 5 2222 "sudo -E $BPFPOL block tcp/2222"
+	over 5 2222 "sudo -E su root -s /bin/sh -c '$BPFPOL block tcp/2222'"
+	expect_out "$NAMED"
+else
+	skip "sudo" "sudo is not here"
+fi
+
+# inside WHAT COMMAND: it makes a server that is no child of the session, which runs $WORLD/job.
+inside() {
+	rm -f "$WORLD/code"
+	OUT=$(sent 2222 "$2; for i in \$(seq 600); do [ -s $WORLD/code ] && break; sleep 0.02; done")
+	same "$1: exit" 5 "$(cat "$WORLD/code" 2>&1)"
+	OUT=$(cat "$WORLD/said" 2>&1)
+	expect_out "$NAMED"
+}
+cat >"$WORLD/job" <<EOT
+#!/bin/sh
+"$BPFPOL" block tcp/2222 >"$WORLD/said" 2>&1
+echo \$? >"$WORLD/code"
+EOT
+chmod 755 "$WORLD/job"
+inside "an orphan" "(setsid $WORLD/job &)"
+if command -v tmux >/dev/null; then
+	inside tmux "env -u TMUX TERM=xterm tmux -f /dev/null -S $WORLD/t new -d $WORLD/job"
+else
+	skip "tmux" "tmux is not here"
+fi
+if command -v screen >/dev/null; then
+	mkdir -m 700 "$WORLD/screens"
+	inside screen "SCREENDIR=$WORLD/screens TERM=xterm screen -c /dev/null -dmS t $WORLD/job"
+else
+	skip "screen" "screen is not here"
+fi
+
+# Typed elsewhere: while somebody is connected, and when nobody is.
+hold() {
+	mkfifo "$WORLD/hold" 2>/dev/null
+	nsenter "--net=/run/netns/$(netns "${3:-tx}")" socat -u "OPEN:$WORLD/hold,rdwr" \
+		"${2:-TCP4:$RX4}:$1" &
+	HELD=$!
+	until_true connected "$1"
+}
+# shellcheck disable=SC2317 # likewise
+connected() {
+	run_in "${SPACE:-rx}" ss -Htn state established "sport = :$1" | grep -q .
+}
+# shellcheck disable=SC2317 # until_true calls it
+nobody() {
+	! connected "$1"
+}
+let_go() {
+	kill $HELD
+	wait $HELD 2>/dev/null
+	until_true nobody "$1"
+}
+expect_exit 0 bp block tcp/2222
+expect_exit 0 bp remove tcp/2222
+hold 2222
+expect_exit 5 bp block tcp/2222
+expect_out "$NAMED"
+expect_exit 0 bp block tcp/2223 --dry-run
+expect_exit 0 bp status
+expect_out "^  the SSH connection .* port 2222"
+# A kernel that does not show one process another's sockets, or has no sock_diag.
+for REFUSE in getfd diag "getfd diag"; do
+	export REFUSE
+	expect_exit 5 env LD_PRELOAD="${REFUSE_SO:-$TOP/build/tests/refuse.so}" nsenter \
+		"--net=/run/netns/$(netns rx)" "$BPFPOL" block tcp/2222
+	expect_out "$NAMED"
+	OUT=$(sent 2222 "LD_PRELOAD=${REFUSE_SO:-$TOP/build/tests/refuse.so} REFUSE='$REFUSE' $BPFPOL block $TX4")
+	expect_out '^exit=5$'
+done
+export REFUSE=
+expect_exit 0 bp block tcp/2222 --force
+expect_exit 0 bp remove tcp/2222
+let_go 2222
+
+# What is not believed: a user's process of that name, and one of another namespace.
+server rx sshd 2225 "" 65534
+hold 2225
+expect_exit 0 bp block tcp/2225
+expect_exit 0 bp remove tcp/2225
+let_go 2225
+server tx sshd 2226
+SPACE=tx
+hold 2226 "TCP4:$TX4" rx
+expect_exit 0 bp block from "$TX4" --dry-run
+let_go 2226
+SPACE=rx
+
+# (socat tells its child the peer's port in a variable named after itself.)
+# A server of another name: the environment, where there is such a connection.
+over 5 2224 "SSH_CONNECTION=\"$TX4 \$OTHERD_PEERPORT $RX4 2224\" $BPFPOL block tcp/2224"
+expect_out "from 10.77.0.1 port [0-9]+ to 10.77.0.2 port 2224"
+over 0 2224 "SSH_CONNECTION='10.77.0.1 9 10.77.0.2 2224' $BPFPOL block tcp/2224 --dry-run"
+
+# The real one.
+mkdir -p /run/sshd
+ssh-keygen -qt ed25519 -N '' -f "$WORLD/key"
+cp "$WORLD/key.pub" "$WORLD/authorized"
+chmod 600 "$WORLD/authorized"
+cat >"$WORLD/sshd_config" <<EOT
+Port 22
+ListenAddress $RX4
+HostKey $WORLD/key
+AuthorizedKeysFile $WORLD/authorized
+StrictModes no
+PermitRootLogin yes
+UsePAM no
+PidFile none
+EOT
+nsenter "--net=/run/netns/$(netns rx)" "$(command -v sshd)" -D -f "$WORLD/sshd_config" \
+	>"$WORLD/sshd.log" 2>&1 &
+until_true listens rx 22
+# by_ssh COMMAND...
+# shellcheck disable=SC2317 # expect_exit calls it
+by_ssh() {
+	run_in tx ssh -i "$WORLD/key" -o StrictHostKeyChecking=no -o BatchMode=yes -o ConnectTimeout=20 \
+		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$@"
+}
+AT_RX=("root@$RX4" "$(env | grep ^BPFPOL_ | tr '\n' ' ')$BPFPOL")
+expect_exit 5 by_ssh "${AT_RX[@]}" block tcp/22
+expect_out "the SSH connection from 10.77.0.1 port [0-9]+ to 10.77.0.2 port 22 "
+expect_exit 0 by_ssh "${AT_RX[@]}" block tcp/2222
+expect_exit 5 by_ssh "${AT_RX[@]}" block tcp from 10.77.0.0/24 --dry-run
+expect_exit 0 by_ssh "${AT_RX[@]}" permit tcp/22 from "$TX4"
+expect_exit 0 by_ssh "${AT_RX[@]}" permit out to "$TX4"
+expect_exit 0 by_ssh "${AT_RX[@]}" block tcp from 10.77.0.0/24 --dry-run
+finish
