@@ -64,6 +64,7 @@ IMPURE := \
 	journal \
 	kernel \
 	layer \
+	library \
 	links \
 	lists \
 	main \
@@ -209,7 +210,7 @@ $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 
 comma := ,
 # Fuzzing: BUILD/fuzz holds all of it, built by clang; what the parsers stand on, and the store.
-FUZZED := capture capture_copy dirs fold_file journal lists names policies policy_file previous record \
+FUZZED := capture capture_copy dirs fold_file journal library lists names policies policy_file previous record \
 	salvage state store
 FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "capture_parts.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "library.h"
 
 /* The functions of libpcap that are used here. */
 static struct {
@@ -29,12 +30,11 @@ struct capture {
 	bool micro;    /* its times have no nanoseconds */
 };
 
-static int find_functions(void *handle)
+static int load_library(struct diag *diag)
 {
-	const struct {
-		const char *name;
-		void *at;
-	} functions[] = {
+	/* Debian's name, and that of all others. */
+	static const char *const names[] = { "libpcap.so.0.8", "libpcap.so.1", NULL };
+	static const struct library_function functions[] = {
 		{ "pcap_fopen_offline_with_tstamp_precision", &lib.fopen_offline },
 		{ "pcap_next_ex", &lib.next_ex },
 		{ "pcap_datalink", &lib.datalink },
@@ -42,33 +42,15 @@ static int find_functions(void *handle)
 		{ "pcap_geterr", &lib.geterr },
 		{ "pcap_close", &lib.close },
 	};
+	bool old;
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *found = dlsym(handle, functions[i].name);
-
-		if (!found)
-			return -ELIBBAD;
-		memcpy(functions[i].at, &found, sizeof(found));
-	}
-	return 0;
-}
-
-static int load_library(struct diag *diag)
-{
-	/* Debian's name, and that of all others. */
-	static const char *const names[] = { "libpcap.so.0.8", "libpcap.so.1" };
-	void *handle = NULL;
-
-	if (lib.close)
-		return 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !handle; i++)
-		handle = dlopen(names[i], RTLD_NOW);
-	if (handle && !find_functions(handle))
+	if (lib.close ||
+		library_load(names, functions, sizeof(functions) / sizeof(functions[0]), &old))
 		return 0;
 	return diag_set(diag, DIAG_SYSTEM, ELIBACC,
 		"captures are read by libpcap, which is %s here: 'apt install libpcap0.8' or "
 		"'dnf install libpcap'",
-		handle ? "too old" : "not installed");
+		old ? "too old" : "not installed");
 }
 
 bool capture_l3(const struct capture *c)

@@ -383,7 +383,15 @@ static int lock_open(int *fd, struct diag *diag)
 	return rc;
 }
 
-static int take_lock(unsigned int seconds, struct diag *diag)
+static int lock_now(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+}
+
+/* seconds: as lock_wait() has them. Without `wait`, -EAGAIN has no diag. */
+static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 {
 	int fd, rc;
 
@@ -392,43 +400,30 @@ static int take_lock(unsigned int seconds, struct diag *diag)
 	rc = lock_open(&fd, diag);
 	if (rc)
 		return rc;
-	rc = lock_wait(fd, seconds);
-	if (rc) {
-		close(fd);
-		return diag_errno(diag, -rc, "cannot lock %s/lock", dirs_get()->run);
+	rc = wait ? lock_wait(fd, seconds) : lock_now(fd);
+	if (!rc) {
+		lock_fd = fd;
+		return 0;
 	}
-	lock_fd = fd;
-	return 0;
+	close(fd);
+	if (!wait && rc == -EAGAIN)
+		return rc;
+	return diag_errno(diag, -rc, "cannot lock %s/lock", dirs_get()->run);
 }
 
 int lock_take(struct diag *diag)
 {
-	return take_lock(0, diag);
+	return take_lock(true, 0, diag);
 }
 
 int lock_take_within(unsigned int seconds, struct diag *diag)
 {
-	return take_lock(seconds, diag);
+	return take_lock(true, seconds, diag);
 }
 
 int lock_try(struct diag *diag)
 {
-	int fd, rc;
-
-	if (lock_fd >= 0)
-		return 0;
-	rc = lock_open(&fd, diag);
-	if (rc)
-		return rc;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		lock_fd = fd;
-		return 0;
-	}
-	rc = errno == EWOULDBLOCK || errno == EINTR
-		     ? -EAGAIN
-		     : diag_errno(diag, errno, "cannot lock %s/lock", dirs_get()->run);
-	close(fd);
-	return rc;
+	return take_lock(false, 0, diag);
 }
 
 void lock_release(void)

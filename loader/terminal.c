@@ -4,7 +4,6 @@
 #define NCURSES_NOMACROS 1 /* they would be taken for the members of lib */
 
 #include <curses.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "top.h"
 #include "utf8.h"
 
@@ -50,12 +50,10 @@ static WINDOW *window;
 static int attributes[STYLES];
 static volatile sig_atomic_t asked_to_end;
 
-static int find_functions(void *handle)
+static int load_library(struct diag *diag)
 {
-	const struct {
-		const char *name;
-		void *at;
-	} functions[] = {
+	static const char *const names[] = { "libncursesw.so.6", NULL };
+	static const struct library_function functions[] = {
 		{ "newterm", &lib.newterm },
 		{ "newwin", &lib.newwin },
 		{ "delwin", &lib.delwin },
@@ -82,27 +80,15 @@ static int find_functions(void *handle)
 		{ "wgetch", &lib.wgetch },
 		{ "ungetch", &lib.ungetch },
 	};
+	bool old;
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *found = dlsym(handle, functions[i].name);
-
-		if (!found)
-			return -ELIBBAD;
-		memcpy(functions[i].at, &found, sizeof(found));
-	}
-	return 0;
-}
-
-static int load_library(struct diag *diag)
-{
-	void *handle = lib.ungetch ? NULL : dlopen("libncursesw.so.6", RTLD_NOW);
-
-	if (lib.ungetch || (handle && !find_functions(handle)))
+	if (lib.ungetch ||
+		library_load(names, functions, sizeof(functions) / sizeof(functions[0]), &old))
 		return 0;
 	return diag_set(diag, DIAG_SYSTEM, ELIBACC,
 		"'top' draws with libncursesw, which is %s here: 'apt install libncursesw6' or "
 		"'dnf install ncurses-libs'; 'bpfpol top --once' needs none",
-		handle ? "too old" : "not installed");
+		old ? "too old" : "not installed");
 }
 
 static void end_soon(int signal)

@@ -14,16 +14,6 @@ fi
 # that may be another test's, which is about to go.
 "$BPFTOOL" prog loadall "$WORLD/foreign.o" "$PINS" || exit 1
 
-# Frames from rx to tx.
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
-
-leaves() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
-}
-
-stopped() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
-}
 
 # Frames of 667 bytes, which their programs on TC drop.
 TC_DROPS=(dport=1433 len=625)

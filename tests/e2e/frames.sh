@@ -81,6 +81,19 @@ blocked() {
 	expect_arrivals blocked 0 "$@"
 }
 
+# Words that turn a frame round: from rx to tx. The same of such a frame.
+BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
+BACK6=("src=$RX6" "dst=$TX6")
+export BACK6
+
+leaves() {
+	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
+}
+
+stopped() {
+	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
+}
+
 # send_frames COUNT KEY=VALUE...: and comes back when the last one has been judged.
 send_frames() {
 	local count=$1 hex i frames=()

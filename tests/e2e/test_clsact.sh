@@ -8,16 +8,7 @@ export REFUSE=tcx
 # shellcheck source=tests/e2e/killing.sh
 . "$(dirname "$0")/killing.sh"
 
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
 PLACE=(prio 7 handle 0xbf)
-
-leaves() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
-}
-
-stopped() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
-}
 
 tc_rx() {
 	run_in rx tc "$@"

@@ -126,15 +126,6 @@ known() {
 FILES="/etc/bpfpol /var/lib/bpfpol /run/bpfpol /sys/fs/bpf/bpfpol"
 PROGRAMS=(/usr/sbin/{bpfpol,ipsecpol,ipseccmd,netdiag})
 UNITS=(/etc/systemd/system/{sysinit.target.wants/bpfpol,multi-user.target.wants/bpfpol-late}.service)
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
-
-leaves() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
-}
-
-stopped() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
-}
 
 # opened KEY=VALUE...: a link goes some time after its pin.
 opened() {

@@ -90,8 +90,8 @@ expect_out '^ +11  pass +icmpv6 type 135 .*neighbour discovery'
 
 # --- directions, interfaces, no words beside
 
-BACK="$(frame "src=$RX4" "dst=$TX4" dport=53)"
-capture out.pcap micro $ETHERNET "$BACK" "$(frame "src=10.77.0.9" "dst=$TX4" dport=53)"
+OUTBOUND="$(frame "src=$RX4" "dst=$TX4" dport=53)"
+capture out.pcap micro $ETHERNET "$OUTBOUND" "$(frame "src=10.77.0.9" "dst=$TX4" dport=53)"
 table "as inbound" '.totals.blocked == 0 and .direction == "in"' out.pcap
 table "as outbound" '.totals.blocked == 1 and .direction == "out" and .hook == "TC"' out.pcap out
 table "on an interface" '.interface == "rx0" and (.notes | any(test("stands for")) | not)' \

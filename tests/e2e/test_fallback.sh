@@ -7,7 +7,6 @@ export REFUSE=native
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
 add_bridge
 
 # is DESC IN OUT PATTERN: what status says of rx0.

@@ -6,17 +6,6 @@
 
 P='Block UDP 1434 Filter'
 
-# Words that turn a frame round: from rx to tx.
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
-BACK6=("src=$RX6" "dst=$TX6")
-
-leaves() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
-}
-
-stopped() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
-}
 
 generation() {
 	bp status --json | jq .policy.generation

@@ -20,17 +20,6 @@ row() {
 	ROW="row $1" BEGUN=$TESTS FAILED_BEFORE=$FAILED
 }
 
-# Words that turn a frame round: from rx to tx.
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
-BACK6=("src=$RX6" "dst=$TX6")
-
-leaves() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 passes "${BACK[@]}" "$@"
-}
-
-stopped() {
-	FROM=rx TX=rx0 TO=tx RX=tx0 blocked "${BACK[@]}" "$@"
-}
 
 # has_line LINE: the last output has that line, as it is.
 has_line() {

@@ -5,8 +5,6 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-BACK=("src-mac=$RX_MAC" "dst-mac=$TX_MAC" "src=$RX4" "dst=$TX4")
-BACK6=("src=$RX6" "dst=$TX6")
 export FROM=rx TX=rx0 TO=tx RX=tx0
 
 leaves() {
