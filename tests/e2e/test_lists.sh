@@ -25,6 +25,9 @@ passes src=198.51.100.9
 passes src=203.0.114.0
 passes src=2001:db9::1 "dst=$RX6"
 same "one rule" 1 "$(bp status --json | jq '.rules | length')"
+same "the copy that boot uses is whole" \
+	"198.51.100.7 198.51.100.8 2001:db8::/32 203.0.113.0/24" \
+	"$(sort "$BPFPOL_STATE_DIR"/lists/* | xargs)"
 same "its filters share its counters" 4 "$(bp status --json | jq '.rules[0].packets')"
 expect_exit 0 bp block udp/53 from "@$SMALL"
 expect_exit 0 bp remove "@$SMALL"
@@ -69,6 +72,8 @@ echo "# $SIZE addresses took $TOOK ms"
 # The promise is a second of work; the other tests run at the same time.
 check "$SIZE addresses in seconds" [ $TOOK -lt 4000 ]
 
+same "and its copy has all of them" "$SIZE" "$(cat "$BPFPOL_STATE_DIR"/lists/* | wc -l)"
+
 # shellcheck disable=SC2317 # called by arrived
 flood() {
 	run_in tx "$PKT" flood tx0 "$LONG" "$@" "src-mac=$TX_MAC" "dst-mac=$RX_MAC" \
@@ -95,5 +100,22 @@ same "and none is counted" "$SIZE" "$(bp status --json | jq '.rules[0].packets')
 
 expect_exit 0 bp remove "@$LONG"
 same "all arrive when it is removed" "$SIZE" "$(arrived flood)"
+
+# A disk with no room for the copy.
+mkdir "$WORLD/small" || exit 1
+mount -t tmpfs -o "size=$(($(du -sk "$BPFPOL_STATE_DIR" | cut -f1) + 256))k,mode=0700" tmpfs "$WORLD/small" || exit 1
+cp -a "$BPFPOL_STATE_DIR/." "$WORLD/small/"
+BPFPOL_STATE_DIR=$WORLD/small
+# in_force: rules, and the files of the store. The spare generation may be spent by a change that is refused.
+in_force() {
+	bp list --json
+	find "$WORLD/small" -type f -exec sha256sum {} + | sort
+}
+BEFORE=$(in_force)
+expect_exit 1 bp block "@$LONG"
+expect_out 'cannot write .*/lists/.*No space left on device'
+same "a copy that does not fit changes nothing" "$BEFORE" "$(in_force)"
+passes "src=$(head -1 "$LONG")" dport=7
+umount "$WORLD/small"
 
 finish
