@@ -205,12 +205,15 @@ start_agent
 check "ready means filtered" filtered port4
 run_in rx ip link del port4
 
-# All that is pinned goes; it comes back, from disk.
+# All that is pinned goes; it comes back, from disk. Under the lock, or the agent puts a filter back whose pin then goes.
+exec {LOCK}>>"$BPFPOL_RUN_DIR/lock"
+flock "$LOCK"
 if [ "$TC" = clsact ]; then # filters need no pin to stay
 	run_in rx tc qdisc del dev port1 clsact
 	run_in rx tc qdisc del dev late0 clsact
 fi
 fresh_bpffs
+exec {LOCK}>&-
 check "as after a reboot" until_true filtered rx0
 blocked dport=1434
 check "the others, too" until_true filtered port1
