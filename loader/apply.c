@@ -132,11 +132,46 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	return rc ? rc : finish(host, opts, diag);
 }
 
+/* Where the maps hold a part of a change that failed they are made anew; else the next command does
+ * it, as they are dirty. */
+static void mend(struct host *host)
+{
+	struct diag ignored = {};
+	bool was = host->unguarded;
+
+	host->unguarded = true; /* what was decided before */
+	host_rebuild(host, &ignored);
+	host->unguarded = was;
+	diag_free(&ignored);
+}
+
+/*
+ * The kernel refused what is written down behind `length` already. That must go: going back undoes
+ * the last record, and would bring it. -ENOSPC without a diag: nothing of the change is in the
+ * maps.
+ */
+static int take_back(
+	struct host *host, __u64 length, int rc, const char *refusal, struct diag *diag)
+{
+	struct bp_tables *t = host->kernel->gen->table.tables;
+
+	if (journal_cut(&t->journal, length, diag))
+		return rc; /* still dirty: the next command puts the journal's word in force */
+	if (rc == -ENOSPC) {
+		t->dirty = 0;
+		return rc;
+	}
+	diag_errno(diag, -rc, "%s", refusal);
+	mend(host);
+	return rc;
+}
+
 /* Written down first, then in the maps: a process that dies in between leaves `dirty` set. */
 static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 {
 	struct generation *gen = host->kernel->gen;
 	struct bp_tables *t = gen->table.tables;
+	const __u64 before = t->journal;
 	struct compile_env env;
 	uint64_t filters;
 	int rc = filter_count(rule, &filters);
@@ -149,20 +184,16 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 	if (!rc) {
 		host->kernel->ctl->next_id = rule->id + 1;
 		rc = inplace_insert(gen, rule, &env);
-		if (rc && journal_del(&t->journal, &rule->id, 1, diag))
-			return rc; /* still dirty: the next command puts the journal's word in force
-				    */
-	}
-	if (!rc) {
+		if (rc)
+			return take_back(
+				host, before, rc, "the kernel did not take the rule", diag);
 		t->rules++;
 		t->filters += filters;
 		if (rule->ifname && !t->links)
 			t->links = host_links();
 	}
 	t->dirty = 0;
-	return rc && diag->kind == DIAG_NONE && rc != -ENOSPC
-		       ? diag_errno(diag, -rc, "the kernel did not take the rule")
-		       : rc;
+	return rc;
 }
 
 /*
@@ -239,6 +270,7 @@ static int delete_in_place(struct host *host, const struct rule *rules, const ui
 {
 	struct generation *gen = host->kernel->gen;
 	struct bp_tables *t = gen->table.tables;
+	const __u64 before = t->journal;
 	struct compile_env env;
 	int rc;
 
@@ -255,8 +287,9 @@ static int delete_in_place(struct host *host, const struct rule *rules, const ui
 		rc = filter_count(&rules[i], &filters);
 		if (!rc)
 			rc = inplace_delete(gen, &rules[i], &env);
-		if (rc) /* still dirty: the next command rebuilds from the store */
-			return diag_errno(diag, -rc, "the kernel did not let the rule go");
+		if (rc)
+			return take_back(
+				host, before, rc, "the kernel did not let the rule go", diag);
 		t->rules--;
 		t->filters -= filters;
 	}

@@ -358,8 +358,7 @@ int inplace_insert(struct generation *gen, const struct rule *rule, const struct
 			.timed = in.timed,
 			.left = in.done };
 
-		filter_each(rule, delete_one, &d);
-		return rc;
+		return filter_each(rule, delete_one, &d) < 0 ? -ENOMEM : rc;
 	}
 	withhold(gen, 0);
 	return 0;

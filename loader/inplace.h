@@ -23,8 +23,9 @@ int inplace_find(const struct generation *gen, const struct rule *rule, enum bp_
 bool inplace_fits(const struct generation *gen, const struct rule *rule);
 
 /*
- * Inserts the rule's elements; all of them match from one moment on. On failure what was inserted
- * is taken out again. -ENOSPC: no tuple or element is free.
+ * Inserts the rule's elements; all of them match from one moment on. -ENOSPC: no tuple or element
+ * is free, and what was inserted is taken out again. Any other error: some may be left, which do
+ * not match until the next change in place.
  */
 int inplace_insert(struct generation *gen, const struct rule *rule, const struct compile_env *env);
 

@@ -273,6 +273,22 @@ int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag
 	return rc;
 }
 
+int journal_cut(__u64 *journal, __u64 length, struct diag *diag)
+{
+	char *path = state_path("journal");
+	int fd = path ? open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	int rc = path ? 0 : -ENOMEM;
+
+	if (path && (fd < 0 || ftruncate(fd, length) || fdatasync(fd)))
+		rc = diag_errno(diag, errno, "cannot take the last record of %s back", path);
+	if (!rc)
+		*journal = length;
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return rc;
+}
+
 int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag)
 {
 	char record[16];

@@ -134,6 +134,11 @@ int known_remove(const char *name, struct diag *diag);
 int journal_add(__u64 *journal, const struct rule *rule, struct diag *diag);
 int journal_set(__u64 *journal, const struct rule *rule, struct diag *diag);
 int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag);
+/*
+ * What was written behind that length is gone, as if it had never been there. When this fails it
+ * may stand for good.
+ */
+int journal_cut(__u64 *journal, __u64 length, struct diag *diag);
 /* Ids below that one are given. */
 int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag);
 /* The journal has grown enough that the next change should commit. */
