@@ -95,14 +95,17 @@ static int suit_hooks(
 	return rc;
 }
 
+/* -ERANGE: it is of another size; it is as it was, and may serve another time. */
 static int make_ready(struct generation *gen, const struct bp_sizes *wants, unsigned int hooks,
 	const struct shared *shared, struct diag *diag)
 {
 	const struct bp_tables *t = gen->table.tables;
 	int rc = 0;
 
-	if (t->programs != classifiers_print() || !table_sizes_serve(&t->sizes, wants))
+	if (t->programs != classifiers_print())
 		return -EINVAL;
+	if (!table_sizes_serve(&t->sizes, wants))
+		return -ERANGE;
 	rc = suit_hooks(gen, hooks, shared, diag);
 	if (!rc)
 		rc = windows_all(&gen->table);
@@ -116,11 +119,16 @@ struct generation *spare_take(uint64_t number, const struct bp_sizes *wants, uns
 {
 	struct generation *gen = NULL;
 	struct diag ignored = {};
+	int rc;
 
 	if (move_out(number))
 		return NULL;
-	if (generation_open(number, &gen, &ignored) ||
-		make_ready(gen, wants, hooks, shared, &ignored)) {
+	rc = generation_open(number, &gen, &ignored)
+		     ? -EINVAL
+		     : make_ready(gen, wants, hooks, shared, &ignored);
+	if (rc == -ERANGE) {
+		spare_give_back(&gen);
+	} else if (rc) {
 		generation_unpin(number);
 		generation_free(&gen);
 	}

@@ -22,7 +22,8 @@
 int spare_keep(const struct generation *gen);
 /*
  * The spare as generation `number`, empty, with the classifiers of those hooks. NULL: there is none
- * that would do, and no spare any more. wants: the sizes that one loaded anew would have.
+ * that would do; one of another size stays, others go. wants: the sizes that one loaded anew would
+ * have.
  */
 struct generation *spare_take(uint64_t number, const struct bp_sizes *wants, unsigned int hooks,
 	const struct shared *shared);

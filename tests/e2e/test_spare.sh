@@ -131,6 +131,13 @@ expect_exit 1 run_in rx strace -f -qq -o /dev/null -e inject=fsync:error=EIO "$B
 is b "what is refused"
 none policy assign a
 is a "and then not"
+expect_exit 1 run_in rx strace -f -qq -o /dev/null -e inject=fsync:error=EIO \
+	"$BPFPOL" policy assign large
+is a "nor is one of another size"
+none policy assign b
+is b "which leaves it as it is"
+none policy assign a
+is a "for good"
 awk 'BEGIN { for (i = 1; i <= 1100; i++) printf "block udp/%d-60000\n", i }' >"$POLICIES/chain.policy"
 expect_exit 1 bp policy assign chain
 expect_out 'more than 1024'
