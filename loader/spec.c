@@ -221,11 +221,15 @@ static const struct keyword options_table[] = {
 /* A host's name is the same in capitals, and the name of a file of ours. */
 static int parse_host(struct parser *p, struct span word, struct end *end)
 {
+	struct span host = span_part(word, 4, word.len - 4);
 	int err;
 
-	if (!span_is_host(span_part(word, 4, word.len - 4)))
-		return spec_fail(&p->words, word,
-			"behind dns: stands the name of a host: letters, digits, hyphens and dots");
+	if (!span_is_host(host))
+		return spec_fail(&p->words, word, "%s",
+			host_is_too_long(host)
+				? HOST_TOO_LONG
+				: "behind dns: stands the name of a host: letters, digits, hyphens "
+				  "and dots");
 	end->kind = END_FILE;
 	err = copy_word(word, &end->file);
 	for (char *c = end->file; !err && *c; c++)

@@ -77,6 +77,9 @@ bool span_has(struct span span, char c);
 struct span span_part(struct span span, size_t from, size_t len);
 /* A name that a host can have; an address in digits is none. */
 bool span_is_host(struct span span);
+/* Longer than DNS has names, or with such a part: 253 and 63 bytes (RFC 1035). */
+bool host_is_too_long(struct span span);
+#define HOST_TOO_LONG "the name of a host has at most 253 bytes, and 63 between two dots"
 /* A number in decimal digits; those above UINT32_MAX read as that. */
 bool span_number(struct span span, uint32_t *value);
 /* Whether an unquoted word of a line reads back as this text. */

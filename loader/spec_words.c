@@ -104,6 +104,19 @@ bool text_is_printable(const char *text)
 }
 
 #define HOST_MOST 253 /* bytes: DNS has no longer names, and few file systems */
+#define LABEL_MOST 63
+
+bool host_is_too_long(struct span span)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < span.len; i++) {
+		label = span.s[i] == '.' ? 0 : label + 1;
+		if (label > LABEL_MOST)
+			return true;
+	}
+	return span.len > HOST_MOST;
+}
 
 bool span_is_host(struct span span)
 {
@@ -117,7 +130,7 @@ bool span_is_host(struct span span)
 		else if (!is_digit(span.s[i]) && !strchr("-_.", span.s[i]))
 			return false;
 	}
-	return letter && span.len <= HOST_MOST && span.s[0] != '.' && span.s[0] != '-';
+	return letter && span.s[0] != '.' && span.s[0] != '-' && !host_is_too_long(span);
 }
 
 bool text_is_word(const char *text)
