@@ -172,6 +172,26 @@ int missing_address(const struct words *words, const struct cut *cut, int end)
 		cut_form(&right, buf));
 }
 
+int idle_mask(const struct words *words, const struct cut *cut, int end, uint8_t len, uint8_t right)
+{
+	char form[FORM_SIZE], other[FORM_SIZE];
+	struct span addr = cut->addr[end];
+	struct cut plain = *cut, any;
+
+	plain.mask[end].len = 0;
+	any = plain;
+	any.addr[end] = literal("*");
+	cut_form(&plain, form);
+	if (span_is(addr, "0") && !len)
+		return spec_fail(words, cut->mask[end],
+			"0 is this computer, and with this mask any address: write `%s` or `%s`",
+			form, cut_form(&any, other));
+	return spec_fail(words, cut->mask[end],
+		"'%.*s' has a mask of its own, %u: write `%s`, or the address of the network in "
+		"numbers, as in 10.0.0.0/24",
+		SHOW(addr), right, form);
+}
+
 int wrong_wildcard(const struct words *words, struct span addr)
 {
 	return spec_fail(words, addr,

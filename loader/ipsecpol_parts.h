@@ -59,6 +59,9 @@ int port_without_proto(const struct words *words, const struct cut *cut, int end
 int proto_without_ports(const struct words *words, const struct cut *cut, int end, int proto);
 int unknown_filt_proto(const struct words *words, struct span proto);
 int wrong_address(const struct words *words, const struct cut *cut, int end);
+/* A mask of that length behind what is no address in numbers, and has one of `right` by itself. */
+int idle_mask(
+	const struct words *words, const struct cut *cut, int end, uint8_t len, uint8_t right);
 int wrong_wildcard(const struct words *words, struct span addr);
 
 /* ipsecpol_rules.c: adds the filt's rules to out->policy, for each of those interfaces (n_links ==

@@ -12,6 +12,7 @@
 #include "ipsecpol_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -228,8 +229,11 @@ static int parse_numbers(
 	char text[256];
 	size_t len = addr.len;
 
+	if (!cut->v6[end] && host_is_too_long(addr))
+		return spec_fail(words, addr, HOST_TOO_LONG);
 	if (addr.len + mask.len + 2 > sizeof(text))
-		return spec_fail(words, addr, "no address is as long as this");
+		return spec_fail(
+			words, mask.len > addr.len ? mask : addr, "no address is as long as this");
 	memcpy(text, addr.s, addr.len);
 	if (mask.len) {
 		text[len++] = '/';
@@ -245,12 +249,25 @@ static int parse_numbers(
 	return wrong_address(words, cut, end);
 }
 
-static int no_mask(const struct words *words, const struct cut *cut, int end, const char *what)
+/*
+ * Behind what is no address in numbers a mask may only say what stands there already: that any
+ * address is all of them, this computer or a host just itself, wildcards the network that they are.
+ */
+static int same_mask(const struct words *words, const struct cut *cut, int end, uint8_t len)
 {
-	if (!cut->mask[end].len)
+	struct span mask = cut->mask[end];
+	struct prefix prefix;
+	struct flaw flaw;
+	char text[64];
+
+	if (!mask.len)
 		return 0;
-	return spec_fail(
-		words, cut->mask[end], "a mask stands behind an address, not behind %s", what);
+	if (mask.len > 32)
+		return spec_fail(words, mask, "no mask is as long as this");
+	snprintf(text, sizeof(text), "0.0.0.0/%.*s", (int)mask.len, mask.s);
+	if (parse_prefix(text, strlen(text), &prefix, &flaw))
+		return spec_fail(words, mask, "%s", flaw.why);
+	return prefix.len == len ? 0 : idle_mask(words, cut, end, prefix.len, len);
 }
 
 static int parse_address(
@@ -262,22 +279,22 @@ static int parse_address(
 		return missing_address(words, cut, end);
 	if (!cut->v6[end] && is_me(addr)) {
 		out->kind = FILT_ME;
-		return no_mask(words, cut, end, "this computer");
+		return same_mask(words, cut, end, 32);
 	}
 	if (!cut->v6[end] && is_any(addr)) {
 		out->kind = FILT_ANY;
-		return no_mask(words, cut, end, "any address");
+		return same_mask(words, cut, end, 0);
 	}
 	out->kind = FILT_PREFIX;
 	if (!cut->v6[end] && span_has(addr, '*')) {
 		int err = parse_wildcard(words, addr, &out->prefix);
 
-		return err ? err : no_mask(words, cut, end, "wildcards: they are one");
+		return err ? err : same_mask(words, cut, end, out->prefix.len);
 	}
 	if (!cut->v6[end] && span_is_host(addr)) {
 		out->kind = FILT_NAME;
 		out->name = addr;
-		return no_mask(words, cut, end, "a name");
+		return same_mask(words, cut, end, 32);
 	}
 	return parse_numbers(words, cut, end, &out->prefix);
 }
