@@ -61,6 +61,42 @@ status_says() {
 		  elif (($ids | length) == 1) == ($present == "new") then "new" else "old" end'
 }
 
+# a_list: LIST, the file of a list, and the rule of it; KEPT stands.
+a_list() {
+	LIST=$WORLD/list.txt
+	printf '198.51.100.%d\n' {1..200} >"$LIST"
+	FRAMES=("$(frame src=198.51.100.1)" "$(frame src=198.51.100.200)")
+	FILTER="in from @$LIST" ELEMENTS=200
+	bp block "$KEPT" >/dev/null
+}
+
+# two_policies: one and two, each of a port, KEPT and a list, and the frames that tell them apart.
+two_policies() {
+	local i name
+
+	POLICIES=$BPFPOL_CONF_DIR/policies
+	mkdir -m 700 "$BPFPOL_CONF_DIR" "$POLICIES"
+	FRAMES=()
+	for i in 1 2; do
+		name=one
+		[ $i = 1 ] || name=two
+		echo "198.51.100.$i" >"$WORLD/$name.txt"
+		printf 'block udp/200%d\nblock %s\nblock @%s\n' $i "$KEPT" "$WORLD/$name.txt" \
+			>"$POLICIES/$name.policy"
+		FRAMES+=("$(frame dport=200$i)" "$(frame src=198.51.100.$i)")
+	done
+	FRAMES+=("$(frame dport=1434)" "$(frame dport=9)")
+}
+
+# judged: which of the two the packets see.
+judged() {
+	case $(verdicts "${FRAMES[@]}") in
+	bbppbp) echo one ;;
+	ppbbbp) echo two ;;
+	*) echo mixed ;;
+	esac
+}
+
 # sweep COMMAND...: kills it at each point. The caller has set FRAMES (that the rule FILTER of
 # ELEMENTS filters blocks), and PRESENT: new when the command adds the rule, old when it removes
 # it. reset_world makes the world the old one.

@@ -6,11 +6,7 @@
 # shellcheck source=tests/e2e/killing.sh
 . "$(dirname "$0")/killing.sh"
 
-LIST=$WORLD/list.txt
-for i in {1..200}; do echo "198.51.100.$i"; done >"$LIST"
-FRAMES=("$(frame src=198.51.100.1)" "$(frame src=198.51.100.200)")
-FILTER="in from @$LIST" ELEMENTS=200
-bp block "$KEPT" >/dev/null
+a_list
 
 # shellcheck disable=SC2317 # called by sweep
 reset_world() {

@@ -7,24 +7,7 @@
 # shellcheck source=tests/e2e/killing.sh
 . "$(dirname "$0")/killing.sh"
 
-cd "$WORLD" || exit 1
-POLICIES=$BPFPOL_CONF_DIR/policies
-mkdir -m 700 "$BPFPOL_CONF_DIR" "$POLICIES"
-echo 198.51.100.1 >one.txt
-echo 198.51.100.2 >two.txt
-printf 'block udp/2001\nblock udp/1434\nblock @%s\n' "$WORLD/one.txt" >"$POLICIES/one.policy"
-printf 'block udp/2002\nblock udp/1434\nblock @%s\n' "$WORLD/two.txt" >"$POLICIES/two.policy"
-FRAMES=("$(frame dport=2001)" "$(frame src=198.51.100.1)" "$(frame dport=2002)"
-	"$(frame src=198.51.100.2)" "$(frame dport=1434)" "$(frame dport=9)")
-
-# judged: which policy the packets see.
-judged() {
-	case $(verdicts "${FRAMES[@]}") in
-	bbppbp) echo one ;;
-	ppbbbp) echo two ;;
-	*) echo mixed ;;
-	esac
-}
+two_policies
 
 # reported: which policy the reports name; the rules, and the filters in the maps, are its own.
 reported() {
