@@ -57,6 +57,7 @@ IMPURE := \
 	gather \
 	generation \
 	guard \
+	held_ask \
 	hooks \
 	host \
 	hotplug \
@@ -148,7 +149,7 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 
 # They are given the random policies and frames of the twin test.
 $B/tests/unit/test_policy_text $B/tests/unit/test_never $B/tests/unit/test_fold $B/tests/unit/test_gen \
-	$B/tests/unit/test_held_text: \
+	$B/tests/unit/test_held_text $B/tests/unit/test_filters: \
 	$(call obj,tests/prog/gen.c tests/prog/gen_frame.c tests/prog/gen_vary.c)
 
 $B/tests/pkt: $(call obj,$(wildcard tests/e2e/*.c))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "dynamic_rules.h"
 #include "notes.h"
 #include "protected.h"
 #include "seat.h"
@@ -29,40 +30,89 @@ static int by_rank(const void *a, const void *b)
 	return x->rule->id < y->rule->id ? -1 : 1;
 }
 
-static int gather_rules(struct host *host, bool ranks, struct status *st, struct diag *diag)
-{
-	const struct policy *p = host->store->policy;
-	struct rule_counts counts = {};
-	struct compile_env env;
-	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
+struct layer_rules {
+	const struct policy *policy;
+	const struct rule_counts *counts;
+	const bool *untold; /* NULL: all are told */
+	bool ranks;
+};
 
-	host_env(&env);
-	if (host->kernel && host->kernel->gen)
-		st->behind = !host->kernel->gen->table.tables->folded;
-	if (!rc && p) {
-		st->rules = calloc(p->n + 1, sizeof(*st->rules));
-		rc = st->rules ? 0 : -ENOMEM;
-	}
-	for (size_t i = 0; !rc && p && i < p->n; i++) {
-		const struct rule *rule = p->rules[i];
-		const struct rule_count *count = counts_find(&counts, rule->id);
+/* Adds those that exist. There is room for them. */
+static int add_rules(struct status *st, const struct layer_rules *layer, uint64_t now)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < layer->policy->n; i++) {
+		const struct rule *rule = layer->policy->rules[i];
+		const struct rule_count *count = counts_find(layer->counts, rule->id);
 		struct status_rule *out = &st->rules[st->n_rules];
 
-		if (rule->deadline && rule->deadline <= env.now)
+		if (rule->deadline && rule->deadline <= now)
 			continue;
-		*out = (struct status_rule){ .rule = rule };
-		if (ranks)
+		*out = (struct status_rule){ .rule = rule,
+			.untold = layer->untold && layer->untold[i] };
+		if (layer->ranks)
 			rc = filter_each(rule, best_rank, &out->rank);
 		if (count) {
 			out->packets = count->packets;
 			out->bytes = count->bytes;
 		}
-		out->expires_in = rule->deadline ? rule->deadline - env.now : 0;
+		out->expires_in = rule->deadline ? rule->deadline - now : 0;
 		st->n_rules++;
 	}
+	return rc;
+}
+
+static int gather_static(
+	const struct host *host, bool ranks, struct status *st, uint64_t now, struct diag *diag)
+{
+	struct rule_counts counts = {};
+	const struct layer_rules layer = {
+		.policy = host->store->policy, .counts = &counts, .ranks = ranks
+	};
+	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
+
+	if (host->kernel && host->kernel->gen)
+		st->behind = !host->kernel->gen->table.tables->folded;
+	if (!rc && layer.policy)
+		rc = add_rules(st, &layer, now);
+	free(counts.v);
+	return rc;
+}
+
+static int gather_dynamic(
+	const struct dynamic_rules *d, bool ranks, struct status *st, uint64_t now)
+{
+	const struct layer_rules layer = {
+		.policy = d->rules, .counts = &d->counts, .untold = d->untold, .ranks = ranks
+	};
+	size_t before = st->n_rules;
+	int rc = add_rules(st, &layer, now);
+
+	st->n_dynamic = st->n_rules - before;
+	st->n_held = d->gen ? d->gen->table.tables->filters : 0;
+	return rc;
+}
+
+static int gather_rules(const struct host *host, bool ranks, struct status *st, struct diag *diag)
+{
+	const struct policy *p = host->store->policy;
+	struct dynamic_rules dynamic;
+	struct compile_env env;
+	int rc = dynamic_rules_open(&dynamic, host->kernel, host->held, false, diag);
+
+	if (rc)
+		return rc;
+	host_env(&env);
+	st->rules = calloc((p ? p->n : 0) + dynamic.rules->n + 1, sizeof(*st->rules));
+	rc = st->rules ? gather_static(host, ranks, st, env.now, diag) : -ENOMEM;
+	if (!rc)
+		rc = gather_dynamic(&dynamic, ranks, st, env.now);
 	if (!rc && st->n_rules)
 		qsort(st->rules, st->n_rules, sizeof(*st->rules), by_rank);
-	free(counts.v);
+	st->held = dynamic.told;
+	dynamic.told = NULL;
+	dynamic_rules_close(&dynamic);
 	return rc;
 }
 
@@ -182,81 +232,27 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 	return rc;
 }
 
-struct filters {
-	struct status *st;
-	const struct generation *gen;
-	uint64_t boot_now;
-	size_t room;
-};
-
-/* The kernel asks the same of an element: one whose gate has shut does not exist. */
-static bool is_live(const struct filters *f, const struct bp_elem *e)
-{
-	return !e->gate || (e->gate < f->gen->table.tables->sizes.gates &&
-				   f->gen->table.gates[e->gate] > f->boot_now);
-}
-
-static int add_filter(const union filter_elem *elem, int family, void *arg)
-{
-	struct filters *f = arg;
-	uint8_t bits = elem->e.tuple;
-	uint8_t dir = bits >> 6 & 1, space = bits >> 7;
-	const struct bp_tuple *tuple =
-		&f->gen->table.tables->tuple[dir][family][space][bits & (BP_TUPLES - 1)];
-	struct status_filter *out;
-
-	if (space == BP_SPACE_CUT || !is_live(f, &elem->e))
-		return 0;
-	if (f->st->n_listed == f->room) {
-		size_t room = f->room ? f->room * 2 : 64;
-		struct status_filter *v = realloc(f->st->filters, room * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		f->st->filters = v;
-		f->room = room;
-	}
-	out = &f->st->filters[f->st->n_listed++];
-	*out = (struct status_filter){
-		.packets = elem->e.packets,
-		.bytes = elem->e.bytes,
-		.rule = elem->e.rule,
-		.print = elem->e.print,
-		.ifindex = elem->e.ifindex,
-		.action = elem->e.action,
-	};
-	filter_from_elem(elem, tuple, family, &out->filter);
-	return 0;
-}
-
-static int by_elem(const void *a, const void *b)
-{
-	const struct status_filter *x = a, *y = b;
-
-	if (x->filter.rank != y->filter.rank)
-		return x->filter.rank < y->filter.rank ? 1 : -1;
-	if (x->rule != y->rule)
-		return x->rule < y->rule ? -1 : 1;
-	return memcmp(&x->filter, &y->filter, sizeof(x->filter));
-}
-
 static int gather_filters(const struct host *host, struct status *st, struct diag *diag)
 {
-	const struct generation *gen = host->kernel ? host->kernel->gen : NULL;
-	struct filters f = { .st = st, .gen = gen };
+	const struct kernel *k = host->kernel;
+	struct filters filters = { .v = calloc(1, sizeof(*filters.v)), .room = 1 };
+	struct generation *dynamic = NULL;
 	struct compile_env env;
-	int rc;
+	int rc = filters.v ? 0 : -ENOMEM;
 
 	host_env(&env);
-	f.boot_now = env.boot_now;
-	rc = gen ? table_walk(&gen->table, add_filter, &f) : 0;
-	if (!rc && !st->filters) /* asked for, and there is none */
-		st->filters = calloc(1, sizeof(*st->filters));
-	if (!st->filters)
-		rc = rc ? rc : -ENOMEM;
-
-	if (!rc && st->n_listed)
-		qsort(st->filters, st->n_listed, sizeof(*st->filters), by_elem);
+	if (!rc && k && k->gen)
+		rc = filters_read(&filters, &k->gen->table, LAYER_STATIC, env.boot_now);
+	if (!rc && k && k->ctl->dynamic) {
+		rc = dynamic_read(k, &dynamic, diag);
+		if (!rc)
+			rc = dynamic_filters(&filters, k, dynamic, env.boot_now);
+		generation_free(&dynamic);
+		rc = rc == -ENOENT ? 0 : rc;
+	}
+	filters_sort(&filters);
+	st->filters = filters.v; /* not NULL: they were asked for */
+	st->n_listed = filters.n;
 	return rc;
 }
 
@@ -299,6 +295,7 @@ void gather_free(struct status *st)
 	free(st->rules);
 	free(st->interfaces);
 	free(st->filters);
+	policy_free(&st->held);
 	st->protected = NULL;
 	st->n_protected = 0;
 	st->rules = NULL;

@@ -14,7 +14,7 @@ enum gather_parts {
 	GATHER_FILTERS = 1 << 2, /* every filter, read back from the maps */
 };
 
-/* The rules stay the host's. */
+/* Static rules stay the host's. */
 int gather(struct host *host, unsigned int parts, struct status *status, struct diag *diag);
 void gather_free(struct status *status);
 

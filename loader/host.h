@@ -14,6 +14,9 @@ struct host {
 	struct store *store;   /* NULL: not read yet, see host_store() */
 	bool off;	       /* `bpfpol off` is in force */
 	bool unguarded;	       /* what would cut the operator's way in goes ahead (guard.h) */
+	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
+	 * such. */
+	const struct policy *held;
 	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
 	const struct link_choices *adding;
 	/* Of these, those that are attached with the first rules, before these are; NULL: none. */

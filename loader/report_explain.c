@@ -60,13 +60,13 @@ void frame_text(const struct frame *frame, char text[FRAME_TEXT])
 	fclose(out);
 }
 
-static int put_rule(FILE *out, const char *what, const struct rule *rule)
+static int put_rule(FILE *out, const char *what, const struct status_rule *r)
 {
-	char *text = spec_text(rule, SPEC_ALL);
+	char *text = rule_line(r);
 
 	if (!text)
 		return -ENOMEM;
-	fprintf(out, "  %-8s %" PRIu32 " (%s): %s\n", what, rule->id, layer_name(rule->layer),
+	fprintf(out, "  %-8s %" PRIu32 " (%s): %s\n", what, r->rule->id, layer_name(r->rule->layer),
 		text);
 	free(text);
 	return 0;
@@ -96,7 +96,7 @@ int text_packet(FILE *out, const struct explained_packet *p)
 			i >= p->n_deciding ? "counts"
 			: !i && p->wins	   ? "wins"
 					   : "loses",
-			p->matched[i].rule);
+			&p->matched[i]);
 	put_notes(out, &p->at);
 	return rc;
 }
@@ -123,11 +123,10 @@ static void put_frames(FILE *out, const struct explained_capture *c)
 		fputc('\n', out);
 }
 
-static int put_row(FILE *out, const struct tally_row *row)
+static int put_row(FILE *out, const struct tally_row *row, const struct status_rule *rule)
 {
 	const char *verdict = row->kind == TALLY_CUT ? "-" : row->block ? "block" : "pass";
-	char *text =
-		row->rule ? spec_text(row->rule, SPEC_ALL) : strdup(tally_kind_text(row->kind));
+	char *text = row->rule ? rule_line(rule) : strdup(tally_kind_text(row->kind));
 	char id[16] = "-";
 
 	if (!text)
@@ -150,7 +149,7 @@ int text_capture(FILE *out, const struct explained_capture *c)
 		c->at.interface, c->at.hook);
 	fprintf(out, "  %-7s %6s %12s %14s  %s\n", "VERDICT", "ID", "PACKETS", "BYTES", "RULE");
 	for (size_t i = 0; i < t->n && !rc; i++)
-		rc = put_row(out, &t->v[i]);
+		rc = put_row(out, &t->v[i], &c->rules[i]);
 	fprintf(out, "  %-7s %6s %12" PRIu64 " %14" PRIu64 "  ", "total", "", t->packets, t->bytes);
 	fprintf(out, "%" PRIu64 " blocked, %" PRIu64 " passed", t->blocked, t->passed);
 	if (t->undecided)

@@ -7,9 +7,9 @@
 
 int json_put_rule(struct jw *j, const char *key, const struct status_rule *r)
 {
-	char *filter = spec_text(r->rule, SPEC_MATCH);
+	char *filter = r->untold ? NULL : spec_text(r->rule, SPEC_MATCH);
 
-	if (!filter)
+	if (!filter && !r->untold)
 		return -ENOMEM;
 	jw_object(j, key);
 	jw_u64(j, "id", r->rule->id);
@@ -49,7 +49,7 @@ static void put_policy(struct jw *j, const struct status *st)
 	jw_object(j, "policy");
 	jw_str(j, "name", st->policy);
 	jw_str(j, "source", "local");
-	jw_u64(j, "rules", st->n_rules);
+	jw_u64(j, "rules", st->n_rules - st->n_dynamic);
 	jw_u64(j, "filters", st->n_filters);
 	jw_u64(j, "generation", st->generation);
 	jw_null(j, "overrides");
@@ -143,6 +143,7 @@ static void put_filter(struct jw *j, const struct status_filter *s)
 
 	jw_object(j, NULL);
 	jw_u64(j, "rule", s->rule);
+	jw_str(j, "layer", layer_name(s->layer));
 	jw_str(j, "action", action_name(s->action));
 	jw_str(j, "direction", f->shape.dir == BP_IN ? "in" : "out");
 	jw_u64(j, "family", family == BP_V4 ? 4 : 6);
@@ -173,6 +174,10 @@ static int json_status(FILE *out, const struct status *st)
 	jw_bool(&j, "off", st->off);
 	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
+	jw_object(&j, "dynamic");
+	jw_u64(&j, "rules", st->n_dynamic);
+	jw_u64(&j, "filters", st->n_held);
+	jw_object_end(&j);
 	json_put_interfaces(&j, "interfaces", st, false);
 	rc = put_rules(&j, "rules", st);
 	if (st->filters) {

@@ -75,9 +75,13 @@ static void put_state(FILE *out, const struct status *st)
 	}
 	put_gauge(out, "bpfpol_generation", st->generation,
 		"Number of the rule set that judges packets; 0: none does.");
-	put_gauge(out, "bpfpol_rules", st->n_rules, "Rules of the assigned policy.");
+	put_gauge(
+		out, "bpfpol_rules", st->n_rules - st->n_dynamic, "Rules of the assigned policy.");
 	put_gauge(out, "bpfpol_filters", st->n_filters,
-		"Filters in the kernel: a rule is one for each direction, family and list entry.");
+		"Their filters in the kernel: a rule is one for each direction, family and list "
+		"entry.");
+	put_gauge(out, "bpfpol_dynamic_rules", st->n_dynamic, "Dynamic rules that are in force.");
+	put_gauge(out, "bpfpol_dynamic_filters", st->n_held, "Their filters in the kernel.");
 }
 
 static void put_totals(FILE *out, const struct status *st)
@@ -151,8 +155,9 @@ static int choose(const struct status *st, struct chosen *c)
 	if (!c->v)
 		return -ENOMEM;
 	/* Without a part of their counts they would fall: no series for once is better. */
-	for (size_t i = 0; i < st->n_rules && !st->behind; i++)
-		c->v[c->n++] = &st->rules[i];
+	for (size_t i = 0; i < st->n_rules; i++)
+		if (!st->behind || st->rules[i].rule->layer == LAYER_DYNAMIC)
+			c->v[c->n++] = &st->rules[i];
 	if (c->n > SERIES) {
 		qsort(c->v, c->n, sizeof(*c->v), by_packets);
 		c->n = SERIES;
@@ -195,12 +200,12 @@ static int put_rules(FILE *out, const struct status *st)
 	if (rc)
 		return rc;
 	put_gauge(out, "bpfpol_rule_series_limit", SERIES,
-		"So many rules at most have series of their own; if bpfpol_rules is more, those "
-		"with the most packets do.");
+		"So many rules at most, of both layers, have series of their own; if there are "
+		"more, those with the most packets do.");
 	put_head(out, "bpfpol_rule", "info", NULL,
 		"What the rule with that id says; texts above 256 bytes are cut.");
 	for (size_t i = 0; i < c.n && !rc; i++)
-		rc = put_rule(out, c.v[i]);
+		rc = c.v[i]->untold ? 0 : put_rule(out, c.v[i]);
 	put_head(out, "bpfpol_rule_packets", "counter", "packets",
 		"Packets that the rule has decided on, or that a count rule has matched.");
 	put_counts(out, &c, "packets");

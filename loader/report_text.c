@@ -20,9 +20,21 @@ void time_left_text(uint64_t seconds, char *buf, size_t size)
 	snprintf(buf, size, "%" PRIu64 "%c", seconds / units[i].seconds, units[i].letter);
 }
 
+char *rule_line(const struct status_rule *r)
+{
+	char *text;
+
+	if (!r->untold)
+		return spec_text(r->rule, SPEC_ALL);
+	if (asprintf(&text, "%s %s ... (the agent does not tell the rest)",
+		    action_name(r->rule->action), dir_name(r->rule->dir)) < 0)
+		return NULL;
+	return text;
+}
+
 static int put_rule(FILE *out, const struct status_rule *r)
 {
-	char *text = spec_text(r->rule, SPEC_ALL);
+	char *text = rule_line(r);
 	char left[32] = "-";
 
 	if (!text)
@@ -51,11 +63,13 @@ static int text_rules(FILE *out, const struct status *st)
 	int rc = 0;
 
 	text_not_in_force(out, st);
-	if (!st->policy)
+	if (!st->policy && st->n_rules)
+		fprintf(out, "No policy is assigned; these rules are gone when the agent ends.\n");
+	else if (!st->policy)
 		fprintf(out, "No policy is assigned; 'bpfpol block udp/1434' makes one.\n");
 	else if (!st->n_rules)
 		fprintf(out, "Policy '%s' has no rules; everything passes.\n", st->policy);
-	else
+	if (st->n_rules)
 		fprintf(out, "%6s %12s %14s  %-7s %5s  %s\n", "ID", "PACKETS", "BYTES", "LAYER",
 			"LEFT", "RULE");
 	for (size_t i = 0; i < st->n_rules && !rc; i++)
@@ -139,9 +153,9 @@ static void put_filter(FILE *out, const struct status_filter *s)
 	const struct filter *f = &s->filter;
 	char proto[16];
 
-	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %s %s %s", s->rule, s->packets,
-		s->bytes, action_name(s->action), f->shape.dir == BP_IN ? "in" : "out",
-		f->shape.family == BP_V4 ? "ipv4" : "ipv6");
+	fprintf(out, "%6" PRIu32 " %12" PRIu64 " %14" PRIu64 "  %-7s  %s %s %s", s->rule,
+		s->packets, s->bytes, layer_name(s->layer), action_name(s->action),
+		f->shape.dir == BP_IN ? "in" : "out", f->shape.family == BP_V4 ? "ipv4" : "ipv6");
 	if (s->ifindex)
 		fprintf(out, " ifindex %" PRIu32, s->ifindex);
 	if (f->shape.flags & BPT_PROTO)
@@ -169,9 +183,12 @@ static int text_status(FILE *out, const struct status *st)
 		fprintf(out,
 			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64
 			"\n",
-			st->policy, st->n_rules, st->n_filters, st->generation);
+			st->policy, st->n_rules - st->n_dynamic, st->n_filters, st->generation);
 	else
 		fprintf(out, "No policy is assigned.\n");
+	if (st->n_dynamic)
+		fprintf(out, "Dynamic rules of the agent: %zu, %" PRIu64 " filters\n",
+			st->n_dynamic, st->n_held);
 	fprintf(out, "bpfpol %s, kernel %s", st->version, st->kernel.release);
 	if (st->agent > 0)
 		fprintf(out, ", agent %d", st->agent);
@@ -188,8 +205,8 @@ static int text_status(FILE *out, const struct status *st)
 		"always pass. Outbound, what is sent past TC passes: PACKET_QDISC_BYPASS, AF_XDP\n"
 		"transmit, XDP redirect (all need privileges).\n");
 	if (st->filters)
-		fprintf(out, "\nFilters in the kernel: %zu\n%6s %12s %14s  %s\n", st->n_listed,
-			"RULE", "PACKETS", "BYTES", "FILTER");
+		fprintf(out, "\nFilters in the kernel: %zu\n%6s %12s %14s  %-7s  %s\n",
+			st->n_listed, "RULE", "PACKETS", "BYTES", "LAYER", "FILTER");
 	for (size_t i = 0; i < st->n_listed; i++)
 		put_filter(out, &st->filters[i]);
 	return 0;

@@ -161,9 +161,21 @@ static int none(struct diag *diag)
 		"in a terminal of its own");
 }
 
-static int connect_to(int *fd, struct diag *diag)
+static int no_answer(ssize_t got, unsigned int seconds, struct diag *diag)
 {
-	const struct timeval patience = { .tv_sec = PATIENCE };
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
+			"the agent has not answered in %u seconds; 'systemctl restart "
+			"bpfpol-agent' starts it anew",
+			seconds);
+	if (got < 0)
+		return diag_errno(diag, errno, "the agent went away without an answer");
+	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
+}
+
+static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
+{
+	const struct timeval patience = { .tv_sec = seconds };
 	char *path = path_join(dirs_get()->run, "agent.sock");
 	struct sockaddr_un address;
 	int rc = path ? address_of(path, &address, diag) : -ENOMEM;
@@ -178,26 +190,15 @@ static int connect_to(int *fd, struct diag *diag)
 	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(*fd, (struct sockaddr *)&address, sizeof(address)))
 		return 0;
-	rc = errno == ENOENT || errno == ECONNREFUSED
-		     ? none(diag)
-		     : diag_errno(diag, errno, "cannot reach the agent");
+	rc = errno == ENOENT || errno == ECONNREFUSED ? none(diag)
+	     : errno == EAGAIN			      ? no_answer(-1, seconds, diag)
+			       : diag_errno(diag, errno, "cannot reach the agent");
 	close(*fd);
 	return rc;
 }
 
-static int no_answer(ssize_t got, struct diag *diag)
-{
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
-			"the agent has not answered in %d seconds; 'systemctl restart "
-			"bpfpol-agent' starts it anew",
-			PATIENCE);
-	if (got < 0)
-		return diag_errno(diag, errno, "the agent went away without an answer");
-	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
-}
-
-static int receive(int fd, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+static int receive(
+	int fd, unsigned int seconds, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
 {
 	size_t len = 0, room = 0;
 	ssize_t took = 0, got;
@@ -214,7 +215,7 @@ static int receive(int fd, uint8_t **bytes, struct wire_reply *reply, struct dia
 		}
 		got = recv(fd, v + len, room - len, 0);
 		if (got <= 0)
-			return no_answer(got, diag);
+			return no_answer(got, seconds, diag);
 		len += got;
 		took = wire_get_reply(v, len, reply);
 	}
@@ -224,8 +225,8 @@ static int receive(int fd, uint8_t **bytes, struct wire_reply *reply, struct dia
 				  "bpfpol-agent' starts this one");
 }
 
-int seat_ask(
-	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
+	struct wire_reply *reply, struct diag *diag)
 {
 	uint8_t *request = NULL;
 	size_t len, sent = 0;
@@ -238,7 +239,7 @@ int seat_ask(
 			"%d bytes in all",
 			WIRE_WORDS, WIRE_MOST);
 	if (!rc)
-		rc = connect_to(&fd, diag);
+		rc = connect_to(&fd, seconds, diag);
 	if (rc) {
 		free(request);
 		return rc;
@@ -247,12 +248,12 @@ int seat_ask(
 		ssize_t part = send(fd, request + sent, len - sent, MSG_NOSIGNAL);
 
 		if (part < 0)
-			rc = no_answer(part, diag);
+			rc = no_answer(part, seconds, diag);
 		else
 			sent += part;
 	}
 	if (!rc)
-		rc = receive(fd, bytes, reply, diag);
+		rc = receive(fd, seconds, bytes, reply, diag);
 	close(fd);
 	free(request);
 	if (rc) {
@@ -260,4 +261,10 @@ int seat_ask(
 		*bytes = NULL;
 	}
 	return rc;
+}
+
+int seat_ask(
+	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+{
+	return seat_ask_within(PATIENCE, words, n, bytes, reply, diag);
 }

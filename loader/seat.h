@@ -31,5 +31,8 @@ bool seat_is_taken(int *pid);
  */
 int seat_ask(
 	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag);
+/* The same, but gives up when nothing comes for that many seconds. */
+int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
+	struct wire_reply *reply, struct diag *diag);
 
 #endif

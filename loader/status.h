@@ -14,6 +14,9 @@
 
 struct status_rule {
 	const struct rule *rule;
+	/* A dynamic one of which the agent does not tell what it says: of the rule only id, action,
+	 * direction and deadline are known. */
+	bool untold;
 	uint64_t rank; /* of its best filter */
 	uint64_t packets, bytes;
 	uint64_t expires_in; /* seconds; only if rule->deadline */
@@ -43,6 +46,8 @@ struct status_filter {
 	uint32_t rule, ifindex;
 	uint32_t print; /* of the rule: rule_print() */
 	enum bp_action action;
+	enum rule_layer layer;
+	uint64_t ends; /* CLOCK_BOOTTIME ns; UINT64_MAX: never */
 };
 
 struct status {
@@ -52,9 +57,12 @@ struct status {
 	int agent;	    /* its process; 0: there is none, -1: it has not said which */
 	const char *policy; /* its name; NULL: none */
 	uint64_t n_filters, generation; /* generation 0: none is in force */
-	struct status_rule *rules;	/* most specific first, or by id */
-	size_t n_rules;
-	bool behind; /* what rules counted in earlier generations is not in their counters yet */
+	struct status_rule *rules;	/* of both layers; most specific first, or by id */
+	size_t n_rules, n_dynamic;	/* n_dynamic: of these, the dynamic ones */
+	uint64_t n_held;		/* filters of the dynamic ones */
+	struct policy *held;		/* what the dynamic ones say */
+	bool behind; /* what static rules counted in earlier generations is not in their counters
+			yet */
 	struct status_interface *interfaces;
 	size_t n_interfaces;
 	struct status_filter *filters; /* only if asked for */

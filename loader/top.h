@@ -42,7 +42,7 @@ int top_column_parse(const char *name, enum top_column *column);
 /* Rates are per second. */
 struct top_row {
 	const struct status_rule *rule;
-	char *text;		 /* as in `list`; NULL: not made yet, see top_text() */
+	char *text;		 /* NULL: not made yet, see top_text() */
 	bool known;		 /* it was there at the first look */
 	uint64_t packets, bytes; /* since then */
 	double packet_rate, byte_rate;
@@ -69,7 +69,7 @@ void top_table_free(struct top_table *table);
 int top_sort(struct top_table *table, enum top_column column, bool reverse);
 /* Those whose text, or id, holds that, in whatever case; "" is all. After a sort. */
 int top_filter(struct top_table *table, const char *filter);
-/* The row's rule as text; NULL: no memory. */
+/* The row's rule as in `list`, behind its layer if that is not the static one; NULL: no memory. */
 const char *top_text(struct top_row *row);
 
 /* "0", "4.2", "999", "1.23k", "12.3M" */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spec.h"
+#include "report_parts.h"
 #include "top.h"
 
 static const struct {
@@ -129,8 +129,18 @@ void top_table_free(struct top_table *t)
 
 const char *top_text(struct top_row *row)
 {
-	if (!row->text)
-		row->text = spec_text(row->rule->rule, SPEC_ALL);
+	char *line;
+
+	if (row->text)
+		return row->text;
+	line = rule_line(row->rule);
+	if (!line || row->rule->rule->layer != LAYER_DYNAMIC) {
+		row->text = line;
+		return line;
+	}
+	if (asprintf(&row->text, "[dynamic] %s", line) < 0)
+		row->text = NULL;
+	free(line);
 	return row->text;
 }
 

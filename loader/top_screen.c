@@ -84,7 +84,11 @@ static void put_history(
 static void put_state(struct canvas *c, const struct top_table *t, const char *filter, int cells)
 {
 	const struct status *st = t->status;
+	size_t own = t->n - st->n_dynamic;
+	char dynamic[32] = "";
 
+	if (st->n_dynamic)
+		snprintf(dynamic, sizeof(dynamic), ", %zu dynamic", st->n_dynamic);
 	if (st->off)
 		canvas_put(
 			c, 0, STYLE_ALERT, cells, "Filtering is OFF; 'bpfpol on' starts it again");
@@ -94,13 +98,13 @@ static void put_state(struct canvas *c, const struct top_table *t, const char *f
 			"restore'",
 			st->policy);
 	else if (!st->policy)
-		canvas_put(c, 0, STYLE_TITLE, cells, "No policy is assigned");
+		canvas_printf(c, 0, STYLE_TITLE, cells, "No policy is assigned%s", dynamic);
 	else if (*filter)
 		canvas_printf(c, 0, STYLE_TITLE, cells, "Policy '%s', %zu of %zu rules hold '%s'",
 			st->policy, t->shown, t->n, filter);
 	else
-		canvas_printf(c, 0, STYLE_TITLE, cells, "Policy '%s', %zu rule%s", st->policy, t->n,
-			t->n == 1 ? "" : "s");
+		canvas_printf(c, 0, STYLE_TITLE, cells, "Policy '%s', %zu rule%s%s", st->policy,
+			own, own == 1 ? "" : "s", dynamic);
 }
 
 static void put_title(struct canvas *c, const struct top_view *v, const struct top_table *t)

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "dynamic_rules.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "held_ask.h"
+#include "host.h"
+
+#define TRIES 100
+
+/* Places in the tables are never given again. */
+static struct dynamic_mark mark_of(const struct kernel *k, const struct generation *gen)
+{
+	const struct bp_tables *t = gen->table.tables;
+	const uint32_t *used = &t->used[0][0][0][0];
+	struct dynamic_mark mark = {
+		.number = k->ctl->dynamic,
+		.rules = t->rules,
+		.given = (uint64_t)t->given[BP_V4] + t->given[BP_V6],
+		.withheld = __atomic_load_n(&t->withheld, __ATOMIC_SEQ_CST),
+	};
+
+	for (size_t i = 0; i < sizeof(t->used) / sizeof(*used); i++)
+		mark.used += used[i];
+	return mark;
+}
+
+static bool is_same(const struct dynamic_mark *a, const struct dynamic_mark *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+int dynamic_filters(struct filters *filters, const struct kernel *k, const struct generation *gen,
+	uint64_t boot_now)
+{
+	size_t before = filters->n;
+	int rc = 0;
+
+	for (int i = 0; i < TRIES && !rc; i++) {
+		struct dynamic_mark mark = mark_of(k, gen), after;
+
+		filters->n = before;
+		rc = filters_read(filters, &gen->table, LAYER_DYNAMIC, boot_now);
+		after = mark_of(k, gen);
+		if (is_same(&mark, &after))
+			break;
+	}
+	return rc;
+}
+
+static int by_rule(const void *a, const void *b)
+{
+	const struct status_filter *x = a, *y = b;
+
+	if (x->rule != y->rule)
+		return x->rule < y->rule ? -1 : 1;
+	return x->filter.rank < y->filter.rank ? 1 : x->filter.rank > y->filter.rank ? -1 : 0;
+}
+
+static uint64_t deadline_of(const struct status_filter *f, const struct compile_env *env)
+{
+	return f->ends == UINT64_MAX
+		       ? 0
+		       : env->now + (f->ends - env->boot_now + 999999999) / 1000000000;
+}
+
+/* The rule of the n filters that begin there. */
+static int put_together(struct dynamic_rules *d, const struct status_filter *f, size_t n,
+	const struct compile_env *env)
+{
+	char buf[IF_NAMESIZE], *ifname = f->ifindex ? if_indextoname(f->ifindex, buf) : NULL;
+	struct rule *rule = NULL;
+	bool exact;
+	int rc = filters_rule(f, n, ifname, &rule, &exact);
+
+	if (rc)
+		return rc;
+	rule->deadline = deadline_of(f, env);
+	d->untold[d->told->n] = !exact;
+	d->n_untold += !exact;
+	rc = policy_add(d->told, &rule);
+	rule_free(&rule);
+	return rc;
+}
+
+static int put_all_together(struct dynamic_rules *d, const struct kernel *k)
+{
+	struct filters filters = {};
+	struct compile_env env;
+	size_t n;
+	int rc;
+
+	host_env(&env);
+	rc = dynamic_filters(&filters, k, d->gen, env.boot_now);
+	if (!rc && filters.n)
+		qsort(filters.v, filters.n, sizeof(*filters.v), by_rule);
+	d->told = policy_new("dynamic");
+	d->untold = calloc(filters.n + 1, sizeof(*d->untold));
+	if (!d->told || !d->untold)
+		rc = -ENOMEM;
+	for (size_t i = 0; i < filters.n && !rc; i += n) {
+		for (n = 1; i + n < filters.n && filters.v[i + n].rule == filters.v[i].rule; n++)
+			;
+		rc = put_together(d, &filters.v[i], n, &env);
+	}
+	free(filters.v);
+	return rc;
+}
+
+/* The agent's word, or without it what the kernel has. */
+static int ask(struct dynamic_rules *d, const struct kernel *k, bool lists, struct diag *diag)
+{
+	int rc = held_ask(lists, &d->told, diag);
+
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	diag_to_warning(
+		diag, "dynamic rules are shown as the kernel has them, without their labels");
+	return put_all_together(d, k);
+}
+
+bool dynamic_rules_changed(const struct dynamic_rules *d, const struct kernel *k)
+{
+	struct dynamic_mark mark;
+
+	if (!d->gen)
+		return k && k->ctl->dynamic && dynamic_is_held(k);
+	mark = mark_of(k, d->gen);
+	return !is_same(&mark, &d->mark) || !dynamic_is_held(k);
+}
+
+bool dynamic_rules_untold(const struct dynamic_rules *d, const struct rule *rule)
+{
+	for (size_t i = 0; i < d->rules->n && d->n_untold; i++)
+		if (d->rules->rules[i] == rule)
+			return d->untold[i];
+	return false;
+}
+
+static int open_held(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
+	bool lists, struct diag *diag)
+{
+	int rc = 0;
+
+	d->mark = mark_of(k, d->gen);
+	if (!own)
+		rc = ask(d, k, lists, diag);
+	d->rules = own ? own : d->told;
+	return rc ? rc : dynamic_counts(k, &d->counts, diag);
+}
+
+int dynamic_rules_open(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
+	bool lists, struct diag *diag)
+{
+	int rc = -ENOENT;
+
+	*d = (struct dynamic_rules){};
+	if (k && k->ctl->dynamic)
+		rc = dynamic_read(k, &d->gen, diag);
+	if (!rc) {
+		rc = open_held(d, k, own, lists, diag);
+	} else if (rc == -ENOENT) {
+		d->rules = d->told = policy_new("dynamic");
+		rc = d->told ? 0 : -ENOMEM;
+	}
+	if (rc)
+		dynamic_rules_close(d);
+	return rc;
+}
+
+void dynamic_rules_close(struct dynamic_rules *d)
+{
+	generation_free(&d->gen);
+	policy_free(&d->told);
+	free(d->counts.v);
+	free(d->untold);
+	*d = (struct dynamic_rules){};
+}
