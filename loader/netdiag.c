@@ -5,7 +5,8 @@
  * left out, and the list says how many.
  *
  * The keys are those of Windows' netdiag. What it had no key for stands on a line of its own
- * behind Flags: an interface, the type of an ICMP message. Masks of IPv6 are lengths (/64).
+ * behind Flags: an interface, the type of an ICMP message, that the rule is a dynamic one. Masks of
+ * IPv6 are lengths (/64).
  */
 #include "netdiag.h"
 
@@ -35,27 +36,39 @@ struct shown {
 	int proto;			/* 0: any */
 	int type, code;			/* of ICMP; -1: any */
 	struct guid id;
+	const struct guid *policy; /* of the list */
 };
 
 struct list {
-	struct guid policy;
+	struct guid policy, dynamic; /* dynamic rules are of no policy, and have a name instead */
 	struct shown *v;
 	size_t n, room;
 	size_t counting; /* filters that only count */
 };
 
-/* Why packets pass though a policy is assigned; NULL: they do not. */
-static const char *why_not(const struct status *st)
+/* Why packets meet no rule at all; NULL: they may. */
+static const char *why_nothing(const struct status *st)
 {
 	if (st->off)
 		return "filtering is off; 'bpfpol on' starts it again";
-	if (!st->generation)
-		return "it is on disk alone; 'bpfpol restore' puts it in force";
 	for (size_t i = 0; i < st->n_interfaces; i++)
 		if (strcmp(st->interfaces[i].ingress, "none") ||
 			strcmp(st->interfaces[i].egress, "none"))
 			return NULL;
 	return "no interface is filtered; 'bpfpol attach IFACE' changes that";
+}
+
+/* Why packets pass though a policy is assigned; NULL: they do not. */
+static const char *why_not(const struct status *st)
+{
+	if (!st->off && !st->generation)
+		return "it is on disk alone; 'bpfpol restore' puts it in force";
+	return why_nothing(st);
+}
+
+static bool is_dynamic(const struct status_filter *f)
+{
+	return f->layer == LAYER_DYNAMIC;
 }
 
 static struct shown *add(struct list *list)
@@ -86,7 +99,7 @@ static void put_end(FILE *out, const char *word, const struct prefix *p, struct 
  * A filter's name: all that it matches, and the fingerprint of its rule, as two rules may share a
  * filter. Numbers that change from boot to boot (of rules' places, of interfaces) are not in it.
  */
-static int name_filter(struct shown *s, const struct guid *policy)
+static int name_filter(struct shown *s)
 {
 	const struct status_filter *f = s->of;
 	char *name = NULL;
@@ -105,7 +118,7 @@ static int name_filter(struct shown *s, const struct guid *policy)
 		free(name);
 		return -ENOMEM;
 	}
-	guid_of_name(policy, name, &s->id);
+	guid_of_name(s->policy, name, &s->id);
 	free(name);
 	return 0;
 }
@@ -130,11 +143,12 @@ static int add_filter(struct list *list, const struct status_filter *f, const st
 		s->code = rport.lo <= rport.hi ? rport.lo : -1;
 		rport = lport = (struct port_range){ 1, 0 };
 	}
+	s->policy = is_dynamic(f) ? &list->dynamic : &list->policy;
 	s->src = in ? remote : *local;
 	s->dst = in ? *local : remote;
 	s->sport = in ? rport : lport;
 	s->dport = in ? lport : rport;
-	return name_filter(s, &list->policy);
+	return name_filter(s);
 }
 
 /* The loopback is never filtered. */
@@ -178,30 +192,33 @@ static int add_element(struct list *list, const struct netdiag *nd, const struct
 static int make_list(const struct netdiag *nd, struct list *list)
 {
 	const struct status *st = nd->status;
+	bool policy = st->policy && !why_not(st);
 	int rc = 0;
 
 	for (int family = BP_V4; family < BP_FAMILIES; family++)
 		for (size_t i = 0; i < st->n_listed && !rc; i++)
-			if (st->filters[i].filter.shape.family == family)
+			if (st->filters[i].filter.shape.family == family &&
+				(policy || is_dynamic(&st->filters[i])))
 				rc = add_element(list, nd, &st->filters[i]);
 	return rc;
 }
 
-/* The list, if there is one to show: the policy is in force and /debug was asked for. */
+/* The list, if there is one to show: rules are in force and /debug was asked for. */
 static int open_list(const struct netdiag *nd, struct list *list)
 {
 	struct guid host;
 	char *name;
 
 	*list = (struct list){};
-	if (!nd->status->policy)
-		return 0;
-	if (asprintf(&name, "policy %s", nd->status->policy) < 0)
-		return -ENOMEM;
 	guid_of_host(nd->machine_id, &host);
-	guid_of_name(&host, name, &list->policy);
-	free(name);
-	return nd->debug && !why_not(nd->status) ? make_list(nd, list) : 0;
+	guid_of_name(&host, "dynamic rules", &list->dynamic);
+	if (nd->status->policy) {
+		if (asprintf(&name, "policy %s", nd->status->policy) < 0)
+			return -ENOMEM;
+		guid_of_name(&host, name, &list->policy);
+		free(name);
+	}
+	return nd->debug && !why_nothing(nd->status) ? make_list(nd, list) : 0;
 }
 
 static const char *address_text(const struct prefix *p, char buf[INET6_ADDRSTRLEN])
@@ -242,14 +259,13 @@ static const char *ifname_of(const struct status *st, uint32_t ifindex)
 	return "not there now";
 }
 
-static void text_filter(
-	FILE *out, const struct netdiag *nd, const struct list *list, const struct shown *s)
+static void text_filter(FILE *out, const struct netdiag *nd, const struct shown *s)
 {
 	const char *ifname = ifname_of(nd->status, s->of->ifindex);
 	char id[GUID_SIZE], addr[INET6_ADDRSTRLEN], mask[INET6_ADDRSTRLEN], src[16], dst[16];
 
 	fprintf(out, "No Name\nFilter Id: %s\n", guid_text(&s->id, id));
-	fprintf(out, "Policy Id: %s\n", guid_text(&list->policy, id));
+	fprintf(out, "Policy Id: %s\n", guid_text(s->policy, id));
 	fprintf(out, "Src Addr : %s Src Mask : %s\n", address_text(&s->src, addr),
 		mask_text(&s->src, mask));
 	fprintf(out, "Dest Addr : %s Dest Mask : %s\n", address_text(&s->dst, addr),
@@ -266,13 +282,17 @@ static void text_filter(
 	fputs(s->type >= 0 ? "\n" : "", out);
 	if (ifname)
 		fprintf(out, "Interface : %s\n", ifname);
+	if (is_dynamic(s->of))
+		fputs("Dynamic : Yes\n", out);
 }
 
 static void text_filters(FILE *out, const struct netdiag *nd, const struct list *list)
 {
-	fprintf(out, "IP Security Policy Path: %s\n\nThere are %zu filters\n", nd->path, list->n);
+	if (nd->status->policy)
+		fprintf(out, "IP Security Policy Path: %s\n", nd->path);
+	fprintf(out, "\nThere are %zu filters\n", list->n);
 	for (size_t i = 0; i < list->n; i++)
-		text_filter(out, nd, list, &list->v[i]);
+		text_filter(out, nd, &list->v[i]);
 	if (list->counting)
 		fprintf(out,
 			"\n%zu more only count and decide nothing; 'bpfpol status --debug' shows "
@@ -303,7 +323,7 @@ int netdiag_text(FILE *out, const struct netdiag *nd)
 				source_word(nd), st->policy, why);
 		else
 			fprintf(out, "%s IPSec Policy Active: '%s'\n", source_word(nd), st->policy);
-		if (st->policy && !why && nd->debug)
+		if (nd->debug && (st->policy && !why ? true : list.n || list.counting))
 			text_filters(out, nd, &list);
 	}
 	free(list.v);
@@ -330,14 +350,13 @@ static void json_number(struct jw *j, const char *key, int value, int none)
 		jw_i64(j, key, value);
 }
 
-static void json_filter(
-	struct jw *j, const struct netdiag *nd, const struct list *list, const struct shown *s)
+static void json_filter(struct jw *j, const struct netdiag *nd, const struct shown *s)
 {
 	char id[GUID_SIZE], text[INET6_ADDRSTRLEN];
 
 	jw_object(j, NULL);
 	jw_str(j, "filter_id", guid_text(&s->id, id));
-	jw_str(j, "policy_id", guid_text(&list->policy, id));
+	jw_str(j, "policy_id", guid_text(s->policy, id));
 	jw_str(j, "src_addr", address_text(&s->src, text));
 	jw_str(j, "src_mask", mask_text(&s->src, text));
 	jw_str(j, "dest_addr", address_text(&s->dst, text));
@@ -350,6 +369,7 @@ static void json_filter(
 	jw_str(j, "interface", ifname_of(nd->status, s->of->ifindex));
 	jw_str(j, "direction", s->of->filter.shape.dir == BP_IN ? "in" : "out");
 	jw_str(j, "action", action_name(s->of->action));
+	jw_str(j, "layer", layer_name(s->of->layer));
 	jw_object_end(j);
 }
 
@@ -386,7 +406,7 @@ int netdiag_json(FILE *out, const struct netdiag *nd)
 		if (nd->debug) {
 			jw_array(&j, "filters");
 			for (size_t i = 0; i < list.n; i++)
-				json_filter(&j, nd, &list, &list.v[i]);
+				json_filter(&j, nd, &list.v[i]);
 			jw_array_end(&j);
 			jw_u64(&j, "counting", list.counting);
 		}
