@@ -351,6 +351,12 @@ static int same_program(const struct asker *a, const struct generation *gen, str
 		return diag_errno(diag, -rc, "cannot tell which classifier judges packets");
 	if (!memcmp(asked, judges, BPF_TAG_SIZE))
 		return 0;
+	if (gen->dynamic)
+		return diag_set(diag, DIAG_SYSTEM, EPROTO,
+			"the agent is another version's than this bpfpol, and its dynamic rules "
+			"cannot be asked; 'systemctl restart bpfpol-agent' starts this one, and "
+			"ends "
+			"them");
 	return diag_set(diag, DIAG_SYSTEM, EPROTO,
 		"the classifier in force is another version's than this bpfpol, and cannot be "
 		"asked; 'bpfpol restore' puts this version's in its place");

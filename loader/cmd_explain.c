@@ -8,10 +8,11 @@
 
 #include "command.h"
 #include "dirs.h"
-#include "dynamic.h"
 #include "explain.h"
 #include "explain_capture.h"
 #include "probe.h"
+
+#define TRIES 5
 
 static int note(struct explained *at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -99,9 +100,14 @@ static int describe(const struct explainer *ex, struct explained *at)
 			       : "'bpfpol on' starts it again");
 	else if (!rc && ex->by == EXPLAIN_LOADED)
 		rc = note(at, "policy '%s' is not in force: this is what it would do", ex->name);
-	if (!rc && ex->host.kernel && dynamic_is_held(ex->host.kernel))
-		rc = note(at, "dynamic rules are in force as well: they are not asked, and may "
-			      "decide otherwise");
+	if (!rc && ex->dynamic_asker && !ex->asker && ex->name)
+		rc = note(at,
+			"policy '%s' is stored but not in force: only dynamic rules are; 'bpfpol "
+			"restore' puts it in force",
+			ex->name);
+	if (!rc && explainer_blind(ex))
+		rc = note(at, "the agent does not tell what its rules say: the verdict is the "
+			      "kernel's, and rules that lost are not listed");
 	return rc;
 }
 
@@ -127,7 +133,7 @@ static int list_matched(const struct explainer *ex, const struct eval_verdict *v
 /* What leaves is sent by this host or forwarded, which the source tells. */
 static int note_sender(const struct explainer *ex, const struct frame *frame, struct explained *at)
 {
-	if (ex->vantage.dir == BP_IN || !ex->asker || explainer_own(ex, frame))
+	if (ex->vantage.dir == BP_IN || !explainer_asks(ex) || explainer_own(ex, frame))
 		return 0;
 	return note(at, "its source is no address of this host, so it is taken as forwarded");
 }
@@ -148,7 +154,7 @@ static int judge_packet(struct explainer *ex, const struct rule *packet, struct 
 	if (rc)
 		return rc;
 	p->block = judgement.block;
-	if (ex->asker)
+	if (explainer_asks(ex))
 		judgement_text(&judgement, verdict.n_deciding, p->reason, sizeof(p->reason));
 	else
 		nobody_text(ex, p->reason, sizeof(p->reason));
@@ -159,7 +165,8 @@ static int judge_packet(struct explainer *ex, const struct rule *packet, struct 
 	return rc;
 }
 
-static int explain_packet(const struct args *args, struct diag *diag)
+/* -EAGAIN: the agent has changed its rules meanwhile. */
+static int explain_once(const struct args *args, bool last, struct diag *diag)
 {
 	struct explained_packet explained = {};
 	struct spec_packet packet = {};
@@ -176,6 +183,10 @@ static int explain_packet(const struct args *args, struct diag *diag)
 		explained.packet = vantage_text(&ex.vantage, &packet);
 		rc = explained.packet ? judge_packet(&ex, packet.rule, &explained, diag) : -ENOMEM;
 	}
+	if (!rc && explainer_changed(&ex))
+		rc = last ? note(&explained.at, "rules come and go all the time: the verdict is "
+						"of one moment")
+			  : -EAGAIN;
 	if (!rc)
 		rc = args_report(args)->packet(stdout, &explained);
 	notes_free(&explained.at);
@@ -186,20 +197,29 @@ static int explain_packet(const struct args *args, struct diag *diag)
 	return rc;
 }
 
+static int explain_packet(const struct args *args, struct diag *diag)
+{
+	int rc = -EAGAIN;
+
+	for (int left = TRIES; rc == -EAGAIN && left > 0; left--)
+		rc = explain_once(args, left == 1, diag);
+	return rc;
+}
+
 static int note_capture(struct explainer *ex, struct explained_capture *c)
 {
 	char text[512];
 	int rc = 0;
 
-	if (!ex->asker) {
+	if (!explainer_asks(ex)) {
 		nobody_text(ex, text, sizeof(text));
 		return note(&c->at, "%s", text);
 	}
 	if (c->untried)
 		rc = note(&c->at,
 			"%" PRIu64 " packets are too short or too long for the kernel to try them: "
-			"their verdicts are from the rules without the kernel",
-			c->untried);
+			"their verdicts are from the %s without the kernel",
+			c->untried, explainer_blind(ex) ? "static rules alone," : "rules");
 	if (!rc && explainer_changed(ex))
 		rc = note(&c->at, "the rules were changed while the capture was read: some of it "
 				  "was judged by the earlier ones");

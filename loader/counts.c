@@ -55,6 +55,15 @@ int counts_add_map(struct rule_counts *c, int fd)
 	return rc;
 }
 
+int counts_add(struct rule_counts *c, const struct rule_counts *other)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < other->n && !rc; i++)
+		rc = add(c, other->v[i].rule, other->v[i].packets, other->v[i].bytes);
+	return rc;
+}
+
 static int by_rule(const void *a, const void *b)
 {
 	const struct rule_count *x = a, *y = b;

@@ -18,6 +18,8 @@ struct rule_counts {
 int counts_add_table(struct rule_counts *counts, const struct table *table);
 /* What counts_to_map() wrote. */
 int counts_add_map(struct rule_counts *counts, int fd);
+/* Those of others. */
+int counts_add(struct rule_counts *counts, const struct rule_counts *other);
 /* One entry for each rule, sorted by id. */
 void counts_sum(struct rule_counts *counts);
 const struct rule_count *counts_find(const struct rule_counts *counts, uint32_t rule);

@@ -62,6 +62,7 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 		stored = ex->other;
 	}
 	ex->name = stored ? stored->name : NULL;
+	ex->number = ex->host.kernel ? ex->host.kernel->ctl->generation : 0;
 	if (vantage_never(&ex->vantage.link))
 		return no_policy(ex, EXPLAIN_NEVER);
 	if (!stored)
@@ -77,6 +78,47 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 	if (name || ex->host.off || (ex->host.kernel && ex->host.kernel->gen))
 		return load_policy(ex, diag);
 	return no_policy(ex, EXPLAIN_NOBODY);
+}
+
+/* The pointers alone: the rules stay the layers'. */
+static int join(struct explainer *ex)
+{
+	const struct policy *layers[] = { ex->policy, ex->dynamic.rules };
+	size_t n = 0;
+
+	ex->all.rules = calloc(layers[0]->n + layers[1]->n + 1, sizeof(*ex->all.rules));
+	if (!ex->all.rules)
+		return -ENOMEM;
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < layers[i]->n; k++)
+			ex->all.rules[n++] = layers[i]->rules[k];
+	ex->all.n = n;
+	return 0;
+}
+
+/* Dynamic rules are there whatever the policy is, or whether there is one. */
+static int open_dynamic(struct explainer *ex, struct diag *diag)
+{
+	const struct kernel *k = ex->by == EXPLAIN_NEVER ? NULL : ex->host.kernel;
+	int rc = dynamic_rules_open(&ex->dynamic, k, NULL, true, diag);
+
+	if (!rc && ex->dynamic.gen) {
+		rc = asker_open(
+			ex->dynamic.gen, &k->shared, ex->vantage.hook, &ex->dynamic_asker, diag);
+		if (ex->by == EXPLAIN_NOBODY)
+			ex->by = EXPLAIN_IN_FORCE;
+	}
+	return rc ? rc : join(ex);
+}
+
+bool explainer_asks(const struct explainer *ex)
+{
+	return ex->asker || ex->dynamic_asker;
+}
+
+bool explainer_blind(const struct explainer *ex)
+{
+	return ex->dynamic.n_untold;
 }
 
 int explainer_open(struct explainer *ex, const char *policy, const struct spec_packet *packet,
@@ -100,12 +142,17 @@ int explainer_open(struct explainer *ex, const char *policy, const struct spec_p
 	if (!rc && ex->gen)
 		rc = asker_open(ex->gen, &(ex->kernel ? ex->kernel : ex->host.kernel)->shared,
 			ex->vantage.hook, &ex->asker, diag);
+	if (!rc)
+		rc = open_dynamic(ex, diag);
 	return rc;
 }
 
 void explainer_close(struct explainer *ex)
 {
 	asker_free(&ex->asker);
+	asker_free(&ex->dynamic_asker);
+	dynamic_rules_close(&ex->dynamic);
+	free(ex->all.rules);
 	generation_free(&ex->loaded);
 	kernel_free(&ex->kernel);
 	policy_free(&ex->other);
@@ -124,9 +171,11 @@ bool explainer_own(const struct explainer *ex, const struct frame *frame)
 	return false;
 }
 
+/* Asks both layers. */
 static int run(struct explainer *ex, const struct frame *read, const void *data, size_t len,
 	struct bp_answer *answer)
 {
+	struct bp_answer dynamic;
 	const struct asker_frame frame = {
 		.data = data,
 		.len = len,
@@ -136,7 +185,16 @@ static int run(struct explainer *ex, const struct frame *read, const void *data,
 							     : ELSEWHERE,
 	};
 
-	return asker_ask(ex->asker, &frame, answer);
+	int rc = ex->asker ? asker_ask(ex->asker, &frame, answer) : 0;
+
+	if (rc || !ex->dynamic_asker)
+		return rc;
+	rc = asker_ask(ex->dynamic_asker, &frame, &dynamic);
+	if (!rc && ex->asker)
+		dynamic_answer(answer, &dynamic);
+	else if (!rc)
+		*answer = dynamic;
+	return rc;
 }
 
 /* Whether it is known that BPF_PROG_TEST_RUN takes no such frame. */
@@ -212,20 +270,23 @@ static int note_gate(const union filter_elem *elem, int family, void *arg)
  */
 static int take_gates(struct explainer *ex)
 {
-	struct timed t = { .gen = ex->gen };
+	const struct generation *gens[] = { ex->gen, ex->dynamic.gen };
 	struct compile_env env;
+	struct timed t = {};
 	int rc = 0;
 
-	t.v = calloc(ex->policy->n + 1, sizeof(*t.v));
+	t.v = calloc(ex->all.n + 1, sizeof(*t.v));
 	if (!t.v)
 		return -ENOMEM;
-	for (size_t i = 0; i < ex->policy->n; i++)
-		if (ex->policy->rules[i]->deadline)
-			t.v[t.n++] = ex->policy->rules[i];
+	for (size_t i = 0; i < ex->all.n; i++)
+		if (ex->all.rules[i]->deadline)
+			t.v[t.n++] = ex->all.rules[i];
 	host_env(&env);
 	t.boot_now = env.boot_now;
-	if (t.n)
-		rc = table_walk(&ex->gen->table, note_gate, &t);
+	for (int i = 0; i < 2 && t.n && !rc; i++) {
+		t.gen = gens[i];
+		rc = t.gen ? table_walk(&t.gen->table, note_gate, &t) : 0;
+	}
 	free(t.v);
 	return rc;
 }
@@ -240,18 +301,20 @@ static int eval(
 		.now = time(NULL),
 	};
 
-	return eval_frame(ex->policy, &env, read, verdict);
+	return eval_frame(explainer_blind(ex) ? ex->policy : &ex->all, &env, read, verdict);
 }
 
 /* Somebody has changed the rules under us: then the oracle does not know them. */
 bool explainer_changed(struct explainer *ex)
 {
+	const struct bp_tables *t = ex->gen ? ex->gen->table.tables : NULL;
 	const struct kernel *k = ex->host.kernel;
 
-	if (ex->by == EXPLAIN_IN_FORCE &&
-		(ex->gen->table.tables->dirty || ex->gen->table.tables->journal != ex->journal ||
-			k->ctl->generation != ex->gen->number))
+	if (ex->by == EXPLAIN_IN_FORCE && (k->ctl->generation != ex->number ||
+						  (t && (t->dirty || t->journal != ex->journal))))
 		ex->changed = true;
+	if (ex->by != EXPLAIN_NEVER && !ex->changed)
+		ex->changed = dynamic_rules_changed(&ex->dynamic, k);
 	return ex->changed;
 }
 
@@ -320,6 +383,24 @@ static int judge_by_twin(struct explainer *ex, bool me, struct judgement *j, str
 	return rc;
 }
 
+/* The kernel alone: of the rules that match only the one that wins is known. */
+static int judge_by_kernel(const struct explainer *ex, const struct bp_answer *a,
+	struct judgement *j, struct eval_verdict *v)
+{
+	ptrdiff_t at = policy_find_id(&ex->all, a->rule);
+
+	take_answer(a, j);
+	*v = (struct eval_verdict){};
+	if (at < 0)
+		return 0;
+	v->matched = calloc(1, sizeof(*v->matched));
+	if (!v->matched)
+		return -ENOMEM;
+	v->winner = v->matched[0] = ex->all.rules[at];
+	v->n_matched = 1;
+	return 0;
+}
+
 /* A rule may end between the two questions: then they are asked again. */
 static int judge_by_both(struct explainer *ex, const struct explain_frame *f, struct bp_answer *a,
 	struct judgement *j, struct eval_verdict *v, struct diag *diag)
@@ -330,9 +411,13 @@ static int judge_by_both(struct explainer *ex, const struct explain_frame *f, st
 		bool refused;
 
 		rc = eval(ex, &j->frame, a->me, v);
-		if (rc || judgement_agrees(a, &j->frame, v) || explainer_changed(ex)) {
+		if (rc || judgement_agrees(a, &j->frame, v)) {
 			take_answer(a, j);
 			return rc;
+		}
+		if (explainer_changed(ex)) {
+			eval_free(v);
+			return judge_by_kernel(ex, a, j, v);
 		}
 		if (i == TRIES - 1)
 			break;
@@ -359,13 +444,15 @@ int explainer_judge(struct explainer *ex, const struct explain_frame *f, bool ch
 		frame_read_generic(f->data, f->len, &j->frame);
 	else
 		frame_read(f->data + skip, f->len - skip, f->l3, &j->frame);
-	if (ex->asker)
+	if (explainer_asks(ex))
 		rc = ask(ex, f, &j->frame, &refused, &answer, diag);
 	if (rc)
 		return rc;
 	j->untried = refused;
-	if (refused || !ex->asker)
+	if (refused || !explainer_asks(ex))
 		rc = judge_by_twin(ex, answer.me, j, v);
+	else if (explainer_blind(ex))
+		rc = judge_by_kernel(ex, &answer, j, v);
 	else if (verdict || (check && !ex->changed))
 		rc = judge_by_both(ex, f, &answer, j, v, diag);
 	else

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asking what would become of packets: the classifier itself is run on them, over the maps that
- * are in force, and the oracle is asked the same. Where the two differ, one of them is wrong, and
- * that is what is said.
+ * Asking what would become of packets: the classifiers of both layers are run on them, over the
+ * maps that are in force, and the oracle is asked the same. Where the two differ, one of them is
+ * wrong, and that is what is said.
  */
 #ifndef BPFPOL_EXPLAIN_H
 #define BPFPOL_EXPLAIN_H
 
 #include "classifier.h"
+#include "dynamic_rules.h"
 #include "host.h"
 #include "judgement.h"
 #include "vantage.h"
@@ -30,16 +31,25 @@ struct explainer {
 	const struct generation *gen;
 	struct generation *loaded; /* gen, if it was made for the question */
 	struct kernel *kernel;	   /* made for it as well, where there is none */
-	struct asker *asker;	   /* NULL: nobody is asked */
-	struct prefixes own;	   /* this host's addresses */
-	uint64_t journal;	   /* of the generation when it was opened */
-	bool changed;		   /* rules have changed since */
+	struct asker *asker;	   /* NULL: no rule of the policy is in force */
+	struct dynamic_rules dynamic;
+	struct asker *dynamic_asker; /* NULL: no dynamic rule is in force */
+	struct policy all;	     /* both layers' rules, which are theirs */
+	struct prefixes own;	     /* this host's addresses */
+	uint64_t number, journal;    /* of the generation when it was opened */
+	bool changed;		     /* rules have changed since */
 };
 
 /* policy: a name; NULL: the one in force. packet: for its interface and direction. */
 int explainer_open(struct explainer *ex, const char *policy, const struct spec_packet *packet,
 	struct diag *diag);
 void explainer_close(struct explainer *ex);
+
+/* Whether rules are asked at all. */
+bool explainer_asks(const struct explainer *ex);
+/* What a dynamic rule says is not all known: the kernel's word stands alone, and losers are not
+ * told. */
+bool explainer_blind(const struct explainer *ex);
 
 struct explain_frame {
 	const uint8_t *data; /* from the Ethernet header on, in front of a bare IP packet as well */

@@ -97,8 +97,8 @@ static int judge_record(struct run *r, const struct capture_record *record, stru
 	eval_free(&verdict);
 	tally_add(&r->out->tally, &f.judgement);
 	r->out->untried += f.judgement.untried;
-	r->out->checked +=
-		r->ex->asker && !f.judgement.untried && (check || r->each) && !r->ex->changed;
+	r->out->checked += explainer_asks(r->ex) && !explainer_blind(r->ex) &&
+			   !f.judgement.untried && (check || r->each) && !r->ex->changed;
 	rc = keep(r, &f);
 	if (!rc && r->copy && f.judgement.block)
 		rc = capture_copy_add(r->copy, record, diag);
@@ -159,13 +159,13 @@ int explain_capture_run(struct explainer *ex, const struct explain_files *files,
 		.ex = ex,
 		.out = out,
 		.each = files->each,
-		.stride = 1 + weight(ex->policy) / EVAL_FREE,
+		.stride = 1 + weight(&ex->all) / EVAL_FREE,
 	};
 	int rc = open_files(&r, files, diag);
 
 	out->file = files->pcap;
 	if (!rc)
-		rc = tally_begin(&out->tally, ex->policy);
+		rc = tally_begin(&out->tally, &ex->all);
 	if (!rc)
 		rc = judge_all(&r, diag);
 	if (!rc) {
@@ -193,15 +193,22 @@ void explained_capture_free(struct explained_capture *c)
 int explained_rules_begin(
 	const struct explainer *ex, struct explained_rules *rules, struct diag *diag)
 {
-	*rules = (struct explained_rules){ .now = time(NULL) };
-	return ex->by == EXPLAIN_IN_FORCE ? kernel_counts(ex->host.kernel, &rules->counts, diag)
-					  : 0;
+	int rc = 0;
+
+	*rules = (struct explained_rules){ .dynamic = &ex->dynamic, .now = time(NULL) };
+	if (ex->by == EXPLAIN_IN_FORCE)
+		rc = kernel_counts(ex->host.kernel, &rules->counts, diag);
+	if (!rc)
+		rc = counts_add(&rules->counts, &ex->dynamic.counts);
+	counts_sum(&rules->counts);
+	return rc;
 }
 
 struct status_rule explained_rule(const struct explained_rules *rules, const struct rule *rule)
 {
 	const struct rule_count *count = counts_find(&rules->counts, rule->id);
-	struct status_rule out = { .rule = rule };
+	struct status_rule out = { .rule = rule,
+		.untold = dynamic_rules_untold(rules->dynamic, rule) };
 
 	if (count) {
 		out.packets = count->packets;

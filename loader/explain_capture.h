@@ -19,6 +19,7 @@ void explained_capture_free(struct explained_capture *capture);
 
 /* Rules with their counters, as reports show them. */
 struct explained_rules {
+	const struct dynamic_rules *dynamic;
 	struct rule_counts counts;
 	uint64_t now;
 };

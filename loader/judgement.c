@@ -43,7 +43,9 @@ static void rule_text(const struct judgement *j, size_t deciding, char *text, si
 {
 	const char *does = j->block ? "blocks" : "permits";
 
-	if (deciding > 1)
+	if (!deciding)
+		snprintf(text, size, "rule %" PRIu32 " %s it", j->rule, does);
+	else if (deciding > 1)
 		snprintf(text, size,
 			"rule %" PRIu32 " %s it: the most specific of the %zu that match", j->rule,
 			does, deciding);

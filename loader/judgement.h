@@ -14,7 +14,8 @@ struct judgement {
 	bool untried;  /* the kernel runs no such frame: what the oracle says */
 };
 
-/* The reason as a sentence. deciding: how many block and permit rules match. */
+/* The reason as a sentence. deciding: how many block and permit rules match; 0 beside one that
+ * wins: it is not known. */
 void judgement_text(const struct judgement *judgement, size_t deciding, char *text, size_t size);
 
 /* Whether the kernel's answer and the oracle's verdict on that frame say the same. */

@@ -48,7 +48,8 @@ const struct command commands[] = {
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "the same as remove",
 		"  bpfpol unblock udp/1434" },
 	{ "list", cmd_list, OPT_JSON, WORDS_NONE, "",
-		"rules in force with their counters, most specific first", NULL },
+		"rules in force with their counters, most specific first",
+		"Those of the policy (static) and those that the agent holds (dynamic)." },
 	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, WORDS_NONE, "[--debug]",
 		"policy in force, interfaces, totals",
 		"  --debug  every filter, as read back from the kernel's maps" },
@@ -69,8 +70,9 @@ const struct command commands[] = {
 		"  bpfpol explain tcp/25 from me to 192.0.2.9 out on eth0\n"
 		"  bpfpol explain icmp type 8 from 192.0.2.1 to me\n"
 		"  bpfpol explain --pcap trace.pcap --write-blocked blocked.pcap\n"
-		"Asks the classifier in the kernel itself; nothing counts, and nothing is "
-		"changed.\n"
+		"Asks the classifiers in the kernel themselves, also of dynamic rules; nothing "
+		"counts,\n"
+		"and nothing is changed.\n"
 		"PACKET has a protocol and both addresses, and where there are ports that of its\n"
 		"destination. A capture (pcap or pcapng, - is stdin) is read as inbound unless "
 		"`out`\n"
