@@ -57,7 +57,10 @@ IMPURE := \
 	gather \
 	generation \
 	guard \
+	held \
 	held_ask \
+	held_change \
+	held_serve \
 	hooks \
 	host \
 	hotplug \
@@ -91,6 +94,7 @@ IMPURE := \
 	ssh \
 	state \
 	store \
+	tell \
 	terminal \
 	vantage \
 	windows
