@@ -37,7 +37,7 @@ int cmd_status(const struct args *args, struct diag *diag)
 
 int cmd_interfaces(const struct args *args, struct diag *diag)
 {
-	return show(args, GATHER_INTERFACES, args_report(args)->interfaces, diag);
+	return show(args, GATHER_COUNTS | GATHER_INTERFACES, args_report(args)->interfaces, diag);
 }
 
 int cmd_metrics(const struct args *args, struct diag *diag)

@@ -225,7 +225,7 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 	if (!rc)
 		rc = list_interfaces(st, &links, &attached, &remembered, booted);
 	if (!rc)
-		rc = notes_take(st, host->store->policy, &attached, &links, diag);
+		rc = notes_take(st, &attached, &links, diag);
 	nl_links_free(&links);
 	remembered_free(&remembered);
 	free(attached.v);

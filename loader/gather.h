@@ -9,7 +9,7 @@
 enum gather_parts {
 	GATHER_RULES = 1 << 0,
 	GATHER_COUNTS = 1 << 3, /* the same by id, without ranks, so that no list need be read */
-	GATHER_INTERFACES = 1 << 1,
+	GATHER_INTERFACES = 1 << 1, /* with all notes only beside rules */
 	GATHER_PROTECTED = 1 << 4,
 	GATHER_FILTERS = 1 << 2, /* every filter, read back from the maps */
 };

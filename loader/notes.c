@@ -3,19 +3,16 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* A rule that asks, of what arrives by that interface (NULL: by any), whether it is for this host.
  */
-static bool asks_me(const struct policy *policy, const char *ifname)
+static bool asks_me(const struct status *st, const char *ifname)
 {
-	uint64_t now = time(NULL);
-
-	for (size_t i = 0; policy && i < policy->n; i++) {
-		const struct rule *rule = policy->rules[i];
+	for (size_t i = 0; i < st->n_rules; i++) {
+		const struct rule *rule = st->rules[i].rule;
 
 		if (rule->to.kind == END_ME && rule_has_dir(rule, BP_IN) &&
-			(!rule->deadline || rule->deadline > now) &&
+			(st->generation || rule->layer == LAYER_DYNAMIC) &&
 			(!ifname || !rule->ifname || !strcmp(rule->ifname, ifname)))
 			return true;
 	}
@@ -53,10 +50,10 @@ static void note_behind(const bool behind[BP_DIRS], char *note, size_t size)
 			what);
 }
 
-int notes_take(struct status *st, const struct policy *policy, const struct attached_list *attached,
-	struct nl_links *links, struct diag *diag)
+int notes_take(struct status *st, const struct attached_list *attached, struct nl_links *links,
+	struct diag *diag)
 {
-	bool me = st->generation && asks_me(policy, NULL);
+	bool me = asks_me(st, NULL);
 	int rc = me ? nl_forwarding_get(links) : 0;
 
 	if (rc)
@@ -68,7 +65,7 @@ int notes_take(struct status *st, const struct policy *policy, const struct atta
 
 		if (!a || !link)
 			continue;
-		if (me && a->how != ATTACH_NONE && asks_me(policy, link->name))
+		if (me && a->how != ATTACH_NONE && asks_me(st, link->name))
 			note_me(link, f->notes[NOTE_ME], sizeof(f->notes[0]));
 		if (a->how == ATTACH_GENERIC)
 			snprintf(f->notes[NOTE_SEGMENTS], sizeof(f->notes[0]),

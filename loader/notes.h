@@ -4,12 +4,10 @@
 #define BPFPOL_NOTES_H
 
 #include "attach.h"
-#include "policy.h"
 #include "status.h"
 
-/* Adds the notes to st->interfaces. policy: the one in force, or NULL. Asks the kernel if need be.
- */
-int notes_take(struct status *st, const struct policy *policy, const struct attached_list *attached,
-	struct nl_links *links, struct diag *diag);
+/* Adds the notes to st->interfaces, by st->rules. Asks the kernel if need be. */
+int notes_take(struct status *st, const struct attached_list *attached, struct nl_links *links,
+	struct diag *diag);
 
 #endif

@@ -160,6 +160,18 @@ expect_explain "and nothing else" '.verdict == "pass" and .rule == null and [.al
 	udp from "$TX4" to "$RX4" port 1435
 expect_exit 0 bp policy assign local
 
+# What status has to say of `me`, it says of dynamic rules as well.
+ME='[.interfaces[] | select(.name == "rx0").notes[] | select(contains("'"'me' is not exact"'"))] | length'
+expect_json "nobody asks for this host" "($ME) == 0" quiet status --json
+does "add block udp/1444 to me"
+expect_json "a dynamic rule does" "($ME) == 1" quiet status --json
+expect_json "interfaces says so, too" "($ME) == 1" quiet interfaces --json
+expect_exit 0 bp policy unassign
+expect_json "also beside no policy" "($ME) == 1" quiet status --json
+expect_exit 0 bp policy assign local
+does "remove block udp/1444 to me"
+expect_json "and no more" "($ME) == 0" quiet status --json
+
 # While rules come and go nothing is torn: neither the list nor the answer.
 exec {HEARD}<&"${HOLDER[0]}" {TOLD}>&"${HOLDER[1]}"
 {
@@ -185,7 +197,7 @@ same "each question is answered, and the rule does what the verdict says" "8 tru
 	[.[] | select(.verdict)] | "\(length) \(all(.rule == null or
 		(.verdict == "block" and .rule.filter == "in udp to port 1600,1700")))"' -r "$WORLD/seen")"
 same "and in the lists it is whole, or not there" "16 true" "$(jq -s '[.[] | select(.rules and .verdict == null)] |
-	"\(length) \([.[].rules[] | select(.layer == "dynamic" and .id > 1000004).filter] |
+	"\(length) \([.[].rules[] | select(.layer == "dynamic" and .id > 1000005).filter] |
 		all(. == "in udp to port 1600,1700"))"' -r "$WORLD/seen")"
 
 # A rule that cannot be put together again: what is known of it.
