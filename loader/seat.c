@@ -2,7 +2,6 @@
 #include "seat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,11 @@
 #include <unistd.h>
 
 #include "dirs.h"
+#include "solo.h"
 
+#define LOCK "agent.lock"
 #define BACKLOG 128
-#define PATIENCE 5 /* seconds for an answer */
-
-static char *lock_path(void)
-{
-	return path_join(dirs_get()->run, "agent.lock");
-}
+#define PATIENCE 20 /* seconds for an answer */
 
 static int address_of(const char *path, struct sockaddr_un *address, struct diag *diag)
 {
@@ -32,56 +28,17 @@ static int address_of(const char *path, struct sockaddr_un *address, struct diag
 	return 0;
 }
 
-/* The number stands in the file for people, and for the message of a second agent. */
-static int read_pid(int fd)
+static int open_lock(struct seat *seat, struct diag *diag)
 {
-	char text[16] = "";
-
-	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
-}
-
-static int write_pid(int fd)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%d\n", getpid());
-
-	return ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len ? -errno : 0;
-}
-
-/*
- * A lock of the open file (not of the process, which would lose it as soon as it closed any other
- * descriptor of this file). It goes when the process does, however that ends.
- */
-static int take_lock(int fd, struct diag *diag)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char number[32] = "";
-	int pid;
+	int pid = 0, rc = solo_take(LOCK, &seat->lock_fd, &pid, diag);
 
-	if (!fcntl(fd, F_OFD_SETLK, &lock))
-		return write_pid(fd);
-	if (errno != EAGAIN && errno != EACCES)
-		return -errno;
-	pid = read_pid(fd);
+	if (rc != -EBUSY)
+		return rc;
 	if (pid)
 		snprintf(number, sizeof(number), " (process %d)", pid);
 	return diag_set(diag, DIAG_SYSTEM, EBUSY,
 		"there is an agent already%s; 'bpfpol agent status' asks it how it is", number);
-}
-
-static int open_lock(struct seat *seat, struct diag *diag)
-{
-	int rc = dir_make(dirs_get()->run, diag);
-	char *path = rc ? NULL : lock_path();
-
-	if (!path)
-		return rc ? rc : -ENOMEM;
-	seat->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	rc = seat->lock_fd < 0 ? -errno : take_lock(seat->lock_fd, diag);
-	if (rc && diag->kind == DIAG_NONE)
-		diag_errno(diag, -rc, "cannot lock %s", path);
-	free(path);
-	return rc;
 }
 
 /* Who holds the lock may replace the socket: nobody listens there. */
@@ -141,17 +98,7 @@ bool seat_is_lost(const struct seat *seat)
 
 bool seat_is_taken(int *pid)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char *path = lock_path();
-	int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-	bool taken = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
-
-	if (taken)
-		*pid = read_pid(fd);
-	if (fd >= 0)
-		close(fd);
-	free(path);
-	return taken;
+	return solo_is_taken(LOCK, pid);
 }
 
 static int none(struct diag *diag)
@@ -161,16 +108,16 @@ static int none(struct diag *diag)
 		"in a terminal of its own");
 }
 
-int seat_need(struct diag *diag)
+static int no_answer(ssize_t got, unsigned int seconds, struct diag *diag)
 {
-	int pid;
-
-	return seat_is_taken(&pid) ? 0 : none(diag);
-}
-
-static unsigned int patience_of(const struct seat_question *q)
-{
-	return q->patience ? q->patience : PATIENCE;
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
+			"the agent has not answered in %u seconds; 'systemctl restart "
+			"bpfpol-agent' starts it anew",
+			seconds);
+	if (got < 0)
+		return diag_errno(diag, errno, "the agent went away without an answer");
+	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
 }
 
 static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
@@ -190,27 +137,15 @@ static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
 	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(*fd, (struct sockaddr *)&address, sizeof(address)))
 		return 0;
-	rc = errno == ENOENT || errno == ECONNREFUSED
-		     ? none(diag)
-		     : diag_errno(diag, errno, "cannot reach the agent");
+	rc = errno == ENOENT || errno == ECONNREFUSED ? none(diag)
+	     : errno == EAGAIN			      ? no_answer(-1, seconds, diag)
+			       : diag_errno(diag, errno, "cannot reach the agent");
 	close(*fd);
 	return rc;
 }
 
-static int no_answer(ssize_t got, unsigned int patience, struct diag *diag)
-{
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
-			"the agent has not answered in %u seconds; 'systemctl restart "
-			"bpfpol-agent' starts it anew",
-			patience);
-	if (got < 0)
-		return diag_errno(diag, errno, "the agent went away without an answer");
-	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
-}
-
 static int receive(
-	int fd, unsigned int patience, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+	int fd, unsigned int seconds, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
 {
 	size_t len = 0, room = 0;
 	ssize_t took = 0, got;
@@ -227,7 +162,7 @@ static int receive(
 		}
 		got = recv(fd, v + len, room - len, 0);
 		if (got <= 0)
-			return no_answer(got, patience, diag);
+			return no_answer(got, seconds, diag);
 		len += got;
 		took = wire_get_reply(v, len, reply);
 	}
@@ -237,75 +172,37 @@ static int receive(
 				  "bpfpol-agent' starts this one");
 }
 
-static ssize_t send_first(int fd, const struct seat_question *q, const uint8_t *bytes, size_t len)
-{
-	union {
-		char bytes[CMSG_SPACE(WIRE_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control = {};
-	struct iovec part = { (void *)bytes, len };
-	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (q->n_fds) {
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(q->n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(q->n_fds * sizeof(int));
-		memcpy(CMSG_DATA(c), q->fds, q->n_fds * sizeof(int));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
-}
-
-/* What came along goes with the first bytes. */
-static int send_all(
-	int fd, const struct seat_question *q, const uint8_t *bytes, size_t len, struct diag *diag)
-{
-	ssize_t part = send_first(fd, q, bytes, len);
-
-	for (size_t sent = 0; part >= 0; part = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL)) {
-		sent += part;
-		if (sent == len)
-			return 0;
-	}
-	return no_answer(part, patience_of(q), diag);
-}
-
-/* Sends the question; the answer is to come by *fd. */
-static int put_question(const struct seat_question *q, int *fd, struct diag *diag)
+int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
+	struct wire_reply *reply, struct diag *diag)
 {
 	uint8_t *request = NULL;
-	size_t len;
-	int rc = wire_put_request(q->words, q->n, &request, &len);
+	size_t len, sent = 0;
+	int fd, rc = wire_put_request(words, n, &request, &len);
 
+	*bytes = NULL;
 	if (rc == -E2BIG)
 		diag_set(diag, DIAG_USAGE, E2BIG,
 			"that is more than the agent takes: %d words of "
 			"%d bytes in all",
 			WIRE_WORDS, WIRE_MOST);
 	if (!rc)
-		rc = connect_to(fd, patience_of(q), diag);
-	if (!rc) {
-		rc = send_all(*fd, q, request, len, diag);
-		if (rc)
-			close(*fd);
-	}
-	free(request);
-	return rc;
-}
-
-int seat_ask_with(
-	const struct seat_question *q, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
-{
-	int fd, rc = put_question(q, &fd, diag);
-
-	*bytes = NULL;
-	if (rc)
+		rc = connect_to(&fd, seconds, diag);
+	if (rc) {
+		free(request);
 		return rc;
-	rc = receive(fd, patience_of(q), bytes, reply, diag);
+	}
+	while (sent < len && !rc) {
+		ssize_t part = send(fd, request + sent, len - sent, MSG_NOSIGNAL);
+
+		if (part < 0)
+			rc = no_answer(part, seconds, diag);
+		else
+			sent += part;
+	}
+	if (!rc)
+		rc = receive(fd, seconds, bytes, reply, diag);
 	close(fd);
+	free(request);
 	if (rc) {
 		free(*bytes);
 		*bytes = NULL;
@@ -316,21 +213,5 @@ int seat_ask_with(
 int seat_ask(
 	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
 {
-	return seat_ask_with(&(struct seat_question){ .words = words, .n = n }, bytes, reply, diag);
-}
-
-int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
-	struct wire_reply *reply, struct diag *diag)
-{
-	return seat_ask_with(&(struct seat_question){ .words = words, .n = n, .patience = seconds },
-		bytes, reply, diag);
-}
-
-int seat_tell(const struct seat_question *q, struct diag *diag)
-{
-	int fd, rc = put_question(q, &fd, diag);
-
-	if (!rc)
-		close(fd);
-	return rc;
+	return seat_ask_within(PATIENCE, words, n, bytes, reply, diag);
 }
