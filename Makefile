@@ -57,10 +57,7 @@ IMPURE := \
 	gather \
 	generation \
 	guard \
-	held \
 	held_ask \
-	held_change \
-	held_serve \
 	hooks \
 	host \
 	hotplug \
@@ -86,17 +83,19 @@ IMPURE := \
 	protected \
 	record \
 	remembered \
+	rulebook \
 	salvage \
 	seat \
 	shelf \
 	shelf_rule \
+	solo \
 	spare \
 	ssh \
 	state \
 	store \
-	tell \
 	terminal \
 	vantage \
+	watcher \
 	windows
 LOADER := $(filter-out loader/main.c,$(wildcard loader/*.c))
 PURE := $(filter-out $(patsubst %,loader/%.c,$(IMPURE)),$(LOADER))
@@ -131,6 +130,7 @@ $B/%.skel.h: $B/%.bpf.o
 
 $B/loader/classifier.o: $B/xdp.skel.h $B/tc.skel.h
 $B/loader/kernel.o: $B/root.skel.h
+$B/loader/watcher.o: $B/watch.skel.h
 
 # The policies that the program carries inside.
 $B/shipped.c: share/embed $(wildcard share/policies/*.policy)

@@ -28,6 +28,8 @@ static __always_inline struct query *query_begin(__u32 ifindex, __s8 me)
 	q->ifindex = ifindex;
 	q->now = 0;
 	q->hidden = false;
+	if (!q->left.asked) /* or else the other layer has begun */
+		q->logged = 0;
 	return q;
 }
 
@@ -37,6 +39,17 @@ struct place {
 	__u32 hook;
 	__u8 dir;
 };
+
+/*
+ * Judged and counted: whoever watches is told, and ends this. A jump that costs nothing while
+ * nobody does.
+ */
+static __always_inline void tell(
+	const struct query *q, CTX *ctx, const struct place at, bool blocked)
+{
+	if (blocked || q->logged)
+		bpf_tail_call(ctx, at.generations, bp_watch_slot(at.hook));
+}
 
 /* Whether a rule asks for what this packet does not show: blocked before any is compared. */
 static __always_inline bool judge_cut(
@@ -69,7 +82,7 @@ static __always_inline void leave(struct query *q, CTX *ctx, const struct place 
 	q->left.elem = q->best_elem;
 	q->left.action = q->best_action;
 	if (c && c->generation) {
-		if (q->left.rank || q->left.tally)
+		if (q->left.rank || q->left.tally || q->logged)
 			q->left.asked = LEFT_ANY | odd * LEFT_ODD;
 		jump(ctx, at.generations, bp_slot(at.hook, 0), c->generation & 1);
 		q->left.asked = 0;
@@ -93,6 +106,7 @@ static __always_inline bool judge_left(
 	if (!left->wins && !left->tally)
 		return true;
 	left->blocked = s->best && s->q->best_action == BP_BLOCK;
+	left->rule = s->q->best_rule;
 	if (!left->wins && s->best)
 		count_elem(s, s->best);
 	jump(ctx, at.layer, bp_count_slot(at.hook, 0), asked & LEFT_ODD);
@@ -173,35 +187,43 @@ static __always_inline bool classify(struct query *q, CTX *ctx, const struct pla
 	q->malformed = reading > READ_WHOLE;
 	if (reading != READ_EXEMPT)
 		blocked = judge(&s, ctx, at, reading, asked);
-	if (explain)
+	if (explain) {
 		answer_with(&s, ctx, reading, blocked);
-	else
-		count_total(at.dir, q->packets, blocked, q->malformed);
+		return blocked;
+	}
+	count_total(at.dir, q->packets, blocked, q->malformed);
+	tell(q, ctx, at, blocked);
 	return blocked;
 }
 
 /* The dynamic layer's last word on a packet that was judged: counts. True: blocked. */
-static __always_inline bool settle(CTX *ctx, const __u8 dir)
+static __always_inline bool settle(CTX *ctx, const struct place at)
 {
 	__u32 zero = 0;
 	struct query *q = bpf_map_lookup_elem(&scratch, &zero);
 	struct search s;
 	struct bp_elem *e;
-	__u32 at;
+	__u32 elem;
 
 	if (!q || !search_on(&s, q, ctx))
 		return false;
 	if (q->left.tally)
-		search_all(&s, s.tables->live[dir][q->p.family & (BP_FAMILIES - 1)][BP_TALLY], dir);
+		search_all(&s, s.tables->live[at.dir][q->p.family & (BP_FAMILIES - 1)][BP_TALLY],
+			at.dir);
+	q->best_rule = q->left.rule;
 	if (q->left.wins) {
-		at = q->left.elem;
-		e = q->p.family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at)
-					 : bpf_map_lookup_elem(&elems6, &at);
-		if (e)
+		elem = q->left.elem;
+		e = q->p.family == BP_V4 ? bpf_map_lookup_elem(&elems4, &elem)
+					 : bpf_map_lookup_elem(&elems6, &elem);
+		if (e) {
 			count_elem(&s, e);
+			q->best_rule = e->rule;
+		}
 		q->left.blocked = q->left.action == BP_BLOCK;
 	}
-	count_total(dir, q->packets, q->left.blocked, q->malformed);
+	count_total(at.dir, q->packets, q->left.blocked, q->malformed);
+	q->best_action = q->left.blocked ? BP_BLOCK : BP_PERMIT;
+	tell(q, ctx, at, q->left.blocked);
 	return q->left.blocked;
 }
 

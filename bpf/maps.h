@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "query.h"
+#include "scratch.h"
 
 /* Packets of each direction. */
 struct {
@@ -26,14 +26,8 @@ struct {
 	__type(value, struct bp_ctl);
 } ctl SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct query);
-} scratch SEC(".maps");
-
-/* Two generations can be loaded at once: bp_slot(hook, generation). */
+/* Two generations can be loaded at once: bp_slot(hook, generation). Behind them: bp_watch_slot().
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, BP_SLOTS);

@@ -48,6 +48,8 @@ static __always_inline void count_elem(struct search *s, struct bp_elem *e)
 		return;
 	__sync_fetch_and_add(&e->packets, s->q->packets);
 	__sync_fetch_and_add(&e->bytes, bytes_of(s->q, s->ctx));
+	if (e->log)
+		s->q->log_rule[s->q->logged++ & (BP_LOGGED - 1)] = e->rule;
 }
 
 static __always_inline bool gate_open(struct query *q, __u32 gate)

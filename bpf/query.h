@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "abi.h"
+#include "event.h"
 
 /*
  * By distance, not by direction: remote is the source of what arrives. It begins with lacks =
@@ -31,6 +32,7 @@ struct packet {
 struct left {
 	__u64 rank;
 	__u32 elem;
+	__u32 rule; /* the static layer's, if the dynamic one does not win */
 	__u8 asked, action;
 	bool tally;
 	/* By who has judged, to the program that counts: */
@@ -64,6 +66,10 @@ struct query {
 	__u8 best_action;
 	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
 	struct left left;
+
+	/* Rules with `log` that count this packet: how many there are, and which. */
+	__u32 log_rule[BP_LOGGED];
+	__u8 logged;
 };
 
 #endif

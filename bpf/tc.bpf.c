@@ -89,23 +89,25 @@ static __always_inline int classify_skb(
 }
 
 /* A hook's programs. far_: for headers outside the linear part; verified once, on its own. */
-#define HOOK(name, hook, dir, l3)                                                       \
-	__noinline int far_##name(CTX *skb, struct packet *p)                           \
-	{                                                                               \
-		struct frame f = skb_frame(skb, l3);                                    \
-                                                                                        \
-		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT;                  \
-	}                                                                               \
-                                                                                        \
-	SEC("tc") int classify_##name(CTX *skb)                                         \
-	{                                                                               \
-		return classify_skb(skb, far_##name,                                    \
-			(struct place){ &tc_generations, &tc_dynamic, hook, dir }, l3); \
-	}                                                                               \
-                                                                                        \
-	SEC("tc") int count_##name(CTX *skb)                                            \
-	{                                                                               \
-		return settle(skb, dir) ? TC_ACT_SHOT : TC_ACT_UNSPEC;                  \
+#define HOOK(name, hook, dir, l3)                                                             \
+	__noinline int far_##name(CTX *skb, struct packet *p)                                 \
+	{                                                                                     \
+		struct frame f = skb_frame(skb, l3);                                          \
+                                                                                              \
+		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT;                        \
+	}                                                                                     \
+                                                                                              \
+	SEC("tc") int classify_##name(CTX *skb)                                               \
+	{                                                                                     \
+		return classify_skb(skb, far_##name,                                          \
+			(struct place){ &tc_generations, &tc_dynamic, hook, dir }, l3);       \
+	}                                                                                     \
+                                                                                              \
+	SEC("tc") int count_##name(CTX *skb)                                                  \
+	{                                                                                     \
+		return settle(skb, (struct place){ &tc_generations, &tc_dynamic, hook, dir }) \
+			       ? TC_ACT_SHOT                                                  \
+			       : TC_ACT_UNSPEC;                                               \
 	}
 
 HOOK(tc_in, BP_TC_IN, BP_IN, false)

@@ -32,7 +32,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 7
+#define BP_ABI 8
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
@@ -170,7 +170,8 @@ struct bp_elem {
 	__u32 action : 2; /* enum bp_action */
 	__u32 check : 1;
 	__u32 included : 1; /* the loader's: the rule is of a policy that another one includes */
-	__u32 : 4;
+	__u32 log : 1;	    /* whoever watches is told of each packet that it counts */
+	__u32 : 3;
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
 	__u32 next;
 	__u8 tuple, proto; /* as in the key */
@@ -386,7 +387,13 @@ static inline __u32 bp_count_slot(__u32 hook, __u64 generation)
 	return BP_HOOKS * 2 + bp_slot(hook, generation);
 }
 
-#define BP_SLOTS (BP_HOOKS * 2)
+/* Beside the classifiers: what tells a watcher of a packet (event.h), while there is one. */
+static inline __u32 bp_watch_slot(__u32 hook)
+{
+	return BP_HOOKS * 2 + hook;
+}
+
+#define BP_SLOTS (BP_HOOKS * 3)
 #define BP_DYNAMIC_SLOTS (BP_HOOKS * 4)
 
 /* Per-CPU `totals`, one element per direction. malformed is a part of passed + blocked. */

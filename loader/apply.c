@@ -80,6 +80,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	struct rule *old = host->store->policy->rules[at];
 	bool reload = !rule_same_lists(old, *rule);
 	uint64_t deadline = old->deadline;
+	bool log = old->log;
 	int rc;
 
 	applied->outcome = APPLIED_ALREADY;
@@ -96,7 +97,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	}
 	if (opts->dry_run)
 		return 0;
-	if (deadline == old->deadline && host_in_step(host) &&
+	if (deadline == old->deadline && log == old->log && host_in_step(host) &&
 		!journal_is_long(host->kernel->gen->table.tables->journal))
 		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);

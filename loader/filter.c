@@ -436,6 +436,7 @@ void filter_elem(const struct filter *f, const struct bp_tuple *tuple, unsigned 
 		.gate = of->gate,
 		.action = of->rule->action,
 		.included = of->rule->included,
+		.log = of->rule->log,
 		.check = needs_check(f, tuple, of),
 		.rport_lo = f->rport.lo,
 		.rport_hi = f->rport.hi,

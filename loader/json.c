@@ -51,7 +51,8 @@ static void put_string(FILE *out, const char *text)
 
 static void put_line(const struct jw *j)
 {
-	fprintf(j->out, "\n%*s", (int)(2 * j->depth), "");
+	if (!j->flat)
+		fprintf(j->out, "\n%*s", (int)(2 * j->depth), "");
 }
 
 /* What stands before every element: the comma, the line's indentation, the key. */
@@ -60,7 +61,7 @@ static void put_key(struct jw *j, const char *key)
 	uint64_t bit = 1ULL << j->depth;
 
 	if (j->filled & bit)
-		fputc(',', j->out);
+		fputs(j->flat ? ", " : ",", j->out);
 	j->filled |= bit;
 	if (j->depth)
 		put_line(j);

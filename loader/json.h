@@ -18,6 +18,7 @@ struct jw {
 	FILE *out;
 	unsigned int depth;
 	uint64_t filled; /* bit n: level n has an element already */
+	bool flat;	 /* to be set by who wants all of it on one line */
 };
 
 void jw_begin(struct jw *j, FILE *out);

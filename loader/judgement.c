@@ -6,8 +6,7 @@
 
 #include "spec.h"
 
-/* What cannot be read of it. */
-static const char *flaw_text(const struct frame *frame)
+const char *judgement_flaw(const struct frame *frame)
 {
 	if (frame->class == FRAME_TAGS)
 		return "it has a fifth VLAN tag, and what lies below is not read";
@@ -67,7 +66,7 @@ void judgement_text(const struct judgement *j, size_t deciding, char *text, size
 		snprintf(text, size,
 			"malformed: %s, and a rule asks for %s: blocked before any rule is "
 			"compared",
-			flaw_text(&j->frame), missing_text(&j->frame));
+			judgement_flaw(&j->frame), missing_text(&j->frame));
 		return;
 	case REASON_NO_MATCH:
 		snprintf(why, sizeof(why), "no block or permit rule matches: it passes");
@@ -77,7 +76,7 @@ void judgement_text(const struct judgement *j, size_t deciding, char *text, size
 		break;
 	}
 	if (j->malformed)
-		snprintf(text, size, "%s (malformed: %s)", why, flaw_text(&j->frame));
+		snprintf(text, size, "%s (malformed: %s)", why, judgement_flaw(&j->frame));
 	else
 		snprintf(text, size, "%s", why);
 }

@@ -18,6 +18,9 @@ struct judgement {
  * wins: it is not known. */
 void judgement_text(const struct judgement *judgement, size_t deciding, char *text, size_t size);
 
+/* What cannot be read of a frame that counts as malformed. */
+const char *judgement_flaw(const struct frame *frame);
+
 /* Whether the kernel's answer and the oracle's verdict on that frame say the same. */
 bool judgement_agrees(const struct bp_answer *answer, const struct frame *frame,
 	const struct eval_verdict *verdict);

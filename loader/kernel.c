@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +38,6 @@ static int new_kernel(struct kernel **out)
 		return -ENOMEM;
 	for (size_t i = 0; i < PINS; i++)
 		*fd_at(k, i) = -1;
-	for (int i = 0; i < BP_ARRAYS; i++)
-		k->made[i] = -1;
 	*out = k;
 	return 0;
 }
@@ -57,9 +54,6 @@ void kernel_free(struct kernel **out)
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(k, i) >= 0)
 			close(*fd_at(k, i));
-	for (int i = 0; i < BP_ARRAYS; i++)
-		if (k->made[i] >= 0)
-			close(k->made[i]);
 	free(k);
 	*out = NULL;
 }
@@ -100,11 +94,8 @@ static int take(struct kernel *k, const struct bpf_object *object)
 	return 0;
 }
 
-/*
- * The dynamic layer's arrays. To open them by their ids takes more rights than an agent keeps, so
- * who loads them has them while it has the rest.
- */
-static int take_dynamic(struct kernel *k, const struct bpf_object *object)
+/* Of the dynamic layer's arrays, of which no descriptor is kept. */
+static int dynamic_ids(const struct bpf_object *object, uint32_t ids[BP_ARRAYS])
 {
 	for (int i = 0; i < BP_ARRAYS; i++) {
 		struct bpf_map_info info = {};
@@ -113,12 +104,8 @@ static int take_dynamic(struct kernel *k, const struct bpf_object *object)
 
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			return -errno;
-		k->shared.dynamic[i] = info.id;
-		k->made[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (k->made[i] < 0)
-			return -errno;
+		ids[i] = info.id;
 	}
-	k->shared.dynamic_fd = k->made;
 	return 0;
 }
 
@@ -144,7 +131,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	if (!rc) {
 		rc = take(k, skel->obj);
 		if (!rc)
-			rc = take_dynamic(k, skel->obj);
+			rc = dynamic_ids(skel->obj, k->shared.dynamic);
 	}
 	root_bpf__destroy(skel);
 	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the programs") : map_ctl(k, diag);

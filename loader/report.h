@@ -8,6 +8,7 @@
 #include "explained.h"
 #include "status.h"
 #include "top.h"
+#include "watched.h"
 
 struct report {
 	int (*rules)(FILE *out, const struct status *status);
@@ -16,6 +17,7 @@ struct report {
 	int (*rates)(FILE *out, struct top_table *table);
 	int (*packet)(FILE *out, const struct explained_packet *packet);
 	int (*capture)(FILE *out, const struct explained_capture *capture);
+	int (*watched)(FILE *out, const struct watched *watched);
 };
 
 extern const struct report report_text, report_json;

@@ -205,4 +205,5 @@ const struct report report_json = {
 	.rates = json_rates,
 	.packet = json_packet,
 	.capture = json_capture,
+	.watched = json_watched,
 };

@@ -29,6 +29,11 @@ const char *tally_kind_text(enum tally_kind kind);
 void frame_text(const struct frame *frame, char text[FRAME_TEXT]);
 int text_packet(FILE *out, const struct explained_packet *packet);
 int text_capture(FILE *out, const struct explained_capture *capture);
+/* report_watch.c; -ENOMEM. */
+int text_watched(FILE *out, const struct watched *watched);
+int json_watched(FILE *out, const struct watched *watched);
+/* Why, and by which rules. */
+int watched_why(FILE *out, const struct watched *watched);
 /* report_explain_json.c */
 int json_packet(FILE *out, const struct explained_packet *packet);
 int json_capture(FILE *out, const struct explained_capture *capture);

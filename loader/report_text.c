@@ -219,4 +219,5 @@ const struct report report_text = {
 	.rates = text_rates,
 	.packet = text_packet,
 	.capture = text_capture,
+	.watched = text_watched,
 };

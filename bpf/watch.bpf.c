@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What tells a watcher of packets. Behind its verdict a classifier jumps to bp_watch_slot(), where
+ * a `relay_*` of here stands while somebody watches. That jumps on to `tell_*`, by an array of
+ * which the watcher holds the only descriptor: when it dies, however it dies, the kernel empties
+ * that one, and what is left costs a packet two jumps that lead nowhere.
+ *
+ * The packet is counted by then. Each of these programs ends with the verdict that was reached.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "scratch.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* The helpers for frames of several buffers are there (5.18). */
+const volatile bool have_frags = true;
+const volatile __u32 snap = 0;	    /* bytes of a frame that are told; at most BP_SNAP */
+const volatile __u32 only_rule = 0; /* packets that it counts, alone; 0: all */
+/*
+ * Packets of rules without `log` are a sample: each CPU earns a nanosecond in a nanosecond, has at
+ * most `purse` of them, and pays `price` for a packet. 0: all are told.
+ */
+const volatile __u64 price = 0, purse = 0;
+const volatile __u64 wake_at = 0; /* bytes in the ring: the reader is woken; else it looks */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+struct account {
+	struct bp_watch_tally tally;
+	__u64 since;		 /* left out since the last that was told */
+	__u64 tick, earned, has; /* jiffy of the last look at the clock, what that said; ns */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct account);
+} accounts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BP_HOOKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_watcher SEC(".maps"), generic_watcher SEC(".maps"), tc_watcher SEC(".maps");
+
+static __always_inline struct query *the_query(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline bool is_blocked(const struct query *q)
+{
+	return q->hidden || (q->best_rule && q->best_action == BP_BLOCK);
+}
+
+/* The clock is read once a jiffy, as that costs ten times as much as to ask which jiffy it is. */
+static __always_inline bool can_pay(struct account *a)
+{
+	__u64 tick = bpf_jiffies64(), now;
+
+	if (tick != a->tick) {
+		now = bpf_ktime_get_ns();
+		a->has += now - a->earned;
+		if (a->has > purse)
+			a->has = purse;
+		a->earned = now;
+		a->tick = tick;
+	}
+	if (a->has < price)
+		return false;
+	a->has -= price;
+	return true;
+}
+
+static __always_inline bool is_asked_for(const struct query *q)
+{
+	if (!only_rule || (!q->hidden && q->best_rule == only_rule))
+		return true;
+#pragma unroll
+	for (int i = 0; i < BP_LOGGED; i++)
+		if (i < q->logged && q->log_rule[i] == only_rule)
+			return true;
+	return false;
+}
+
+/* Room for an event of the packet; NULL: it is not told. */
+static __always_inline struct bp_event *begin(const struct query *q, struct account *a)
+{
+	struct bp_event *e;
+
+	if (!is_asked_for(q))
+		return NULL;
+	if (!q->logged && price && !can_pay(a)) {
+		a->tally.left_out++;
+		a->since++;
+		return NULL;
+	}
+	e = bpf_ringbuf_reserve(&events, sizeof(*e) + snap, 0);
+	if (!e) {
+		a->tally.lost++;
+		return NULL;
+	}
+	a->tally.told++;
+	e->left_out = a->since;
+	a->since = 0;
+	return e;
+}
+
+static __always_inline void fill(struct bp_event *e, const struct query *q, const __u8 hook)
+{
+	e->at = bpf_ktime_get_ns();
+	e->packets = q->packets;
+	e->rule = q->hidden ? 0 : q->best_rule;
+	e->ifindex = q->ifindex;
+	e->logged = q->logged;
+	__builtin_memcpy(e->log_rule, q->log_rule, sizeof(e->log_rule));
+	__builtin_memcpy(e->remote, q->p.remote, sizeof(e->remote));
+	__builtin_memcpy(e->local, q->p.local, sizeof(e->local));
+	e->rport = q->p.rport;
+	e->lport = q->p.lport;
+	e->family = q->p.family;
+	e->proto = q->p.proto;
+	e->lacks = q->p.lacks;
+	e->hook = hook;
+	e->reading = q->reading;
+	e->blocked = is_blocked(q);
+	e->hidden = q->hidden;
+	e->pad = 0;
+}
+
+static __always_inline void submit(struct bp_event *e)
+{
+	bool wake = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wake_at;
+
+	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline __u32 snap_of(__u32 length)
+{
+	return length < snap ? length : snap;
+}
+
+static __always_inline long copy_frame(struct xdp_md *ctx, void *to, __u32 size)
+{
+	if (have_frags)
+		return bpf_xdp_load_bytes(ctx, 0, to, size);
+	return bpf_probe_read_kernel(to, size, (void *)(long)ctx->data);
+}
+
+static __always_inline void tell_frame(struct xdp_md *ctx, const struct query *q, const __u8 hook)
+{
+	__u32 zero = 0, size;
+	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
+	struct bp_event *e = a ? begin(q, a) : NULL;
+
+	if (!e)
+		return;
+	fill(e, q, hook);
+	e->length = have_frags ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
+	e->bytes = e->length;
+	e->tag = e->tag_type = 0;
+	size = snap_of(e->length);
+	if (size && copy_frame(ctx, e->data, size))
+		size = 0;
+	e->snapped = size;
+	submit(e);
+}
+
+static __always_inline void tell_skb(struct __sk_buff *skb, const struct query *q, const __u8 hook)
+{
+	__u32 zero = 0, size;
+	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
+	struct bp_event *e = a ? begin(q, a) : NULL;
+
+	if (!e)
+		return;
+	fill(e, q, hook);
+	e->length = skb->len;
+	e->bytes = q->bytes;
+	e->tag = skb->vlan_tci;
+	e->tag_type = skb->vlan_present ? skb->vlan_proto : 0;
+	size = snap_of(e->length);
+	if (size && bpf_skb_load_bytes(skb, 0, e->data, size))
+		size = 0;
+	e->snapped = size;
+	submit(e);
+}
+
+#define HOOK(name, section, array, hook, CTX, tell, drop, pass) \
+	SEC(section) int relay_##name(CTX *ctx)                 \
+	{                                                       \
+		struct query *q;                                \
+                                                                \
+		bpf_tail_call(ctx, &array, hook);               \
+		q = the_query();                                \
+		return q && is_blocked(q) ? drop : pass;        \
+	}                                                       \
+                                                                \
+	SEC(section) int tell_##name(CTX *ctx)                  \
+	{                                                       \
+		struct query *q = the_query();                  \
+                                                                \
+		if (!q)                                         \
+			return pass;                            \
+		tell(ctx, q, hook);                             \
+		return is_blocked(q) ? drop : pass;             \
+	}
+
+#define XDP_HOOK(name, hook) \
+	HOOK(name, "xdp", name##_watcher, hook, struct xdp_md, tell_frame, XDP_DROP, XDP_PASS)
+#define TC_HOOK(name, hook) \
+	HOOK(name, "tc", tc_watcher, hook, struct __sk_buff, tell_skb, TC_ACT_SHOT, TC_ACT_UNSPEC)
+
+XDP_HOOK(xdp, BP_XDP)
+XDP_HOOK(generic, BP_GENERIC)
+TC_HOOK(tc_in, BP_TC_IN)
+TC_HOOK(tc_out, BP_TC_OUT)
+TC_HOOK(l3_in, BP_L3_IN)
+TC_HOOK(l3_out, BP_L3_OUT)

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* watch: packets as they are blocked. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "pcapng.h"
+#include "rulebook.h"
+#include "seat.h"
+#include "watcher.h"
+
+#define RATE 500    /* packets a second on each CPU, unless --rate says another */
+#define LOOK_MS 100 /* between two looks into the ring */
+#define FOLLOW 10   /* of them between two looks at the rest */
+#define NAMES 64    /* of interfaces that are remembered in between */
+#define RATE_MOST 1000000
+
+struct watching {
+	FILE *out;
+	const struct report *report; /* NULL: a capture is written */
+	struct pcapng pcap;
+	struct watcher *watcher;
+	struct rulebook rules;
+	uint64_t most, shown; /* packets; most 0: no end */
+	int64_t offset;	      /* CLOCK_REALTIME over CLOCK_MONOTONIC; ns */
+	struct {
+		uint32_t ifindex;
+		char name[IF_NAMESIZE];
+	} names[NAMES];
+	size_t n_names;
+	bool waiting; /* there is nothing to watch yet, and that was said */
+};
+
+static volatile sig_atomic_t ending;
+
+static void on_signal(int number)
+{
+	(void)number;
+	ending = 1;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Without SA_RESTART: a write to a terminal that stands still must not keep us. */
+static void catch_signals(void)
+{
+	const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct sigaction act = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static const char *interface_name(struct watching *w, uint32_t ifindex)
+{
+	size_t i = 0;
+
+	while (i < w->n_names && w->names[i].ifindex != ifindex)
+		i++;
+	if (i == w->n_names) {
+		if (i == NAMES)
+			w->n_names = i = 0;
+		w->names[i].ifindex = ifindex;
+		if (!if_indextoname(ifindex, w->names[i].name))
+			w->names[i].name[0] = '\0';
+		w->n_names++;
+	}
+	return w->names[i].name[0] ? w->names[i].name : NULL;
+}
+
+static int show(const struct bp_event *e, void *arg)
+{
+	struct watching *w = arg;
+	int64_t at = e->at + w->offset;
+	struct watched packet = {
+		.event = e,
+		.time = { .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 },
+		.interface = interface_name(w, e->ifindex),
+	};
+	int rc;
+
+	if (w->most && w->shown == w->most)
+		return -ECANCELED;
+	rulebook_know(&w->rules, e->rule);
+	for (unsigned int i = 0; i < watched_logged(e); i++)
+		rulebook_know(&w->rules, e->log_rule[i]);
+	packet.rule = rulebook_find(&w->rules, e->rule);
+	for (unsigned int i = 0; i < watched_logged(e); i++)
+		packet.logged[i] = rulebook_find(&w->rules, e->log_rule[i]);
+	rc = w->report ? w->report->watched(w->out, &packet) : pcapng_put(&w->pcap, &packet);
+	w->shown++;
+	return rc ? rc : ferror(w->out) || ending ? -EIO : 0;
+}
+
+/* Whoever read it is gone, or will not be told the rest: that is no error. */
+static int write_out(const struct watching *w, struct diag *diag)
+{
+	int rc = 0;
+
+	if (!fflush(w->out) && !ferror(w->out))
+		return 0;
+	if (errno != EPIPE && errno != EIO && !ending)
+		rc = diag_errno(
+			diag, errno, "cannot write the %s", w->report ? "output" : "capture");
+	__fpurge(w->out);
+	clearerr(w->out);
+	ending = 1;
+	return rc;
+}
+
+static int read_packets(struct watching *w, struct diag *diag)
+{
+	int rc;
+
+	w->offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	rc = watcher_read(w->watcher);
+	if (rc == -ECANCELED || (w->most && w->shown == w->most))
+		ending = 1;
+	if (rc == -ENOMEM)
+		return rc;
+	return write_out(w, diag);
+}
+
+static int follow(struct watching *w, struct diag *diag)
+{
+	int rc = watcher_follow(w->watcher, diag);
+
+	w->n_names = 0;
+	if (rc == 1 && !w->waiting)
+		fputs("Nothing is in force yet: this waits.\n", stderr);
+	w->waiting = rc == 1;
+	if (rc < 0)
+		return rc;
+	return rulebook_look(&w->rules, diag);
+}
+
+/* Output that nobody reads any more is noticed while no packet comes, too. */
+static void wait_for_more(const struct watching *w)
+{
+	struct pollfd fds[] = {
+		{ .fd = watcher_fd(w->watcher), .events = POLLIN },
+		{ .fd = fileno(w->out) },
+	};
+
+	if (poll(fds, 2, LOOK_MS) > 0 && fds[1].revents & (POLLERR | POLLHUP))
+		ending = 1;
+}
+
+static int watch(struct watching *w, struct diag *diag)
+{
+	int rc = 0;
+
+	for (unsigned int n = 0; !rc && !ending; n++) {
+		if (n % FOLLOW == 0)
+			rc = follow(w, diag);
+		if (!rc)
+			wait_for_more(w);
+		if (!rc)
+			rc = read_packets(w, diag);
+	}
+	return rc;
+}
+
+static void say_end(const struct watching *w)
+{
+	struct bp_watch_tally t = watcher_tally(w->watcher);
+
+	fprintf(stderr, "%" PRIu64 " packets shown", w->shown);
+	if (t.left_out)
+		fprintf(stderr, ", %" PRIu64 " more left out by sampling", (uint64_t)t.left_out);
+	if (t.lost)
+		fprintf(stderr, ", %" PRIu64 " lost, as they came faster than they were read",
+			(uint64_t)t.lost);
+	fputc('\n', stderr);
+}
+
+static int parse_number(const char *option, const char *text, uint64_t least, uint64_t most,
+	uint64_t *number, struct diag *diag)
+{
+	char *end;
+	uint64_t n;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && n >= least && n <= most) {
+		*number = n;
+		return 0;
+	}
+	diag_place(diag, text, 0, strlen(text));
+	return diag_set(diag, DIAG_USAGE, EINVAL, "%s takes a number from %" PRIu64 " to %" PRIu64,
+		option, least, most);
+}
+
+/* Dynamic rules are the agent's to know. */
+static int check_rule(struct watching *w, uint32_t id, struct diag *diag)
+{
+	int pid;
+
+	if (!id || rulebook_find(&w->rules, id) || seat_is_taken(&pid))
+		return 0;
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+		"there is no rule %" PRIu32 "; 'bpfpol list' shows those in force", id);
+}
+
+/* What it holds is for those who may see packets. */
+static int open_capture(struct watching *w, const char *path, struct diag *diag)
+{
+	int fd;
+
+	if (strcmp(path, "-")) {
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		w->out = fd < 0 ? NULL : fdopen(fd, "w");
+	}
+	if (!w->out)
+		return diag_errno(diag, errno, "cannot write %s", path);
+	if (isatty(fileno(w->out)))
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"a capture is nothing for a terminal: write it to a file, or to a pipe as "
+			"in: bpfpol watch --pcap - | tshark -r -");
+	w->report = NULL;
+	pcapng_begin(&w->pcap, w->out);
+	return 0;
+}
+
+static int run(struct watching *w, const char *pcap, struct watch_want *want, struct diag *diag)
+{
+	int rc;
+
+	if (geteuid())
+		return diag_set(
+			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
+	if (pcap)
+		want->bytes = BP_SNAP;
+	w->out = pcap && strcmp(pcap, "-") ? NULL : stdout;
+	rc = watcher_open(want, show, w, &w->watcher, diag);
+	if (!rc)
+		rc = rulebook_look(&w->rules, diag);
+	if (!rc)
+		rc = check_rule(w, want->rule, diag);
+	if (!rc && pcap)
+		rc = open_capture(w, pcap, diag);
+	if (!rc) {
+		catch_signals();
+		rc = watch(w, diag);
+		say_end(w);
+	}
+	watcher_close(&w->watcher);
+	pcapng_end(&w->pcap);
+	if (w->out && w->out != stdout && fclose(w->out) && !rc)
+		rc = diag_errno(diag, errno, "cannot write %s", pcap);
+	rulebook_free(&w->rules);
+	return rc;
+}
+
+int cmd_watch(const struct args *args, struct diag *diag)
+{
+	struct watching *w = calloc(1, sizeof(*w));
+	struct watch_want want = {};
+	uint64_t id = 0, rate = RATE;
+	int rc = w ? args_none(args, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = parse_number("--id", args->id, 1, UINT32_MAX, &id, diag);
+	if (!rc)
+		rc = parse_number("--rate", args->rate, 0, RATE_MOST, &rate, diag);
+	if (!rc)
+		rc = parse_number("--count", args->count, 1, UINT64_MAX, &w->most, diag);
+	if (!rc && args->pcap && args->given & OPT_JSON)
+		rc = diag_set(diag, DIAG_USAGE, EINVAL,
+			"--json and --pcap are two ways to show the same: give one of them");
+	if (!rc) {
+		want = (struct watch_want){ .rule = id, .rate = rate };
+		w->report = args_report(args);
+		rc = run(w, args->pcap, &want, diag);
+	}
+	free(w);
+	return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one process that the kernel tells of packets: those that are blocked, and those of rules with
+ * `log`. Its programs (bpf/watch.bpf.c) stand behind the classifiers while it lives.
+ */
+#ifndef BPFPOL_WATCHER_H
+#define BPFPOL_WATCHER_H
+
+#include <stdint.h>
+
+#include "diag.h"
+#include "event.h"
+
+struct watch_want {
+	uint32_t rule;	/* packets that this one counts, alone; 0: all */
+	uint32_t rate;	/* without `log`, so many a second on each CPU at most; 0: all */
+	uint32_t bytes; /* of a frame, BP_SNAP at most */
+};
+
+/* Anything but 0 ends watcher_read(), which returns it if it is negative. */
+typedef int watch_fn(const struct bp_event *event, void *arg);
+
+struct watcher;
+
+/* -EBUSY with a diag: another process watches. Nothing need be in force yet. */
+int watcher_open(const struct watch_want *want, watch_fn *fn, void *arg, struct watcher **watcher,
+	struct diag *diag);
+/*
+ * Puts the programs where packets are judged; to be called at once and then every second, as root
+ * programs may come, be loaded anew, or lose it. 1: nothing is there to be watched yet.
+ */
+int watcher_follow(struct watcher *watcher, struct diag *diag);
+/* Readable when much is to be read; what is little has to be looked for. -1: nothing is there. */
+int watcher_fd(const struct watcher *watcher);
+/* Calls fn for all that came. */
+int watcher_read(struct watcher *watcher);
+/* So far. */
+struct bp_watch_tally watcher_tally(const struct watcher *watcher);
+void watcher_close(struct watcher **watcher);
+
+#endif
