@@ -8,16 +8,10 @@
 #ifndef BPFPOL_ATTACH_H
 #define BPFPOL_ATTACH_H
 
+#include "attach_mode.h"
 #include "diag.h"
 #include "kernel.h"
 #include "netlink.h"
-
-enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_TC, ATTACH_NONE };
-
-const char *attach_mode_name(enum attach_mode mode); /* as in --mode; auto: "auto" */
-/* For people: "native XDP", "TC". */
-const char *attach_mode_text(enum attach_mode mode);
-int attach_mode_parse(const char *text, enum attach_mode *mode);
 
 /* What holds a program on TC. */
 enum tc_way { TC_NONE, TC_TCX, TC_CLSACT };
