@@ -149,7 +149,7 @@ $B/%.o: %.c
 
 $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
-	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid
+	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid -lz -ldl
 
 # They are given the random policies and frames of the twin test.
 $B/tests/unit/test_policy_text $B/tests/unit/test_never $B/tests/unit/test_fold $B/tests/unit/test_gen \
@@ -217,7 +217,9 @@ $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 comma := ,
 # Fuzzing: BUILD/fuzz holds all of it, built by clang; what the parsers stand on, and the store.
 FUZZED := capture capture_copy dirs fold_file journal library lists names policies policy_file previous record \
-	salvage state store
+	remembered salvage state store
+# The store's own files, on a disk in memory.
+$B/tests/unit/test_store $B/tests/unit/test_salvage: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
 FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
@@ -236,12 +238,12 @@ fuzzers:
 	$(if $(HAS_FUZZER),$(MAKE) BUILD=$B/fuzz CC=$(CLANG) CFLAGS=-g FLAGS="$(FUZZ_FLAGS)" fuzz-programs)
 
 fuzz: fuzzers
-	BUILD=$B tests/fuzz/run $(or $(SECONDS),60)
+	BUILD=$B FUZZ_JOBS=$(shell nproc) tests/fuzz/run $(or $(SECONDS),60)
 
 # Lines of the parsers that the tests without root and the corpus reach.
-COVERED := $(wildcard loader/spec*.c loader/policy_*.c loader/ipsecpol*.c) loader/capture.c \
-	loader/capture_copy.c loader/fold.c loader/fold_file.c loader/frame.c loader/journal.c loader/lists.c \
-	loader/previous.c loader/record.c loader/salvage.c loader/state.c loader/store.c
+COVERED := $(wildcard loader/spec*.c loader/policy_*.c loader/ipsecpol*.c) $(patsubst %,loader/%.c,capture \
+	capture_copy conf fold fold_file frame held_text journal lists previous record remembered salvage \
+	sockets state store wire)
 
 coverage-programs: $(UNIT) $(FUZZERS)
 

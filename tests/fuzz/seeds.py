@@ -145,8 +145,57 @@ def store():
     yield b"=+ policies/p\nbpfpol state 1\nassigned p\nrule 7 1900000000 0 block in tcp\n"
 
 
-TARGETS = {"spec": spec, "packet": packet, "list": address_list, "policy": policy,
-           "ipsecpol": ipsecpol, "frame": frame, "capture": capture, "store": store}
+def wire():
+    head = struct.pack("=IHHI", 0x51504642, 1, 3, 15) + b"block\0udp/53\0\0\0"
+    yield b"q" + head
+    yield b"q" + head[:-1] + b"x"
+    yield b"q" + struct.pack("=IHHI", 0x51504642, 1, 9, 1 << 30)
+    yield b"q" + struct.pack("=IHHI", 0x51504642, 2, 0, 0)
+    yield b"a" + struct.pack("=IHHII", 0x41504642, 1, 3, 4, 2) + b"out\nno"
+    yield b"a" + struct.pack("=IHHII", 0x41504642, 1, 0, 1 << 28, 1)
+    yield from (b"wblock\n--dynamic\n\nudp/1434\nname\ntwo words", b"w", b"tRule 3.\n\0error")
+
+
+def conf():
+    yield (b"# bpfpol.conf\n interfaces = eth0 wan*\t# two\nprotect = 10.0.0.0/8\r\n"
+           b"protect=tcp/22\nprotect = 2001:db8::/32\nmetrics = 127.0.0.1:9100\n")
+    yield from (b"interfaces =", b"interfaces = a/b", b"= x", b"protect = 10.0.0.0/33 # no",
+                b"protect = udp/1-5,53", b"protect = any", b"colour = red\n",
+                b"dropin = /etc/bpfpol/dropin\n#\n\ndomain = x\ninterfaces = [ae]th?")
+
+
+def held():
+    yield (b"held 1 2\nrule 7 1900000000 7200 block in udp to port 1434 log\n"
+           b"rule 9 0 0 count in from @/x to @/y\nlist from 2\n192.0.2.0/24\n2001:db8::1\n"
+           b"list to 1\n10.0.0.0/8\nend\n")
+    yield from (b"held 1 0\nend\n", b"held 2 0\nend\n", b"held 1 1\nrule 0 0 0 block tcp\nend\n")
+
+
+def interfaces():
+    yield b"eth0 native\nwan* auto\nwan3 none\n==\ninterfaces = eth0 ppp*\nprotect = tcp/22\n"
+    yield b"a b tc\nold\nother brand-new\n"
+    yield b"x generic\nx tc\n==\nnonsense\n"
+
+
+def sockets():
+    yield (b"4  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
+           b"   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0"
+           b"        0 14181 1 0000000000000000 100 0 0 10 0\n"
+           b"   1: 0100000A:0016 0200000A:9C40 01 00000000:00000000 02:000A 00000000     0"
+           b"        0 77 3 0 20 4 30 10 -1\n")
+    yield (b"6   0: 0000000000000000FFFF00000100007F:0016 0000000000000000FFFF00000200000A:9C40 01"
+           b" 0:0 0:0 0 0 0 5\n   1: B80D0120000000000000000001000000:0016"
+           b" 00000000000000000000000001000000:0000 08 0:0 0:0 0 0 0 6\n")
+
+
+def complete():
+    for number, line in enumerate([*inputs("rules"), *inputs("packets")]):
+        yield bytes([number % 4]) + b"\n".join(line.split()[:9]) + b"\n" * (number % 2)
+
+
+TARGETS = {"capture": capture, "complete": complete, "conf": conf, "frame": frame, "held": held,
+           "interfaces": interfaces, "ipsecpol": ipsecpol, "list": address_list, "packet": packet,
+           "policy": policy, "sockets": sockets, "spec": spec, "store": store, "wire": wire}
 
 
 def main():

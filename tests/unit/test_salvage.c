@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The store's files when they are damaged: it is told, and as much saved as can be. */
+#include "store_kit.h"
+
+static void a_damaged_fold(void **state)
+{
+	static const char *const bad[] = { "nothing of ours\n",
+		"bpfpol fold 1\npolicy p\nend 00000000\n" };
+	struct store *s = assigned(worms);
+
+	(void)state;
+	store_free(&s);
+	for (size_t i = 0; i < 2; i++) {
+		put("state/fold.1", bad[i]);
+		diag.warnings[0] = '\0';
+		stored(WORMS);
+		assert_non_null(strstr(diag.warnings, "may not show"));
+	}
+	unlink(in_dir("state/fold.1"));
+	mkdir(in_dir("state/fold.1"), 0700);
+	diag.warnings[0] = '\0';
+	stored(WORMS);
+	assert_non_null(strstr(diag.warnings, "may not show"));
+	rmdir(in_dir("state/fold.1"));
+}
+
+static void a_damaged_state(void **state)
+{
+	struct store *s = assigned(worms), *saved = NULL;
+	char *text;
+
+	(void)state;
+	add(s, "block tcp/7");
+	commit(s);
+	store_free(&s);
+	text = strdup(content("state/state"));
+	text[strlen(text) - 3] ^= 1;
+	put("state/state", text);
+	assert_int_equal(store_load(&s, &diag), -EBADMSG);
+	assert_non_null(strstr(diag.message, "restore"));
+	assert_int_equal(store_salvage(&saved, &diag), 0);
+	assert_non_null(strstr(diag.warnings, "kept as state.damaged"));
+	assert_string_equal(text_of(saved), WORMS);
+	assert_true(saved->next_id > 1000);
+	assert_true(saved->untidy);
+	assert_true(is_there("state/state.damaged"));
+	commit(saved);
+	store_free(&saved);
+	stored(WORMS);
+	free(text);
+}
+
+static void a_lost_state(void **state)
+{
+	struct store *s = assigned(worms);
+
+	(void)state;
+	add(s, "block tcp/7");
+	commit(s);
+	store_free(&s);
+	unlink(in_dir("state/state"));
+	s = load();
+	assert_true(store_is_lost(s));
+	store_free(&s);
+	assert_int_equal(store_salvage(&s, &diag), 0);
+	assert_non_null(strstr(diag.warnings, "is gone"));
+	assert_string_equal(text_of(s), WORMS);
+	store_free(&s);
+}
+
+static void a_damaged_journal(void **state)
+{
+	struct store *s = assigned(worms), *saved = NULL;
+	struct rule *rule = rule_of("block esp");
+	__u64 journal = s->journal;
+
+	(void)state;
+	rule->id = 3;
+	put("state/journal", "journal 1\n00000000 del 1\n"); /* one that holds comes after it */
+	journal = strlen(content("state/journal"));
+	assert_int_equal(journal_add(&journal, rule, &diag), 0);
+	stored(WORMS);
+	assert_non_null(strstr(diag.warnings, "LOST"));
+	store_free(&s);
+	/* Whole, but nothing that we write: of a rule that is not there. */
+	put("state/journal", "journal 1\n");
+	journal = strlen("journal 1\n");
+	rule->id = 99;
+	assert_int_equal(journal_set(&journal, rule, &diag), 0);
+	assert_int_equal(store_load(&s, &diag), -EBADMSG);
+	diag_clear(&diag);
+	assert_int_equal(store_salvage(&saved, &diag), 0);
+	assert_non_null(strstr(diag.warnings, "latest changes"));
+	assert_string_equal(text_of(saved), WORMS);
+	store_free(&saved);
+	rule_free(&rule);
+}
+
+static void a_copy_that_is_gone(void **state)
+{
+	const char *const none[] = { NULL };
+	struct store *s = assigned(none);
+	char text[300];
+
+	(void)state;
+	put("list", "192.0.2.0/24\n");
+	for (int i = 0; i < 2; i++) {
+		struct rule *rule;
+
+		snprintf(text, sizeof(text), "block in %s from @%s", i ? "udp" : "tcp",
+			in_dir("list"));
+		rule = rule_of(text);
+		assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
+		assert_int_equal(store_add(s, &rule), 0);
+	}
+	commit(s);
+	store_free(&s);
+	unlink(in_dir("state/lists/1.2.from"));
+	assert_int_equal(store_load(&s, &diag), 0);
+	assert_int_equal(store_read_copies(s, &diag), -EBADMSG);
+	assert_non_null(strstr(diag.message, "remove --id 1"));
+	store_free(&s);
+	diag_clear(&diag);
+	assert_int_equal(store_salvage(&s, &diag), 0); /* from the list itself */
+	assert_int_equal(s->policy->n, 2);
+	assert_int_equal(s->policy->rules[0]->from.list.n, 1);
+	store_free(&s);
+	unlink(in_dir("list"));
+	assert_int_equal(store_salvage(&s, &diag), 0);
+	assert_non_null(strstr(diag.warnings, "LEFT OUT"));
+	assert_int_equal(s->policy->n, 1);
+	store_free(&s);
+}
+
+static void what_is_known_of_others(void **state)
+{
+	struct policy *p = policy_new("other"), *got = NULL;
+	struct rule *rule = rule_of("block udp/5");
+
+	(void)state;
+	rule->id = 12;
+	assert_int_equal(policy_add(p, &rule), 0);
+	assert_int_equal(known_load("other", &got, &diag), 0);
+	assert_int_equal(got->n, 0);
+	policy_free(&got);
+	assert_int_equal(known_save(p, &diag), 0);
+	assert_int_equal(known_load("other", &got, &diag), 0);
+	assert_int_equal(got->rules[0]->id, 12);
+	policy_free(&got);
+	put("state/policies/other", "bpfpol state 1\nassigned other\n");
+	assert_int_equal(known_load("other", &got, &diag), -EBADMSG);
+	assert_non_null(strstr(diag.message, "policies/other"));
+	assert_int_equal(known_remove("other", &diag), 0);
+	assert_int_equal(known_remove("other", &diag), 0);
+	assert_false(is_there("state/policies/other"));
+	policy_free(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(a_damaged_fold), T(a_damaged_state), T(a_lost_state),
+		T(a_damaged_journal), T(a_copy_that_is_gone), T(what_is_known_of_others) };
+
+	use_own_disk();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
