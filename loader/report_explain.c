@@ -93,9 +93,9 @@ int text_packet(FILE *out, const struct explained_packet *p)
 	fprintf(out, "  %-8s %s\n", "reason", p->reason);
 	for (size_t i = 0; i < p->n_matched && !rc; i++)
 		rc = put_rule(out,
-			i >= p->n_deciding ? "counts"
-			: !i && p->wins	   ? "wins"
-					   : "loses",
+			!i && p->wins	    ? "wins"
+			: i < p->n_deciding ? "loses"
+					    : "counts",
 			&p->matched[i]);
 	put_notes(out, &p->at);
 	return rc;

@@ -213,6 +213,8 @@ expect_out "^$LARGE +1 .* block in ... \(the agent does not tell the rest\)\$"
 expect_explain "the kernel's word alone" '.verdict == "block" and .rule.id == '"$LARGE"' and .rule.filter == null
 	and .also_matched == [] and ([.notes[] | select(contains("does not tell"))] | length) == 1' \
 	tcp from "$TX4" to "$RX4" port 4000
+expect_exit 0 bp explain tcp from "$TX4" to "$RX4" port 4000
+expect_out "^  wins +$LARGE \(dynamic\): block in ... \(the agent does not tell"
 expect_explain "of a static rule as well" '.rule.id == 1 and .rule.filter == "in udp to port 1434" and
 	.also_matched == [] and .reason == "rule 1 blocks it"' udp from "$TX6" to "$RX6" port 1434
 expect_json "a capture, too" '.totals.blocked == 2 and .checked == 0' \
