@@ -4,6 +4,8 @@
 # colours or letters; and once, for scripts.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$(dirname "$0")/agent.sh"
 
 expect_exit 0 bp attach rx0 --mode native
 expect_exit 0 bp block udp/1434 name "Slammer ü"
@@ -259,6 +261,27 @@ check "the count rule has counted" [ "$COUNTED" -gt 1000 ]
 seen "^ +3 +0 +0 +$COUNTED +[0-9]+ +11[0-9]m  count in udp"
 press '\x03'
 ends 0
+
+# --- rules that the agent holds stand among the others, and are removed in the same way
+
+start_agent
+expect_exit 0 bp block --dynamic udp/7777 name "For now"
+live 100 24
+seen "^Policy 'local', 23 rules, 1 dynamic "
+press '/dynamic\n'
+seen '^ +[0-9]+ +0 +0 +\[dynamic\] block in udp to port 7777 name "For now"$'
+press '\x1bOB'
+press d
+seen '^Remove rule [0-9]+[?] y/n  \[dynamic\] block in udp to port 7777'
+press y
+seen '^Rule [0-9]+ is removed'
+gone 'block in udp to port 7777'
+press '\x1b'
+seen "^Policy 'local', 23 rules +by"
+same "the agent has it no more" 0 "$(bp list --json | jq '[.rules[] | select(.layer == "dynamic")] | length')"
+press q
+ends 0
+stop_agent TERM
 
 # --- terminals
 
