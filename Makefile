@@ -57,7 +57,10 @@ IMPURE := \
 	gather \
 	generation \
 	guard \
+	held \
 	held_ask \
+	held_change \
+	held_serve \
 	hooks \
 	host \
 	hotplug \
@@ -93,6 +96,7 @@ IMPURE := \
 	ssh \
 	state \
 	store \
+	tell \
 	terminal \
 	vantage \
 	watcher \

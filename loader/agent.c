@@ -8,10 +8,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clients.h"
+#include "clock.h"
+#include "held_serve.h"
 #include "hotplug.h"
 #include "json.h"
 #include "notify.h"
@@ -23,26 +24,25 @@ enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_CLIENTS };
 struct agent {
 	struct seat seat;
 	struct hotplug hotplug;
+	struct held held;
 	struct clients clients;
+	uint64_t looks; /* the hotplug's, when the rules that are held were looked after */
 	int signal_fd;
 	uint64_t begun;	  /* ms */
 	uint64_t seat_at; /* when it is looked whether we still sit there */
 	bool ready, ending;
 };
 
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
-
 static long memory_kib(void)
 {
 	struct rusage usage;
 
 	return getrusage(RUSAGE_SELF, &usage) ? 0 : usage.ru_maxrss;
+}
+
+static size_t held_count(const struct agent *a)
+{
+	return a->ready ? a->held.rules->n : 0;
 }
 
 static void status_json(const struct agent *a, FILE *out)
@@ -65,6 +65,7 @@ static void status_json(const struct agent *a, FILE *out)
 	jw_u64(&j, "lost_events", hp->lost_events);
 	jw_object_end(&j);
 	jw_u64(&j, "rebuilt", hp->rebuilt);
+	jw_u64(&j, "dynamic_rules", held_count(a));
 	jw_object(&j, "clients");
 	jw_u64(&j, "connected", clients_count(&a->clients));
 	jw_u64(&j, "served", a->clients.served);
@@ -88,27 +89,38 @@ static void status_text(const struct agent *a, FILE *out)
 		hp->filtered, hp->failing, hp->attached, hp->detached, hp->put_back);
 	fprintf(out, "looks       %" PRIu64 ", %" PRIu64 " of them after lost events\n", hp->looks,
 		hp->lost_events);
-	fprintf(out, "rules       put in force anew %" PRIu64 " times\n", hp->rebuilt);
+	fprintf(out, "rules       put in force anew %" PRIu64 " times; %zu dynamic ones are held\n",
+		hp->rebuilt, held_count(a));
 	fprintf(out,
 		"clients     %u connected, %" PRIu64 " requests served, %" PRIu64
 		" refused, %" PRIu64 " dropped\n",
 		clients_count(c), c->served, c->refused, c->dropped);
 }
 
-static int serve(const struct wire_request *request, FILE *out, FILE *err, void *arg)
+static int serve_status(const struct agent *a, const struct wire_request *request, FILE *out)
 {
-	const struct agent *a = arg;
 	bool json = request->n == 2 && !strcmp(request->words[1], "--json");
 
-	if (!request->n || strcmp(request->words[0], "status") || request->n > 1 + json) {
-		fprintf(err, "bpfpol: the agent knows no such request\n");
-		return DIAG_USAGE;
-	}
+	if (!request->n || strcmp(request->words[0], "status") || request->n > 1 + json)
+		return -ENOENT;
 	if (json)
 		status_json(a, out);
 	else
 		status_text(a, out);
 	return 0;
+}
+
+static int serve(const struct wire_request *request, FILE *out, FILE *err, void *arg)
+{
+	struct agent *a = arg;
+	int code = serve_status(a, request, out);
+
+	if (code == -ENOENT)
+		code = held_serve(&a->held, request, out, err);
+	if (code != -ENOENT)
+		return code;
+	fprintf(err, "bpfpol: the agent knows no such request\n");
+	return DIAG_USAGE;
 }
 
 static int open_signals(struct agent *a, struct diag *diag)
@@ -162,17 +174,38 @@ static int open_all(struct agent *a, struct diag *diag)
 	return rc;
 }
 
-/* The first look may have to mount a bpffs, so that privileges go after it. */
-static void get_ready(struct agent *a)
+/*
+ * The first look may have to mount a bpffs, and to take hold of the dynamic layer takes
+ * CAP_SYS_ADMIN, so that privileges go after both.
+ */
+static int get_ready(struct agent *a, struct diag *diag)
 {
-	int rc = privileges_drop();
+	int rc = held_open(&a->held, diag);
 
+	if (rc)
+		return rc;
+	a->hotplug.held = &a->held;
+	rc = privileges_drop();
 	if (rc)
 		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",
 			strerror(-rc));
+	/* With no rules yet; so the first one finds programs that are verified. */
+	rc = held_begin(&a->held, diag);
+	if (rc)
+		return rc;
 	fprintf(stderr, "The agent follows the interfaces: %u filtered.\n", a->hotplug.filtered);
 	notify("READY=1\nSTATUS=Follows the interfaces.\n");
 	a->ready = true;
+	return 0;
+}
+
+/* Rules that are held are looked after behind each look at the host. */
+static void look_after_rules(struct agent *a)
+{
+	if (!a->ready || a->looks == a->hotplug.looks)
+		return;
+	a->looks = a->hotplug.looks;
+	held_look(&a->held);
 }
 
 static int sooner(int a, int b)
@@ -218,7 +251,10 @@ static int loop(struct agent *a, struct diag *diag)
 				"another version of bpfpol has put rules in force: this agent "
 				"ends");
 		if (a->hotplug.settled && !a->ready)
-			get_ready(a);
+			rc = get_ready(a, diag);
+		if (rc)
+			return rc;
+		look_after_rules(a);
 		rc = wait_for_more(a, fds);
 		if (rc)
 			return diag_errno(diag, -rc, "cannot wait");
@@ -244,6 +280,7 @@ int agent_run(struct diag *diag)
 		rc = loop(a, diag);
 		notify("STOPPING=1\n");
 		clients_free(&a->clients);
+		held_close(&a->held);
 		hotplug_close(&a->hotplug);
 		close(a->signal_fd);
 		seat_leave(&a->seat);

@@ -25,6 +25,7 @@ const struct option_entry option_table[] = {
 	{ "--once", OPT_ONCE, VALUE_NONE, "one table, over one interval" },
 	{ "--interval", OPT_INTERVAL, VALUE_TEXT, "seconds from one look to the next" },
 	{ "--sort", OPT_SORT, VALUE_COLUMN, "by this column" },
+	{ "--dynamic", OPT_DYNAMIC, VALUE_NONE, "held by the agent, and gone with it" },
 	{ "--count", OPT_COUNT, VALUE_TEXT, "so many packets, then it ends" },
 	{ "--rate", OPT_RATE, VALUE_TEXT, "packets a second on each CPU at most; 0: all" },
 	{ NULL, 0, VALUE_NONE, NULL },
@@ -190,4 +191,25 @@ void args_place(const struct args *args, int index, struct diag *diag)
 	if (text)
 		diag_place(diag, text, column, index < args->n ? strlen(args->words[index]) : 1);
 	free(text);
+}
+
+int args_id(const struct args *args, uint32_t *id, struct diag *diag)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(args->id, &end, 10);
+	if (*end || end == args->id || errno || !value || value > UINT32_MAX ||
+		args->id[0] == '-') {
+		diag_place(diag, args->id, 0, strlen(args->id));
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"'%s' is not a rule's id; 'bpfpol list' shows them", args->id);
+	}
+	if (args->n) {
+		args_place(args, 0, diag);
+		return diag_set(diag, DIAG_USAGE, EINVAL, "give either a rule or --id, not both");
+	}
+	*id = value;
+	return 0;
 }

@@ -97,17 +97,25 @@ static enum table_part part_of(const struct bpf_map *map)
 	return part;
 }
 
-/* The map of that name which is there already, in a descriptor of its own; -1: none is. */
-static int shared_fd(const struct shared *shared, const char *name)
+/*
+ * The map of that name which is there already, in a descriptor of its own; -1: none is. A program
+ * with an array of its own for dynamic rules would never hear of them: that one must be there.
+ */
+static int shared_fd(const struct shared *shared, const char *name, int *fd)
 {
+	*fd = -1;
 	for (int i = 0; i < SHARED_MAPS; i++)
 		if (!strcmp(name, shared_name(i)))
-			return dup(shared->fd[i]);
-	for (int i = 0; i < BP_ARRAYS; i++)
-		if (!strcmp(name, shared_dynamic_name(i)))
-			return shared->dynamic_fd ? dup(shared->dynamic_fd[i])
-						  : bpf_map_get_fd_by_id(shared->dynamic[i]);
-	return -1;
+			*fd = dup(shared->fd[i]);
+	for (int i = 0; i < BP_ARRAYS; i++) {
+		if (strcmp(name, shared_dynamic_name(i)))
+			continue;
+		*fd = shared->dynamic_fd ? dup(shared->dynamic_fd[i])
+					 : bpf_map_get_fd_by_id(shared->dynamic[i]);
+		if (*fd < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 /* Those that are there already, the object shares; the others it makes. */
@@ -120,9 +128,10 @@ static int share_maps(
 	bpf_object__for_each_map(map, object)
 	{
 		enum table_part part = part_of(map);
-		int fd = part == TABLE_PARTS ? shared_fd(shared, bpf_map__name(map))
-					     : dup(gen->part_fd[part]);
+		int fd = part == TABLE_PARTS ? -1 : dup(gen->part_fd[part]);
 
+		if (part == TABLE_PARTS && !rc)
+			rc = shared_fd(shared, bpf_map__name(map), &fd);
 		if (fd >= 0 && !rc)
 			rc = bpf_map__reuse_fd(map, fd);
 		if (fd >= 0)

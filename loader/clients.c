@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "stream.h"
 
 #define PATIENCE 2000 /* ms for a request that has begun, or for a part of a reply */
@@ -21,8 +22,15 @@ void clients_init(struct clients *c, serve_fn serve, void *arg)
 		c->v[i].fd = -1;
 }
 
+static void close_fds(struct client *client)
+{
+	while (client->n_fds)
+		close(client->fds[--client->n_fds]);
+}
+
 static void drop(struct client *client)
 {
+	close_fds(client);
 	close(client->fd);
 	free(client->in);
 	free(client->out);
@@ -155,7 +163,7 @@ static void say_bad(struct clients *c, struct client *client, int rc)
 }
 
 /* The requests that are whole, one by one: the next is not looked at before its reply is gone. */
-static void take_request(struct clients *c, struct client *client, uint64_t now)
+static void take_request(struct clients *c, struct client *client)
 {
 	struct wire_request request;
 	ssize_t took = wire_get_request(client->in, client->n_in, &request);
@@ -166,18 +174,21 @@ static void take_request(struct clients *c, struct client *client, uint64_t now)
 		say_bad(c, client, took);
 		return;
 	}
-	client->since = now;
+	request.fds = client->fds;
+	request.n_fds = client->n_fds;
 	client->order = ++c->order;
 	answer(c, client, &request);
+	client->since = clock_ms(); /* it may have taken a while */
 	free(request.words);
 	if (client->fd < 0)
 		return;
+	close_fds(client);
 	client->n_in -= took;
 	memmove(client->in, client->in + took, client->n_in);
 }
 
 /* What goes into the socket at once need not wait for the next round. */
-static void send_reply(struct client *client, uint64_t now)
+static void send_reply(struct client *client)
 {
 	ssize_t sent = send(client->fd, client->out + client->sent, client->n_out - client->sent,
 		MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -189,7 +200,7 @@ static void send_reply(struct client *client, uint64_t now)
 	if (sent <= 0)
 		return;
 	client->sent += sent;
-	client->since = now;
+	client->since = clock_ms();
 	if (client->sent < client->n_out)
 		return;
 	if (client->last) {
@@ -204,13 +215,53 @@ static void send_reply(struct client *client, uint64_t now)
 	}
 }
 
+/* Those that there is no place for are let go at once. */
+static void take_fds(struct client *client, struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (client->n_fds < WIRE_FDS)
+				client->fds[client->n_fds++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static ssize_t receive(struct client *client)
+{
+	union {
+		char bytes[CMSG_SPACE(WIRE_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { client->in + client->n_in, ROOM - client->n_in };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got = recvmsg(client->fd, &msg, MSG_CMSG_CLOEXEC);
+
+	if (got >= 0)
+		take_fds(client, &msg);
+	return got;
+}
+
 static void read_more(struct client *client, uint64_t now)
 {
 	ssize_t got;
 
 	if (!client->in)
 		client->in = malloc(ROOM);
-	got = client->in ? recv(client->fd, client->in + client->n_in, ROOM - client->n_in, 0) : 0;
+	got = client->in ? receive(client) : 0;
 	if (!client->in || (got < 0 && errno != EAGAIN && errno != EINTR)) {
 		drop(client);
 		return;
@@ -223,28 +274,28 @@ static void read_more(struct client *client, uint64_t now)
 }
 
 /* What is whole, as far as the socket takes the replies. */
-static void answer_all(struct clients *c, struct client *client, uint64_t now)
+static void answer_all(struct clients *c, struct client *client)
 {
 	client->more = false;
 	for (int i = 0; client->n_in && !client->out; i++) {
 		client->more = i == ANSWER_MOST;
 		if (client->more)
 			return;
-		take_request(c, client, now);
+		take_request(c, client);
 		if (client->fd < 0 || !client->out)
 			return;
-		send_reply(client, now);
+		send_reply(client);
 	}
 }
 
 static void handle(struct clients *c, struct client *client, short events, uint64_t now)
 {
 	if (client->out)
-		send_reply(client, now);
+		send_reply(client);
 	else if (events && !client->ended && client->n_in < ROOM)
 		read_more(client, now);
 	if (client->fd >= 0)
-		answer_all(c, client, now);
+		answer_all(c, client);
 	if (client->ended && !client->out && !client->more)
 		drop(client);
 }
@@ -258,7 +309,7 @@ void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now)
 			continue;
 		if (fds[i].revents || client->more)
 			handle(c, client, fds[i].revents, now);
-		if (client->fd >= 0 && !is_idle(client) && now - client->since > PATIENCE) {
+		if (client->fd >= 0 && !is_idle(client) && now > client->since + PATIENCE) {
 			c->dropped++;
 			drop(client);
 		}

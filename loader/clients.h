@@ -14,17 +14,18 @@
 
 #define CLIENTS 64
 
-/* Answers one request: writes output and errors, returns the exit code. */
+/* Answers one request: writes output and errors, returns the exit code. Descriptors are copied. */
 typedef int (*serve_fn)(const struct wire_request *request, FILE *out, FILE *err, void *arg);
 
 struct client {
 	int fd; /* -1: nobody */
 	uint8_t *in, *out;
 	size_t n_in, n_out, sent;
-	bool more;	/* what was read may hold another whole request */
-	bool last;	/* goes when it has its reply: what it sends cannot be read on */
-	bool ended;	/* sends no more, and goes when all is answered */
-	uint64_t order; /* of who did something last, among all */
+	int fds[WIRE_FDS], n_fds; /* that came with what was read: the next request's */
+	bool more;		  /* what was read may hold another whole request */
+	bool last;		  /* goes when it has its reply: what it sends cannot be read on */
+	bool ended;		  /* sends no more, and goes when all is answered */
+	uint64_t order;		  /* of who did something last, among all */
 	uint64_t since; /* idle, or busy with this request or this part of the reply; ms */
 };
 

@@ -13,8 +13,10 @@
 #include "json.h"
 #include "links.h"
 #include "policies.h"
+#include "seat.h"
 #include "shelf.h"
 #include "spec.h"
+#include "tell.h"
 
 /* --rule and --for say the same as `name` and `for`, which stand nearer and win. */
 static int take_options(const struct args *args, struct rule *rule, struct diag *diag)
@@ -86,7 +88,10 @@ void say_attached(const struct link_choices *choices)
 /* What a rule was added to, or changed in, when that is not what is in force. "": it is. */
 static void not_in_force(const struct args *args, const struct host *host, char *buf, size_t size)
 {
-	if (args->policy && !store_is_assigned(host->store, args->policy))
+	if (args->given & OPT_DYNAMIC)
+		snprintf(buf, size, " (dynamic)%s",
+			host->off ? ", and waits: filtering is off" : "");
+	else if (args->policy && !store_is_assigned(host->store, args->policy))
 		snprintf(buf, size, " in policy '%s', which is not assigned", args->policy);
 	else
 		snprintf(buf, size, "%s", host->off ? " in the store; filtering is off" : "");
@@ -102,6 +107,7 @@ static void json_applied(const struct args *args, const char *outcome, uint32_t 
 	jw_str(&j, "outcome", outcome);
 	jw_u64(&j, "id", id);
 	jw_str(&j, "rule", text);
+	jw_str(&j, "layer", args->given & OPT_DYNAMIC ? "dynamic" : "static");
 	if (args->policy) {
 		jw_str(&j, "policy", args->policy);
 		jw_bool(&j, "in_force", !host->off && store_is_assigned(host->store, args->policy));
@@ -220,13 +226,43 @@ static int add_rule(
 	return rc;
 }
 
+/* The same into the agent, and by it into the kernel. */
+static int add_dynamic(
+	const struct args *args, struct rule *rule, struct names *names, struct diag *diag)
+{
+	const struct policy rules = { .rules = &rule, .n = 1 };
+	char *text = spec_text(rule, SPEC_ALL);
+	struct applied applied = {};
+	struct host host = {};
+	int rc = dynamic_put(args, &rules, &applied, &host.off, diag);
+
+	if (!rc) {
+		names_warn(names, diag);
+		rc = say_applied(args, &applied, text, &host, names);
+	}
+	free(text);
+	return rc;
+}
+
+/* The agent's rules are of no policy. */
+static int check_dynamic(const struct args *args, struct diag *diag)
+{
+	if (!(args->given & OPT_DYNAMIC) || !args->policy)
+		return 0;
+	diag_place(diag, args->policy, 0, strlen(args->policy));
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		"a dynamic rule belongs to no policy: leave out --policy, or --dynamic");
+}
+
 static int cmd_add(const struct args *args, enum bp_action action, struct diag *diag)
 {
 	const struct spec_opts opts = { .action = action };
 	struct names names = {};
 	struct rule *rule = NULL;
-	int rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
+	int rc = check_dynamic(args, diag);
 
+	if (!rc)
+		rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);
 	if (!rc)
 		rc = take_options(args, rule, diag);
 	if (!rc)
@@ -234,7 +270,8 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 	if (!rc)
 		rc = store_read_lists(rule, &names, diag);
 	if (!rc)
-		rc = add_rule(args, &rule, &names, diag);
+		rc = args->given & OPT_DYNAMIC ? add_dynamic(args, rule, &names, diag)
+					       : add_rule(args, &rule, &names, diag);
 	names_free(&names);
 	rule_free(&rule);
 	return rc;
@@ -255,43 +292,24 @@ int cmd_count(const struct args *args, struct diag *diag)
 	return cmd_add(args, BP_COUNT, diag);
 }
 
-static int parse_id(const struct args *args, uint32_t *id, struct diag *diag)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(args->id, &end, 10);
-	if (*end || end == args->id || errno || !value || value > UINT32_MAX ||
-		args->id[0] == '-') {
-		diag_place(diag, args->id, 0, strlen(args->id));
-		return diag_set(diag, DIAG_USAGE, EINVAL,
-			"'%s' is not a rule's id; 'bpfpol list' shows them", args->id);
-	}
-	if (args->n) {
-		args_place(args, 0, diag);
-		return diag_set(diag, DIAG_USAGE, EINVAL, "give either a rule or --id, not both");
-	}
-	*id = value;
-	return 0;
-}
-
-static void say_removed(const struct args *args, const uint32_t *ids, size_t n)
+static void say_removed(const struct args *args, const struct apply_removed *removed, bool dynamic)
 {
 	struct jw j;
 
 	if (!(args->given & OPT_JSON)) {
-		for (size_t i = 0; i < n; i++)
-			printf("%s rule %" PRIu32 ".\n",
-				args->given & OPT_DRY_RUN ? "Would remove" : "Removed", ids[i]);
+		for (size_t i = 0; i < removed->n; i++)
+			printf("%s rule %" PRIu32 "%s.\n",
+				args->given & OPT_DRY_RUN ? "Would remove" : "Removed",
+				removed->ids[i], dynamic ? " (dynamic)" : "");
 		return;
 	}
 	jw_begin(&j, stdout);
 	jw_object(&j, NULL);
 	jw_str(&j, "outcome", args->given & OPT_DRY_RUN ? "dry run" : "removed");
+	jw_str(&j, "layer", dynamic ? "dynamic" : "static");
 	jw_array(&j, "ids");
-	for (size_t i = 0; i < n; i++)
-		jw_u64(&j, NULL, ids[i]);
+	for (size_t i = 0; i < removed->n; i++)
+		jw_u64(&j, NULL, removed->ids[i]);
 	jw_array_end(&j);
 	jw_object_end(&j);
 }
@@ -369,21 +387,78 @@ static int act_remove(const struct args *args, const struct rule *rule, int acti
 	return rc;
 }
 
+static int act_remove_dynamic(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, struct diag *diag)
+{
+	return rule ? dynamic_remove_rule(args, rule, action, removed, diag)
+		    : dynamic_remove_id(args, removed->ids[0], diag);
+}
+
+/* One like it stands among the dynamic ones, and is not meant: what is to be said of that. */
+static void point_to_dynamic(const struct rule *rule, int action, struct diag *diag)
+{
+	const struct apply_opts look = { .dry_run = true };
+	struct apply_removed found;
+	struct diag ignored = {};
+
+	if (!tell_remove(rule, action, &look, &found, &ignored))
+		diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"no static rule has that match, but dynamic rule %" PRIu32 " does: add "
+			"--dynamic, or write --id %" PRIu32,
+			found.ids[0], found.ids[0]);
+	diag_free(&ignored);
+}
+
+/* Ids are of one sequence, so whoever names one need not say where it stands. */
+static int try_dynamic(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, bool *dynamic, struct diag *diag)
+{
+	int pid, rc = -ENOENT;
+
+	lock_release(); /* the agent may take a while, and want it */
+	if (!seat_is_taken(&pid))
+		return rc;
+	if (rule) {
+		point_to_dynamic(rule, action, diag);
+		return rc;
+	}
+	diag_clear(diag);
+	rc = dynamic_remove_id(args, removed->ids[0], diag);
+	*dynamic = !rc;
+	return rc;
+}
+
+static int act_remove_any(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, bool *dynamic, struct diag *diag)
+{
+	int rc;
+
+	*dynamic = args->given & OPT_DYNAMIC;
+	if (*dynamic)
+		return act_remove_dynamic(args, rule, action, removed, diag);
+	rc = act_remove(args, rule, action, removed, diag);
+	if (rc && diag->kind == DIAG_UNKNOWN && !args->policy)
+		rc = try_dynamic(args, rule, action, removed, dynamic, diag);
+	return rc;
+}
+
 int remove_by_id(uint32_t id, struct diag *diag)
 {
 	struct apply_removed removed = { .ids = { id }, .n = 1 };
+	bool dynamic;
 
-	return act_remove(&(struct args){}, NULL, -1, &removed, diag);
+	return act_remove_any(&(struct args){}, NULL, -1, &removed, &dynamic, diag);
 }
 
 static int remove_rule(const struct args *args, const struct rule *rule, int action, uint32_t id,
 	struct diag *diag)
 {
 	struct apply_removed removed = { .ids = { id }, .n = 1 };
-	int rc = act_remove(args, rule, action, &removed, diag);
+	bool dynamic;
+	int rc = act_remove_any(args, rule, action, &removed, &dynamic, diag);
 
 	if (!rc)
-		say_removed(args, removed.ids, removed.n);
+		say_removed(args, &removed, dynamic);
 	else if (diag->kind == DIAG_UNKNOWN)
 		place_unknown(args, diag);
 	return rc;
@@ -397,10 +472,12 @@ int cmd_remove(const struct args *args, struct diag *diag)
 	};
 	struct rule *rule = NULL;
 	uint32_t id = 0;
-	int rc;
+	int rc = check_dynamic(args, diag);
 
+	if (rc)
+		return rc;
 	if (args->id) {
-		rc = parse_id(args, &id, diag);
+		rc = args_id(args, &id, diag);
 		return rc ? rc : remove_rule(args, NULL, -1, id, diag);
 	}
 	rc = spec_parse_args(args->n, args->words, &opts, &rule, diag);

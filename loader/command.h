@@ -29,6 +29,7 @@ enum option {
 	OPT_ONCE = 1 << 16,
 	OPT_INTERVAL = 1 << 17,
 	OPT_SORT = 1 << 18,
+	OPT_DYNAMIC = 1 << 19,
 	OPT_COUNT = 1 << 24,
 	OPT_RATE = 1 << 25,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
@@ -111,6 +112,23 @@ void say_attached(const struct link_choices *choices);
 
 /* What `remove --id` does, without a word. */
 int remove_by_id(uint32_t id, struct diag *diag);
+/* The number behind --id, where no words may stand beside it. -EINVAL with its place. */
+int args_id(const struct args *args, uint32_t *id, struct diag *diag);
+
+/*
+ * Puts rules into the agent in one step, on the operator's word (guard, `off`); attaches first if
+ * nothing is attached. names: what was looked up for them. *off: filtering is.
+ */
+struct policy;
+struct applied;
+int dynamic_put(const struct args *args, const struct policy *rules, struct applied *applied,
+	bool *off, struct diag *diag);
+/* The guard's word on a permit that goes from among them, and then it goes. */
+struct rule;
+struct apply_removed;
+int dynamic_remove_rule(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, struct diag *diag);
+int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag);
 
 /* -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
 struct host;

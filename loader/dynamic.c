@@ -14,6 +14,12 @@
 #define PATIENCE 1000	 /* ms that the kernel may take to empty what a dead holder left */
 #define MOST_FILTERS 512 /* of a rule that is taken out in place */
 
+/* The program arrays, open, and their ids. */
+struct arrays {
+	struct layer layer;
+	uint32_t id[BP_ARRAYS];
+};
+
 /*
  * gen: what holds the rules; it judges packets only while it holds some. number: of the last
  * generation that was ever put in force.
@@ -21,6 +27,8 @@
 struct dynamic {
 	struct layer layer;
 	uint32_t id[BP_ARRAYS]; /* of its arrays */
+	struct arrays offered;
+	bool stale; /* gen is of other root programs than the arrays */
 	struct generation *gen;
 	uint64_t number;
 };
@@ -61,12 +69,67 @@ static int hold(struct dynamic *d, const struct kernel *k, struct diag *diag)
 	return rc;
 }
 
+static void forget_offered(struct dynamic *d)
+{
+	layer_close(&d->offered.layer);
+	memset(d->offered.id, 0, sizeof(d->offered.id));
+}
+
+static int id_of(int fd, uint32_t *id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	*id = info.id;
+	return info.type == BPF_MAP_TYPE_PROG_ARRAY ? 0 : -EINVAL;
+}
+
+int dynamic_offer(struct dynamic *d, const int fd[BP_ARRAYS])
+{
+	struct shared shared = { .dynamic_fd = fd };
+	struct arrays got = {};
+	int rc = layer_open(&shared, &got.layer);
+
+	for (int i = 0; i < BP_ARRAYS && !rc; i++)
+		rc = id_of(got.layer.fd[i], &got.id[i]);
+	if (rc) {
+		layer_close(&got.layer);
+		return rc;
+	}
+	forget_offered(d);
+	d->offered = got;
+	return 0;
+}
+
+void dynamic_lend(const struct dynamic *d, struct kernel *k)
+{
+	if (k->shared.dynamic_fd)
+		return;
+	if (!memcmp(d->id, k->shared.dynamic, sizeof(d->id)))
+		k->shared.dynamic_fd = d->layer.fd;
+	else if (!memcmp(d->offered.id, k->shared.dynamic, sizeof(d->id)))
+		k->shared.dynamic_fd = d->offered.layer.fd;
+}
+
+static int open_kernel(const struct dynamic *d, struct kernel **k, struct diag *diag)
+{
+	int rc = kernel_open(k, diag);
+
+	if (!rc)
+		dynamic_lend(d, *k);
+	return rc;
+}
+
 int dynamic_open(struct dynamic **out, struct diag *diag)
 {
 	struct dynamic *d = calloc(1, sizeof(*d));
 	struct kernel *k = NULL;
 	int rc = d ? kernel_open(&k, diag) : -ENOMEM;
 
+	for (int i = 0; d && i < BP_ARRAYS; i++)
+		d->offered.layer.fd[i] = -1;
 	if (!rc)
 		rc = hold(d, k, diag);
 	kernel_free(&k);
@@ -84,6 +147,7 @@ void dynamic_close(struct dynamic **out)
 	if (!d)
 		return;
 	layer_close(&d->layer);
+	layer_close(&d->offered.layer);
 	generation_free(&d->gen);
 	free(d);
 	*out = NULL;
@@ -188,6 +252,7 @@ static int hold_again(struct dynamic *d, const struct kernel *k, struct diag *di
 	d->layer = other.layer;
 	memcpy(d->id, other.id, sizeof(d->id));
 	d->number = other.number;
+	forget_offered(d);
 	return 0;
 }
 
@@ -195,20 +260,20 @@ static int load(struct dynamic *d, struct kernel *k, const struct policy *rules,
 	const struct compile_env *env, struct diag *diag)
 {
 	bool anew = memcmp(d->id, k->shared.dynamic, sizeof(d->id));
-	struct shared shared = k->shared;
 	struct generation *gen = NULL;
 	struct plan *plan = NULL;
 	int rc = anew ? hold_again(d, k, diag) : 0;
 
-	shared.dynamic_fd = d->layer.fd;
+	d->stale |= anew && !rc; /* until this has gone well the next check tries again */
+	k->shared.dynamic_fd = d->layer.fd;
 	if (!rc)
 		rc = plan_new(rules, env, &plan, diag);
 	if (!rc)
-		rc = generation_load_dynamic(plan, &shared, (d->number + 1) & 1, &gen, diag);
+		rc = generation_load_dynamic(plan, &k->shared, (d->number + 1) & 1, &gen, diag);
 	if (!rc)
 		rc = switch_to(d, k, &gen, rules, diag);
-	if (rc && anew) /* what there is fits other root programs: the next check tries again */
-		memset(d->id, 0, sizeof(d->id));
+	if (!rc)
+		d->stale = false;
 	plan_free(&plan);
 	generation_free(&gen);
 	return rc;
@@ -218,7 +283,7 @@ int dynamic_load(struct dynamic *d, const struct policy *rules, const struct com
 	struct diag *diag)
 {
 	struct kernel *k = NULL;
-	int rc = kernel_open(&k, diag);
+	int rc = open_kernel(d, &k, diag);
 
 	if (!rc)
 		rc = load(d, k, rules, env, diag);
@@ -289,6 +354,35 @@ int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct r
 	return rules->n ? 0 : begin_or_end(d, rules, diag);
 }
 
+int dynamic_prolong(struct dynamic *d, const struct rule *rule, const struct compile_env *env)
+{
+	struct inplace_found found;
+	uint64_t *gate;
+	int rc = d->gen ? inplace_find(d->gen, rule, rule->action, &found) : -ENOENT;
+
+	if (rc || found.id != rule->id || !found.gate)
+		return rc ? rc : -ENOENT;
+	gate = table_gate(&d->gen->table, found.gate);
+	if (table_is_lost(&d->gen->table))
+		return -ENOMEM;
+	__atomic_store_n(gate, compile_gate(rule, env), __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts)
+{
+	int rc;
+
+	*counts = (struct rule_counts){};
+	if (!d->gen)
+		return 0;
+	rc = counts_add_table(counts, &d->gen->table);
+	if (!rc && d->gen->base_fd >= 0)
+		rc = counts_add_map(counts, d->gen->base_fd);
+	counts_sum(counts);
+	return rc;
+}
+
 int dynamic_find(
 	const struct dynamic *d, const struct rule *rule, enum bp_action action, uint32_t *id)
 {
@@ -305,7 +399,7 @@ static int check(struct dynamic *d, struct kernel *k, const struct policy *rules
 {
 	int rc;
 
-	if (memcmp(d->id, k->shared.dynamic, sizeof(d->id))) {
+	if (d->stale || memcmp(d->id, k->shared.dynamic, sizeof(d->id))) {
 		rc = load(d, k, rules, env, diag);
 		return rc ? rc : 1;
 	}
@@ -323,7 +417,7 @@ int dynamic_check(struct dynamic *d, const struct policy *rules, const struct co
 	struct diag *diag)
 {
 	struct kernel *k = NULL;
-	int rc = d->gen ? kernel_open(&k, diag) : 0;
+	int rc = d->gen ? open_kernel(d, &k, diag) : 0;
 
 	if (!rc && d->gen)
 		rc = check(d, k, rules, env, diag);

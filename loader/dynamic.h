@@ -10,9 +10,9 @@
  * and jumps to the static one, which compares that with its own best (one rank, see bp_rank()) and
  * decides; see `struct left` in bpf/query.h.
  *
- * When root programs are loaded anew (another version's `restore`), the layer has to follow them:
- * dynamic_check() and dynamic_load() see to that, dynamic_add() and dynamic_remove() in place do
- * not.
+ * When root programs are loaded anew (`rm -r` of the bpffs, another version's `restore`), the layer
+ * has to follow them: dynamic_check() and dynamic_load() see to that, dynamic_add() and
+ * dynamic_remove() in place do not.
  *
  * The holder must not fork without exec, or the child holds the rules, too; and it hands out no
  * copy of its descriptors. Nothing here takes the lock. Rules have LAYER_DYNAMIC, and ids that the
@@ -32,6 +32,15 @@ struct dynamic;
  * that was killed has left.
  */
 int dynamic_open(struct dynamic **d, struct diag *diag);
+
+/*
+ * A holder that has given up CAP_SYS_ADMIN cannot open the arrays of root programs that are loaded
+ * anew. Whoever loads them has descriptors, of which these are copied: dynamic_check() takes them
+ * when they are the ones. -errno.
+ */
+int dynamic_offer(struct dynamic *d, const int fd[BP_ARRAYS]);
+/* And what the holder itself loads for these root programs finds the arrays by its descriptors. */
+void dynamic_lend(const struct dynamic *d, struct kernel *k);
 
 /*
  * Puts all of the rules in force in one step, in place of all that were. Rules whose id was there
@@ -57,6 +66,12 @@ int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct r
 	const struct compile_env *env, struct diag *diag);
 
 /*
+ * The rule, one of those in force that ends at a time, ends at another one: rule->deadline, not 0.
+ * One store; all of its filters end at once. -ENOENT: it is not there.
+ */
+int dynamic_prolong(struct dynamic *d, const struct rule *rule, const struct compile_env *env);
+
+/*
  * The id of the rule that has that match and action; -ENOENT: none has. Asked of the tables, so it
  * takes microseconds however many rules there are. Lists must have been read.
  */
@@ -71,6 +86,9 @@ int dynamic_find(
  */
 int dynamic_check(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
 	struct diag *diag);
+
+/* Counters of its rules, by id: what dynamic_counts() reads, from the holder's own descriptors. */
+int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts);
 
 /* The kernel takes the rules away, within milliseconds. */
 void dynamic_close(struct dynamic **d);

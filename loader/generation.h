@@ -24,12 +24,13 @@ enum shared_map {
 
 /*
  * dynamic: the ids of the dynamic layer's arrays. Descriptors of those are opened for as long as
- * they are of use, and no longer: they keep dynamic rules in force.
+ * they are of use, and no longer: they keep dynamic rules in force. To open them takes
+ * CAP_SYS_ADMIN.
  */
 struct shared {
 	int fd[SHARED_MAPS];
 	uint32_t dynamic[BP_ARRAYS];
-	const int *dynamic_fd; /* the layer's holder's; NULL: they are opened by their ids */
+	const int *dynamic_fd; /* of who holds or has made them; NULL: opened by their ids */
 };
 const char *shared_name(enum shared_map map);
 const char *shared_dynamic_name(enum bp_array array);

@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "links.h"
 #include "spare.h"
+#include "tell.h"
 
 static uint32_t ifindex_of(const char *name, void *arg)
 {
@@ -146,6 +147,8 @@ int host_kernel(struct host *host, struct diag *diag)
 		rc = kernel_publish(host->kernel, diag);
 	if (rc)
 		kernel_free(&host->kernel);
+	else if (!host->agent)
+		tell_arrays(host->kernel->made);
 	return rc;
 }
 
@@ -301,6 +304,20 @@ static int build(
 	return rc;
 }
 
+int host_try_rules(struct host *host, const struct policy *rules, struct diag *diag)
+{
+	struct compile_env env;
+	struct plan *plan = NULL;
+	int rc;
+
+	host_env(&env);
+	rc = plan_new(rules, &env, &plan, diag);
+	if (!rc)
+		rc = try_loaded(host, plan, diag);
+	plan_free(&plan);
+	return rc;
+}
+
 static int rebuild(struct host *host, struct diag *diag)
 {
 	struct commit c = { .host = host };
@@ -403,5 +420,30 @@ int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag)
 	if (!rc)
 		host->kernel->ctl->next_id = next_id;
 	t->dirty = 0;
+	return rc;
+}
+
+int host_reserve_ids(struct host *host, uint32_t n, uint32_t *first, struct diag *diag)
+{
+	struct bp_tables *t = host_in_step(host) ? host->kernel->gen->table.tables : NULL;
+	struct bp_ctl *ctl = host->kernel ? host->kernel->ctl : NULL;
+	int rc;
+
+	if (t && t->journal) {
+		*first = ctl->next_id;
+		t->dirty = 1;
+		rc = journal_next(&t->journal, *first + n, diag);
+		if (!rc)
+			ctl->next_id = *first + n;
+		t->dirty = 0;
+		return rc;
+	}
+	rc = host_store_names(host, diag);
+	if (rc)
+		return rc;
+	*first = host->store->next_id;
+	rc = host_give_ids(host, *first + n, diag);
+	if (!rc && ctl && ctl->next_id < *first + n)
+		ctl->next_id = *first + n;
 	return rc;
 }

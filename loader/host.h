@@ -13,6 +13,7 @@ struct host {
 	struct kernel *kernel; /* NULL: nothing is pinned */
 	struct store *store;   /* NULL: not read yet, see host_store() */
 	bool off;	       /* `bpfpol off` is in force */
+	bool agent;	       /* this is the agent, which needs not be told what it does */
 	bool unguarded;	       /* what would cut the operator's way in goes ahead (guard.h) */
 	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
 	 * such. */
@@ -51,8 +52,17 @@ int host_commit(struct host *host, struct diag *diag);
 /* Makes sure that ids below that one are never given again. */
 int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag);
 
+/* The same for the next n: *first. Durable in one record where the rules may be changed in place.
+ */
+int host_reserve_ids(struct host *host, uint32_t n, uint32_t *first, struct diag *diag);
+
 /* Whether the store's policy, as it stands in memory, can be put in force. Changes nothing. */
 int host_try(struct host *host, struct diag *diag);
+/*
+ * Whether these rules, were they all that is in force, would cut what the lock-out guard protects:
+ * -EPERM with DIAG_REFUSED. The store has been read. Changes nothing.
+ */
+int host_try_rules(struct host *host, const struct policy *rules, struct diag *diag);
 /* Fingerprint of the interfaces that are there, by name and number; never 0. */
 uint64_t host_links(void);
 

@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dirs.h"
+#include "held.h"
 
 #define TICK 1000	 /* ms between two looks without an event */
 #define TICK_MOST 10000	 /* ...where a look takes long: it is to cost a hundredth of the time */
@@ -27,14 +28,6 @@ struct sight {
 	uint64_t now;
 	bool dropped; /* strays are to be swept */
 };
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
 
 static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
 {
@@ -386,7 +379,10 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 	struct host host = {};
 	int rc = host_open(&host, HOST_CHANGE, diag);
 
+	host.agent = true;
 	host.unguarded = true; /* what was decided before is in force where interfaces come */
+	if (!rc && hp->held)
+		held_lend(hp->held, host.kernel);
 	if (!rc)
 		hp->foreign = is_foreign(hp, &host);
 	if (!rc && host.off) {
@@ -397,6 +393,8 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 		if (!rc)
 			rc = act(hp, &s, &host, more, diag);
 	}
+	if (hp->held)
+		held_follow(hp->held, host.kernel);
 	sight_free(&s);
 	host_close(&host);
 	return rc;

@@ -26,8 +26,11 @@ struct followed {
 	uint64_t again;	    /* when it is tried again; ms */
 };
 
+struct held;
+
 struct hotplug {
-	int fd; /* readable: hotplug_event() is to be called */
+	struct held *held; /* the rules that the agent holds; NULL: not yet */
+	int fd;		   /* readable: hotplug_event() is to be called */
 	struct followed *v;
 	size_t n;
 	uint64_t at;	     /* the next look; ms of CLOCK_MONOTONIC */

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static int new_kernel(struct kernel **out)
 		return -ENOMEM;
 	for (size_t i = 0; i < PINS; i++)
 		*fd_at(k, i) = -1;
+	for (int i = 0; i < BP_ARRAYS; i++)
+		k->made[i] = -1;
 	*out = k;
 	return 0;
 }
@@ -54,6 +57,9 @@ void kernel_free(struct kernel **out)
 	for (size_t i = 0; i < PINS; i++)
 		if (*fd_at(k, i) >= 0)
 			close(*fd_at(k, i));
+	for (int i = 0; i < BP_ARRAYS; i++)
+		if (k->made[i] >= 0)
+			close(k->made[i]);
 	free(k);
 	*out = NULL;
 }
@@ -94,8 +100,11 @@ static int take(struct kernel *k, const struct bpf_object *object)
 	return 0;
 }
 
-/* Of the dynamic layer's arrays, of which no descriptor is kept. */
-static int dynamic_ids(const struct bpf_object *object, uint32_t ids[BP_ARRAYS])
+/*
+ * The dynamic layer's arrays. To open them by their ids takes more rights than an agent keeps, so
+ * who loads them has them while it has the rest.
+ */
+static int take_dynamic(struct kernel *k, const struct bpf_object *object)
 {
 	for (int i = 0; i < BP_ARRAYS; i++) {
 		struct bpf_map_info info = {};
@@ -104,8 +113,12 @@ static int dynamic_ids(const struct bpf_object *object, uint32_t ids[BP_ARRAYS])
 
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			return -errno;
-		ids[i] = info.id;
+		k->shared.dynamic[i] = info.id;
+		k->made[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (k->made[i] < 0)
+			return -errno;
 	}
+	k->shared.dynamic_fd = k->made;
 	return 0;
 }
 
@@ -131,7 +144,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	if (!rc) {
 		rc = take(k, skel->obj);
 		if (!rc)
-			rc = dynamic_ids(skel->obj, k->shared.dynamic);
+			rc = take_dynamic(k, skel->obj);
 	}
 	root_bpf__destroy(skel);
 	rc = rc ? diag_errno(diag, -rc, "the kernel did not take the programs") : map_ctl(k, diag);

@@ -15,6 +15,7 @@ void kernel_quiet(void);
 
 struct kernel {
 	struct shared shared;
+	int made[BP_ARRAYS];	/* the dynamic layer's arrays, where this process loaded them; -1 */
 	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */

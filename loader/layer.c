@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int layer_open(const struct shared *shared, struct layer *layer)
@@ -10,7 +11,12 @@ int layer_open(const struct shared *shared, struct layer *layer)
 	int rc = 0;
 
 	for (int i = 0; i < BP_ARRAYS; i++) {
-		layer->fd[i] = rc ? -1 : bpf_map_get_fd_by_id(shared->dynamic[i]);
+		if (rc)
+			layer->fd[i] = -1;
+		else if (shared->dynamic_fd)
+			layer->fd[i] = fcntl(shared->dynamic_fd[i], F_DUPFD_CLOEXEC, 0);
+		else
+			layer->fd[i] = bpf_map_get_fd_by_id(shared->dynamic[i]);
 		if (!rc && layer->fd[i] < 0)
 			rc = -errno;
 	}

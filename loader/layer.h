@@ -9,7 +9,7 @@ struct layer {
 	int fd[BP_ARRAYS];
 };
 
-/* -errno. Needs CAP_SYS_ADMIN, as the maps are found by their ids. */
+/* -errno. Without shared->dynamic_fd the maps are found by their ids, for CAP_SYS_ADMIN. */
 int layer_open(const struct shared *shared, struct layer *layer);
 void layer_close(struct layer *layer);
 

@@ -9,7 +9,8 @@
 #include "kernel.h"
 
 const struct command commands[] = {
-	{ "block", cmd_block, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
+	{ "block", cmd_block,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
 		WORDS_RULE, "RULE", "stop what the rule matches",
 		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
 		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
@@ -17,6 +18,7 @@ const struct command commands[] = {
 		"  bpfpol block @bad.txt                     ...or any in this file\n"
 		"  bpfpol block tcp/80,443,8000-8999 --for 2h\n"
 		"  bpfpol block icmp type 8 to me\n"
+		"  bpfpol block --dynamic tcp/25             held by the agent, on no disk\n"
 		"In force when the command returns. With nothing attached, attaches first: to the "
 		"interfaces\n"
 		"with hardware behind them, and those of default routes. The most specific rule "
@@ -32,19 +34,22 @@ const struct command commands[] = {
 		"\n"
 		"'man bpfpol.policy' explains every word." },
 	{ "permit", cmd_permit,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY, WORDS_RULE,
-		"RULE", "let pass what a wider block would stop",
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
+		WORDS_RULE, "RULE", "let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
 		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
-	{ "count", cmd_count, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY,
+	{ "count", cmd_count,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
 		WORDS_RULE, "RULE", "count what the rule matches, and decide nothing",
 		"  bpfpol count udp/53" },
-	{ "remove", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
+	{ "remove", cmd_remove,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC,
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "take a rule away",
 		"  bpfpol remove udp/1434\n"
 		"  bpfpol remove block udp/1434\n"
 		"  bpfpol remove --id 7                      the number that 'list' shows" },
-	{ "unblock", cmd_remove, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY,
+	{ "unblock", cmd_remove,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC,
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "the same as remove",
 		"  bpfpol unblock udp/1434" },
 	{ "list", cmd_list, OPT_JSON, WORDS_NONE, "",
@@ -166,12 +171,14 @@ const struct command commands[] = {
 		"all could\n"
 		"be. While filtering is off, nothing is done." },
 	{ "agent", cmd_agent, OPT_JSON, WORDS_AGENT, "[status]",
-		"follow the interfaces that come, go and change, until stopped",
+		"follow the interfaces that come and go, and hold dynamic rules, until stopped",
 		"Runs in the foreground; the unit bpfpol-agent starts it. Every interface whose "
 		"name was given\n"
 		"to 'attach', or matches a pattern of it, is filtered as soon as it is there. What "
 		"somebody\n"
-		"else takes off is put back, and said. Rules are in force without it, too.\n"
+		"else takes off is put back, and said. Policies are in force without it, too; "
+		"rules that\n"
+		"'block --dynamic' adds are gone with it.\n"
 		"  bpfpol agent status   how the agent is that runs; exit 1 if there is none" },
 	{ "netdiag", cmd_netdiag, OPT_RAW, WORDS_NETDIAG, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",
@@ -241,6 +248,7 @@ void help_one(const struct command *c)
 		{ OPT_RULE, "--rule LABEL" },
 		{ OPT_FOR, "--for TIME" },
 		{ OPT_POLICY, "--policy N" },
+		{ OPT_DYNAMIC, "--dynamic" },
 	};
 
 	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);

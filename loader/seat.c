@@ -16,7 +16,7 @@
 
 #define LOCK "agent.lock"
 #define BACKLOG 128
-#define PATIENCE 20 /* seconds for an answer */
+#define PATIENCE 5 /* seconds for an answer */
 
 static int address_of(const char *path, struct sockaddr_un *address, struct diag *diag)
 {
@@ -108,16 +108,16 @@ static int none(struct diag *diag)
 		"in a terminal of its own");
 }
 
-static int no_answer(ssize_t got, unsigned int seconds, struct diag *diag)
+int seat_need(struct diag *diag)
 {
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
-			"the agent has not answered in %u seconds; 'systemctl restart "
-			"bpfpol-agent' starts it anew",
-			seconds);
-	if (got < 0)
-		return diag_errno(diag, errno, "the agent went away without an answer");
-	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
+	int pid;
+
+	return seat_is_taken(&pid) ? 0 : none(diag);
+}
+
+static unsigned int patience_of(const struct seat_question *q)
+{
+	return q->patience ? q->patience : PATIENCE;
 }
 
 static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
@@ -137,15 +137,27 @@ static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
 	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(*fd, (struct sockaddr *)&address, sizeof(address)))
 		return 0;
-	rc = errno == ENOENT || errno == ECONNREFUSED ? none(diag)
-	     : errno == EAGAIN			      ? no_answer(-1, seconds, diag)
-			       : diag_errno(diag, errno, "cannot reach the agent");
+	rc = errno == ENOENT || errno == ECONNREFUSED
+		     ? none(diag)
+		     : diag_errno(diag, errno, "cannot reach the agent");
 	close(*fd);
 	return rc;
 }
 
+static int no_answer(ssize_t got, unsigned int patience, struct diag *diag)
+{
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return diag_set(diag, DIAG_SYSTEM, ETIMEDOUT,
+			"the agent has not answered in %u seconds; 'systemctl restart "
+			"bpfpol-agent' starts it anew",
+			patience);
+	if (got < 0)
+		return diag_errno(diag, errno, "the agent went away without an answer");
+	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
+}
+
 static int receive(
-	int fd, unsigned int seconds, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+	int fd, unsigned int patience, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
 {
 	size_t len = 0, room = 0;
 	ssize_t took = 0, got;
@@ -162,7 +174,7 @@ static int receive(
 		}
 		got = recv(fd, v + len, room - len, 0);
 		if (got <= 0)
-			return no_answer(got, seconds, diag);
+			return no_answer(got, patience, diag);
 		len += got;
 		took = wire_get_reply(v, len, reply);
 	}
@@ -172,37 +184,75 @@ static int receive(
 				  "bpfpol-agent' starts this one");
 }
 
-int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
-	struct wire_reply *reply, struct diag *diag)
+static ssize_t send_first(int fd, const struct seat_question *q, const uint8_t *bytes, size_t len)
+{
+	union {
+		char bytes[CMSG_SPACE(WIRE_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control = {};
+	struct iovec part = { (void *)bytes, len };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (q->n_fds) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(q->n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(q->n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), q->fds, q->n_fds * sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+/* What came along goes with the first bytes. */
+static int send_all(
+	int fd, const struct seat_question *q, const uint8_t *bytes, size_t len, struct diag *diag)
+{
+	ssize_t part = send_first(fd, q, bytes, len);
+
+	for (size_t sent = 0; part >= 0; part = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL)) {
+		sent += part;
+		if (sent == len)
+			return 0;
+	}
+	return no_answer(part, patience_of(q), diag);
+}
+
+/* Sends the question; the answer is to come by *fd. */
+static int put_question(const struct seat_question *q, int *fd, struct diag *diag)
 {
 	uint8_t *request = NULL;
-	size_t len, sent = 0;
-	int fd, rc = wire_put_request(words, n, &request, &len);
+	size_t len;
+	int rc = wire_put_request(q->words, q->n, &request, &len);
 
-	*bytes = NULL;
 	if (rc == -E2BIG)
 		diag_set(diag, DIAG_USAGE, E2BIG,
 			"that is more than the agent takes: %d words of "
 			"%d bytes in all",
 			WIRE_WORDS, WIRE_MOST);
 	if (!rc)
-		rc = connect_to(&fd, seconds, diag);
-	if (rc) {
-		free(request);
-		return rc;
+		rc = connect_to(fd, patience_of(q), diag);
+	if (!rc) {
+		rc = send_all(*fd, q, request, len, diag);
+		if (rc)
+			close(*fd);
 	}
-	while (sent < len && !rc) {
-		ssize_t part = send(fd, request + sent, len - sent, MSG_NOSIGNAL);
-
-		if (part < 0)
-			rc = no_answer(part, seconds, diag);
-		else
-			sent += part;
-	}
-	if (!rc)
-		rc = receive(fd, seconds, bytes, reply, diag);
-	close(fd);
 	free(request);
+	return rc;
+}
+
+int seat_ask_with(
+	const struct seat_question *q, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
+{
+	int fd, rc = put_question(q, &fd, diag);
+
+	*bytes = NULL;
+	if (rc)
+		return rc;
+	rc = receive(fd, patience_of(q), bytes, reply, diag);
+	close(fd);
 	if (rc) {
 		free(*bytes);
 		*bytes = NULL;
@@ -213,5 +263,21 @@ int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **b
 int seat_ask(
 	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag)
 {
-	return seat_ask_within(PATIENCE, words, n, bytes, reply, diag);
+	return seat_ask_with(&(struct seat_question){ .words = words, .n = n }, bytes, reply, diag);
+}
+
+int seat_ask_within(unsigned int seconds, char *const *words, int n, uint8_t **bytes,
+	struct wire_reply *reply, struct diag *diag)
+{
+	return seat_ask_with(&(struct seat_question){ .words = words, .n = n, .patience = seconds },
+		bytes, reply, diag);
+}
+
+int seat_tell(const struct seat_question *q, struct diag *diag)
+{
+	int fd, rc = put_question(q, &fd, diag);
+
+	if (!rc)
+		close(fd);
+	return rc;
 }

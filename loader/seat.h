@@ -25,10 +25,25 @@ bool seat_is_lost(const struct seat *seat);
 /* Whether there is an agent. Changes nothing, and does not get in its way. */
 bool seat_is_taken(int *pid);
 
+/* -ECONNREFUSED with a diag that says how an agent is started, where there is none. */
+int seat_need(struct diag *diag);
+
+struct seat_question {
+	char *const *words;
+	int n;
+	const int *fds; /* go along, WIRE_FDS at most */
+	int n_fds;
+	unsigned int patience; /* seconds for an answer; 0: some */
+};
+
 /*
  * Asks the agent. *bytes holds what *reply points into; caller frees. -ECONNREFUSED with a diag
  * that says how it is started: there is none. Waits some seconds for an answer.
  */
+int seat_ask_with(const struct seat_question *q, uint8_t **bytes, struct wire_reply *reply,
+	struct diag *diag);
+/* Asks, and does not wait to hear what comes of it. */
+int seat_tell(const struct seat_question *q, struct diag *diag);
 int seat_ask(
 	char *const *words, int n, uint8_t **bytes, struct wire_reply *reply, struct diag *diag);
 /* The same, but gives up when nothing comes for that many seconds. */

@@ -89,7 +89,7 @@ ssize_t wire_get_request(const uint8_t *bytes, size_t len, struct wire_request *
 		free(words);
 		return -EPROTO;
 	}
-	*request = (struct wire_request){ words, n };
+	*request = (struct wire_request){ .words = words, .n = n };
 	return sizeof(head) + head.bytes;
 }
 

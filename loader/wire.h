@@ -20,11 +20,15 @@
 #define WIRE_MOST 65536		   /* bytes of a request's words */
 #define WIRE_WORDS 1024		   /* words of a request */
 #define WIRE_REQUEST_HEAD 12	   /* bytes */
+#define WIRE_FDS 4		   /* descriptors beside a request */
+#define WIRE_BUSY 75		   /* exit code: the same request may be served a moment later */
 #define WIRE_REPLY_MOST (1U << 28) /* bytes of a reply, both texts together */
 
 struct wire_request {
 	char **words; /* they point into the bytes that were read */
 	int n;
+	const int *fds; /* descriptors that came along; wire_get_request() says nothing of them */
+	int n_fds;
 };
 
 /* The bytes of a request; caller frees. -E2BIG: more than fits. -ENOMEM. */

@@ -88,6 +88,36 @@ static void test_ends(void **state)
 	free(text);
 }
 
+/*
+ * Dynamic ones are counted apart. What waits to be folded in concerns the others alone. One of
+ * which little is known has its counters, and says nothing.
+ */
+static void test_dynamic(void **state)
+{
+	struct status st;
+	char *text;
+
+	(void)state;
+	make(&st, 3);
+	((struct rule *)st.rules[1].rule)->layer = LAYER_DYNAMIC;
+	((struct rule *)st.rules[2].rule)->layer = LAYER_DYNAMIC;
+	st.rules[2].untold = true;
+	st.n_dynamic = 2;
+	st.n_filters = 2;
+	st.n_held = 4;
+	st.behind = true;
+	text = print(&st);
+	has(text, "\nbpfpol_rules 1\n");
+	has(text, "\nbpfpol_filters 2\n");
+	has(text, "\nbpfpol_dynamic_rules 2\n");
+	has(text, "\nbpfpol_dynamic_filters 4\n");
+	assert_int_equal(lines(text, "bpfpol_rule_packets_total"), 2);
+	has(text, "\nbpfpol_rule_packets_total{id=\"3\",action=\"block\"} 3\n");
+	assert_int_equal(lines(text, "bpfpol_rule_info"), 1);
+	has(text, "layer=\"dynamic\"} 1\n");
+	drop(&st, text);
+}
+
 static void test_escapes(void **state)
 {
 	struct status st;
@@ -201,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_dynamic),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_limit),

@@ -69,7 +69,8 @@ static void put_filter(const struct filter *f, const struct rule *rule, struct s
 		.rule = rule->id,
 		.ifindex = rule->ifname ? 2 : 0,
 		.print = print,
-		.action = rule->action };
+		.action = rule->action,
+		.layer = rule->layer };
 }
 
 static int keep_filter(const struct filter *f, void *arg)
@@ -83,7 +84,7 @@ static int keep_filter(const struct filter *f, void *arg)
 	return 0;
 }
 
-static void add_rule(struct world *w, const char *text)
+static void add_rule_of(struct world *w, enum rule_layer layer, const char *text)
 {
 	const struct spec_opts opts = { .action = -1 };
 	struct rule *rule = NULL;
@@ -92,9 +93,15 @@ static void add_rule(struct world *w, const char *text)
 
 	if (spec_parse_line(text, &opts, &rule, &diag))
 		fail_msg("%s: %s", text, diag.message);
+	rule->layer = layer;
 	both[1] = rule;
 	assert_int_equal(filter_each(rule, keep_filter, both), 0);
 	rule_free(&rule);
+}
+
+static void add_rule(struct world *w, const char *text)
+{
+	add_rule_of(w, LAYER_STATIC, text);
 }
 
 static char *print(const struct world *w, int (*report)(FILE *, const struct netdiag *))
@@ -190,6 +197,31 @@ static void not_in_force(void **state)
 	    "Dest Addr : " ADDR " Dest Mask : " MASK "\n"           \
 	    "Tunnel Addr : 0.0.0.0 Src Port : 0 Dest Port : 1434\n" \
 	    "Protocol : 17 TunnelFilter: No\nFlags : Inbound Block\n"
+
+#define DYNAMIC                                                  \
+	IDS "Src Addr : 203.0.113.0 Src Mask : 255.255.255.0\n"  \
+	    "Dest Addr : 0.0.0.0 Dest Mask : 0.0.0.0\n"          \
+	    "Tunnel Addr : 0.0.0.0 Src Port : 0 Dest Port : 0\n" \
+	    "Protocol : 0 TunnelFilter: No\nFlags : Inbound Block\nDynamic : Yes\n"
+
+/* They are in force whatever becomes of the policy, but not while nothing is filtered. */
+static void dynamic_rules(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w);
+	add_rule_of(&w, LAYER_DYNAMIC, "block from 203.0.113.0/24");
+	add_rule(&w, "block udp/1434 from 198.51.100.7");
+	w.status.generation = 0;
+	says(&w, NOT_IN_FORCE "it is on disk alone; 'bpfpol restore' puts it in force.\n" PATH
+			      "There are 1 filters\n" DYNAMIC);
+	w.status.policy = NULL;
+	says(&w, HEAD "Passed\nIPSec policy service is active, but no policy is assigned.\n"
+		      "\nThere are 1 filters\n" DYNAMIC);
+	w.status.off = true;
+	says(&w, HEAD "Passed\nIPSec policy service is active, but no policy is assigned.\n");
+}
 
 static void me_is_each_address(void **state)
 {
@@ -362,6 +394,7 @@ int main(void)
 		cmocka_unit_test(no_policy),
 		cmocka_unit_test(first_lines),
 		cmocka_unit_test(not_in_force),
+		cmocka_unit_test(dynamic_rules),
 		cmocka_unit_test(me_is_each_address),
 		cmocka_unit_test(outbound_has_the_ends_exchanged),
 		cmocka_unit_test(what_windows_had_not),

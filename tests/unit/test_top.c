@@ -98,6 +98,35 @@ static void make_many(struct world *w, size_t n)
 	finish_world(w);
 }
 
+static void unmake(struct world *w);
+
+/* They are told apart, counted apart, and found by that word; one of which little is known, too. */
+static void test_dynamic(void **state)
+{
+	struct world w = {};
+	struct rule *held = (struct rule *)parse(12, "block out tcp/25");
+	struct rule *dark = (struct rule *)parse(13, "block udp/9");
+
+	(void)state;
+	held->layer = dark->layer = LAYER_DYNAMIC;
+	look(&w.before, 3);
+	look(&w.now, 3);
+	see(&w.now, parse(7, "block udp/1434"), 0, 0);
+	see(&w.now, held, 0, 0);
+	see(&w.now, dark, 0, 0);
+	w.now.rules[2].untold = true;
+	w.now.n_dynamic = 2;
+	finish_world(&w);
+	assert_int_equal(top_sort(&w.table, TOP_ID, false), 0);
+	assert_string_equal(top_text(&w.table.rows[0]), "block in udp to port 1434");
+	assert_string_equal(top_text(&w.table.rows[1]), "[dynamic] block out tcp to port 25");
+	assert_string_equal(top_text(&w.table.rows[2]),
+		"[dynamic] block in ... (the agent does not tell the rest)");
+	assert_int_equal(top_filter(&w.table, "dynamic"), 0);
+	assert_int_equal(w.table.shown, 2);
+	unmake(&w);
+}
+
 static void unmake(struct world *w)
 {
 	for (size_t i = 0; i < w->now.n_rules; i++)
@@ -529,6 +558,7 @@ static void test_no_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dynamic),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_fallen),
 		cmocka_unit_test(test_first),

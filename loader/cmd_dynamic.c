@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What block, permit, count, remove and ipsecpol have in common where rules are the agent's. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "dirs.h"
+#include "links.h"
+#include "protected.h"
+#include "seat.h"
+#include "tell.h"
+
+static struct apply_opts opts_of(const struct args *args)
+{
+	return (struct apply_opts){
+		.dry_run = args->given & OPT_DRY_RUN,
+		.force = args->given & OPT_FORCE,
+	};
+}
+
+static int check_root(struct diag *diag)
+{
+	return geteuid() ? diag_set(diag, DIAG_DENIED, EPERM,
+				   "this needs root: run it again with sudo")
+			 : 0;
+}
+
+/*
+ * The guard. A rule that by itself would stop nothing of what is protected can cut nothing;
+ * otherwise the rules of both layers are asked together, as they would be in force.
+ */
+
+static int any_suspect(
+	const struct policy *rules, enum bp_action action, bool *any, struct diag *diag)
+{
+	int rc = 0;
+
+	*any = false;
+	for (size_t i = 0; i < rules->n && !rc && !*any; i++)
+		if (rules->rules[i]->action == action)
+			rc = protected_suspects(rules->rules[i], any, diag);
+	return rc;
+}
+
+static void put(struct policy *all, const struct policy *rules, uint32_t without)
+{
+	for (size_t i = 0; rules && i < rules->n; i++)
+		if (!without || rules->rules[i]->id != without)
+			all->rules[all->n++] = rules->rules[i];
+}
+
+/* Rules of the store, of the agent but one, and of the command: as if all were in force. */
+static int try_together(struct host *host, const struct policy *held, uint32_t without,
+	const struct policy *more, struct diag *diag)
+{
+	const struct policy *stored;
+	struct policy all = { .name = "" };
+	int rc = host_store(host, diag);
+
+	if (rc)
+		return rc;
+	stored = host->store->policy;
+	all.rules = calloc(
+		(stored ? stored->n : 0) + held->n + (more ? more->n : 0) + 1, sizeof(*all.rules));
+	if (!all.rules)
+		return -ENOMEM;
+	put(&all, stored, 0);
+	put(&all, held, without);
+	for (size_t i = 0; more && i < more->n; i++)
+		more->rules[i]->id = host->store->next_id + i; /* a number is all that it lacks */
+	put(&all, more, 0);
+	rc = host_try_rules(host, &all, diag);
+	free(all.rules);
+	return rc;
+}
+
+static int guard_put(struct host *host, const struct policy *rules, struct diag *diag)
+{
+	struct policy *held = NULL;
+	bool any;
+	int rc = any_suspect(rules, BP_BLOCK, &any, diag);
+
+	if (rc || !any)
+		return rc;
+	lock_release(); /* the agent may be waiting for it */
+	rc = tell_rules(&held, diag);
+	if (!rc)
+		rc = lock_take(diag);
+	if (!rc)
+		rc = try_together(host, held, 0, rules, diag);
+	policy_free(&held);
+	return rc;
+}
+
+/* All of them, as they would be without it. */
+static int try_without(uint32_t id, struct diag *diag)
+{
+	struct policy *held = NULL;
+	struct host host = {};
+	int rc = tell_rules(&held, diag);
+
+	if (!rc)
+		rc = host_open(&host, HOST_READ, diag);
+	if (!rc && !host.off)
+		rc = try_together(&host, held, id, NULL, diag);
+	host_close(&host);
+	lock_release();
+	policy_free(&held);
+	return rc;
+}
+
+/* A permit that goes may leave what is protected to a block. */
+static int guard_removal(const struct args *args, uint32_t id, struct diag *diag)
+{
+	struct policy *one = NULL;
+	bool permit, any = false;
+	int rc;
+
+	if (args->given & OPT_FORCE)
+		return 0;
+	rc = tell_rule(id, false, &one, diag);
+	permit = !rc && one->n && one->rules[0]->action == BP_PERMIT;
+	if (permit) {
+		policy_free(&one);
+		rc = tell_rule(id, true, &one, diag);
+	}
+	if (!rc && permit)
+		rc = any_suspect(one, BP_PERMIT, &any, diag);
+	policy_free(&one);
+	return !rc && any ? try_without(id, diag) : rc;
+}
+
+/* Adding. */
+
+static void take_back(struct host *host, struct link_choices *choices)
+{
+	struct diag ignored = {};
+
+	if (choices->n && !lock_take(&ignored))
+		choices_undo(host, choices);
+	diag_free(&ignored);
+}
+
+static bool goes_out(const struct policy *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rule_has_dir(rules->rules[i], BP_OUT))
+			return true;
+	return false;
+}
+
+static int prepare(const struct args *args, struct host *host, const struct policy *rules,
+	struct nl_links *links, struct link_choices *choices, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN, force = args->given & OPT_FORCE;
+	int rc = check_root(diag);
+
+	if (!rc)
+		rc = seat_need(diag);
+	if (!rc)
+		rc = host_open(host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host->unguarded = force;
+	if (!rc)
+		rc = refuse_while_off(host, args, diag);
+	if (!rc)
+		rc = choices_first(host, links, choices, dry_run, diag);
+	if (!rc && !force && !host->off)
+		rc = guard_put(host, rules, diag);
+	if (!rc && host->first) /* with them comes what the store has to put in force */
+		rc = host_rebuild(host, diag);
+	if (rc && !dry_run)
+		choices_undo(host, choices);
+	lock_release(); /* the agent takes it where it has to give ids */
+	return rc;
+}
+
+int dynamic_put(const struct args *args, const struct policy *rules, struct applied *applied,
+	bool *off, struct diag *diag)
+{
+	const struct apply_opts opts = opts_of(args);
+	struct link_choices choices = {};
+	struct nl_links links = {};
+	struct host host = {};
+	int rc = prepare(args, &host, rules, &links, &choices, diag);
+
+	if (!rc) {
+		rc = tell_add(rules, &opts, applied, diag);
+		if (rc && !opts.dry_run)
+			take_back(&host, &choices);
+	}
+	for (size_t i = 0; i < rules->n && !rc; i++)
+		if (!applied[i].id && host.kernel)
+			applied[i].id = host.kernel->ctl->next_id + i;
+	if (!rc && !opts.dry_run && goes_out(rules))
+		warn_one_way(diag);
+	if (!rc && !(args->given & OPT_JSON))
+		say_attached(&choices);
+	*off = host.off;
+	choices_free(&choices);
+	nl_links_free(&links);
+	host_close(&host);
+	return rc;
+}
+
+/* Removing. */
+
+int dynamic_remove_rule(const struct args *args, const struct rule *rule, int action,
+	struct apply_removed *removed, struct diag *diag)
+{
+	const struct apply_opts opts = opts_of(args), look = { .dry_run = true };
+	int rc = check_root(diag);
+
+	if (!rc && (action == -1 || action == BP_PERMIT)) {
+		rc = tell_remove(rule, action, &look, removed, diag);
+		for (size_t i = 0; i < removed->n && !rc; i++)
+			rc = guard_removal(args, removed->ids[i], diag);
+	}
+	return rc ? rc : tell_remove(rule, action, &opts, removed, diag);
+}
+
+int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag)
+{
+	const struct apply_opts opts = opts_of(args);
+	int rc = check_root(diag);
+
+	if (!rc)
+		rc = guard_removal(args, id, diag);
+	return rc ? rc : tell_remove_id(id, &opts, diag);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "held.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "dirs.h"
+#include "held_parts.h"
+#include "pairs.h"
+
+#define FIRST_BATCH 16 /* ids; a change of the store each, so that more are taken the next time */
+#define MOST_BATCH 4096
+
+int held_open(struct held *h, struct diag *diag)
+{
+	struct host host = {};
+	int rc = host_open(&host, HOST_CHANGE, diag);
+
+	*h = (struct held){ .batch = FIRST_BATCH, .rules = policy_new("dynamic") };
+	host.agent = true;
+	if (!rc && !h->rules)
+		rc = -ENOMEM;
+	if (!rc)
+		rc = host_kernel(&host, diag);
+	if (!rc)
+		rc = dynamic_open(&h->d, diag);
+	host_close(&host);
+	lock_release();
+	if (rc)
+		held_close(h);
+	return rc;
+}
+
+int held_begin(struct held *h, struct diag *diag)
+{
+	return held_load(h, h->rules, diag);
+}
+
+void held_close(struct held *h)
+{
+	dynamic_close(&h->d);
+	policy_free(&h->rules);
+}
+
+/* The layer's arrays. */
+
+void held_lend(const struct held *h, struct kernel *k)
+{
+	if (h->d && k)
+		dynamic_lend(h->d, k);
+}
+
+void held_follow(struct held *h, const struct kernel *k)
+{
+	if (h->d && k && k->made[0] >= 0)
+		dynamic_offer(h->d, k->made);
+}
+
+int held_offer(struct held *h, const int fd[BP_ARRAYS])
+{
+	return dynamic_offer(h->d, fd);
+}
+
+/* Loading. */
+
+static bool names_interface(const struct policy *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->rules[i]->ifname)
+			return true;
+	return false;
+}
+
+void held_note_end(struct held *h, uint64_t deadline)
+{
+	if (deadline && (!h->ends_at || deadline < h->ends_at))
+		h->ends_at = deadline;
+}
+
+int held_load(struct held *h, const struct policy *rules, struct diag *diag)
+{
+	uint64_t links = names_interface(rules) ? host_links() : 0;
+	struct compile_env env;
+	int rc;
+
+	host_env(&env);
+	rc = dynamic_load(h->d, rules, &env, diag);
+	if (rc)
+		return rc;
+	h->links = links;
+	h->ends_at = 0;
+	for (size_t i = 0; i < rules->n; i++)
+		held_note_end(h, rules->rules[i]->deadline);
+	return 0;
+}
+
+int held_refresh(struct held *h, struct diag *diag)
+{
+	return h->links && h->links != host_links() ? held_load(h, h->rules, diag) : 0;
+}
+
+/* Ids. */
+
+static int reserve(struct held *h, uint32_t batch, struct diag *diag)
+{
+	struct host host = {};
+	uint32_t first;
+	int rc = host_open(&host, HOST_CHANGE, diag);
+
+	host.agent = true;
+	if (!rc)
+		rc = host_reserve_ids(&host, batch, &first, diag);
+	host_close(&host);
+	if (rc)
+		return rc;
+	if (first != h->end_id)
+		h->next_id = first; /* what was left of those before is never given */
+	h->end_id = first + batch;
+	return 0;
+}
+
+int held_reserve(struct held *h, uint32_t n, struct diag *diag)
+{
+	int rc;
+
+	if (h->end_id - h->next_id >= n)
+		return 0;
+	rc = lock_try(diag);
+	if (rc)
+		return rc;
+	rc = reserve(h, h->batch > n ? h->batch : n, diag);
+	lock_release();
+	if (!rc && h->batch < MOST_BATCH)
+		h->batch *= 2;
+	return rc;
+}
+
+/* Finding. */
+
+ptrdiff_t held_find_id(const struct held *h, uint32_t id)
+{
+	size_t low = 0, high = h->rules->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (h->rules->rules[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < h->rules->n && h->rules->rules[low]->id == id ? (ptrdiff_t)low : -1;
+}
+
+/* The tables know a rule in microseconds; of a list they know what it holds, and not its name. */
+ptrdiff_t held_find_same(const struct held *h, const struct rule *rule, int action)
+{
+	uint32_t id;
+
+	if (rule_has_list(rule))
+		return policy_find_same(h->rules, rule, action, 0);
+	return dynamic_find(h->d, rule, action, &id) ? -1 : held_find_id(h, id);
+}
+
+/* Looking. */
+
+static void complain(struct held *h, const char *so, int rc, const struct diag *diag)
+{
+	const char *why = diag->kind != DIAG_NONE ? diag->message : strerror(-rc);
+
+	if (!strcmp(h->trouble, why))
+		return;
+	snprintf(h->trouble, sizeof(h->trouble), "%s", why);
+	fprintf(stderr, "bpfpol: warning: %s: %s\n", so, why);
+}
+
+/* Interfaces that come and go all the time must not have rules compiled all the time. */
+static int follow_links(struct held *h, struct diag *diag)
+{
+	uint64_t begun = clock_ms();
+	int rc;
+
+	if (!h->links || begun < h->reload_at)
+		return 0;
+	rc = held_refresh(h, diag);
+	h->reload_at = clock_ms() + 4 * (clock_ms() - begun);
+	return rc;
+}
+
+void held_look(struct held *h)
+{
+	struct compile_env env;
+	struct diag diag = {};
+	int rc = held_sweep(h, &diag);
+
+	if (!rc)
+		rc = follow_links(h, &diag);
+	host_env(&env);
+	if (!rc)
+		rc = dynamic_check(h->d, h->rules, &env, &diag);
+	if (rc == 1 && h->rules->n)
+		fprintf(stderr, "The dynamic rules were not in force, and are again.\n");
+	if (rc < 0 && rc != -ENOENT)
+		complain(h, "dynamic rules may not be in force", rc, &diag);
+	else
+		h->trouble[0] = '\0';
+	diag_free(&diag);
+}

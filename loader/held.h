@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The dynamic rules that the agent holds: as the kernel judges by them (dynamic.h), and as they
+ * were said. They stand in memory alone, and are gone with the process.
+ */
+#ifndef BPFPOL_HELD_H
+#define BPFPOL_HELD_H
+
+#include "apply.h"
+#include "dynamic.h"
+
+struct held {
+	struct dynamic *d;
+	struct policy *rules;	  /* by rising id */
+	uint32_t next_id, end_id; /* ids that are reserved, and not given yet */
+	uint32_t batch;		  /* how many are reserved the next time */
+	uint64_t links;		  /* host_links() as the rules were compiled; 0: none names one */
+	uint64_t ends_at;	  /* no rule's time is over before; 0: none ends */
+	uint64_t reload_at;	  /* ms: not before, where interfaces change all the time */
+	char trouble[1024];	  /* what was said last, so that it is said once */
+};
+
+/*
+ * Takes hold of the layer, and loads and pins root programs if there are none. Before privileges
+ * are given up. -EBUSY with a diag: another process holds dynamic rules.
+ */
+int held_open(struct held *h, struct diag *diag);
+/* With no rules yet: loads what rules are added to. */
+int held_begin(struct held *h, struct diag *diag);
+void held_close(struct held *h);
+
+/*
+ * Around each look of the agent at the host, which may load programs: they find the layer's arrays
+ * by the descriptors that are held, and those that were loaded anew are taken hold of.
+ */
+void held_lend(const struct held *h, struct kernel *k);
+void held_follow(struct held *h, const struct kernel *k);
+/* Descriptors of arrays that another process has loaded. -errno. */
+int held_offer(struct held *h, const int fd[BP_ARRAYS]);
+/*
+ * After each look: rules whose time is over go, those on interfaces that came or went are compiled
+ * anew, and all are in force, whatever became of the kernel's side. What goes wrong is said on
+ * stderr.
+ */
+void held_look(struct held *h);
+
+/*
+ * Adds rules in one step: all or none. Those that stand already get the later end, label and log of
+ * these. Lists have been read. They are taken over one by one. applied: one for each. -EAGAIN
+ * without a diag: ids are to be reserved, and another process changes the store just now.
+ */
+int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag);
+
+/* Like apply_remove() and apply_remove_id(). */
+int held_remove(struct held *h, const struct rule *rule, int action, const struct apply_opts *opts,
+	struct apply_removed *removed, struct diag *diag);
+int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, struct diag *diag);
+/* All of them in one step; *n: how many there were. */
+int held_drop(struct held *h, const struct apply_opts *opts, size_t *n, struct diag *diag);
+
+/* -ENOENT with DIAG_UNKNOWN. */
+int held_find(const struct held *h, uint32_t id, const struct rule **rule, struct diag *diag);
+
+#endif
