@@ -4,6 +4,7 @@
 #	make deps	installs what build, tests and demo need (root)
 #	make check	tests that need no root
 #	make test	all tests (root); installs what they need, like make deps
+#	make soak	the fault suite at full size (root), docs/reliability.md
 #	make twin	the twin test alone (root): TWIN_PAIRS=N, TWIN_SEED=S
 #	make mutants	whether the tests see mistakes (root)
 #	make bench	what all of it costs, beside other filters (root); 10 to 15 minutes, 5 with
@@ -155,6 +156,10 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid -lz -ldl
 
+# Its allocations fail when it says so.
+NOMEM := malloc calloc realloc reallocarray strdup strndup asprintf vasprintf open_memstream
+$B/tests/unit/test_nomem: LDFLAGS += $(NOMEM:%=-Wl,--wrap=%)
+
 # They are given the random policies and frames of the twin test.
 $B/tests/unit/test_policy_text $B/tests/unit/test_never $B/tests/unit/test_fold $B/tests/unit/test_gen \
 	$B/tests/unit/test_held_text $B/tests/unit/test_filters: \
@@ -201,6 +206,8 @@ $B/tests/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$Q$C -shared -fPIC -o $@ $< -ldl
+
+PRELOADED := $(patsubst tests/preload/%.c,$B/tests/%.so,$(wildcard tests/preload/*.c))
 
 # Holders of dynamic rules, for the tests of their layer.
 DYNAMIC := $B/tests/hold $B/tests/kills
@@ -266,8 +273,14 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/judge $B/tests/refuse.so $B/tests/twin $(DYNAMIC) $(BENCH) fuzzers lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $(PRELOADED) $B/tests/twin $(DYNAMIC) $(BENCH) fuzzers lint
 	BUILD=$B tests/run all
+
+# The fault suite at full size.
+soak:
+	tests/deps
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $(PRELOADED) $(DYNAMIC)
+	BUILD=$B tests/run soak
 
 twin: $B/tests/twin
 	$B/tests/twin
@@ -344,7 +357,7 @@ deb:
 clean:
 	rm -rf $B
 
-.PHONY: all deps unit check test twin fuzz fuzzers fuzz-programs coverage coverage-programs \
+.PHONY: all deps unit check test soak twin fuzz fuzzers fuzz-programs coverage coverage-programs \
 	bench mutants sanitize lint format print-pure demo install deb clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

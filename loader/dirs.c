@@ -52,6 +52,29 @@ char *path_join(const char *dir, const char *fmt, ...)
 	return path;
 }
 
+static int sync_dir_of(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return rc;
+}
+
+/* Its name is durable before anything in it is. A place without a disk knows no fsync: EINVAL. */
+static int make_one(const char *path, mode_t mode)
+{
+	int rc;
+
+	if (mkdir(path, mode))
+		return errno == EEXIST ? 0 : -errno;
+	rc = sync_dir_of(path);
+	return rc == -EINVAL ? 0 : rc;
+}
+
 /* mkdir -p of what is above the last name. */
 static int make_parents(const char *path)
 {
@@ -60,8 +83,7 @@ static int make_parents(const char *path)
 
 	for (char *at = copy ? strchr(copy + 1, '/') : NULL; at && !rc; at = strchr(at + 1, '/')) {
 		*at = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			rc = -errno;
+		rc = make_one(copy, 0755);
 		*at = '/';
 	}
 	free(copy);
@@ -146,8 +168,10 @@ int dir_make(const char *path, struct diag *diag)
 {
 	int rc = make_parents(path);
 
-	if (rc || (mkdir(path, 0700) && errno != EEXIST))
-		return diag_errno(diag, rc ? -rc : errno, "cannot make the directory %s", path);
+	if (!rc)
+		rc = make_one(path, 0700);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot make the directory %s", path);
 	rc = dir_check(path, diag);
 	return rc != -ENOENT ? rc : diag_errno(diag, ENOENT, "cannot find %s again", path);
 }
@@ -248,18 +272,6 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-static int sync_dir_of(const char *path)
-{
-	char *copy = strdup(path);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int rc = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return rc;
-}
-
 static int open_temporary(const char *path)
 {
 	int fd;
@@ -312,20 +324,35 @@ static int write_temporary(
 	return rc;
 }
 
+/* What cannot be taken back is no failure: it would be said that nothing has changed. */
+static void warn_unsynced(const char *path, int rc, struct diag *diag)
+{
+	diag_errno(diag, -rc, "cannot fsync the directory of %s", path);
+	diag_to_warning(diag, "the change is made, but a power loss may undo it");
+}
+
 static int replace(const char *path, const char *text, size_t len, const struct writer *writer,
 	struct diag *diag)
 {
+	bool is_new = access(path, F_OK);
 	char *temporary = NULL;
-	int rc = asprintf(&temporary, "%s.new", path) < 0 ? -ENOMEM : 0;
+	int rc, unsynced = 0;
 
-	if (!rc)
-		rc = write_temporary(temporary, text, len, writer);
+	if (asprintf(&temporary, "%s.new", path) < 0)
+		temporary = NULL;
+	rc = temporary ? write_temporary(temporary, text, len, writer) : -ENOMEM;
 	if (!rc && rename(temporary, path))
 		rc = -errno;
-	if (!rc)
-		rc = sync_dir_of(path);
-	if (rc && rc != -ENOMEM)
+	if (rc && temporary)
 		unlink(temporary);
+	if (!rc)
+		unsynced = sync_dir_of(path);
+	if (unsynced && is_new) {
+		unlink(path);
+		rc = unsynced;
+	} else if (unsynced) {
+		warn_unsynced(path, unsynced, diag);
+	}
 	free(temporary);
 	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
 }
@@ -345,9 +372,14 @@ int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), c
 
 int file_remove(const char *path, struct diag *diag)
 {
-	int rc = unlink(path) ? -errno : sync_dir_of(path);
+	int unsynced;
 
-	return rc && rc != -ENOENT ? diag_errno(diag, -rc, "cannot remove %s", path) : 0;
+	if (unlink(path))
+		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot remove %s", path);
+	unsynced = sync_dir_of(path);
+	if (unsynced)
+		warn_unsynced(path, unsynced, diag);
+	return 0;
 }
 
 /* Polls when there is an end to the waiting, because flock(2) knows none. */

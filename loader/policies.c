@@ -49,7 +49,8 @@ int policies_read(
 {
 	int rc = policies_check_dirs(diag);
 
-	if (!rc)
+	/* Where there is no directory yet, it may be about to be made. */
+	if (!rc || (rc == -ENOENT && diag->kind == DIAG_NONE))
 		rc = store_policy_text(store, name, text, len, diag);
 	return rc == -ENOENT ? policies_unknown(name, diag) : rc;
 }
@@ -244,6 +245,7 @@ int policies_load(const struct store *store, const char *name, struct names *nam
 	struct policy **out, struct diag *diag)
 {
 	bool assigned = store_is_assigned(store, name);
+	uint32_t next = store ? store->next_id : 1; /* NULL: a store that cannot be read */
 	struct policy *policy = NULL, *known = NULL;
 	char *text;
 	size_t len;
@@ -256,7 +258,7 @@ int policies_load(const struct store *store, const char *name, struct names *nam
 	if (!rc && !assigned)
 		rc = load_known(name, &known, diag);
 	if (!rc)
-		rc = join(policy, assigned ? store->policy : known, store->next_id, names, diag);
+		rc = join(policy, assigned ? store->policy : known, next, names, diag);
 	policy_free(&known);
 	if (rc)
 		policy_free(&policy);

@@ -127,6 +127,29 @@ static int list_name(char *name, void *arg)
 	return add_entry(to->shelf, to->store, name, to->diag);
 }
 
+/* Those whose file is yet to be made: what is to stand in it waits as a fold. */
+static int list_folds(const struct store *store, struct shelf *shelf, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; store && i < store->n_folds && !rc; i++) {
+		char *name = NULL, *text = NULL;
+		size_t len;
+
+		if (shelf_has(store->folds[i].policy))
+			continue;
+		rc = store_policy_text(store, store->folds[i].policy, &text, &len, diag);
+		free(text);
+		if (!rc)
+			name = strdup(store->folds[i].policy);
+		if (rc == -ENOENT)
+			rc = 0;
+		else if (!rc)
+			rc = name ? add_entry(shelf, store, name, diag) : -ENOMEM;
+	}
+	return rc;
+}
+
 int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag)
 {
 	struct listing to = { shelf, store, diag };
@@ -134,6 +157,8 @@ int shelf_list(const struct store *store, struct shelf *shelf, struct diag *diag
 
 	*shelf = (struct shelf){};
 	rc = each_name(list_name, &to, diag);
+	if (!rc)
+		rc = list_folds(store, shelf, diag);
 	if (rc)
 		shelf_free(shelf);
 	else if (shelf->n)
@@ -164,8 +189,10 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 {
 	char *is = NULL, typed[POLICY_NAME_TYPED];
 	size_t is_len;
+	bool is_new;
 	int rc = store_policy_text(host->store, name, &is, &is_len, diag);
 
+	is_new = rc == -ENOENT;
 	*same = !rc && is_len == len && !memcmp(is, text, len);
 	free(is);
 	if (rc && rc != -ENOENT)
@@ -179,6 +206,9 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 		return 0;
 	/* What waits for the old text must not be folded into the new one. */
 	rc = has_fold(host->store, name) ? host_commit(host, diag) : 0;
+	/* Of one that was thrown away, by a command that died before it had forgotten all. */
+	if (!rc && is_new)
+		rc = known_remove(name, diag);
 	return rc ? rc : policy_file_write(name, text, len, diag);
 }
 
@@ -240,13 +270,14 @@ int shelf_check_delete(const char *name, bool force, struct diag *diag)
 	return rc;
 }
 
+/* The file first: without it what is known beside it is of no effect. */
 int shelf_delete(const char *name, struct diag *diag)
 {
 	char *path = policies_path(name);
-	int rc = path ? known_remove(name, diag) : -ENOMEM;
+	int rc = path ? file_remove(path, diag) : -ENOMEM;
 
-	if (!rc)
-		rc = file_remove(path, diag);
+	if (!rc && known_remove(name, diag))
+		diag_to_warning(diag, "the policy is gone, but not all that was known of it");
 	if (!rc)
 		names_sweep();
 	free(path);

@@ -155,4 +155,12 @@ rm small/filler
 expect_exit 0 bp policy assign good
 blocked dport=5
 
+# What is stored is shown also where it cannot be told what is assigned.
+BEFORE=$(bp policy show good)
+echo damaged >"$BPFPOL_STATE_DIR/state"
+OUT=$(bp policy show good 2>&1)
+same "shown with a state that is damaged" "$BEFORE" "$(grep -v '^bpfpol: warning' <<<"$OUT")"
+expect_out 'warning: it is not known which policy is assigned'
+same "its rules have no ids then" null "$(bp policy show good --json 2>/dev/null | jq '.rules[0].id')"
+
 finish
