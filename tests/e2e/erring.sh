@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Lets each system call by which a command touches the world fail, one in each run, with the errors
+# that make sense for it; sourced behind lib.sh by the test_errors*.sh. A command that fails says so
+# in plain words, with the contract's exit code, and has changed nothing; one that succeeds has done
+# its work. ERRORS_MOST=N: at most so many runs for each command, spread evenly over all; 0: all.
+
+ERRORS_MOST=${ERRORS_MOST:-25}
+CALLS=bpf,openat,read,write,fsync,fdatasync,rename,link,unlink,unlinkat,mkdir,mmap,flock,ftruncate
+CALLS=$CALLS,membarrier,socket,bind,sendto,sendmsg,recvmsg,recvfrom
+RUNS=0
+
+# errors_of CALL
+errors_of() {
+	case $1 in
+	bpf) echo ENOMEM EPERM E2BIG EBUSY EINTR ;;
+	openat) echo EACCES EMFILE EIO ENOMEM ;;
+	read) echo EIO EINTR ;;
+	write) echo ENOSPC EIO EINTR ;;
+	fsync | fdatasync) echo EIO ENOSPC EINTR ;;
+	rename) echo EIO ENOSPC EPERM ;;
+	link) echo EPERM EIO EMLINK ;;
+	mkdir) echo ENOSPC EIO ;;
+	unlink | unlinkat) echo EIO EPERM EBUSY ;;
+	mmap) echo ENOMEM EPERM ;;
+	flock) echo ENOMEM EINTR ;;
+	membarrier) echo ENOSYS EPERM ;;
+	socket) echo EMFILE ENOMEM ;;
+	recvmsg | recvfrom) echo ENOBUFS EINTR ENOMEM ;;
+	*) echo ENOMEM EIO ;;
+	esac
+}
+
+# error_points COMMAND...: CALL N ERROR, a line each, from the lock on. What it says when all is done is
+# left out: if that cannot be written it says so, and has done it.
+error_points() {
+	local call n error
+
+	run_in rx strace -f -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
+	awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
+		call == "flock" { locked = 1 }
+		locked && !/^write\([12],/ { print call, n[call] }' "$WORLD/trace" |
+		while read -r call n; do
+			for error in $(errors_of "$call"); do echo "$call $n $error"; done
+		done | awk -v most="$ERRORS_MOST" '{ line[NR] = $0 }
+			END {
+				step = most && NR > most ? NR / most : 1
+				for (i = 1; i <= NR; i += step)
+					print line[int(i)]
+			}'
+}
+
+# fail_at CALL N ERROR COMMAND...: its exit code; what it says is in $WORLD/said.
+fail_at() {
+	run_in rx strace -f -qq -o "$WORLD/injected" -e "trace=$1" -e "inject=$1:error=$3:when=$2" \
+		"$BPFPOL" "${@:4}" >"$WORLD/said" 2>&1
+}
+
+# pins: all that is pinned, without the generation's number, the spare, and the counts of the one before.
+pins() {
+	(cd "$BPFPOL_BPFFS" 2>/dev/null && find . -type f ! -path './spare/*' ! -name base | sed 's/gen-[0-9]*/gen/' | sort)
+}
+
+# spoke CODE: a failure is told, with the contract's exit code.
+spoke() {
+	case $1 in
+	0) return 0 ;;
+	1 | 4) grep -q '^bpfpol: ' "$WORLD/said" ;;
+	*) return 1 ;;
+	esac
+}
+
+# err_all RESET LOOK COMMAND...: RESET makes the world the old one, LOOK prints how it is.
+err_all() {
+	local reset=$1 look=$2 old new code got fails=0 works=0 before=$FAILED held
+
+	shift 2
+	$reset
+	$reset
+	old=$($look)
+	held=$(pins)
+	mapfile -t POINTS < <(error_points "$@")
+	new=$($look)
+	[ "$old" != "$new" ] || nok "$*: something changes" "$old"
+	for point in "${POINTS[@]}"; do
+		read -r call n error <<<"$point"
+		$reset
+		if [ "$(pins)" != "$held" ]; then
+			nok "$*: pins before $point" "$(diff <(echo "$held") <(pins))"
+			held=$(pins)
+		fi
+		# shellcheck disable=SC2086
+		fail_at $point "$@"
+		code=$?
+		got=$($look)
+		RUNS=$((RUNS + 1))
+		spoke $code || nok "$*: $point: exit $code" "$(cat "$WORLD/said")"
+		if [ $code -eq 0 ]; then
+			works=$((works + 1)) want=$new
+		else
+			fails=$((fails + 1)) want=$old
+		fi
+		[ "$got" = "$want" ] ||
+			nok "$*: $point: exit $code" "$(diff <(echo "$want") <(echo "$got"))"$'\n'"$(cat "$WORLD/said")"
+	done
+	same "$*: ${#POINTS[@]} errors, $fails fail it, $works do not: old or new, as it says" "$before" "$FAILED"
+	check "$*: errors were seen" grep -q INJECTED "$WORLD/injected"
+}
+
+# looks: what packets say of FRAMES, what the reports say, and what packets say after that; rules
+# without their ids, and whether the maps hold those of the rules and no others.
+looks() {
+	verdicts "${FRAMES[@]}"
+	bp status --debug --json 2>&1 | jq -r '
+		"\(.policy.name) off=\(.off)", (.rules | sort_by(.filter)[] | "\(.action) \(.filter) \(.name)"),
+		"maps: \(([.filters[].rule] | unique) == ([.rules[].id] | sort)) \(.filters | length)"'
+	verdicts "${FRAMES[@]}"
+}

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Every system call of restore, attach, detach, off and on fails in turn.
+# shellcheck disable=SC2317 # functions are called by name
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/erring.sh
+. "$TOP/tests/e2e/erring.sh"
+
+add_pair tx1 rx1 78
+FRAMES=("$(frame dport=1434)" "$(frame dport=9)")
+echo 198.51.100.1 >"$WORLD/list.txt"
+bp attach rx0 --mode native >/dev/null
+bp block udp/1434 >/dev/null
+bp block "@$WORLD/list.txt" >/dev/null
+
+# What packets say on both, what hangs where, and what a boot would attach.
+where() {
+	verdicts "${FRAMES[@]}"
+	TX=tx1 RX=rx1 verdicts "${FRAMES[@]}"
+	bp status --json 2>&1 | jq -c '.off, [.interfaces[] | [.name, .ingress, .egress, .why]]'
+	sort "$BPFPOL_STATE_DIR/interfaces"
+	ls "$BPFPOL_STATE_DIR/off" 2>/dev/null
+}
+
+files() {
+	find "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort
+}
+
+only_rx0() { bp detach rx1 >/dev/null 2>&1; }
+both() { bp attach rx1 --mode native >/dev/null 2>&1; }
+on() { bp on >/dev/null 2>&1; }
+off() { bp off >/dev/null 2>&1; }
+
+err_all only_rx0 where attach rx1 --mode native
+err_all both where detach rx1
+err_all on where off
+err_all off where on
+on
+
+# A boot: what fails is told, nothing on disk is lost by it, and the next one does the rest.
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+both
+reboot
+FILES=$(files)
+mapfile -t POINTS < <(error_points restore)
+WHOLE=$(where)
+BEFORE=$FAILED FAILS=0
+for point in "${POINTS[@]}"; do
+	reboot
+	# shellcheck disable=SC2086
+	fail_at $point restore
+	code=$?
+	RUNS=$((RUNS + 1))
+	spoke $code || nok "restore: $point: exit $code" "$(cat "$WORLD/said")"
+	if [ $code -ne 0 ]; then
+		FAILS=$((FAILS + 1))
+		bp restore >"$WORLD/said" 2>&1 || nok "restore: $point: the next one" "$(cat "$WORLD/said")"
+	fi
+	[ "$(where)" = "$WHOLE" ] || nok "restore: $point: exit $code" \
+		"$(diff <(echo "$WHOLE") <(where))"$'\n'"$(cat "$WORLD/said")"
+	[ "$FILES" = "$(files)" ] || nok "restore: $point: the store" "$(diff <(echo "$FILES") <(files))"
+done
+same "restore: ${#POINTS[@]} errors, $FAILS fail it: the next one does it" "$BEFORE" "$FAILED"
+echo "# figure errors-in-attachments $RUNS"
+
+finish
