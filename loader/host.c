@@ -68,8 +68,11 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		return diag_set(
 			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
 	rc = use == HOST_CHANGE || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
-	if (!rc && use == HOST_CHANGE)
-		rc = dir_make(dirs_get()->state, diag);
+	if (!rc)
+		rc = use == HOST_CHANGE ? dir_make(dirs_get()->state, diag)
+					: dir_check(dirs_get()->state, diag);
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		rc = 0; /* nothing is stored */
 	if (!rc)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT)

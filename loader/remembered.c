@@ -52,8 +52,10 @@ static int add_configured(struct remembered_list *list, struct diag *diag)
 	char *path = path_join(dirs_get()->conf, "bpfpol.conf"), *text = NULL;
 	struct conf conf = {};
 	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	int rc = path ? dir_check(dirs_get()->conf, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = file_read(path, &text, &len, diag);
 	if (!rc)
 		rc = conf_parse(path, text, &conf, diag);
 	if (rc && rc != -ENOENT && rc != -ENOMEM) {

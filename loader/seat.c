@@ -96,9 +96,19 @@ bool seat_is_lost(const struct seat *seat)
 	return fstat(seat->lock_fd, &st) || !st.st_nlink;
 }
 
+/* What somebody else put there is no agent. */
+static bool run_is_ours(void)
+{
+	struct diag ignored = {};
+	bool ours = !dir_check(dirs_get()->run, &ignored);
+
+	diag_free(&ignored);
+	return ours;
+}
+
 bool seat_is_taken(int *pid)
 {
-	return solo_is_taken(LOCK, pid);
+	return run_is_ours() && solo_is_taken(LOCK, pid);
 }
 
 static int none(struct diag *diag)
@@ -125,11 +135,13 @@ static int connect_to(int *fd, unsigned int seconds, struct diag *diag)
 	const struct timeval patience = { .tv_sec = seconds };
 	char *path = path_join(dirs_get()->run, "agent.sock");
 	struct sockaddr_un address;
-	int rc = path ? address_of(path, &address, diag) : -ENOMEM;
+	int rc = path ? dir_check(dirs_get()->run, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = address_of(path, &address, diag);
 	free(path);
 	if (rc)
-		return rc;
+		return rc == -ENOENT ? none(diag) : rc;
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return diag_errno(diag, errno, "cannot make a socket");
