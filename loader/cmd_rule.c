@@ -209,7 +209,8 @@ static int add_rule(
 	struct applied applied;
 	struct host host = {};
 	bool elsewhere;
-	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	/* What is to be said when it is done must not fail then. */
+	int rc = text ? host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag) : -ENOMEM;
 
 	host.unguarded = opts.force;
 	if (!rc)

@@ -42,14 +42,17 @@ static int record_text(const struct rule *rule, char **record)
 int rule_record(const struct rule *rule, char **record)
 {
 	struct rule *back = NULL;
-	int rc = record_text(rule, record);
+	char *text = NULL;
+	int rc = record_text(rule, &text);
 
 	if (rc)
 		return rc;
-	rc = rule_from_record(*record, &back);
+	rc = rule_from_record(text, &back);
 	rule_free(&back);
 	if (rc)
-		free(*record);
+		free(text);
+	else
+		*record = text;
 	return rc;
 }
 
