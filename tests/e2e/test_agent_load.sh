@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The agent under attack: idle connections, half requests, gigabytes, a hundred ordinary users. None of
+# them is let in, root's requests are all answered, memory and descriptors stay bounded. LOAD_SECONDS=N:
+# how long each part takes.
+# shellcheck disable=SC2317 # functions are called by name
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+LOAD_SECONDS=${LOAD_SECONDS:-1.5}
+SOCKET=$BPFPOL_RUN_DIR/agent.sock
+bp block udp/1434 >/dev/null
+start_agent
+
+fds() {
+	find "/proc/$AGENT/fd" 2>/dev/null | wc -l
+}
+
+fds_are() {
+	[ "$(fds)" -le "$1" ]
+}
+
+# figure NAME
+figure() {
+	sed -n "s/^$1 //p" <<<"$FIGURES"
+}
+
+# watch_fds: the most descriptors that there were, in the file.
+watch_fds() {
+	local most=0 now
+
+	until [ -e "$WORLD/enough" ]; do
+		now=$(fds)
+		[ "$now" -le "$most" ] || { most=$now && echo "$most" >"$WORLD/most"; }
+		sleep 0.05
+	done
+}
+
+FDS=$(fds)
+watch_fds &
+WATCHER=$!
+# The mode of the socket would keep strangers out: here it is the agent itself that must.
+chmod 755 "$BPFPOL_RUN_DIR"
+chmod 666 "$SOCKET"
+FIGURES=$("$TOP/tests/e2e/agent_load.py" "$SOCKET" "$LOAD_SECONDS" 2>&1)
+echo "# ${FIGURES//$'\n'/, }"
+chmod 600 "$SOCKET"
+chmod 700 "$BPFPOL_RUN_DIR"
+touch "$WORLD/enough"
+wait $WATCHER
+same "strangers who tried" 100 "$(figure strangers)"
+same "none of them was served" 0 "$(figure strangers-served)"
+same "alone: every request is answered" 0 "$(figure alone-failures)"
+same "attacked: every request is answered" 0 "$(figure attacked-failures)"
+check "attacked: there were requests" [ "$(figure attacked-requests)" -gt 100 ]
+# 64 clients, and one that is taken in to be looked at.
+check "descriptors: $(cat "$WORLD/most") at most, $FDS before" [ "$(cat "$WORLD/most")" -le $((FDS + 66)) ]
+check "none is left" until_true fds_are "$FDS"
+MEMORY=$(awk '/^VmHWM/ { print $2 }' "/proc/$AGENT/status")
+check "memory: $MEMORY KiB at most" [ "$MEMORY" -lt 32768 ]
+check "it answers" bp agent status
+blocked dport=1434
+echo "# figure agent-requests-per-second $(figure rate)"
+echo "# figure agent-slowed-by-attack $(figure ratio)"
+echo "# figure agent-memory-kib-at-most $MEMORY"
+stop_agent TERM
+same "ends with" 0 "$STATUS"
+
+finish
