@@ -128,9 +128,17 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 			return apply_refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
 	}
 	applied->outcome = APPLIED;
-	applied->id = host->store->next_id;
+	applied->id = (*rule)->id ? (*rule)->id : host->store->next_id;
 	rc = store_add(host->store, rule);
 	return rc ? rc : finish(host, opts, diag);
+}
+
+int apply_promote(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag)
+{
+	(*rule)->layer = LAYER_STATIC;
+	(*rule)->lifetime = 0; /* what is left of its time is not what a file would say */
+	return add_by_store(host, rule, opts, applied, diag);
 }
 
 /* Where the maps hold a part of a change that failed they are made anew; else the next command does

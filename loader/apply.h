@@ -35,6 +35,13 @@ struct apply_opts {
 int apply_add(struct host *host, struct rule **rule, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);
 
+/*
+ * A dynamic rule becomes one of the policy in force, with the id that it has; if an equal one
+ * stands there already, that one stays, with its own.
+ */
+int apply_promote(struct host *host, struct rule **rule, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag);
+
 /* A permit whose equal block, of that id, stands: -EEXIST with DIAG_REFUSED. */
 int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag);
 

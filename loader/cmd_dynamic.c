@@ -21,7 +21,7 @@ static struct apply_opts opts_of(const struct args *args)
 	};
 }
 
-static int check_root(struct diag *diag)
+int need_root(struct diag *diag)
 {
 	return geteuid() ? diag_set(diag, DIAG_DENIED, EPERM,
 				   "this needs root: run it again with sudo")
@@ -95,12 +95,12 @@ static int guard_put(struct host *host, const struct policy *rules, struct diag 
 	return rc;
 }
 
-/* All of them, as they would be without it. */
+/* All of them, as they would be without it; id 0: without any. */
 static int try_without(uint32_t id, struct diag *diag)
 {
-	struct policy *held = NULL;
+	struct policy *held = id ? NULL : policy_new("");
 	struct host host = {};
-	int rc = tell_rules(&held, diag);
+	int rc = id ? tell_rules(&held, diag) : held ? 0 : -ENOMEM;
 
 	if (!rc)
 		rc = host_open(&host, HOST_READ, diag);
@@ -156,7 +156,7 @@ static int prepare(const struct args *args, struct host *host, const struct poli
 	struct nl_links *links, struct link_choices *choices, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN, force = args->given & OPT_FORCE;
-	int rc = check_root(diag);
+	int rc = need_root(diag);
 
 	if (!rc)
 		rc = seat_need(diag);
@@ -211,7 +211,7 @@ int dynamic_remove_rule(const struct args *args, const struct rule *rule, int ac
 	struct apply_removed *removed, struct diag *diag)
 {
 	const struct apply_opts opts = opts_of(args), look = { .dry_run = true };
-	int rc = check_root(diag);
+	int rc = need_root(diag);
 
 	if (!rc && (action == -1 || action == BP_PERMIT)) {
 		rc = tell_remove(rule, action, &look, removed, diag);
@@ -224,9 +224,27 @@ int dynamic_remove_rule(const struct args *args, const struct rule *rule, int ac
 int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag)
 {
 	const struct apply_opts opts = opts_of(args);
-	int rc = check_root(diag);
+	int rc = need_root(diag);
 
 	if (!rc)
 		rc = guard_removal(args, id, diag);
 	return rc ? rc : tell_remove_id(id, &opts, diag);
+}
+
+int dynamic_drop(const struct args *args, size_t *n, struct diag *diag)
+{
+	const struct apply_opts opts = opts_of(args);
+	struct policy *held = NULL;
+	bool any = false;
+	int rc = need_root(diag);
+
+	if (!rc && !opts.force) {
+		rc = tell_rules(&held, diag);
+		if (!rc)
+			rc = any_suspect(held, BP_PERMIT, &any, diag);
+		policy_free(&held);
+	}
+	if (!rc && any)
+		rc = try_without(0, diag);
+	return rc ? rc : tell_drop(&opts, n, diag);
 }

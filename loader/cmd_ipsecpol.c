@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ipsecpol: the arguments of Windows' tools, done here. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd_ipsecpol.h"
 #include "netlink.h"
+#include "seat.h"
 #include "spec.h"
 #include "stream.h"
 
@@ -61,7 +64,7 @@ static bool is_file(const char *name, void *arg)
 	return !access(name, F_OK);
 }
 
-/* Dynamic rules. */
+/* Where there is no agent. */
 
 /* A word as a shell takes it. */
 static void put_word(FILE *out, const char *word)
@@ -99,22 +102,23 @@ static char *static_form(const struct args *args)
 	return text;
 }
 
-static int no_agent(const struct args *args, const struct ipsecpol *p, struct diag *diag)
+/* Without an agent the same can be had from the store. */
+static int need_agent(const struct args *args, const struct ipsecpol *p, struct diag *diag)
 {
+	size_t used;
 	char *form;
-	int rc;
+	int rc = need_root(diag);
 
-	if (p->drop_dynamic)
-		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"-u drops the dynamic rules, which the agent holds: that of this version "
-			"cannot yet, so there are none; a stored rule goes with 'bpfpol remove "
-			"--id N', "
-			"a "
-			"stored policy with -w REG -p NAME -o");
+	if (rc)
+		return rc;
+	rc = seat_need(diag);
+	if (!rc || p->drop_dynamic)
+		return rc;
 	form = static_form(args);
-	rc = diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-		"without -w REG a rule is dynamic, and held by the agent: that of this version "
-		"cannot yet; stored, and in force at once, it is:\n  %s",
+	used = strlen(diag->message);
+	snprintf(diag->message + used, sizeof(diag->message) - used,
+		"; without -w REG a rule is dynamic, and the agent's; stored, and in force at "
+		"once, it is:\n  %s",
 		form ? form : "bpfpol ipsecpol -w REG -p local ... -x");
 	free(form);
 	return rc;
@@ -123,7 +127,9 @@ static int no_agent(const struct args *args, const struct ipsecpol *p, struct di
 /* Before anything changes, what is to be done is shown, and a yes waited for. */
 static int ask(const struct ipsecpol *p, struct diag *diag)
 {
-	const char *verb = p->delete	   ? "Delete"
+	const char *verb = p->drop_dynamic ? "Drop all dynamic rules"
+			   : !p->stored	   ? "Add these dynamic rules"
+			   : p->delete	   ? "Delete"
 			   : p->unassign   ? "Unassign"
 			   : !p->policy->n ? "Assign"
 			   : p->assign	   ? "Add these rules to, and assign,"
@@ -138,7 +144,9 @@ static int ask(const struct ipsecpol *p, struct diag *diag)
 		fprintf(stderr, "  %s\n", text);
 		free(text);
 	}
-	if (*p->policy->name)
+	if (!p->stored)
+		fprintf(stderr, "%s? (y/n) ", verb);
+	else if (*p->policy->name)
 		fprintf(stderr, "%s policy '%s'? (y/n) ", verb, p->policy->name);
 	else
 		fprintf(stderr, "%s the policy that is assigned? (y/n) ", verb);
@@ -166,11 +174,12 @@ int cmd_ipsecpol(const struct args *args, struct diag *diag)
 	if (p.help)
 		help_one(command_find("ipsecpol"));
 	else if (!p.stored)
-		rc = no_agent(args, &p, diag);
-	else if (p.confirm && !(args->given & OPT_DRY_RUN))
+		rc = need_agent(args, &p, diag);
+	if (!rc && !p.help && p.confirm && !(args->given & OPT_DRY_RUN))
 		rc = ask(&p, diag);
 	if (!rc && !p.help)
-		rc = ipsecpol_store(args, &p, &names, diag);
+		rc = p.stored ? ipsecpol_store(args, &p, &names, diag)
+			      : ipsecpol_dynamic(args, &p, &names, diag);
 	names_free(&names);
 	ipsecpol_free(&p);
 	return rc;

@@ -21,9 +21,7 @@
 
 /* What became of a command. */
 struct done {
-	char **texts; /* of each rule given, and what became of it */
-	struct applied *applied;
-	size_t n;
+	struct given_rules rules;
 	char *before;	/* a policy that was assigned and is not any more; NULL: none */
 	bool assigned;	/* the command's own policy is, when it has ended */
 	bool looked_up; /* and a name in it has other addresses now */
@@ -32,26 +30,8 @@ struct done {
 
 static void done_free(struct done *done)
 {
-	for (size_t i = 0; i < done->n; i++)
-		free(done->texts[i]);
-	free(done->texts);
-	free(done->applied);
+	given_free(&done->rules);
 	free(done->before);
-}
-
-static int done_begin(struct done *done, const struct policy *rules)
-{
-	done->texts = calloc(rules->n + 1, sizeof(*done->texts));
-	done->applied = calloc(rules->n + 1, sizeof(*done->applied));
-	if (!done->texts || !done->applied)
-		return -ENOMEM;
-	for (size_t i = 0; i < rules->n; i++) {
-		done->texts[i] = spec_text(rules->rules[i], SPEC_ALL);
-		if (!done->texts[i])
-			return -ENOMEM;
-		done->n++;
-	}
-	return 0;
 }
 
 /* Adding to what is assigned. */
@@ -109,8 +89,8 @@ static bool any_applied(const struct done *done)
 {
 	if (done->looked_up)
 		return true;
-	for (size_t i = 0; i < done->n; i++)
-		if (done->applied[i].outcome != APPLIED_ALREADY)
+	for (size_t i = 0; i < done->rules.n; i++)
+		if (done->rules.applied[i].outcome != APPLIED_ALREADY)
 			return true;
 	return false;
 }
@@ -148,7 +128,7 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 
 	for (size_t i = 0; i < p->policy->n && !rc; i++) {
 		goes_out |= rule_has_dir(p->policy->rules[i], BP_OUT);
-		rc = add_in_memory(host, &p->policy->rules[i], opts, &done->applied[i], diag);
+		rc = add_in_memory(host, &p->policy->rules[i], opts, &done->rules.applied[i], diag);
 	}
 	if (rc)
 		return rc;
@@ -209,7 +189,7 @@ static int try_stored(struct host *host, const struct ipsecpol *p, const struct 
 		const struct rule *rule = p->policy->rules[i];
 		ptrdiff_t at = policy_find_same(policy, rule, rule->action, now);
 
-		done->applied[i].outcome = at < 0 ? APPLIED : APPLIED_ALREADY;
+		done->rules.applied[i].outcome = at < 0 ? APPLIED : APPLIED_ALREADY;
 		if (at >= 0 || rule->action != BP_PERMIT || opts->force)
 			continue;
 		at = policy_find_same(policy, rule, BP_BLOCK, now);
@@ -231,7 +211,8 @@ static int add_stored(struct host *host, struct ipsecpol *p, const struct apply_
 	if (!shelf_has(name))
 		rc = make_policy(host, name, opts, diag);
 	for (size_t i = 0; i < p->policy->n && !rc; i++)
-		rc = shelf_add(host, name, &p->policy->rules[i], opts, &done->applied[i], diag);
+		rc = shelf_add(
+			host, name, &p->policy->rules[i], opts, &done->rules.applied[i], diag);
 	return rc;
 }
 
@@ -272,12 +253,6 @@ static int delete_policy(struct host *host, const struct ipsecpol *p, const stru
 
 /* What is said. */
 
-static const char *const outcomes[] = {
-	[APPLIED] = "added",
-	[APPLIED_ALREADY] = "already there",
-	[APPLIED_REPLACED] = "changed",
-};
-
 static void say_json(const struct ipsecpol *p, const struct names *names, const struct done *done,
 	bool dry_run, bool off)
 {
@@ -291,34 +266,9 @@ static void say_json(const struct ipsecpol *p, const struct names *names, const 
 	jw_bool(&j, "in_force", done->assigned && !off && !dry_run);
 	jw_str(&j, "unassigned", done->before);
 	jw_bool(&j, "deleted", done->deleted);
-	jw_array(&j, "rules");
-	for (size_t i = 0; i < done->n; i++) {
-		jw_object(&j, NULL);
-		jw_str(&j, "outcome", outcomes[done->applied[i].outcome]);
-		if (done->applied[i].id)
-			jw_u64(&j, "id", done->applied[i].id);
-		else
-			jw_null(&j, "id");
-		jw_str(&j, "rule", done->texts[i]);
-		jw_object_end(&j);
-	}
-	jw_array_end(&j);
+	given_json(&done->rules, &j);
 	names_json(names, &j);
 	jw_object_end(&j);
-}
-
-static void say_rules(const struct done *done, bool dry_run)
-{
-	for (size_t i = 0; i < done->n; i++) {
-		const struct applied *a = &done->applied[i];
-
-		if (dry_run)
-			printf("Would be %s: %s\n", outcomes[a->outcome], done->texts[i]);
-		else
-			printf("Rule %" PRIu32 " %s%s: %s\n", a->id,
-				a->outcome == APPLIED_ALREADY ? "is " : "", outcomes[a->outcome],
-				done->texts[i]);
-	}
 }
 
 static void say_policy(const struct ipsecpol *p, const struct done *done, bool dry_run, bool off)
@@ -353,7 +303,7 @@ static void say(const struct args *args, const struct ipsecpol *p, const struct 
 		say_json(p, names, done, dry_run, off);
 		return;
 	}
-	say_rules(done, dry_run);
+	given_print(&done->rules, "", dry_run);
 	names_print(names);
 	say_policy(p, done, dry_run, off);
 }
@@ -382,7 +332,7 @@ int ipsecpol_store(
 {
 	struct host host = {};
 	struct done done = {};
-	int rc = done_begin(&done, p->policy);
+	int rc = given_begin(&done.rules, p->policy);
 
 	if (!rc && p->assign)
 		rc = policies_ask_ahead(p->policy->name, names);

@@ -115,6 +115,9 @@ int remove_by_id(uint32_t id, struct diag *diag);
 /* The number behind --id, where no words may stand beside it. -EINVAL with its place. */
 int args_id(const struct args *args, uint32_t *id, struct diag *diag);
 
+/* -EPERM with DIAG_DENIED. */
+int need_root(struct diag *diag);
+
 /*
  * Puts rules into the agent in one step, on the operator's word (guard, `off`); attaches first if
  * nothing is attached. names: what was looked up for them. *off: filtering is.
@@ -128,6 +131,8 @@ struct rule;
 struct apply_removed;
 int dynamic_remove_rule(const struct args *args, const struct rule *rule, int action,
 	struct apply_removed *removed, struct diag *diag);
+/* All of them; *n: how many there are. */
+int dynamic_drop(const struct args *args, size_t *n, struct diag *diag);
 int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag);
 
 /* -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
@@ -165,6 +170,7 @@ int cmd_block(const struct args *args, struct diag *diag);
 int cmd_permit(const struct args *args, struct diag *diag);
 int cmd_count(const struct args *args, struct diag *diag);
 int cmd_remove(const struct args *args, struct diag *diag);
+int cmd_promote(const struct args *args, struct diag *diag);
 int cmd_list(const struct args *args, struct diag *diag);
 int cmd_status(const struct args *args, struct diag *diag);
 int cmd_watch(const struct args *args, struct diag *diag);

@@ -28,7 +28,8 @@ struct dynamic {
 	struct layer layer;
 	uint32_t id[BP_ARRAYS]; /* of its arrays */
 	struct arrays offered;
-	bool stale; /* gen is of other root programs than the arrays */
+	struct rule_count *retired; /* .rule: whose counts are asked for; NULL: nobody's */
+	bool stale;		    /* gen is of other root programs than the arrays */
 	struct generation *gen;
 	uint64_t number;
 };
@@ -187,7 +188,8 @@ static int keep_only(struct rule_counts *counts, const struct policy *rules)
  * What the old generation has counted in the end becomes the base of the new one: a map that is
  * bound to its program, so that whoever reads back finds it, and nobody has to pin it.
  */
-static int fold(const struct generation *old, struct generation *gen, const struct policy *rules)
+static int fold(const struct generation *old, struct generation *gen, const struct policy *rules,
+	struct rule_count *retired)
 {
 	struct rule_counts counts = {};
 	int rc = counts_add_table(&counts, &old->table);
@@ -196,6 +198,8 @@ static int fold(const struct generation *old, struct generation *gen, const stru
 	if (!rc && old->base_fd >= 0)
 		rc = counts_add_map(&counts, old->base_fd);
 	counts_sum(&counts);
+	if (!rc && retired && counts_find(&counts, retired->rule))
+		*retired = *counts_find(&counts, retired->rule);
 	if (!rc)
 		rc = keep_only(&counts, rules);
 	if (!rc) {
@@ -229,7 +233,7 @@ static int switch_to(struct dynamic *d, struct kernel *k, struct generation **ge
 	set_in_force(d, k, rules);
 	if (old) {
 		kernel_wait_for_packets();
-		if (fold(old, d->gen, rules))
+		if (fold(old, d->gen, rules, d->retired))
 			diag_to_warning(diag, "the dynamic rules are in force, but their counters "
 					      "begin anew");
 		if (old->odd != d->gen->odd) /* new root programs begin at 1 again */
@@ -352,6 +356,18 @@ int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct r
 		return dynamic_load(d, rules, env, diag);
 	note(d->gen, rule, -1);
 	return rules->n ? 0 : begin_or_end(d, rules, diag);
+}
+
+int dynamic_retire(struct dynamic *d, const struct policy *rules, uint32_t id,
+	const struct compile_env *env, struct rule_count *count, struct diag *diag)
+{
+	int rc;
+
+	*count = (struct rule_count){ .rule = id };
+	d->retired = count;
+	rc = dynamic_load(d, rules, env, diag);
+	d->retired = NULL;
+	return rc;
 }
 
 int dynamic_prolong(struct dynamic *d, const struct rule *rule, const struct compile_env *env)

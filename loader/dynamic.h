@@ -66,6 +66,13 @@ int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct r
 	const struct compile_env *env, struct diag *diag);
 
 /*
+ * The same, and *count: all that it has counted, to the last packet. All rules are loaded anew for
+ * that.
+ */
+int dynamic_retire(struct dynamic *d, const struct policy *rules, uint32_t id,
+	const struct compile_env *env, struct rule_count *count, struct diag *diag);
+
+/*
  * The rule, one of those in force that ends at a time, ends at another one: rule->deadline, not 0.
  * One store; all of its filters end at once. -ENOENT: it is not there.
  */

@@ -260,8 +260,10 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 
 void generation_unpin_dir(const char *dir)
 {
-	for (size_t i = 0; i <= PINS; i++) {
-		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : "base");
+	static const char *const others[] = { "base", "base-new" };
+
+	for (size_t i = 0; i < PINS + 2; i++) {
+		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : others[i - PINS]);
 
 		if (path)
 			unlink(path);

@@ -83,12 +83,19 @@ void held_note_end(struct held *h, uint64_t deadline)
 
 int held_load(struct held *h, const struct policy *rules, struct diag *diag)
 {
+	return held_load_and_retire(h, rules, NULL, diag);
+}
+
+int held_load_and_retire(
+	struct held *h, const struct policy *rules, struct rule_count *count, struct diag *diag)
+{
 	uint64_t links = names_interface(rules) ? host_links() : 0;
 	struct compile_env env;
 	int rc;
 
 	host_env(&env);
-	rc = dynamic_load(h->d, rules, &env, diag);
+	rc = count ? dynamic_retire(h->d, rules, count->rule, &env, count, diag)
+		   : dynamic_load(h->d, rules, &env, diag);
 	if (rc)
 		return rc;
 	h->links = links;

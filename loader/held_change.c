@@ -36,8 +36,9 @@ static int take_out(struct held *h, size_t at, struct diag *diag)
 	return rc;
 }
 
-/* Those for which gone[] says so, in one step. */
-static int take_all_out(struct held *h, const bool *gone, struct diag *diag)
+/* Those for which gone[] says so, in one step. retired: of one of them, if it is to be told. */
+static int take_all_out(
+	struct held *h, const bool *gone, struct rule_count *retired, struct diag *diag)
 {
 	struct policy stay = { .name = h->rules->name }, *p = h->rules;
 	int rc;
@@ -48,7 +49,7 @@ static int take_all_out(struct held *h, const bool *gone, struct diag *diag)
 	for (size_t i = 0; i < p->n; i++)
 		if (!gone[i])
 			stay.rules[stay.n++] = p->rules[i];
-	rc = held_load(h, &stay, diag);
+	rc = held_load_and_retire(h, &stay, retired, diag);
 	for (size_t i = 0; i < p->n && !rc; i++)
 		if (gone[i])
 			rule_free(&p->rules[i]);
@@ -74,7 +75,7 @@ static int take_some_out(struct held *h, const size_t *at, size_t n, struct diag
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		gone[at[i]] = true;
-	rc = take_all_out(h, gone, diag);
+	rc = take_all_out(h, gone, NULL, diag);
 	free(gone);
 	return rc;
 }
@@ -98,7 +99,7 @@ static int sweep(struct held *h, uint64_t now, bool *gone, struct diag *diag)
 			held_note_end(h, h->rules->rules[i]->deadline);
 	}
 	if (n > FEW)
-		return take_all_out(h, gone, diag);
+		return take_all_out(h, gone, NULL, diag);
 	for (size_t i = h->rules->n; n && !rc && i--;)
 		if (gone[i])
 			rc = take_out(h, i, diag);
@@ -165,6 +166,24 @@ int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, s
 		return rc;
 	at = held_find_id(h, id);
 	return take_some_out(h, &at, 1, diag);
+}
+
+int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct diag *diag)
+{
+	const struct rule *rule;
+	bool *gone;
+	int rc = held_find(h, id, &rule, diag);
+
+	if (rc)
+		return rc;
+	gone = calloc(h->rules->n, sizeof(*gone));
+	if (!gone)
+		return -ENOMEM;
+	*count = (struct rule_count){ .rule = id };
+	gone[held_find_id(h, id)] = true;
+	rc = take_all_out(h, gone, count, diag);
+	free(gone);
+	return rc;
 }
 
 int held_drop(struct held *h, const struct apply_opts *opts, size_t *n, struct diag *diag)

@@ -7,6 +7,9 @@
 
 /* Puts these in force, which become h->rules if the caller makes them so. */
 int held_load(struct held *h, const struct policy *rules, struct diag *diag);
+/* The same, where one of them goes and its counts are asked for: count->rule; NULL: nobody's. */
+int held_load_and_retire(
+	struct held *h, const struct policy *rules, struct rule_count *count, struct diag *diag);
 /* What is changed in place must know interfaces as the rest was compiled. */
 int held_refresh(struct held *h, struct diag *diag);
 /* Rules whose time is over go. */

@@ -136,6 +136,19 @@ static int take_id_away(const struct call *c, struct diag *diag)
 	return rc ? rc : held_remove_id(c->held, id, &c->opts, diag);
 }
 
+static int retire(const struct call *c, struct diag *diag)
+{
+	struct rule_count count;
+	uint32_t id;
+	int rc = c->n == 1 ? take_id(c, &id, diag) : bad_request(diag);
+
+	if (!rc)
+		rc = held_retire(c->held, id, &count, diag);
+	if (!rc)
+		fprintf(c->out, "%" PRIu64 " %" PRIu64 "\n", count.packets, count.bytes);
+	return rc;
+}
+
 static int drop(const struct call *c, struct diag *diag)
 {
 	size_t n = 0;
@@ -186,7 +199,7 @@ static int run(struct call *c, struct diag *diag)
 		const char *name;
 		int (*run)(const struct call *, struct diag *);
 	} requests[] = { { "add", add }, { "remove", take_away }, { "remove-id", take_id_away },
-		{ "drop", drop }, { "rules", tell_all }, { "rule", tell_one },
+		{ "retire", retire }, { "drop", drop }, { "rules", tell_all }, { "rule", tell_one },
 		{ "arrays", take_arrays } };
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)

@@ -7,6 +7,7 @@
  *	add [--dry-run] [--force] RULES		a line "OUTCOME ID" for each, enum apply_outcome
  *	remove [--dry-run] ACTION|any RULES	a line "ID" for each that goes
  *	remove-id [--dry-run] ID
+ *	retire ID				the same, and "PACKETS BYTES" that it counted
  *	drop [--dry-run]			how many there were
  *	rules [lists]				all of them; lists: with all addresses
  *	rule ID [lists]				the one

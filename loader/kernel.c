@@ -308,18 +308,34 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 /* Writes counts to a map of their own, pinned beside the generation that goes on from them. */
 static int write_base(uint64_t number, const struct rule_counts *c, struct diag *diag)
 {
-	char *path = base_path(number);
-	int fd = path ? counts_to_map(c) : -ENOMEM;
+	char *path = base_path(number), *fresh = NULL;
+	int fd = path && asprintf(&fresh, "%s-new", path) > 0 ? counts_to_map(c) : -ENOMEM;
 	int rc = fd < 0 ? fd : 0;
 
 	if (!rc) {
-		unlink(path);
-		rc = bpf_obj_pin(fd, path) ? -errno : 0;
+		unlink(fresh); /* of a command that died here */
+		rc = bpf_obj_pin(fd, fresh) || rename(fresh, path) ? -errno : 0;
 	}
 	if (fd >= 0)
 		close(fd);
+	free(fresh);
 	free(path);
 	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
+}
+
+int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag)
+{
+	struct rule_counts counts = {};
+	int rc = k->gen ? add_base(k->gen->number, &counts, diag) : -ENOENT;
+
+	if (!rc)
+		rc = counts_add(
+			&counts, &(struct rule_counts){ .v = (struct rule_count *)count, .n = 1 });
+	counts_sum(&counts);
+	if (!rc)
+		rc = write_base(k->gen->number, &counts, diag);
+	free(counts.v);
+	return rc;
 }
 
 bool kernel_wait_for_packets(void)

@@ -72,6 +72,9 @@ int kernel_recover(struct kernel *k, struct diag *diag);
 /* Counters of every rule of the generation in force: base + live, sorted by id. */
 int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
 
+/* Adds to what a rule of the generation in force has counted; in one step for whoever reads. */
+int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag);
+
 /* Sum over all CPUs. */
 int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag);
 

@@ -52,6 +52,12 @@ const struct command commands[] = {
 		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC,
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "the same as remove",
 		"  bpfpol unblock udp/1434" },
+	{ "promote", cmd_promote, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID, WORDS_NONE, "--id N",
+		"make a dynamic rule static",
+		"  bpfpol promote --id 7                     the number that 'list' shows\n"
+		"It comes into the assigned policy, with its number, label, end and counters, and "
+		"stays when\n"
+		"the agent ends. At no moment is it out of force." },
 	{ "list", cmd_list, OPT_JSON, WORDS_NONE, "",
 		"rules in force with their counters, most specific first",
 		"Those of the policy (static) and those that the agent holds (dynamic)." },
@@ -141,13 +147,14 @@ const struct command commands[] = {
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE, "",
 		"filter again, as before 'off'", NULL },
 	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_IPSECPOL,
-		"-w REG -p NAME [-r RULE] [-f SPEC...] [-n BLOCK|PASS] [-x|-y|-o]",
+		"[-w REG -p NAME] [-r RULE] [-f SPEC...] [-n BLOCK|PASS] [-x|-y|-o|-u]",
 		"filters in the words of Windows' ipsecpol and ipseccmd",
 		"  bpfpol ipsecpol -w REG -p \"Block UDP 1434\" -r \"in\" -f '*=0:1434:UDP' -n "
 		"BLOCK "
 		"-x\n"
+		"  bpfpol ipsecpol -f '[*=0:1434:UDP]'\n"
 		"\n"
-		"  -w REG   stored on this computer; without it a rule is dynamic\n"
+		"  -w REG   stored on this computer; without it a rule is the agent's (dynamic)\n"
 		"  -p NAME  the policy; rules are added to it\n"
 		"  -r RULE  a name for the rules of -f\n"
 		"  -f SPEC  FROM=TO:PORT:PROTOCOL, in single quotes; + for = is both ways; 0 is "

@@ -274,6 +274,22 @@ int tell_remove_id(uint32_t id, const struct apply_opts *opts, struct diag *diag
 	return rc;
 }
 
+int tell_retire(uint32_t id, struct rule_count *count, struct diag *diag)
+{
+	struct answer answer;
+	char text[64];
+	int rc = ask_of_id("retire", id, NULL, NULL, &answer, diag);
+
+	if (rc)
+		return rc;
+	*count = (struct rule_count){ .rule = id };
+	snprintf(text, sizeof(text), "%.*s", (int)answer.reply.out_len, answer.reply.out);
+	if (sscanf(text, "%" SCNu64 " %" SCNu64, &count->packets, &count->bytes) != 2)
+		rc = nonsense(diag);
+	free(answer.bytes);
+	return rc;
+}
+
 int tell_drop(const struct apply_opts *opts, size_t *n, struct diag *diag)
 {
 	struct answer answer;

@@ -44,8 +44,8 @@ expect_exit 2 bash -c 'cd "$1" && shift && "$@" -n BLOCK -f * = 0:1434:UDP' - "$
 	"$BPFPOL" ipsecpol
 expect_out "is a file here"
 
-# Row 40, 41, 42, 48: dynamic rules are the agent's; without it they are refused, and the stored
-# form is shown as it can be typed.
+# Dynamic rules are the agent's; without it they are refused, and the stored form is shown as it can
+# be typed.
 expect_exit 1 bp ipsecpol -f '[*=0:1434:UDP]'
 expect_out 'agent'
 expect_out "bpfpol ipsecpol -w REG -p local -f '\[\*=0:1434:UDP\]' -x"
