@@ -266,10 +266,10 @@ ends 0
 
 start_agent
 expect_exit 0 bp block --dynamic udp/7777 name "For now"
-live 100 24
+live 80 24
 seen "^Policy 'local', 23 rules, 1 dynamic "
 press '/dynamic\n'
-seen '^ +[0-9]+ +0 +0 +\[dynamic\] block in udp to port 7777 name "For now"$'
+seen '^ +[0-9]+ +0 +0 +\[dynamic\] block in udp to port 7777 na…$'
 press '\x1bOB'
 press d
 seen '^Remove rule [0-9]+[?] y/n  \[dynamic\] block in udp to port 7777'
