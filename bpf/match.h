@@ -377,6 +377,9 @@ static __always_inline __u64 prune(
 		return 0;
 #define ASK(index, at) ASK_IN(sets, index, layout.sets[dir][family][index] + (at))
 #define ASK_FINE(index, end, address) ASK_IN(words, index, fine_at(end, address, dir, family))
+	if (family == BP_V6) {
+		ASK(BP_BY_REMOTE_COARSE, bp_index_coarse(mask, bpf_ntohl(p->remote[0])))
+	}
 	ASK(BP_BY_REMOTE, bp_index_address(mask, family, bpf_ntohl(p->remote[0])))
 	ASK(BP_BY_PORT, bp_index_port(mask, p->proto, p->lport))
 	ASK(BP_BY_LOCAL, bp_index_address(mask, family, bpf_ntohl(p->local[0])))

@@ -218,8 +218,9 @@ enum bp_index {
 	BP_BY_LRANGE, /* the local port, 64 of them together */
 	BP_BY_RRANGE, /* the remote port, likewise */
 	BP_BY_PROTO,
-	BP_BY_REMOTE_FINE, /* more bits of the address, for longer prefixes: these stand in `fine`
-			    */
+	BP_BY_REMOTE_COARSE, /* IPv6: fewer bits of it, for shorter prefixes */
+	BP_BY_REMOTE_FINE,   /* more bits of the address, for longer prefixes: these stand in `fine`
+			      */
 	BP_BY_LOCAL_FINE,
 	BP_INDICES
 };
@@ -229,7 +230,8 @@ enum bp_index {
 #define BP_INDEX_LEN4 16
 #define BP_INDEX_LEN6 32
 #define BP_INDEX_LEAST6 20 /* prefixes shorter than that would have too many */
-#define BP_FINE_LEN4 24	   /* shorter prefixes are not in that index */
+#define BP_COARSE_LEN6 16
+#define BP_FINE_LEN4 24 /* shorter prefixes are not in that index */
 #define BP_FINE_LEN6 48
 #define BP_RANGES (65536 / 64)
 
@@ -257,6 +259,17 @@ struct bp_layout {
 
 #define BP_FEW_LINES 12 /* log2; 256 KB */
 
+/* index_mask: the layout's, of IPv6. first: 32 bits of the address, in host order. */
+static inline __u32 bp_coarse_mask(__u32 index_mask)
+{
+	return index_mask & ((1U << BP_COARSE_LEN6) - 1);
+}
+
+static inline __u32 bp_index_coarse(__u32 index_mask, __u32 first)
+{
+	return first >> (32 - BP_COARSE_LEN6) & bp_coarse_mask(index_mask);
+}
+
 /* The sets of one direction and family, one index after the other. */
 static inline void bp_layout_sets(
 	const struct bp_sizes *size, struct bp_layout *l, int dir, int family)
@@ -269,6 +282,7 @@ static inline void bp_layout_sets(
 		[BP_BY_LRANGE] = BP_RANGES,
 		[BP_BY_RRANGE] = BP_RANGES,
 		[BP_BY_PROTO] = 256,
+		[BP_BY_REMOTE_COARSE] = family == BP_V6 ? bp_coarse_mask(each - 1) + 1 : 0,
 	};
 
 	for (int i = 0; i < BP_INDICES; i++) {

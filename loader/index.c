@@ -26,6 +26,8 @@ unsigned int index_of(const struct filter *f)
 
 	if (by_address(s->family, s->rlen))
 		by |= 1 << BP_BY_REMOTE;
+	if (s->family == BP_V6 && s->rlen)
+		by |= 1 << BP_BY_REMOTE_COARSE;
 	if (by_address(s->family, s->llen))
 		by |= 1 << BP_BY_LOCAL;
 	if (s->rlen >= fine)
@@ -86,6 +88,20 @@ static int add_address(
 	return rc;
 }
 
+static int add_coarse(const struct sets_of *s, const uint8_t *address, unsigned int len)
+{
+	uint64_t n = len < BP_COARSE_LEN6 ? 1ULL << (BP_COARSE_LEN6 - len) : 1;
+	uint32_t mask = bp_coarse_mask(s->mask), word;
+	int rc = 0;
+
+	memcpy(&word, address, sizeof(word));
+	if (n > mask) /* all values come up */
+		n = mask + 1;
+	for (uint32_t i = 0; i < n && !rc; i++)
+		rc = add_bit(s, bp_index_coarse(mask, ntohl(word) + (i << (32 - BP_COARSE_LEN6))));
+	return rc;
+}
+
 static int add_fine(const struct sets_of *s, int family, const uint8_t *address)
 {
 	uint32_t words[2];
@@ -127,6 +143,8 @@ static int add_to(const struct sets_of *s, const struct filter *f, enum bp_index
 		return add_fine(s, family, f->remote);
 	case BP_BY_LOCAL_FINE:
 		return add_fine(s, family, f->local);
+	case BP_BY_REMOTE_COARSE:
+		return add_coarse(s, f->remote, f->shape.rlen);
 	case BP_BY_PORT:
 		return add_port(s, f);
 	case BP_BY_LRANGE:

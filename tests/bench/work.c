@@ -76,6 +76,7 @@ static uint64_t candidates(const struct table *t, const struct seen *s)
 		[BP_BY_LRANGE] = s->lport / 64,
 		[BP_BY_RRANGE] = s->rport / 64,
 		[BP_BY_PROTO] = s->proto,
+		[BP_BY_REMOTE_COARSE] = s->family == BP_V6 ? bp_index_coarse(mask, remote[0]) : 0,
 		[BP_BY_REMOTE_FINE] = bp_index_fine(fine, s->family, remote[0], remote[1]),
 		[BP_BY_LOCAL_FINE] = bp_index_fine(fine, s->family, local[0], local[1]),
 	};

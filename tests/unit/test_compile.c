@@ -253,6 +253,25 @@ static void test_indices(void **state)
 	made_free(&m);
 }
 
+/* Of IPv6 prefixes too short for the index by 32 bits, 16 are asked. */
+static void test_coarse(void **state)
+{
+	struct made m = MAKE("block in from 2400::/11");
+	const struct bp_layout *l = &m.table.layout;
+	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V6];
+
+	(void)state;
+	assert_int_equal(indexed[BP_BY_REMOTE], 0);
+	assert_int_equal(indexed[BP_BY_REMOTE_COARSE], 1);
+	for (unsigned int first = 0x23f0; first < 0x2430; first++) {
+		uint32_t at = bp_index_coarse(l->index_mask[BP_IN][BP_V6], first << 16 | 0xd00d);
+		uint64_t set = m.table.sets[l->sets[BP_IN][BP_V6][BP_BY_REMOTE_COARSE] + at];
+
+		assert_int_equal(set & 1, first >> 5 == 0x2400 >> 5);
+	}
+	made_free(&m);
+}
+
 /* Whether the set of the fine index of the remote end names tuple 0 for that address. */
 static bool fine_has(const struct made *m, uint32_t address)
 {
@@ -377,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_gates),
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_indices),
+		cmocka_unit_test(test_coarse),
 		cmocka_unit_test(test_fine),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_ranks),
