@@ -178,16 +178,24 @@ $B/tests/classify: $(call obj,$(addprefix tests/bench/,classify.c measure.c sets
 
 BENCH := $B/tests/classify $B/tests/traffic $B/tests/timed $B/tests/work
 
-# The classifier of XDP once more, from the same source, counting what a search does.
-$B/counted/xdp.bpf.o: bpf/xdp.bpf.c $(wildcard bpf/*.h) include/abi.h tests/bench/work.h
+# The classifier of XDP once more, from the same source: counting what a search does, or giving a search up
+# after a few steps.
+$B/counted/xdp.bpf.o: VARIANT := -include tests/bench/work.h
+$B/short/xdp.bpf.o: VARIANT := -DBP_STEPS=8
+$B/counted/xdp.bpf.o $B/short/xdp.bpf.o: bpf/xdp.bpf.c $(wildcard bpf/*.h) include/abi.h tests/bench/work.h
 	@mkdir -p $(@D)
 	$(call say,CLANG)
-	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude -include tests/bench/work.h \
+	$Q$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARN) -Iinclude $(VARIANT) \
 		-I/usr/include/$(subst -pc-,-,$(shell $(CC) -dumpmachine)) -c $< -o $@
 
-$B/counted/classifier.o: loader/classifier.c $B/counted/xdp.skel.h $B/tc.skel.h
+$B/counted/classifier.o $B/short/classifier.o: $B/%/classifier.o: loader/classifier.c $B/%/xdp.skel.h $B/tc.skel.h
 	$(call say,CC)
-	$Q$C -iquote $B/counted -c $< -o $@
+	$Q$C -iquote $B/$* -c $< -o $@
+
+$B/tests/short: $B/short/classifier.o $(call obj,loader/main.c $(filter-out loader/classifier.c,$(LOADER))) \
+	$B/shipped.o
+	$(call say,LINK)
+	$Q$C $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/tests/work: $B/counted/classifier.o $(call obj,$(addprefix tests/bench/,work.c measure.c sets.c) \
 	$(filter-out loader/cmd_% loader/classifier.c,$(LOADER)))
@@ -273,7 +281,8 @@ check: all unit
 
 test:
 	tests/deps
-	$(MAKE) all unit $B/tests/pkt $B/tests/judge $(PRELOADED) $B/tests/twin $(DYNAMIC) $(BENCH) fuzzers lint
+	$(MAKE) all unit $B/tests/pkt $B/tests/judge $(PRELOADED) $B/tests/twin $B/tests/short $(DYNAMIC) $(BENCH) \
+		fuzzers lint
 	BUILD=$B tests/run all
 
 # The fault suite at full size.

@@ -16,8 +16,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-#define LOOP_STEPS (1 << 20) /* more than there can be: chains are finite */
-
 /*
  * What a search does, counted by an instrumented build alone (tests/bench/work.h): it says so where
  * it happens, so that what is counted is what is done.
@@ -397,6 +395,26 @@ static __always_inline __u64 prune(
 	return set;
 }
 
+/* A function of its own, as nothing ever comes here. */
+__noinline int count_unfinished(__u32 dir)
+{
+	struct bp_totals *t = bpf_map_lookup_elem(&totals, &dir);
+
+	if (t && !explain)
+		t->unfinished++;
+	return 0;
+}
+
+/*
+ * Is something left to look at, the tables are not what the loader makes: the best so far decides,
+ * and it is counted, for `status` to say so.
+ */
+static __always_inline void search_end(const struct search *s, const __u8 dir)
+{
+	if (s->q->todo || s->q->next)
+		count_unfinished(dir);
+}
+
 /* Probes the tuples that are live and leaves the best element, or NULL, in s->best. */
 static __always_inline void search_all(struct search *s, __u64 todo, const __u8 dir)
 {
@@ -417,14 +435,15 @@ static __always_inline void search_all(struct search *s, __u64 todo, const __u8 
 		probe(s, dir, BP_V4, BP_SPACE_ALL);
 		if (!s->q->todo && !s->q->next)
 			return;
-		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_in4 : step_out4, s, 0);
+		bpf_loop(BP_STEPS, dir == BP_IN ? step_in4 : step_out4, s, 0);
 	} else {
 		todo = prune(s, words, todo, dir, BP_V6);
 		if (!todo)
 			return;
 		s->q->todo = todo;
-		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_in6 : step_out6, s, 0);
+		bpf_loop(BP_STEPS, dir == BP_IN ? step_in6 : step_out6, s, 0);
 	}
+	search_end(s, dir);
 }
 
 /* The same for the shadows: whether one of them matches is all that matters. */
@@ -434,9 +453,11 @@ static __always_inline void search_cut(struct search *s, __u64 todo, const __u8 
 	if (!todo)
 		return;
 	if (s->q->p.family == BP_V4)
-		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_cut_in4 : step_cut_out4, s, 0);
+		bpf_loop(BP_STEPS, dir == BP_IN ? step_cut_in4 : step_cut_out4, s, 0);
 	else
-		bpf_loop(LOOP_STEPS, dir == BP_IN ? step_cut_in6 : step_cut_out6, s, 0);
+		bpf_loop(BP_STEPS, dir == BP_IN ? step_cut_in6 : step_cut_out6, s, 0);
+	if (!s->best)
+		search_end(s, dir);
 }
 
 #endif

@@ -32,11 +32,17 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 8
+#define BP_ABI 9
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 #define BP_LINE 8     /* entries of a line */
+/* Elements of a chain, which holds those of several keys where a line was full. */
+#define BP_CHAINED (2 * BP_CHAIN)
+/* What a search may look at: no more than that can be there. */
+#ifndef BP_STEPS
+#define BP_STEPS (BP_TUPLES * BP_CHAINED)
+#endif
 
 enum bp_dir { BP_IN, BP_OUT, BP_DIRS };
 /*
@@ -410,9 +416,12 @@ static inline __u32 bp_watch_slot(__u32 hook)
 #define BP_SLOTS (BP_HOOKS * 3)
 #define BP_DYNAMIC_SLOTS (BP_HOOKS * 4)
 
-/* Per-CPU `totals`, one element per direction. malformed is a part of passed + blocked. */
+/*
+ * Per-CPU `totals`, one element per direction. malformed is a part of passed + blocked; unfinished:
+ * searches that ended at BP_STEPS, as a chain was longer than any that the loader makes.
+ */
 struct bp_totals {
-	__u64 passed, blocked, malformed;
+	__u64 passed, blocked, malformed, unfinished;
 };
 
 /* Counters of a rule, kept in `base` over a switch of generations. */

@@ -188,18 +188,18 @@ static void index_tuple(struct filler *c, const struct filter *f, unsigned int n
 }
 
 /*
- * The chain of the key: how many of its elements are there, and of a shadow without deadline the
- * one that stands for all that are equal to it.
+ * The chain of the key: whether another element may come into it, and of a shadow without deadline
+ * the one that stands for all that are equal to it.
  */
-static unsigned int look_along(struct filler *c, const struct filter *f,
-	const struct filter_key *key, const union filter_elem *like, union filter_elem **shared)
+static bool look_along(struct filler *c, const struct filter *f, const struct filter_key *key,
+	const union filter_elem *like, union filter_elem **shared)
 {
 	int family = f->shape.family;
 	uint32_t at = table_find(c->table, family, key);
-	unsigned int n = 0;
+	unsigned int n = 0, all = 0;
 
 	*shared = NULL;
-	while (at) {
+	for (; at; all++) {
 		union filter_elem *is = table_elem(c->table, family, at);
 
 		n += is->e.tuple == like->e.tuple;
@@ -208,7 +208,7 @@ static unsigned int look_along(struct filler *c, const struct filter *f,
 			*shared = is;
 		at = is->e.next;
 	}
-	return n;
+	return n < BP_CHAIN && all < BP_CHAINED;
 }
 
 static int place_filter(const struct filter *f, void *arg)
@@ -228,7 +228,7 @@ static int place_filter(const struct filter *f, void *arg)
 		shadow_begin(&elem);
 	else
 		index_tuple(c, f, number);
-	if (look_along(c, f, &key, &elem, &shared) >= BP_CHAIN)
+	if (!look_along(c, f, &key, &elem, &shared))
 		return compile_too_long_chain(c->diag, c->of.rule);
 	if (shared) {
 		shared->e.print++;

@@ -2,6 +2,7 @@
 #include "gather.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,21 @@ static int gather_filters(const struct host *host, struct status *st, struct dia
 	return rc;
 }
 
+/* No table of ours leads to that: whoever sees it is to know, and to have a way out. */
+static void warn_unfinished(const struct status *st, struct diag *diag)
+{
+	uint64_t n = st->totals[BP_IN].unfinished + st->totals[BP_OUT].unfinished;
+
+	if (!n)
+		return;
+	diag_set(diag, DIAG_SYSTEM, EUCLEAN,
+		"%" PRIu64
+		" packets were judged by a part of the rules, as the kernel's tables are "
+		"damaged; 'bpfpol policy assign NAME' makes them anew, a reboot this count",
+		n);
+	diag_to_warning(diag, "rules did not hold");
+}
+
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
 	int rc = parts & GATHER_COUNTS ? host_store_names(host, diag) : host_store(host, diag);
@@ -273,6 +289,8 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	}
 	if (host->kernel)
 		rc = kernel_totals(host->kernel, st->totals, diag);
+	if (!rc && parts & GATHER_RULES)
+		warn_unfinished(st, diag);
 	if (!rc && parts & (GATHER_RULES | GATHER_COUNTS))
 		rc = gather_rules(host, parts & GATHER_RULES, st, diag);
 	if (!rc && parts & GATHER_INTERFACES)

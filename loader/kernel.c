@@ -297,6 +297,7 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 			totals[dir].passed += each[i].passed;
 			totals[dir].blocked += each[i].blocked;
 			totals[dir].malformed += each[i].malformed;
+			totals[dir].unfinished += each[i].unfinished;
 		}
 	}
 	free(each);

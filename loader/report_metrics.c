@@ -101,6 +101,12 @@ static void put_totals(FILE *out, const struct status *st)
 	for (int dir = 0; dir < BP_DIRS; dir++)
 		fprintf(out, "bpfpol_malformed_packets_total{direction=\"%s\"} %" PRIu64 "\n",
 			dirs[dir], (uint64_t)st->totals[dir].malformed);
+	put_head(out, "bpfpol_unfinished_packets", "counter", "packets",
+		"Those that were judged by a part of the rules: never, unless the tables are "
+		"damaged.");
+	for (int dir = 0; dir < BP_DIRS; dir++)
+		fprintf(out, "bpfpol_unfinished_packets_total{direction=\"%s\"} %" PRIu64 "\n",
+			dirs[dir], (uint64_t)st->totals[dir].unfinished);
 }
 
 static void put_filtered(

@@ -381,6 +381,7 @@ static void compare_totals(struct trial *t, enum bp_dir dir, const struct bp_tot
 	compare_total(t, dir, "passed", want->passed, after->passed - before->passed);
 	compare_total(t, dir, "blocked", want->blocked, after->blocked - before->blocked);
 	compare_total(t, dir, "malformed", want->malformed, after->malformed - before->malformed);
+	compare_total(t, dir, "unfinished", 0, after->unfinished - before->unfinished);
 }
 
 static int compare_counters(struct trial *t)

@@ -324,6 +324,81 @@ static void test_too_long_chain(void **state)
 	policy_free(&policy);
 }
 
+/* Three shapes, and the tuple that each has where all three are there. */
+static const char *const forms[] = { "from %s to 10.255.0.1", "from %s", "to %s" };
+
+static struct rule *form_rule(unsigned int form, uint32_t address, uint32_t port)
+{
+	char ip[32], ends[64], text[128];
+
+	snprintf(ip, sizeof(ip), "10.%u.%u.%u", address >> 16, address >> 8 & 255, address & 255);
+	snprintf(ends, sizeof(ends), forms[form], ip);
+	snprintf(text, sizeof(text), "block in tcp/%u-%u %s", port, port + 7, ends);
+	return rule_of(text);
+}
+
+struct line_of {
+	unsigned int number;
+	uint32_t line;
+};
+
+/* Of the rule's first filter. */
+static int note_line(const struct filter *f, void *arg)
+{
+	struct line_of *of = arg;
+	struct bp_tuple tuple;
+	struct filter_key key;
+
+	if (is_shadow(&f->shape))
+		return 0;
+	shape_tuple(&f->shape, &tuple);
+	filter_key(f, &tuple, of->number, &key);
+	of->line = bp_hash((const __u64 *)key.words, filter_key_words(BP_V4));
+	return 1;
+}
+
+/* So many rules of one key, which differ in their ranges; the key stands in line 5 of so many. */
+static void add_key(struct policy *policy, unsigned int form, uint32_t mask, uint32_t n)
+{
+	static uint32_t address;
+	struct line_of of = { .number = form };
+	struct rule *rule;
+
+	do {
+		rule = form_rule(form, ++address, 1);
+		filter_each(rule, note_line, &of);
+		rule_free(&rule);
+	} while ((of.line & mask) != 5);
+	for (uint32_t i = 1; i <= n; i++) {
+		rule = form_rule(form, address, i);
+		rule->id = policy->n + 1;
+		assert_int_equal(policy_add(policy, &rule), 0);
+	}
+}
+
+/* A line that is full: all further keys share its last chain, which has an end, too. */
+static void test_shared_chain(void **state)
+{
+	const uint32_t mask = (1U << 12) - 1;
+	struct policy *policy = policy_new("test");
+	struct diag diag = {};
+	struct made m;
+
+	(void)state;
+	for (unsigned int i = 0; i < BP_LINE - 1; i++)
+		add_key(policy, i < 3 ? i : 1, mask, 1);
+	add_key(policy, 0, mask, BP_CHAIN - 2);
+	add_key(policy, 1, mask, BP_CHAIN - 2);
+	assert_int_equal(make(policy, &m, &diag), 0);
+	assert_int_equal(m.table.layout.line_mask[BP_V4], mask);
+	m.policy = policy_new("none"); /* this one grows on */
+	made_free(&m);
+	add_key(policy, 2, mask, 30);
+	assert_int_equal(make(policy, &m, &diag), -E2BIG);
+	diag_free(&diag);
+	policy_free(&policy);
+}
+
 static uint64_t rank_of(const char *line)
 {
 	struct made m = MAKE(line);
@@ -399,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_coarse),
 		cmocka_unit_test(test_fine),
 		cmocka_unit_test(test_too_long_chain),
+		cmocka_unit_test(test_shared_chain),
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_keyset),
 	};
