@@ -393,6 +393,8 @@ struct bp_ctl {
 	__u64 next_id; /* the loader's: the next rule's id */
 	__u32 dynamic_map[BP_ARRAYS];
 	__u32 pad;
+	__u64 netns; /* the loader's: inode of the network namespace whose interfaces are filtered
+		      */
 };
 
 /* Where a hook's classifier of that generation stands in the program array of its kind. */
@@ -506,7 +508,7 @@ _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
 _Static_assert(sizeof(struct bp_line) == 64, "bp_line: one cache line");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
-_Static_assert(sizeof(struct bp_ctl) == 56, "bp_ctl");
+_Static_assert(sizeof(struct bp_ctl) == 64, "bp_ctl");
 _Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");
 
 #endif

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,27 @@ static bool off_file(void)
 	return there;
 }
 
+/*
+ * Pins are named by the numbers of interfaces, and each network namespace has its own. One that is
+ * gone, or has nothing attached any more, gives place.
+ */
+static int check_namespace(const struct kernel *k, struct diag *diag)
+{
+	uint64_t ours = kernel_namespace(), theirs = k->ctl->netns;
+
+	if (!ours || theirs == ours)
+		return 0;
+	if (theirs && attached_any())
+		return diag_set(diag, DIAG_SYSTEM, EXDEV,
+			"%s holds the filter of another network namespace, net:[%" PRIu64 "], and "
+			"this one is net:[%" PRIu64 "]; give it directories of its own by "
+			"BPFPOL_CONF_DIR, BPFPOL_STATE_DIR, BPFPOL_BPFFS and BPFPOL_RUN_DIR, or "
+			"run this in the other one",
+			dirs_get()->bpffs, theirs, ours);
+	k->ctl->netns = ours;
+	return 0;
+}
+
 int host_open(struct host *host, enum host_use use, struct diag *diag)
 {
 	int rc;
@@ -77,6 +99,8 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT)
 		rc = 0;
+	if (!rc && host->kernel)
+		rc = check_namespace(host->kernel, diag);
 	if (!rc && host->kernel && use == HOST_CHANGE && kernel_recover(host->kernel, diag))
 		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
 	host->off = (host->kernel && host->kernel->ctl->off) || off_file();

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -122,6 +123,13 @@ static int take_dynamic(struct kernel *k, const struct bpf_object *object)
 	return 0;
 }
 
+uint64_t kernel_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
 int kernel_load(struct kernel **out, struct diag *diag)
 {
 	struct kernel *k;
@@ -154,6 +162,7 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	}
 	k->ctl->abi = BP_ABI;
 	k->ctl->next_id = 1;
+	k->ctl->netns = kernel_namespace();
 	memcpy(k->ctl->dynamic_map, k->shared.dynamic, sizeof(k->ctl->dynamic_map));
 	*out = k;
 	return 0;

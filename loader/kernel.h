@@ -39,6 +39,9 @@ int kernel_publish(const struct kernel *k, struct diag *diag);
 int kernel_load(struct kernel **k, struct diag *diag);
 void kernel_free(struct kernel **k);
 
+/* The network namespace of this process, by its inode; 0: it is not known. */
+uint64_t kernel_namespace(void);
+
 /* The program array that holds the hook's classifiers, as bp_slot() says. */
 int kernel_generations(const struct kernel *k, int hook);
 

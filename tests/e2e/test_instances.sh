@@ -98,4 +98,27 @@ blocked dport=4010
 expect_exit 0 bp remove udp/6000
 passes dport=6000
 
+# Another network namespace with the same directories: its interfaces have the same numbers.
+# shellcheck disable=SC2317 # called by expect_exit
+other() {
+	run_in tx "$BPFPOL" "$@"
+}
+BEFORE=$(snapshot)
+for words in status "block udp/7000" "attach tx0" "policy unassign" restore; do
+	# shellcheck disable=SC2086
+	expect_exit 1 other $words
+	expect_out 'of another network namespace'
+	expect_out 'BPFPOL_STATE_DIR'
+done
+unchanged "another namespace" "$BEFORE"
+blocked dport=4010
+# Where nothing is attached any more, or the bpffs is empty, as after a reboot, it is this one's.
+expect_exit 0 bp detach rx0
+expect_exit 0 other status
+expect_exit 0 bp attach rx0
+fresh_bpffs
+expect_exit 0 other status
+expect_exit 0 bp restore
+blocked dport=4010
+
 finish
