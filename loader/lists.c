@@ -25,7 +25,8 @@ static void write_list(FILE *out, const void *arg)
 
 	for (size_t i = 0; i < list->n && !ferror(out); i++) {
 		spec_prefix_text(&list->v[i], buf, sizeof(buf));
-		fprintf(out, "%s\n", buf);
+		fputs(buf, out);
+		fputc('\n', out);
 	}
 }
 

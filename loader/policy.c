@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "policy.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -219,14 +220,26 @@ bool proto_has_type(int proto)
 	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
+static uint64_t number_of(const uint8_t bytes[8])
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return be64toh(word);
+}
+
+/* As numbers: a call of memcmp() for each was a tenth of what loading a million takes. */
 int prefix_cmp(const struct prefix *a, const struct prefix *b)
 {
-	int order;
-
 	if (a->family != b->family)
 		return a->family - b->family;
-	order = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-	return order ? order : a->len - b->len;
+	for (size_t i = 0; i < sizeof(a->bytes); i += 8) {
+		uint64_t x = number_of(a->bytes + i), y = number_of(b->bytes + i);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return a->len - b->len;
 }
 
 static int prefix_order(const void *a, const void *b)
@@ -240,7 +253,10 @@ void prefixes_sort(struct prefixes *list)
 
 	if (!list->n)
 		return;
-	qsort(list->v, list->n, sizeof(*list->v), prefix_order);
+	for (i = 1; i < list->n && prefix_cmp(&list->v[i - 1], &list->v[i]) <= 0; i++)
+		;
+	if (i < list->n) /* copies of lists are in order, and many lists are */
+		qsort(list->v, list->n, sizeof(*list->v), prefix_order);
 	for (i = 1; i < list->n; i++) {
 		if (prefix_cmp(&list->v[kept], &list->v[i]))
 			list->v[++kept] = list->v[i];
