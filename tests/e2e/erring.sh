@@ -66,7 +66,7 @@ pins() {
 spoke() {
 	case $1 in
 	0) return 0 ;;
-	1 | 4) grep -q '^bpfpol: ' "$WORLD/said" ;;
+	1 | 2 | 4) grep -q '^bpfpol: ' "$WORLD/said" ;;
 	*) return 1 ;;
 	esac
 }

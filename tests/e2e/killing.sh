@@ -31,6 +31,15 @@ kill_at() {
 		-e "inject=$call:signal=KILL:when=$n" "$BPFPOL" "$@" >/dev/null 2>&1
 }
 
+# figure_of_kills N COMMAND...: for the table at the end of tests/run.
+figure_of_kills() {
+	local words=${*:2}
+
+	words=${words//"$WORLD/"/}
+	words=${words// /-}
+	echo "# figure kills-of-${words//@/} $1"
+}
+
 # The frames by which old and new rules differ, then one of KEPT and one that no rule blocks.
 # probe OLD NEW: the verdict on FRAMES must be one of them; it is left in SEEN as old or new.
 probe() {
@@ -127,6 +136,7 @@ sweep() {
 		fi
 	done
 	same "$*: every kill leaves old or new" "$before" "$FAILED"
+	figure_of_kills "$killed" "$@"
 	check "$*: killed $killed times" [ $((killed * 10)) -ge $((${#POINTS[@]} * 9)) ]
 	same "$*: one generation is pinned" 1 \
 		"$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"

@@ -47,6 +47,7 @@ same "every kill leaves one or the other" 1 "$((FAILED == 0))"
 check "killed $KILLED times" [ $((KILLED * 2)) -ge ${#POINTS[@]} ]
 check "before and after the commit: $SEEN_ONE and $SEEN_TWO" \
 	[ "$SEEN_ONE" -gt 10 -a "$SEEN_TWO" -gt 10 ]
+figure_of_kills "$KILLED" policy assign
 same "with a spare each time" "${#POINTS[@]}" "$SPARES"
 same "the rule that waited in the journal is in its file" 1 \
 	"$(grep -c 'tcp to port 7' "$POLICIES/one.policy")"

@@ -42,6 +42,7 @@ for point in "${POINTS[@]}"; do
 	wrong=$(after_kill)
 	[ -z "$wrong" ] || nok "killed at $call $n" "$wrong"
 done
+figure_of_kills "${#POINTS[@]}" the first block
 same "every kill leaves nothing or the rule" 0 "$FAILED"
 
 finish

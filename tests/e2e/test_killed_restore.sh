@@ -44,6 +44,7 @@ for point in "${POINTS[@]}"; do
 done
 same "every kill leaves all or nothing" 1 "$((FAILED == 0))"
 check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
+figure_of_kills "$KILLED" restore
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 
 finish

@@ -57,6 +57,7 @@ same "every kill leaves one or the other" 1 "$((FAILED == 0))"
 check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
 check "before and after the commit: $SEEN_ONE and $SEEN_TWO" \
 	[ "$SEEN_ONE" -gt 10 -a "$SEEN_TWO" -gt 10 ]
+figure_of_kills "$KILLED" policy rollback
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 same "nothing is left over" "" "$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
 

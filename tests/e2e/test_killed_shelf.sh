@@ -38,6 +38,7 @@ kills() {
 		bp remove --policy web udp/10 >/dev/null
 	done
 	same "$*: every kill leaves old or new" "$before" "$FAILED"
+	figure_of_kills $killed "$@"
 	check "$*: killed $killed times" [ $((killed * 10)) -ge $((${#POINTS[@]} * 9)) ]
 	same "$*: both were seen" "$(printf '%s\n' "$old" "$new" | sort | xargs)" \
 		"$(tr ' ' '\n' <<<"$seen" | grep . | sort -u | xargs)"

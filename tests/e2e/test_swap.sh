@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Policies in turn, each in the tables of the one before the last: no packet meets what was there
-# before, or half of what is to be. Under traffic, and then at random, against the oracle.
+# before, or half of what is to be. Under traffic, and then at random, against the oracle. SWAPS=N:
+# how many under traffic.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/three.sh
+. "$(dirname "$0")/three.sh"
 # shellcheck source=tests/e2e/judged.sh
 . "$(dirname "$0")/judged.sh"
 
@@ -12,7 +15,10 @@ POLICIES=$BPFPOL_CONF_DIR/policies
 mkdir -m 700 "$BPFPOL_CONF_DIR" "$POLICIES"
 expect_exit 0 bp attach rx0
 
-# --- under traffic: both say the same of each packet, by other rules
+# --- under traffic: both say the same of each packet, by other rules; but for those to port 3002, of
+# which one goes to each side of every change
+
+SWAPS=${SWAPS:-60}
 
 LIST=$WORLD/sources.txt
 awk 'BEGIN { for (i = 0; i < 20000; i++) printf "11.%d.%d.7\n", i / 256, i % 256 }' >"$LIST"
@@ -59,10 +65,24 @@ for port in 1434 3000 3001; do
 	flood $port >"$WORLD/sent.$port" &
 	FLOODS+=($!)
 done
-FALLS=0 LAST=0 WRONG=0 SPARES=0
-for ((i = 0; i < 60; i++)); do
+# changed N: what a packet on one of the processors, in turn, meets when the command is done: p or b.
+changed() {
+	PROCESSOR=$(($1 % $(nproc)))
+	[ -n "$(call tx "udp/$RX4/9" "udp/$RX4/3002")" ] && echo p || echo b
+}
+
+serve_echo rx udp/9 udp/3002
+
+FALLS=0 LAST=0 WRONG=0 SPARES=0 LATE=0 CHANGED=(0 0)
+for ((i = 0; i < SWAPS; i++)); do
 	[ ! -e "$SPARE" ] || SPARES=$((SPARES + 1))
 	assign swap "$WORLD/swap.$(((i + 1) % 2))" || WRONG=$((WRONG + 1))
+	new=$(((i + 1) % 2)) # swap.1 blocks them
+	CHANGED[new]=$((CHANGED[new] + 1))
+	case $new$(changed $i) in
+	1b | 0p) ;;
+	*) LATE=$((LATE + 1)) ;;
+	esac
 	NOW=$(counter packets "in udp to port 1434")
 	[ "$NOW" -ge "$LAST" ] || FALLS=$((FALLS + 1))
 	LAST=$NOW
@@ -70,17 +90,20 @@ done
 touch "$WORLD/enough"
 wait "${FLOODS[@]}"
 ALL=$(($(sent 1434) + $(sent 3000) + $(sent 3001)))
-echo "# $ALL packets during 60 changes"
+echo "# $ALL packets during $SWAPS changes"
 same "every command succeeds" 0 "$WRONG"
-same "with a spare" 60 "$SPARES"
+same "with a spare" "$SWAPS" "$SPARES"
+same "what is changed is changed on each processor when the command is done" 0 "$LATE"
 same "no counter falls" 0 "$FALLS"
 check "there was traffic" [ "$ALL" -ge 60000 ]
 same "what both block by the same rule is counted once" "$(sent 1434)" \
 	"$(counter packets "in udp to port 1434")"
 same "all is counted once by the count rule" "$ALL" "$(counter packets "in from 11.0.0.0/8")"
-same "what both block is blocked" "$(($(sent 1434) + $(sent 3000)))" \
+same "what both block is blocked" "$(($(sent 1434) + $(sent 3000) + CHANGED[1]))" \
 	"$(bp status --json | jq '.totals.in.blocked')"
 same "and nothing else: the rest arrives" "$(sent 3001)" $(($(delivered) - BEFORE))
+echo "# figure swaps $SWAPS"
+echo "# figure swaps-packets $ALL"
 
 # --- at random
 
