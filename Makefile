@@ -43,6 +43,7 @@ IMPURE := \
 	apply \
 	assign \
 	attach \
+	await \
 	capture \
 	capture_copy \
 	classifier \
@@ -97,6 +98,7 @@ IMPURE := \
 	ssh \
 	state \
 	store \
+	switch \
 	tell \
 	terminal \
 	vantage \

@@ -77,14 +77,15 @@ static __always_inline void leave(struct query *q, CTX *ctx, const struct place 
 {
 	__u32 zero = 0;
 	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	__u64 generation = c ? in_force(c) : 0;
 
 	q->left.rank = q->best_rank;
 	q->left.elem = q->best_elem;
 	q->left.action = q->best_action;
-	if (c && c->generation) {
+	if (generation) {
 		if (q->left.rank || q->left.tally || q->logged)
 			q->left.asked = LEFT_ANY | odd * LEFT_ODD;
-		jump(ctx, at.generations, bp_slot(at.hook, 0), c->generation & 1);
+		jump(ctx, at.generations, bp_slot(at.hook, 0), generation & 1);
 		q->left.asked = 0;
 	}
 	q->left.wins = q->left.rank;

@@ -46,6 +46,20 @@ struct {
 	__type(value, __u32);
 } xdp_dynamic SEC(".maps"), generic_dynamic SEC(".maps"), tc_dynamic SEC(".maps");
 
+/*
+ * The generation that judges, 0: none. Once its time to be confirmed is over it is the one before,
+ * though nobody is there to say so. The clock is read only while there is such a time.
+ */
+static __always_inline __u64 in_force(const struct bp_ctl *c)
+{
+	__u64 generation = *(const volatile __u64 *)&c->generation;
+
+	if (c->confirm_of && c->confirm_of == generation &&
+		bpf_ktime_get_boot_ns() >= c->confirm_by)
+		generation--;
+	return generation;
+}
+
 /* From constant slots, of which the kernel makes jumps. Returns only if there is no program. */
 static __always_inline void jump(void *ctx, void *programs, const __u32 even, bool odd)
 {

@@ -16,13 +16,15 @@ static __always_inline void judge(
 {
 	__u32 zero = 0;
 	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	__u64 generation;
 
 	if (!c || c->off)
 		return;
 	if (c->dynamic)
 		jump(ctx, layer, bp_slot(hook, 0), c->dynamic & 1);
-	if (c->generation)
-		jump(ctx, generations, bp_slot(hook, 0), c->generation & 1);
+	generation = in_force(c);
+	if (generation)
+		jump(ctx, generations, bp_slot(hook, 0), generation & 1);
 	count_total(dir, 1, false, false);
 }
 

@@ -384,6 +384,12 @@ struct bp_tables {
  * hook at once. dynamic: the same of the layer of dynamic rules, which has arrays of its own that
  * are pinned nowhere; dynamic_map: their ids. When the process that holds the layer is gone,
  * dynamic stays as it is and the arrays are empty.
+ *
+ * A generation may await confirmation: then confirm_of is its number, and from confirm_by on
+ * (CLOCK_BOOTTIME, ns) the one before it judges, which is still loaded in the other slot. While
+ * confirm_of is another number than `generation` it says nothing to the kernel side, so that one
+ * store to `generation` begins a time of trial, or ends it by going back. To the loader confirm_of
+ * == generation + 1 says that the generation of that number has not been cleared away yet.
  */
 struct bp_ctl {
 	__u64 off;
@@ -391,6 +397,7 @@ struct bp_ctl {
 	__u64 dynamic;
 	__u64 abi;
 	__u64 next_id; /* the loader's: the next rule's id */
+	__u64 confirm_of, confirm_by;
 	__u32 dynamic_map[BP_ARRAYS];
 	__u32 pad;
 	__u64 netns; /* the loader's: inode of the network namespace whose interfaces are filtered
@@ -508,7 +515,7 @@ _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
 _Static_assert(sizeof(struct bp_line) == 64, "bp_line: one cache line");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
-_Static_assert(sizeof(struct bp_ctl) == 64, "bp_ctl");
+_Static_assert(sizeof(struct bp_ctl) == 80, "bp_ctl");
 _Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "confirm.h"
 
 const struct option_entry option_table[] = {
 	{ "--json", OPT_JSON, VALUE_NONE, "facts as JSON" },
@@ -28,6 +29,7 @@ const struct option_entry option_table[] = {
 	{ "--dynamic", OPT_DYNAMIC, VALUE_NONE, "held by the agent, and gone with it" },
 	{ "--count", OPT_COUNT, VALUE_TEXT, "so many packets, then it ends" },
 	{ "--rate", OPT_RATE, VALUE_TEXT, "packets a second on each CPU at most; 0: all" },
+	{ "--confirm", OPT_CONFIRM, VALUE_TEXT, "seconds to confirm it in, or it goes back" },
 	{ NULL, 0, VALUE_NONE, NULL },
 };
 
@@ -72,6 +74,9 @@ static void set_value(struct args *args, enum option option, const char *value)
 		break;
 	case OPT_RATE:
 		args->rate = value;
+		break;
+	case OPT_CONFIRM:
+		args->confirm = value;
 		break;
 	default:
 		break;
@@ -151,6 +156,24 @@ void args_free(struct args *args)
 const struct report *args_report(const struct args *args)
 {
 	return args->given & OPT_JSON ? &report_json : &report_text;
+}
+
+int args_confirm(const struct args *args, uint64_t *seconds, struct diag *diag)
+{
+	const char *text = args->confirm;
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+
+	*seconds = 0;
+	if (!text)
+		return 0;
+	if (digits && digits < 10 && !text[digits])
+		*seconds = strtoul(text, NULL, 10);
+	if (*seconds && *seconds <= CONFIRM_MOST)
+		return 0;
+	*seconds = 0;
+	diag_place(diag, text, 0, strlen(text));
+	return diag_set(diag, DIAG_USAGE, EINVAL, "--confirm takes seconds, 1 to %d, as in: %s",
+		CONFIRM_MOST, "--confirm 60");
 }
 
 int args_none(const struct args *args, struct diag *diag)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "await.h"
+
 void assign_warn_absent(const struct policy *policy, struct diag *diag)
 {
 	const char *said = "";
@@ -30,12 +32,9 @@ static int keep_name(const struct policy *was, const struct policy *now, char **
 	return *before ? 0 : -ENOMEM;
 }
 
-/* What stands in the store's memory. */
-static int put_in_force(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
-	struct diag *diag)
+/* What became of it: rc. */
+static int tell(struct host *host, const struct apply_opts *opts, struct assigned *assigned, int rc)
 {
-	int rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
-
 	assigned->rules = host->store->policy ? host->store->policy->n : 0;
 	if (!rc && !opts->dry_run && !host->off && host->kernel && host->kernel->gen)
 		assigned->filters = host->kernel->gen->table.tables->filters;
@@ -44,6 +43,15 @@ static int put_in_force(struct host *host, const struct apply_opts *opts, struct
 		assigned->before = NULL;
 	}
 	return rc;
+}
+
+/* What stands in the store's memory. */
+static int put_in_force(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag)
+{
+	int rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+
+	return tell(host, opts, assigned, rc);
 }
 
 int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
@@ -76,4 +84,20 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 		rc = store_go_back(host->store, previous);
 	store_free(&previous);
 	return rc ? rc : put_in_force(host, opts, assigned, diag);
+}
+
+int assign_take_back(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag)
+{
+	struct store *before = NULL;
+	int rc = store_load_before(host->store, &before, diag);
+
+	*assigned = (struct assigned){};
+	if (!rc)
+		rc = keep_name(host->store->policy, before->policy, &assigned->before);
+	store_free(&before);
+	if (!rc)
+		rc = opts->dry_run ? store_take_back(host->store, 0, diag)
+				   : await_go_back(host, diag);
+	return tell(host, opts, assigned, rc);
 }

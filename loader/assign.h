@@ -22,6 +22,10 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
 	struct diag *diag);
 
+/* Takes back what awaits confirmation, which must be something, as if it had never been. */
+int assign_take_back(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
+	struct diag *diag);
+
 /* Warns of interfaces that rules name and that are not there. */
 void assign_warn_absent(const struct policy *policy, struct diag *diag);
 

@@ -161,7 +161,7 @@ static int prepare(const struct args *args, struct host *host, const struct poli
 	if (!rc)
 		rc = seat_need(diag);
 	if (!rc)
-		rc = host_open(host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(host, dry_run ? HOST_READ : HOST_TEND, diag);
 	host->unguarded = force;
 	if (!rc)
 		rc = refuse_while_off(host, args, diag);

@@ -40,13 +40,24 @@ const struct command policy_commands[] = {
 	{ "policy export", cmd_policy_export, 0, WORDS_POLICY, "NAME",
 		"a policy's file as it is, for a backup",
 		"  bpfpol policy export web >web.policy" },
-	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_POLICY,
-		"NAME", "put a policy in force, in place of the one that is",
+	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_CONFIRM,
+		WORDS_POLICY, "NAME [--confirm SECONDS]",
+		"put a policy in force, in place of the one that is",
+		"  bpfpol policy assign web --confirm 60    goes back by itself if nobody confirms "
+		"it\n"
 		"In one step, which no packet sees half of. Takes the file as it is now, and the "
 		"lists that\n"
 		"it names. Rules that stay keep their numbers and counters." },
 	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"take the policy out of force; it stays stored", NULL },
+	{ "policy confirm", cmd_policy_confirm, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
+		"keep the change that awaits confirmation",
+		"What was changed with --confirm SECONDS goes back by itself after that time: the "
+		"kernel sees\n"
+		"to it, also if the terminal, the connection and every process of bpfpol is gone, "
+		"and over a\n"
+		"reboot. Until then nothing else can be changed. Exit 3 if nothing awaits "
+		"confirmation." },
 	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE,
 		"", "undo the last change: the rules before it are in force again",
 		"The last command that changed what is in force is undone: an assignment, or "
@@ -55,7 +66,8 @@ const struct command policy_commands[] = {
 		"rollback\n"
 		"undoes this one. Rules of single commands also leave the policy's file, or come "
 		"back to it;\n"
-		"after an assignment the files stay as they are." },
+		"after an assignment the files stay as they are.\n"
+		"While a change awaits confirmation it is taken back at once, for good." },
 	{ "policy diff", cmd_policy_diff, OPT_JSON | OPT_IN_FORCE, WORDS_POLICIES,
 		"A B | NAME --in-force", "the rules that differ",
 		"  bpfpol policy diff web --in-force    what 'policy assign web' would change" },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "assign.h"
+#include "await.h"
 #include "command.h"
 #include "json.h"
 #include "links.h"
@@ -16,7 +17,7 @@
 /* assign, unassign */
 
 static void json_assigned(const char *outcome, const char *name, const struct assigned *a,
-	bool in_force, const struct names *names)
+	bool in_force, uint64_t confirm, const struct names *names)
 {
 	struct jw j;
 
@@ -28,6 +29,8 @@ static void json_assigned(const char *outcome, const char *name, const struct as
 	jw_u64(&j, "rules", a->rules);
 	jw_u64(&j, "filters", a->filters);
 	jw_bool(&j, "in_force", in_force);
+	if (confirm)
+		jw_u64(&j, "confirm_in", confirm);
 	names_json(names, &j);
 	jw_object_end(&j);
 }
@@ -38,8 +41,8 @@ static void say_assigned(const struct args *args, const char *name, const struct
 	bool dry_run = args->given & OPT_DRY_RUN;
 
 	if (args->given & OPT_JSON) {
-		json_assigned(
-			dry_run ? "dry run" : "assigned", name, a, !dry_run && !host->off, names);
+		json_assigned(dry_run ? "dry run" : "assigned", name, a, !dry_run && !host->off,
+			host->confirm, names);
 		return;
 	}
 	names_print(names);
@@ -55,6 +58,8 @@ static void say_assigned(const struct args *args, const char *name, const struct
 	else
 		printf("Policy '%s' is assigned and in force: %zu rules, %" PRIu64 " filters.\n",
 			name, a->rules, a->filters);
+	if (!dry_run)
+		say_confirm(host->confirm);
 }
 
 static int assign(struct host *host, const struct args *args, struct policy **policy,
@@ -81,13 +86,18 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 	struct policy *policy = NULL;
 	struct names names = {};
 	struct host host = {};
+	uint64_t confirm;
 	int rc = args_one(args, "the name of a policy", diag);
 
+	if (!rc)
+		rc = args_confirm(args, &confirm, diag);
 	if (!rc)
 		rc = policies_ask_ahead(args->words[0], &names);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
+	if (!rc)
+		rc = await_ask(&host, confirm, diag);
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc)
@@ -115,7 +125,7 @@ static void say_unassigned(const struct args *args, const struct assigned *a)
 	const struct names none = {};
 
 	if (args->given & OPT_JSON)
-		json_assigned(dry_run ? "dry run" : "unassigned", NULL, a, false, &none);
+		json_assigned(dry_run ? "dry run" : "unassigned", NULL, a, false, 0, &none);
 	else if (!a->before)
 		printf("No policy was assigned.\n");
 	else

@@ -47,7 +47,7 @@ static void say_text(const struct args *args, const char *name, const struct ass
 		printf("Policy '%s' is as it was before the last change, and in force: %zu rules, "
 		       "%" PRIu64 " filters.\n",
 			name, a->rules, a->filters);
-	if (!dry_run)
+	if (!dry_run && !host->store->back)
 		printf("'bpfpol policy rollback' undoes this.\n");
 }
 
@@ -67,10 +67,13 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_TEND, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
-		rc = assign_previous(&host, &opts, &assigned, diag);
+		rc = host_store_names(&host, diag);
+	if (!rc)
+		rc = (host.store->confirm.seconds ? assign_take_back : assign_previous)(
+			&host, &opts, &assigned, diag);
 	if (!rc && host.store->policy)
 		assign_warn_absent(host.store->policy, diag);
 	if (!rc)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "assign.h"
+#include "await.h"
 #include "command.h"
 #include "json.h"
 #include "links.h"
@@ -47,7 +48,8 @@ static int load(struct restore *r, struct diag *diag)
 	diag_clear(diag);
 	store_free(&r->host.store);
 	r->salvaged = true;
-	return store_salvage(&r->host.store, diag);
+	rc = store_salvage(&r->host.store, diag);
+	return rc ? rc : await_check(&r->host, diag);
 }
 
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
@@ -258,7 +260,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_TEND, diag);
 	r.host.unguarded = true; /* a boot puts back what was decided before */
 	if (!rc && !r.host.off)
 		rc = restore(&r, dry_run, diag);

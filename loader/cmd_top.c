@@ -46,7 +46,8 @@ static void keep_store(struct host *host, struct look *old)
 {
 	struct store *s = old->store;
 
-	if (!s || host->store || !store_unchanged(s->inode, s->mtime, s->journal))
+	if (!s || s->confirm.seconds || host->store ||
+		!store_unchanged(s->inode, s->mtime, s->journal))
 		return;
 	host->store = s;
 	old->store = NULL;

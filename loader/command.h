@@ -30,6 +30,7 @@ enum option {
 	OPT_INTERVAL = 1 << 17,
 	OPT_SORT = 1 << 18,
 	OPT_DYNAMIC = 1 << 19,
+	OPT_CONFIRM = 1 << 20,
 	OPT_COUNT = 1 << 24,
 	OPT_RATE = 1 << 25,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
@@ -59,7 +60,7 @@ struct args {
 	char **words;
 	int n;
 	const char *rule, *lifetime, *id, *mode, *pcap, *policy, *write_blocked, *name;
-	const char *description, *interval, *sort, *count, *rate;
+	const char *description, *interval, *sort, *count, *rate, *confirm;
 	bool ended;			 /* words that begin with -- are no options any more */
 	const struct option_entry *open; /* the value of this one is missing at the end */
 };
@@ -99,6 +100,8 @@ bool args_want_text(const struct command *command, const struct args *args);
 void args_free(struct args *args);
 /* The report back-end that was asked for. */
 const struct report *args_report(const struct args *args);
+/* --confirm; 0: it was not given. -EINVAL with its place: not a number of seconds. */
+int args_confirm(const struct args *args, uint64_t *seconds, struct diag *diag);
 /* -EINVAL with its place if there are words, for commands that take none. */
 int args_none(const struct args *args, struct diag *diag);
 /* -EINVAL with its place unless there is exactly one word: `what`. */
@@ -109,6 +112,9 @@ void args_place(const struct args *args, int index, struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */
 struct link_choices;
 void say_attached(const struct link_choices *choices);
+
+/* How to keep what was done; 0: it is kept. */
+void say_confirm(uint64_t seconds);
 
 /* What `remove --id` does, without a word. */
 int remove_by_id(uint32_t id, struct diag *diag);
@@ -161,6 +167,7 @@ int cmd_policy_export(const struct args *args, struct diag *diag);
 int cmd_policy_assign(const struct args *args, struct diag *diag);
 int cmd_policy_unassign(const struct args *args, struct diag *diag);
 int cmd_policy_diff(const struct args *args, struct diag *diag);
+int cmd_policy_confirm(const struct args *args, struct diag *diag);
 int cmd_policy_rollback(const struct args *args, struct diag *diag);
 /* A file named on the command line (- is stdin), and the name of the policy in it. */
 int policy_word_read(const char *word, char **text, size_t *len, struct diag *diag);

@@ -62,7 +62,7 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 		stored = ex->other;
 	}
 	ex->name = stored ? stored->name : NULL;
-	ex->number = ex->host.kernel ? ex->host.kernel->ctl->generation : 0;
+	ex->number = ex->host.kernel ? kernel_in_force(ex->host.kernel) : 0;
 	if (vantage_never(&ex->vantage.link))
 		return no_policy(ex, EXPLAIN_NEVER);
 	if (!stored)
@@ -310,7 +310,7 @@ bool explainer_changed(struct explainer *ex)
 	const struct bp_tables *t = ex->gen ? ex->gen->table.tables : NULL;
 	const struct kernel *k = ex->host.kernel;
 
-	if (ex->by == EXPLAIN_IN_FORCE && (k->ctl->generation != ex->number ||
+	if (ex->by == EXPLAIN_IN_FORCE && (kernel_in_force(k) != ex->number ||
 						  (t && (t->dirty || t->journal != ex->journal))))
 		ex->changed = true;
 	if (ex->by != EXPLAIN_NEVER && !ex->changed)

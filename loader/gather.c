@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "attach.h"
+#include "await.h"
 #include "dynamic_rules.h"
 #include "notes.h"
 #include "protected.h"
@@ -74,7 +76,8 @@ static int gather_static(
 	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
 
 	if (host->kernel && host->kernel->gen)
-		st->behind = !host->kernel->gen->table.tables->folded;
+		st->behind =
+			!host->kernel->gen->table.tables->folded && !kernel_awaits(host->kernel);
 	if (!rc && layer.policy)
 		rc = add_rules(st, &layer, now);
 	free(counts.v);
@@ -272,6 +275,17 @@ static void warn_unfinished(const struct status *st, struct diag *diag)
 	diag_to_warning(diag, "rules did not hold");
 }
 
+/* A change of single rules may have come since, in the journal. */
+static void gather_trial(const struct host *host, struct status *st)
+{
+	const struct store *s = host->store;
+	uint64_t now = time(NULL);
+
+	st->confirm_in = await_seconds(host);
+	if (s->back && s->went_back && !s->undo)
+		st->went_back = now > s->went_back ? now - s->went_back : 1;
+}
+
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
 	int rc = parts & GATHER_COUNTS ? host_store_names(host, diag) : host_store(host, diag);
@@ -283,6 +297,7 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	if (rc)
 		return rc;
 	st->policy = host->store->policy ? host->store->policy->name : NULL;
+	gather_trial(host, st);
 	if (host->kernel && host->kernel->gen) {
 		st->generation = host->kernel->gen->number;
 		st->n_filters = host->kernel->gen->table.tables->filters;

@@ -260,10 +260,11 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 
 void generation_unpin_dir(const char *dir)
 {
-	static const char *const others[] = { "base", "base-new" };
+	static const char *const bases[] = { GENERATION_BASE, GENERATION_BASE_NEW,
+		GENERATION_BASE_NEXT };
 
-	for (size_t i = 0; i < PINS + 2; i++) {
-		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : others[i - PINS]);
+	for (size_t i = 0; i < PINS + 3; i++) {
+		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : bases[i - PINS]);
 
 		if (path)
 			unlink(path);

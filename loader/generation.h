@@ -81,6 +81,13 @@ const char *generation_part_name(enum table_part part);
 int generation_classifier(const struct generation *gen, enum bp_hook hook);
 /* Its directory; caller frees. NULL: no memory. */
 char *generation_dir(uint64_t number);
+/*
+ * What its rules counted before it; one that is not pinned under its name yet; and one that takes
+ * the first one's place when a generation that was on trial is gone.
+ */
+#define GENERATION_BASE "base"
+#define GENERATION_BASE_NEW "base-new"
+#define GENERATION_BASE_NEXT "base_next"
 /* Takes away the pins in a generation's directory, and the directory. */
 void generation_unpin_dir(const char *dir);
 /* Takes its pins away; what the kernel still uses lives until then. */

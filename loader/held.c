@@ -18,7 +18,7 @@
 int held_open(struct held *h, struct diag *diag)
 {
 	struct host host = {};
-	int rc = host_open(&host, HOST_CHANGE, diag);
+	int rc = host_open(&host, HOST_TEND, diag);
 
 	*h = (struct held){ .batch = FIRST_BATCH, .rules = policy_new("dynamic") };
 	host.agent = true;
@@ -116,7 +116,7 @@ static int reserve(struct held *h, uint32_t batch, struct diag *diag)
 {
 	struct host host = {};
 	uint32_t first;
-	int rc = host_open(&host, HOST_CHANGE, diag);
+	int rc = host_open(&host, HOST_TEND, diag);
 
 	host.agent = true;
 	if (!rc)

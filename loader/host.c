@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "await.h"
 #include "dirs.h"
 #include "guard.h"
 #include "links.h"
@@ -24,13 +25,10 @@ static uint32_t ifindex_of(const char *name, void *arg)
 
 void host_env(struct compile_env *env)
 {
-	struct timespec boot;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
 	*env = (struct compile_env){
 		.ifindex = ifindex_of,
 		.now = time(NULL),
-		.boot_now = boot.tv_sec * 1000000000ULL + boot.tv_nsec,
+		.boot_now = kernel_clock(),
 	};
 }
 
@@ -81,6 +79,19 @@ static int check_namespace(const struct kernel *k, struct diag *diag)
 	return 0;
 }
 
+/* A change needs a store that can be written; who only looks is told, and sees what judges. */
+static int tend(struct host *host, enum host_use use, struct diag *diag)
+{
+	int rc = await_tend(host, diag);
+
+	if (use == HOST_CHANGE)
+		return rc ? rc : await_refuse(host, diag);
+	if (rc)
+		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
+				      "but still on disk");
+	return 0;
+}
+
 int host_open(struct host *host, enum host_use use, struct diag *diag)
 {
 	int rc;
@@ -89,10 +100,10 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 	if (geteuid())
 		return diag_set(
 			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
-	rc = use == HOST_CHANGE || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
+	rc = use != HOST_READ || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
 	if (!rc)
-		rc = use == HOST_CHANGE ? dir_make(dirs_get()->state, diag)
-					: dir_check(dirs_get()->state, diag);
+		rc = use != HOST_READ ? dir_make(dirs_get()->state, diag)
+				      : dir_check(dirs_get()->state, diag);
 	if (rc == -ENOENT && diag->kind == DIAG_NONE)
 		rc = 0; /* nothing is stored */
 	if (!rc)
@@ -101,17 +112,17 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		rc = 0;
 	if (!rc && host->kernel)
 		rc = check_namespace(host->kernel, diag);
-	if (!rc && host->kernel && use == HOST_CHANGE && kernel_recover(host->kernel, diag))
+	if (!rc && host->kernel && use != HOST_READ && kernel_recover(host->kernel, diag))
 		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
 	host->off = (host->kernel && host->kernel->ctl->off) || off_file();
-	return rc;
+	return rc || use == HOST_READ ? rc : tend(host, use, diag);
 }
 
 /* Where nothing is pinned, reading makes nothing. */
 static enum host_use use_of_host(void)
 {
 	char *path = path_join(dirs_get()->bpffs, "ctl");
-	enum host_use use = path && !access(path, F_OK) ? HOST_CHANGE : HOST_READ;
+	enum host_use use = path && !access(path, F_OK) ? HOST_TEND : HOST_READ;
 
 	free(path);
 	return use;
@@ -152,7 +163,7 @@ int host_store_names(struct host *host, struct diag *diag)
 		host->store->next_id = host->kernel->ctl->next_id;
 	if (!rc && !host->store->known)
 		host->store->known = host->store->next_id;
-	return rc;
+	return rc ? rc : await_check(host, diag);
 }
 
 int host_kernel(struct host *host, struct diag *diag)
@@ -179,6 +190,12 @@ int host_kernel(struct host *host, struct diag *diag)
 	return rc;
 }
 
+/* While one awaits confirmation, interfaces are those of the moment when it began. */
+static bool links_stand(const struct host *host, const struct bp_tables *t)
+{
+	return !t->links || kernel_awaits(host->kernel) || t->links == host_links();
+}
+
 bool host_in_step(const struct host *host)
 {
 	const struct bp_tables *t;
@@ -186,7 +203,7 @@ bool host_in_step(const struct host *host)
 	if (!host->kernel || !host->kernel->gen || host->first)
 		return false;
 	t = host->kernel->gen->table.tables;
-	return !t->dirty && (!t->links || t->links == host_links()) &&
+	return !t->dirty && links_stand(host, t) &&
 	       store_unchanged(t->state_inode, t->state_mtime, t->journal);
 }
 
@@ -214,9 +231,10 @@ static int commit_store(struct store *s, struct diag *diag)
 	return 0;
 }
 
-/* The generation stands for what is on disk now. */
-static void stamp(struct bp_tables *t, const struct store *s)
+void host_stamp(struct generation *gen, const struct store *s)
 {
+	struct bp_tables *t = gen->table.tables;
+
 	t->state_inode = s->inode;
 	t->state_mtime = s->mtime;
 	t->journal = s->journal;
@@ -226,11 +244,11 @@ static int commit(void *arg, struct diag *diag)
 {
 	struct commit *c = arg;
 	struct store *s = c->host->store;
-	int rc = commit_store(s, diag);
+	int rc = c->host->aside ? 0 : commit_store(s, diag);
 
 	if (rc)
 		return rc;
-	stamp(c->gen->table.tables, s);
+	host_stamp(c->gen, s);
 	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
 	if (s->next_id > c->host->kernel->ctl->next_id)
 		c->host->kernel->ctl->next_id = s->next_id;
@@ -345,6 +363,20 @@ int host_try_rules(struct host *host, const struct policy *rules, struct diag *d
 	return rc;
 }
 
+/* When what the store holds goes back by itself, as kernel_switch() wants it. */
+static uint64_t confirm_by(const struct host *host)
+{
+	struct confirm *c = &host->store->confirm;
+	struct moment now;
+
+	if (!host->confirm && !c->seconds)
+		return 0;
+	moment_now(&now);
+	if (host->confirm)
+		confirm_begin(c, host->confirm, &now);
+	return now.boot + confirm_left(c, &now);
+}
+
 static int rebuild(struct host *host, struct diag *diag)
 {
 	struct commit c = { .host = host };
@@ -362,9 +394,11 @@ static int rebuild(struct host *host, struct diag *diag)
 		spare_give_back(&c.gen);
 		return rc;
 	}
-	rc = kernel_switch(host->kernel, c.gen, commit, &c, diag);
+	rc = kernel_switch(host->kernel, c.gen, confirm_by(host), commit, &c, diag);
 	if (host->kernel->gen != c.gen)
 		spare_give_back(&c.gen);
+	if (rc && host->confirm)
+		host->store->confirm = (struct confirm){};
 	return rc;
 }
 
@@ -394,11 +428,13 @@ int host_rebuild(struct host *host, struct diag *diag)
 		rc = attach_first(host, diag);
 	if (!rc)
 		rc = host_kernel(host, diag);
+	if (!rc && (host->confirm || host->store->confirm.seconds))
+		rc = await_prepare(host, diag);
 	if (rc)
 		return rc;
 	gen = host->kernel->gen;
-	if (!host->store->policy && !gen)
-		return 0; /* nothing to put in force, and nothing in force */
+	if (!host->store->policy && !gen) /* nothing to put in force, and nothing in force */
+		return host->store->changed ? store_commit(host->store, diag) : 0;
 	if (gen) {
 		was_dirty = gen->table.tables->dirty;
 		gen->table.tables->dirty =
@@ -425,7 +461,7 @@ int host_commit(struct host *host, struct diag *diag)
 		t->dirty = 1; /* killed from here on, the next command rebuilds */
 	rc = store_commit(host->store, diag);
 	if (!rc && t)
-		stamp(t, host->store);
+		host_stamp(host->kernel->gen, host->store);
 	if (t)
 		t->dirty = 0;
 	return rc;

@@ -14,6 +14,8 @@ struct host {
 	struct store *store;   /* NULL: not read yet, see host_store() */
 	bool off;	       /* `bpfpol off` is in force */
 	bool agent;	       /* this is the agent, which needs not be told what it does */
+	bool aside;	       /* the store is not what is to be on disk: nothing is written */
+	uint64_t confirm;      /* seconds that the change has to be confirmed in; 0: for good */
 	bool unguarded;	       /* what would cut the operator's way in goes ahead (guard.h) */
 	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
 	 * such. */
@@ -24,9 +26,12 @@ struct host {
 	struct link_choices *first;
 };
 
-enum host_use { HOST_READ, HOST_CHANGE };
+enum host_use {
+	HOST_READ,   /* makes nothing that is not there yet */
+	HOST_TEND,   /* ends what others began, and changes nothing else */
+	HOST_CHANGE, /* refused (-EBUSY) while a change awaits confirmation */
+};
 
-/* HOST_READ makes nothing that is not there yet. */
 int host_open(struct host *host, enum host_use use, struct diag *diag);
 /*
  * For reports. A command that was killed may have left the kernel behind the store: what it began
@@ -42,6 +47,8 @@ int host_store_names(struct host *host, struct diag *diag);
 int host_kernel(struct host *host, struct diag *diag);
 /* The generation in force is what the store says, so that it may be changed in place. */
 bool host_in_step(const struct host *host);
+/* It stands for what is on disk now, which the store is. */
+void host_stamp(struct generation *gen, const struct store *store);
 /* Compiles the store's policy, commits the store and puts both in force in one step. */
 int host_rebuild(struct host *host, struct diag *diag);
 

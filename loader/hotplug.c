@@ -313,7 +313,7 @@ static bool is_overdue(const struct host *host)
 static int put_in_force(struct hotplug *hp, struct host *host, uint64_t now, struct diag *diag)
 {
 	bool any = host->kernel && host->kernel->gen, behind = !any || !host_in_step(host);
-	bool sweep = any && now >= hp->sweep_at && is_overdue(host);
+	bool sweep = any && now >= hp->sweep_at && !kernel_awaits(host->kernel) && is_overdue(host);
 	uint64_t took;
 	int rc = 0;
 
@@ -377,7 +377,7 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 {
 	struct sight s = { .now = now };
 	struct host host = {};
-	int rc = host_open(&host, HOST_CHANGE, diag);
+	int rc = host_open(&host, HOST_TEND, diag);
 
 	host.agent = true;
 	host.unguarded = true; /* what was decided before is in force where interfaces come */

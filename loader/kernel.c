@@ -5,12 +5,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dirs.h"
@@ -53,6 +52,7 @@ void kernel_free(struct kernel **out)
 	if (!k)
 		return;
 	generation_free(&k->gen);
+	generation_free(&k->other);
 	if (k->ctl)
 		munmap(k->ctl, sizeof(*k->ctl));
 	for (size_t i = 0; i < PINS; i++)
@@ -221,6 +221,50 @@ static int open_pins(struct kernel *k)
 	return rc;
 }
 
+uint64_t kernel_clock(void)
+{
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return boot.tv_sec * 1000000000ULL + boot.tv_nsec;
+}
+
+bool kernel_awaits(const struct kernel *k)
+{
+	return k->ctl->confirm_of && k->ctl->confirm_of == k->ctl->generation;
+}
+
+uint64_t kernel_time_left(const struct kernel *k)
+{
+	uint64_t now = kernel_clock();
+
+	return k->ctl->confirm_by > now ? k->ctl->confirm_by - now : 0;
+}
+
+uint64_t kernel_in_force(const struct kernel *k)
+{
+	return k->ctl->generation - (kernel_awaits(k) && !kernel_time_left(k));
+}
+
+/* Nobody judges by number 0. One whose pins are gone is as good as none. */
+static int open_number(uint64_t number, struct generation **gen, struct diag *diag)
+{
+	int rc = number ? generation_open(number, gen, diag) : 0;
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* What judges, and where one awaits confirmation, or going back from it is not done, the other. */
+static int open_generations(struct kernel *k, struct diag *diag)
+{
+	uint64_t number = kernel_in_force(k), trial = k->ctl->confirm_of;
+	int rc = open_number(number, &k->gen, diag);
+
+	if (!rc && trial && (trial == number || trial == number + 1))
+		rc = open_number(trial == number ? trial - 1 : trial, &k->other, diag);
+	return rc;
+}
+
 int kernel_open(struct kernel **out, struct diag *diag)
 {
 	struct kernel *k;
@@ -242,54 +286,13 @@ int kernel_open(struct kernel **out, struct diag *diag)
 		rc = -ENOENT;
 	if (!rc)
 		memcpy(k->shared.dynamic, k->ctl->dynamic_map, sizeof(k->shared.dynamic));
-	if (!rc && k->ctl->generation) {
-		rc = generation_open(k->ctl->generation, &k->gen, diag);
-		if (rc == -ENOENT) /* its pins are gone: as good as none */
-			rc = 0;
-	}
+	if (!rc)
+		rc = open_generations(k, diag);
 	if (rc)
 		kernel_free(&k);
 	else
 		*out = k;
 	return rc;
-}
-
-/* Counters. */
-
-static char *base_path(uint64_t number)
-{
-	return path_join(dirs_get()->bpffs, "gen-%llu/base", (unsigned long long)number);
-}
-
-/* Adds what `base` of that generation holds; a generation without one has none. */
-static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
-{
-	char *path = base_path(number);
-	int fd = path ? bpf_obj_get(path) : -1;
-	int rc;
-
-	free(path);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot open old counters");
-	rc = counts_add_map(c, fd);
-	close(fd);
-	return rc ? diag_errno(diag, -rc, "cannot read old counters") : 0;
-}
-
-static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
-{
-	int rc = counts_add_table(c, &gen->table);
-
-	if (!rc)
-		rc = add_base(gen->number, c, diag);
-	counts_sum(c);
-	return rc;
-}
-
-int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag)
-{
-	*counts = (struct rule_counts){};
-	return k->gen ? generation_counts(k->gen, counts, diag) : 0;
 }
 
 int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], struct diag *diag)
@@ -311,174 +314,4 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 	}
 	free(each);
 	return rc;
-}
-
-/* Switching. */
-
-/* Writes counts to a map of their own, pinned beside the generation that goes on from them. */
-static int write_base(uint64_t number, const struct rule_counts *c, struct diag *diag)
-{
-	char *path = base_path(number), *fresh = NULL;
-	int fd = path && asprintf(&fresh, "%s-new", path) > 0 ? counts_to_map(c) : -ENOMEM;
-	int rc = fd < 0 ? fd : 0;
-
-	if (!rc) {
-		unlink(fresh); /* of a command that died here */
-		rc = bpf_obj_pin(fd, fresh) || rename(fresh, path) ? -errno : 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	free(fresh);
-	free(path);
-	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
-}
-
-int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag)
-{
-	struct rule_counts counts = {};
-	int rc = k->gen ? add_base(k->gen->number, &counts, diag) : -ENOENT;
-
-	if (!rc)
-		rc = counts_add(
-			&counts, &(struct rule_counts){ .v = (struct rule_count *)count, .n = 1 });
-	counts_sum(&counts);
-	if (!rc)
-		rc = write_base(k->gen->number, &counts, diag);
-	free(counts.v);
-	return rc;
-}
-
-bool kernel_wait_for_packets(void)
-{
-	return !syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-int kernel_generations(const struct kernel *k, int hook)
-{
-	return k->shared.fd[SHARED_GENERATIONS + bp_array_of(hook)];
-}
-
-static void displace(const struct kernel *k, uint64_t number)
-{
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		__u32 slot = bp_slot(hook, number);
-
-		bpf_map_delete_elem(kernel_generations(k, hook), &slot);
-	}
-}
-
-/* Puts the generation's classifiers beside those in force, where nobody calls them yet. */
-static int place(const struct kernel *k, const struct generation *gen, uint64_t number)
-{
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		int array = kernel_generations(k, hook), fd = gen->classify[hook];
-		__u32 slot = bp_slot(hook, number);
-
-		if (fd < 0)
-			bpf_map_delete_elem(array, &slot); /* a dead command's, or a spare's */
-		else if (bpf_map_update_elem(array, &slot, &fd, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag)
-{
-	int array = kernel_generations(k, hook), rc;
-	__u32 slot, id;
-
-	if (!k->gen)
-		return 0;
-	slot = bp_slot(hook, k->gen->number);
-	if (!bpf_map_lookup_elem(array, &slot, &id))
-		return 0;
-	k->added |= 1U << hook;
-	rc = generation_add(k->gen, hook, &k->shared, diag);
-	if (!rc && bpf_map_update_elem(array, &slot, &k->gen->classify[hook], BPF_ANY))
-		rc = diag_errno(diag, errno, "cannot place the classifier");
-	return rc;
-}
-
-void kernel_unneed(struct kernel *k, unsigned int in_use)
-{
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		__u32 slot;
-
-		if (!((k->added & ~in_use) >> hook & 1))
-			continue;
-		slot = bp_slot(hook, k->gen->number);
-		bpf_map_delete_elem(kernel_generations(k, hook), &slot);
-		generation_remove(k->gen, hook);
-	}
-	k->added &= in_use;
-}
-
-/*
- * The old generation's final counts become the new one's base; then it is the spare, or its pins
- * go, and with them whatever a command that died left pinned. `folded` comes last: until then all
- * of it is done again.
- */
-static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
-{
-	struct generation *old = NULL;
-	struct rule_counts counts = {};
-	int rc = generation_open(old_number, &old, diag);
-	bool unused = !old_number || kernel_wait_for_packets();
-
-	if (!rc) {
-		rc = generation_counts(old, &counts, diag);
-		if (!rc)
-			rc = write_base(k->gen->number, &counts, diag);
-	} else if (rc == -ENOENT) {
-		rc = 0; /* the first, or one whose counters are kept already */
-	}
-	if (!rc) {
-		if (!old || !unused || spare_keep(old))
-			displace(k, old_number);
-		generation_sweep(k->gen->number);
-		k->gen->table.tables->folded = 1;
-	}
-	generation_free(&old);
-	free(counts.v);
-	return rc;
-}
-
-int kernel_recover(struct kernel *k, struct diag *diag)
-{
-	if (!k->gen || k->gen->table.tables->folded)
-		return 0;
-	return fold(k, k->gen->number - 1, diag);
-}
-
-int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
-	void *arg, struct diag *diag)
-{
-	uint64_t old = k->ctl->generation, number = old + 1;
-	bool give_back = gen->number == number; /* it was the spare */
-	int rc = give_back ? 0 : generation_pin(gen, number, diag);
-
-	if (rc)
-		return rc;
-	rc = place(k, gen, number);
-	if (rc) {
-		give_back = false; /* something is wrong with it */
-		rc = diag_errno(diag, -rc, "cannot place the classifiers beside those in force");
-	}
-	if (!rc && commit)
-		rc = commit(arg, diag);
-	if (rc && !give_back) {
-		displace(k, number);
-		generation_unpin(number);
-	}
-	if (rc)
-		return rc;
-	gen->number = number;
-	__atomic_store_n(&k->ctl->generation, number, __ATOMIC_SEQ_CST);
-	generation_free(&k->gen);
-	k->gen = gen;
-	k->added = 0;
-	if (fold(k, old, diag))
-		diag_to_warning(
-			diag, "the rules are in force, but not yet with their old counters");
-	return 0;
 }

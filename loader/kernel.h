@@ -19,7 +19,12 @@ struct kernel {
 	int root[BP_HOOKS];	/* the programs that are attached */
 	struct bp_ctl *ctl;	/* mapped; stored to word by word */
 	struct generation *gen; /* the one in force; NULL: none */
-	unsigned int added;	/* hooks whose classifiers kernel_need() has added to it */
+	/*
+	 * Of a generation that awaits confirmation and the one before it, the one that is not in
+	 * force. NULL: none awaits, or there was none before.
+	 */
+	struct generation *other;
+	unsigned int added; /* hooks whose classifiers kernel_need() has added to it */
 };
 
 /*
@@ -58,10 +63,33 @@ void kernel_unneed(struct kernel *k, unsigned int in_use);
  * Puts a generation that was loaded, or taken (spare.h) as the next one, in force in one store, and
  * makes it k->gen. Before the store `commit`, if not NULL, is called: it makes the change durable,
  * and its failure calls all off. Afterwards the old generation's counters are folded into the new
- * one's base.
+ * one's base. confirm_by: 0, or the CLOCK_BOOTTIME nanosecond from which on the old one judges
+ * again: then it stays whole beside the new one, until kernel_confirm() or kernel_go_back().
  */
-int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *, struct diag *),
-	void *arg, struct diag *diag);
+int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
+	int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
+
+/* A generation awaits confirmation, or did not get it in time. No other can be put in force. */
+bool kernel_awaits(const struct kernel *k);
+/* ns until the one before judges again; 0: it does. Only if one awaits. */
+uint64_t kernel_time_left(const struct kernel *k);
+/* The generation that awaits, and the one before it. NULL: its pins are gone, or there was none. */
+struct generation *kernel_on_trial(const struct kernel *k);
+struct generation *kernel_before_trial(const struct kernel *k);
+/* The number of the generation that judges now. */
+uint64_t kernel_in_force(const struct kernel *k);
+/*
+ * Ends that: the one that awaits stays. -ETIME without a diag: it is too late. `commit` as in
+ * kernel_switch(); while it works the time does not run out, but for HOLD at most.
+ */
+int kernel_confirm(
+	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
+/* Or the one before judges, and is k->gen, and the other's counts are kept in its base. */
+int kernel_go_back(
+	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
+
+/* CLOCK_BOOTTIME, ns. */
+uint64_t kernel_clock(void);
 
 /*
  * Returns when every packet that was being judged when it was called has been judged. False: at
@@ -69,10 +97,13 @@ int kernel_switch(struct kernel *k, struct generation *gen, int (*commit)(void *
  */
 bool kernel_wait_for_packets(void);
 
-/* Finishes a switch that was cut short after its store. */
+/* Finishes a switch, or a going back, that was cut short after its store. */
 int kernel_recover(struct kernel *k, struct diag *diag);
 
-/* Counters of every rule of the generation in force: base + live, sorted by id. */
+/*
+ * Counters of every rule of the generation in force: base + live, sorted by id; and what the one
+ * beside it has counted, where one awaits confirmation.
+ */
 int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
 
 /* Adds to what a rule of the generation in force has counted; in one step for whoever reads. */

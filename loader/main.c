@@ -256,6 +256,7 @@ void help_one(const struct command *c)
 		{ OPT_FOR, "--for TIME" },
 		{ OPT_POLICY, "--policy N" },
 		{ OPT_DYNAMIC, "--dynamic" },
+		{ OPT_CONFIRM, "--confirm S" },
 	};
 
 	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store_parts.h"
 
@@ -59,15 +60,38 @@ static int load_nothing(struct store **out)
 	return *out ? 0 : -ENOMEM;
 }
 
+int store_load_before(const struct store *now, struct store **out, struct diag *diag)
+{
+	int rc = now->previous ? load_kept(now, out, diag) : load_nothing(out);
+
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		diag_set(diag, DIAG_SYSTEM, ENOENT, "previous.%" PRIu64 ".state is gone",
+			now->previous);
+	return rc;
+}
+
+void store_stat_before(const struct store *now, uint64_t *inode, uint64_t *mtime, uint64_t *journal)
+{
+	char *path = state_path("previous.%" PRIu64 ".journal", now->previous);
+	char *state = state_path("previous.%" PRIu64 ".state", now->previous);
+	struct stat st;
+
+	*inode = *mtime = *journal = 0;
+	if (now->previous && state && !stat_file(state, inode, mtime) && path && !stat(path, &st))
+		*journal = st.st_size;
+	free(state);
+	free(path);
+}
+
 int store_load_previous(const struct store *now, struct store **out, struct diag *diag)
 {
 	int rc = -ENOENT;
 
 	if (now->undo)
 		rc = load_present(now, out, diag);
-	else if (now->previous)
+	else if (now->previous && !now->back)
 		rc = load_kept(now, out, diag);
-	else if (now->policy)
+	else if (now->policy && !now->back)
 		rc = load_nothing(out);
 	if (!rc) {
 		rc = store_read_copies(*out, diag);
@@ -110,5 +134,23 @@ int store_go_back(struct store *s, struct store *previous)
 		return rc;
 	s->changed = true; /* before store_assign(), as the step is of the same rules */
 	store_assign(s, previous->policy ? &previous->policy : NULL);
+	return 0;
+}
+
+int store_take_back(struct store *s, uint64_t at, struct diag *diag)
+{
+	struct store *before = NULL;
+	int rc = store_load_before(s, &before, diag);
+
+	if (!rc)
+		rc = store_go_back(s, before);
+	store_free(&before);
+	if (rc)
+		return rc;
+	s->whole = false;
+	s->n_step = 0;
+	s->confirm = (struct confirm){};
+	s->back = s->taking_back = true;
+	s->went_back = at;
 	return 0;
 }

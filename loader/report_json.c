@@ -53,7 +53,10 @@ static void put_policy(struct jw *j, const struct status *st)
 	jw_u64(j, "filters", st->n_filters);
 	jw_u64(j, "generation", st->generation);
 	jw_null(j, "overrides");
-	jw_null(j, "confirm_in");
+	if (st->confirm_in)
+		jw_u64(j, "confirm_in", st->confirm_in);
+	else
+		jw_null(j, "confirm_in");
 	jw_object_end(j);
 }
 
@@ -174,6 +177,10 @@ static int json_status(FILE *out, const struct status *st)
 	jw_bool(&j, "off", st->off);
 	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
+	if (st->went_back)
+		jw_u64(&j, "went_back", st->went_back);
+	else
+		jw_null(&j, "went_back");
 	jw_object(&j, "dynamic");
 	jw_u64(&j, "rules", st->n_dynamic);
 	jw_u64(&j, "filters", st->n_held);

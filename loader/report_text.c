@@ -176,9 +176,24 @@ static void put_totals(FILE *out, const char *what, const struct bp_totals *t)
 		what, (uint64_t)t->passed, (uint64_t)t->blocked, (uint64_t)t->malformed);
 }
 
+static void put_trial(FILE *out, const struct status *st)
+{
+	if (st->confirm_in)
+		fprintf(out,
+			"The last change awaits confirmation and goes back by itself in %" PRIu64
+			" s; 'bpfpol policy confirm' keeps it.\n",
+			st->confirm_in);
+	if (st->went_back)
+		fprintf(out,
+			"The last change was not confirmed in time and went back by itself, "
+			"%" PRIu64 " s ago.\n",
+			st->went_back);
+}
+
 static int text_status(FILE *out, const struct status *st)
 {
 	text_not_in_force(out, st);
+	put_trial(out, st);
 	if (st->policy)
 		fprintf(out,
 			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64

@@ -30,7 +30,7 @@ static bool is_small(const struct bp_sizes *sizes)
 /* What a generation keeps of the one before it. */
 static void forget_base(const char *dir)
 {
-	char *path = path_join(dir, "base");
+	char *path = path_join(dir, GENERATION_BASE);
 
 	if (path)
 		unlink(path);

@@ -46,6 +46,12 @@ static int take_line(struct store *s, const char *line)
 		return take_rule(s, line + 5);
 	if (!strncmp(line, "previous ", 9))
 		return take_previous(s, line + 9);
+	if (!strncmp(line, "confirm ", 8))
+		return confirm_parse(line, &s->confirm);
+	if (sscanf(line, "went-back %" SCNu64, &s->went_back) == 1) {
+		s->back = true;
+		return 0;
+	}
 	if (sscanf(line, "commit %" SCNu64, &s->commit) == 1 ||
 		sscanf(line, "next-id %" SCNu32, &s->next_id) == 1)
 		return 0;
@@ -120,6 +126,10 @@ static int put_state(FILE *out, const void *what)
 	for (size_t i = 0; i < s->n_step; i++)
 		fprintf(out, " %" PRIu32, s->step[i]);
 	fprintf(out, "\nnext-id %" PRIu32 "\n", s->next_id);
+	if (s->confirm.seconds)
+		confirm_print(out, &s->confirm);
+	if (s->back)
+		fprintf(out, "went-back %" PRIu64 "\n", s->went_back);
 	return s->policy ? policy_put(out, s->policy) : 0;
 }
 

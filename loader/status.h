@@ -57,10 +57,12 @@ struct status {
 	int agent;	    /* its process; 0: there is none, -1: it has not said which */
 	const char *policy; /* its name; NULL: none */
 	uint64_t n_filters, generation; /* generation 0: none is in force */
-	struct status_rule *rules;	/* of both layers; most specific first, or by id */
-	size_t n_rules, n_dynamic;	/* n_dynamic: of these, the dynamic ones */
-	uint64_t n_held;		/* filters of the dynamic ones */
-	struct policy *held;		/* what the dynamic ones say */
+	uint64_t confirm_in; /* seconds until the last change goes back by itself; 0: it stays */
+	uint64_t went_back;  /* seconds since it did; 0: it did not */
+	struct status_rule *rules; /* of both layers; most specific first, or by id */
+	size_t n_rules, n_dynamic; /* n_dynamic: of these, the dynamic ones */
+	uint64_t n_held;	   /* filters of the dynamic ones */
+	struct policy *held;	   /* what the dynamic ones say */
 	bool behind; /* what static rules counted in earlier generations is not in their counters
 			yet */
 	struct status_interface *interfaces;

@@ -13,18 +13,24 @@
 #include "dirs.h"
 #include "store_parts.h"
 
-int stat_state(uint64_t *inode, uint64_t *mtime)
+int stat_file(const char *path, uint64_t *inode, uint64_t *mtime)
 {
-	char *path = state_path("state");
 	struct stat st;
-	int rc = path ? stat(path, &st) ? -errno : 0 : -ENOMEM;
 
-	free(path);
-	if (rc)
-		return rc;
+	if (stat(path, &st))
+		return -errno;
 	*inode = st.st_ino;
 	*mtime = st.st_mtim.tv_sec * 1000000000ULL + st.st_mtim.tv_nsec;
 	return 0;
+}
+
+int stat_state(uint64_t *inode, uint64_t *mtime)
+{
+	char *path = state_path("state");
+	int rc = path ? stat_file(path, inode, mtime) : -ENOMEM;
+
+	free(path);
+	return rc;
 }
 
 /* State and journal of those names. -ENOENT without a diag: there is no such state. */
@@ -94,7 +100,7 @@ void store_free(struct store **store)
 
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
 {
-	uint64_t inode_now, mtime_now;
+	uint64_t inode_now = 0, mtime_now = 0;
 	char *path;
 	struct stat st;
 	bool same;
@@ -242,7 +248,7 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 	static const char *const names[] = { "state", "journal" };
 	int rc = 0;
 
-	if (!s->inode || (!s->changed && !s->undo))
+	if (!s->inode || s->taking_back || (!s->changed && !s->undo))
 		return 0; /* there is none yet, or an older one is still the one */
 	for (int i = 0; i < 2 && !rc; i++) {
 		char *from = state_path("%s", names[i]);
@@ -255,6 +261,7 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 	if (!rc) {
 		s->previous = number;
 		s->cut = !s->changed;
+		s->back = false;
 	}
 	return rc;
 }
@@ -327,7 +334,7 @@ static void commit_rest(struct store *s, struct diag *diag)
 		forget_folds(s);
 	sweep(s);
 	names_sweep();
-	s->changed = s->untidy = false;
+	s->changed = s->untidy = s->taking_back = false;
 	s->undo = 0;
 	policy_free(&s->outgoing);
 }
@@ -335,7 +342,7 @@ static void commit_rest(struct store *s, struct diag *diag)
 int store_commit(struct store *s, struct diag *diag)
 {
 	uint64_t previous = s->previous;
-	bool cut = s->cut;
+	bool cut = s->cut, back = s->back;
 	int rc;
 
 	s->commit++;
@@ -358,6 +365,7 @@ int store_commit(struct store *s, struct diag *diag)
 		s->commit--;
 		s->previous = previous;
 		s->cut = cut;
+		s->back = back;
 	}
 	return rc;
 }

@@ -10,7 +10,8 @@
  *	previous.N.state,	the state and journal of commit N, which the present state names as
  *	previous.N.journal	the one to go back to: as it was before the last change that made a
  *				commit, or with that change the last of the journal. Complete: their
- *				copies of lists are kept with them.
+ *				copies of lists are kept with them. While `state` awaits
+ *				confirmation they are what it goes back to by itself.
  *	lists/			copies of the address lists of the rules in these files
  *	names/HOST		addresses of a host when it was last looked up (names.h)
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
@@ -27,6 +28,7 @@
 #include <linux/types.h>
 #include <stdint.h>
 
+#include "confirm.h"
 #include "diag.h"
 #include "fold.h"
 #include "names.h"
@@ -36,12 +38,20 @@ struct store {
 	struct policy *policy;	 /* assigned; NULL: none */
 	struct policy *outgoing; /* was assigned until store_assign(); NULL: none */
 	uint32_t next_id;
-	uint32_t known;	   /* rules of this number and above are the command's own */
-	uint64_t commit;   /* number of the last commit */
-	uint64_t previous; /* number of the one to go back to; 0: there is none */
-	bool cut;	   /* to go back, without the last change of its journal */
-	uint64_t undo;	   /* where the journal's last change begins; 0: it holds none */
-	uint32_t *step;	   /* ids of the single rules that the last change was of */
+	uint32_t known;		/* rules of this number and above are the command's own */
+	uint64_t commit;	/* number of the last commit */
+	uint64_t previous;	/* number of the one to go back to; 0: there is none */
+	bool cut;		/* to go back, without the last change of its journal */
+	struct confirm confirm; /* the last commit awaits confirmation */
+	/*
+	 * The last commit took back one that awaited confirmation: these are the rules of
+	 * `previous`, and there is nothing to go back to. went_back: when it did so by itself, in
+	 * seconds since 1970; 0: somebody did.
+	 */
+	bool back;
+	uint64_t went_back;
+	uint64_t undo;	/* where the journal's last change begins; 0: it holds none */
+	uint32_t *step; /* ids of the single rules that the last change was of */
 	size_t n_step;
 	uint64_t inode, mtime; /* of `state`; 0: there is none */
 	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
@@ -50,6 +60,7 @@ struct store {
 	struct names *names; /* looked up by this command: a commit keeps them; NULL: none are */
 	bool whole;	     /* the lists were read */
 	bool changed;	     /* rules differ from what state and journal say */
+	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 
@@ -64,6 +75,14 @@ int store_read_copies(struct store *store, struct diag *diag);
  * changed rules. -ENOENT with a diag when there was none.
  */
 int store_load_previous(const struct store *store, struct store **previous, struct diag *diag);
+/*
+ * The same of a commit that awaits confirmation, without what its lists hold: what is in force
+ * beside it. -ENOENT with a diag: it is lost.
+ */
+int store_load_before(const struct store *store, struct store **before, struct diag *diag);
+/* Inode and time of its state, and its journal's size, as of a store that is read; 0: none. */
+void store_stat_before(
+	const struct store *store, uint64_t *inode, uint64_t *mtime, uint64_t *journal);
 /* `state` is gone, though a commit to go back to is there. */
 bool store_is_lost(const struct store *store);
 /*
@@ -98,6 +117,11 @@ void store_assign(struct store *store, struct policy **policy);
  * file, too; what was edited there stays. It is a change like any other: the next one undoes it.
  */
 int store_go_back(struct store *store, struct store *previous);
+/*
+ * Takes back, in memory, the commit that awaits confirmation, as if it had never been. at: when it
+ * went back by itself, in seconds since 1970; 0: it did not. Errors as store_load_before().
+ */
+int store_take_back(struct store *store, uint64_t at, struct diag *diag);
 
 /*
  * Copies the lists that have no copy yet, writes `state` and an empty journal, and folds the

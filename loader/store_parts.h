@@ -30,6 +30,7 @@ void sum_put(FILE *out, char *const *text, const size_t *len);
 int policy_put(FILE *out, const struct policy *policy);
 
 /* store.c */
+int stat_file(const char *path, uint64_t *inode, uint64_t *mtime);
 int stat_state(uint64_t *inode, uint64_t *mtime);
 /* Notes the id for store->step, which is of this change alone. */
 int step_note(struct store *store, uint32_t id);

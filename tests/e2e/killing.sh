@@ -22,6 +22,17 @@ points() {
 		locked { print call, n[call] }' "$WORLD/trace"
 }
 
+# changes COMMAND...: of the points those where it is about to change something, or to wait for it: what
+# only looks in between finds the world as the next of these does.
+changes() {
+	points "$@" >"$WORLD/points" || return
+	awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
+		call == "flock" { locked = 1 }
+		!locked || / = -1 E/ || call ~ /^(openat|mmap|flock|sendto)$/ { next }
+		call != "bpf" || /OBJ_PIN|UPDATE|DELETE_ELEM|LINK_|PROG_LOAD, \{prog_type=BPF_PROG_TYPE_(XDP|SCHED)/ {
+			print call, n[call] }' "$WORLD/trace"
+}
+
 # kill_at CALL N COMMAND...: exit code 137: it was killed.
 kill_at() {
 	local call=$1 n=$2

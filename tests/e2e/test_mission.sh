@@ -350,6 +350,14 @@ expect_out '^BLOCK'
 printf 'permit emergency tcp\nblock tcp/445\n' >"$WORLD/check.policy"
 expect_exit 0 bp policy check "$WORLD/check.policy"
 expect_out 'check.policy:2:1: .*can never win'
+echo 'block udp/4567' >"$BPFPOL_CONF_DIR/policies/trial.policy"
+expect_exit 0 bp policy assign trial --confirm 1
+# shellcheck disable=SC2317 # until_true calls it
+confirmed_by_nobody() {
+	[ "$(bp status --json | jq -r .policy.name)" = local ]
+}
+check "a change that nobody confirms goes back by itself" until_true confirmed_by_nobody
+passes dport=4567
 
 row "3: the README's three questions, in its order, each command as it stands there"
 # typed COMMAND: stands in the README behind the last one, and works.

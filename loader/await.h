@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A change that awaits confirmation, in the store and in the kernel together. The kernel side goes
+ * back by itself (kernel.h); here the store follows, by whoever comes next: what is on disk then
+ * says the same, as if the change had never been. Where the kernel knows nothing of it, after a
+ * boot, the store says when.
+ */
+#ifndef BPFPOL_AWAIT_H
+#define BPFPOL_AWAIT_H
+
+#include "host.h"
+
+void moment_now(struct moment *now);
+
+/* ns until what the store says to await confirmation goes back; 0: nothing awaits any more. */
+uint64_t await_left(const struct host *host);
+/* The same in seconds, not less than that. */
+uint64_t await_seconds(const struct host *host);
+
+/* For host.c */
+
+/* The store was read: if the time to confirm it is over, it is in memory what was before. */
+int await_check(struct host *host, struct diag *diag);
+/*
+ * What the kernel went back from by itself goes from the disk, too. What it awaits and the store
+ * does not, as a command was killed, ends in the kernel.
+ */
+int await_tend(struct host *host, struct diag *diag);
+/*
+ * -EBUSY with DIAG_REFUSED while something awaits confirmation. Without a word about a store that
+ * cannot be read.
+ */
+int await_refuse(struct host *host, struct diag *diag);
+/*
+ * The rules in the store's memory are to be put in force, and await confirmation: what they go back
+ * to must be what is in force now, and is put there if it is not.
+ */
+int await_prepare(struct host *host, struct diag *diag);
+
+/*
+ * What the command changes is to be confirmed within that time; 0: it is not. -EPERM with
+ * DIAG_REFUSED while filtering is off, when nothing can be tried.
+ */
+int await_ask(struct host *host, uint64_t seconds, struct diag *diag);
+
+/* For `policy confirm` and `policy rollback`; the store says that something awaits. */
+
+/* -ETIME with DIAG_UNKNOWN: too late. */
+int await_confirm(struct host *host, struct diag *diag);
+int await_go_back(struct host *host, struct diag *diag);
+
+#endif

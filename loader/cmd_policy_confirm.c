@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* policy confirm, and what is said of it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "await.h"
+#include "command.h"
+#include "json.h"
+
+void say_confirm(uint64_t seconds)
+{
+	if (seconds)
+		printf("It goes back by itself in %" PRIu64
+		       " s; 'bpfpol policy confirm' keeps it.\n",
+			seconds);
+}
+
+static int nothing_awaits(const struct store *s, struct diag *diag)
+{
+	uint64_t now = time(NULL);
+	char how[64] = "";
+
+	if (s->back && s->went_back && s->went_back <= now && !s->undo)
+		snprintf(how, sizeof(how),
+			": the last change went back by itself %" PRIu64 " s ago",
+			now - s->went_back);
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "nothing awaits confirmation%s", how);
+}
+
+static void say(const struct args *args, const struct host *host)
+{
+	const struct policy *policy = host->store->policy;
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct jw j;
+
+	if (!(args->given & OPT_JSON)) {
+		printf("The last change %s for good.\n", dry_run ? "would stay" : "stays");
+		return;
+	}
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_str(&j, "outcome", dry_run ? "dry run" : "confirmed");
+	jw_str(&j, "policy", policy ? policy->name : NULL);
+	jw_object_end(&j);
+}
+
+int cmd_policy_confirm(const struct args *args, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct host host = {};
+	int rc = args_none(args, diag);
+
+	if (!rc)
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
+	if (!rc)
+		rc = host_store_names(&host, diag);
+	if (!rc && !host.store->confirm.seconds)
+		rc = nothing_awaits(host.store, diag);
+	if (!rc && !dry_run)
+		rc = await_confirm(&host, diag);
+	if (!rc)
+		say(args, &host);
+	host_close(&host);
+	return rc;
+}
