@@ -296,6 +296,27 @@ static void a_file_that_cannot_be_written(void **state)
 	store_free(&s);
 }
 
+/* A file that is no text is not folded into; one that is there as it should be is not written. */
+static void files_that_stay(void **state)
+{
+	struct store *s = assigned(worms);
+	struct stat before, after;
+
+	(void)state;
+	assert_int_equal(stat(in_dir("conf/policies/p.policy"), &before), 0);
+	assert_int_equal(policy_file_write("p", content("conf/policies/p.policy"),
+				 strlen(content("conf/policies/p.policy")), &diag),
+		0);
+	assert_int_equal(stat(in_dir("conf/policies/p.policy"), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	fuzz_put(in_dir("conf/policies/p.policy"), "a\0b\n", 4);
+	add(s, "block tcp/7");
+	commit(s);
+	assert_non_null(strstr(diag.warnings, "zero byte"));
+	assert_int_equal(memcmp(content("conf/policies/p.policy"), "a\0b\n", 4), 0);
+	store_free(&s);
+}
+
 static void hosts_of_last_time(void **state)
 {
 	const char *const none[] = { NULL };
@@ -334,7 +355,7 @@ int main(void)
 		T(rules_change_in_a_commit), T(the_journal_reads_back),
 		T(a_journal_that_cannot_be_written), T(going_back), T(to_a_set_or_removed_rule),
 		T(lists_are_copied), T(lists_that_cannot_be_read), T(a_commit_that_fails),
-		T(a_file_that_cannot_be_written), T(hosts_of_last_time) };
+		T(a_file_that_cannot_be_written), T(files_that_stay), T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
