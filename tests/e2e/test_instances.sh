@@ -120,5 +120,10 @@ fresh_bpffs
 expect_exit 0 other status
 expect_exit 0 bp restore
 blocked dport=4010
+# Who wants it to stop need not find out where.
+expect_exit 0 other off
+passes dport=4010
+expect_exit 0 bp on
+blocked dport=4010
 
 finish
