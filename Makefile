@@ -313,6 +313,10 @@ lint:
 format:
 	find bpf include loader tests -name '*.[ch]' -exec clang-format -i {} +
 
+# For .ci/run: whether they can be built.
+print-fuzzers:
+	@echo $(HAS_FUZZER)
+
 # For tests/lint.
 print-pure:
 	@echo $(PURE)
@@ -369,6 +373,6 @@ clean:
 	rm -rf $B
 
 .PHONY: all deps unit check test soak twin fuzz fuzzers fuzz-programs coverage coverage-programs \
-	bench mutants sanitize lint format print-pure demo install deb clean
+	bench mutants sanitize lint format print-fuzzers print-pure demo install deb clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
