@@ -9,6 +9,7 @@
 . "$(dirname "$0")/holding.sh"
 
 PORTS=$(seq -s, 3000 2 9000) # too many to be put together
+MANY=$(seq -s, 1600 2 1678) # enough that a change takes a while
 FRIEND=1000000 TIE=1000001 SUBNET=1000002 COUNT=1000003 OUTWARD=1000004
 
 # quiet ARGUMENT...: its warnings are left in $WORLD/err.
@@ -177,7 +178,7 @@ exec {HEARD}<&"${HOLDER[0]}" {TOLD}>&"${HOLDER[1]}"
 {
 	while [ ! -e "$WORLD/enough" ]; do
 		for word in add remove; do
-			echo "$word block udp/1600,1700" >&"$TOLD"
+			echo "$word block udp/$MANY" >&"$TOLD"
 			read -r said <&"$HEARD"
 			[ "${said%% *}" = ok ] || echo "$said"
 		done
@@ -186,8 +187,7 @@ exec {HEARD}<&"${HOLDER[0]}" {TOLD}>&"${HOLDER[1]}"
 CHANGES=$!
 for ((i = 0; i < 8; i++)); do
 	quiet explain --json udp from "$TX4" to "$RX4" port 1600 || cat "$WORLD/err"
-	quiet list --json
-	quiet status --debug --json
+	for ((k = 0; k < 6; k++)); do quiet list --json; done
 done >"$WORLD/seen"
 touch "$WORLD/enough"
 wait $CHANGES
@@ -195,10 +195,10 @@ exec {HEARD}<&- {TOLD}>&-
 same "the holder has changed its rules all the time" "" "$(cat "$WORLD/refused")"
 same "each question is answered, and the rule does what the verdict says" "8 true" "$(jq -s '
 	[.[] | select(.verdict)] | "\(length) \(all(.rule == null or
-		(.verdict == "block" and .rule.filter == "in udp to port 1600,1700")))"' -r "$WORLD/seen")"
-same "and in the lists it is whole, or not there" "16 true" "$(jq -s '[.[] | select(.rules and .verdict == null)] |
+		(.verdict == "block" and .rule.filter == "in udp to port '"$MANY"'")))"' -r "$WORLD/seen")"
+same "and in the lists it is whole, or not there" "48 true" "$(jq -s '[.[] | select(.rules and .verdict == null)] |
 	"\(length) \([.[].rules[] | select(.layer == "dynamic" and .id > 1000005).filter] |
-		all(. == "in udp to port 1600,1700"))"' -r "$WORLD/seen")"
+		all(. == "in udp to port '"$MANY"'"))"' -r "$WORLD/seen")"
 
 # A rule that cannot be put together again: what is known of it.
 echo "add block tcp/$PORTS" >&"${HOLDER[1]}"

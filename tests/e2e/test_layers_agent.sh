@@ -6,6 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$(dirname "$0")/agent.sh"
+# shellcheck source=tests/e2e/holding.sh
+. "$(dirname "$0")/holding.sh"
 
 # expect_explain DESC FILTER PACKET...
 expect_explain() {
@@ -62,8 +64,15 @@ EXTRA=$(bp list --json | jq '.rules[] | select(.filter == "out udp to port 7").i
 expect_exit 0 bp remove --id "$EXTRA"
 same "it is gone" 4 "$(bp list --json | jq '.rules | length')"
 
-# It hangs.
+# It hangs. What ends meanwhile is over, and so it is in every report.
+expect_exit 0 bp block --dynamic udp/7778 --for 2s
 kill -STOP "$AGENT"
+check "a time ends without it" until_true arrived "$(frame dport=7778)"
+expect_exit 0 bp list
+check "and the rule is not listed" [ "$(grep -c 7778 <<<"$OUT")" = 0 ]
+check "nor its filters" [ "$(bp status --debug | grep -c 'port 7778')" = 0 ]
+expect_exit 0 bp explain udp from "$TX4" to "$RX4" port 7778
+expect_out "^PASS\$"
 expect_exit 0 bp list
 expect_out "^bpfpol: warning: dynamic rules are shown as the kernel has them, without their labels: the agent has not answered in 2 seconds"
 expect_out "^ +$FOES +1 +[0-9]+  dynamic +-  block in ... \(the agent does not tell the rest\)\$"
