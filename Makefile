@@ -40,6 +40,7 @@ LIBS = $(foreach l,bpf elf z mnl uuid,$(call static,$l))
 # All but these are pure: no system calls, no printing (tests/layers).
 IMPURE := \
 	agent \
+	agent_metrics \
 	apply \
 	assign \
 	attach \
@@ -49,6 +50,7 @@ IMPURE := \
 	classifier \
 	clients \
 	clsact \
+	conf_file \
 	counts \
 	cmd_% \
 	dirs \
@@ -90,6 +92,7 @@ IMPURE := \
 	remembered \
 	rulebook \
 	salvage \
+	scrape \
 	seat \
 	shelf \
 	shelf_rule \

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "agent_metrics.h"
 #include "clients.h"
 #include "clock.h"
 #include "held_serve.h"
@@ -17,15 +18,17 @@
 #include "json.h"
 #include "notify.h"
 #include "privileges.h"
+#include "scrape.h"
 #include "seat.h"
 
-enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_CLIENTS };
+enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_CLIENTS, FD_SCRAPE = FD_CLIENTS + CLIENTS };
 
 struct agent {
 	struct seat seat;
 	struct hotplug hotplug;
 	struct held held;
 	struct clients clients;
+	struct scrape scrape;
 	uint64_t looks; /* the hotplug's, when the rules that are held were looked after */
 	int signal_fd;
 	uint64_t begun;	  /* ms */
@@ -123,6 +126,33 @@ static int serve(const struct wire_request *request, FILE *out, FILE *err, void 
 	return DIAG_USAGE;
 }
 
+/* Of the agent itself, behind what every 'bpfpol metrics' shows. */
+static int metrics(FILE *out, void *arg)
+{
+	const struct agent *a = arg;
+	const struct hotplug *hp = &a->hotplug;
+	const struct metric own[] = {
+		{ "bpfpol_agent_uptime_seconds", "gauge", (clock_ms() - a->begun) / 1000,
+			"For how long the agent has run." },
+		{ "bpfpol_agent_memory_bytes", "gauge", memory_kib() * 1024,
+			"The most memory that it ever had." },
+		{ "bpfpol_agent_requests", "counter", a->clients.served,
+			"Requests of commands that it has answered." },
+		{ "bpfpol_agent_scrapes", "counter", a->scrape.served,
+			"Times that metrics were read from it." },
+		{ "bpfpol_agent_attached", "counter", hp->attached,
+			"Interfaces that it has attached." },
+		{ "bpfpol_agent_put_back", "counter", hp->put_back,
+			"Of these, those that somebody else had taken off." },
+		{ "bpfpol_agent_interfaces_failing", "gauge", hp->failing,
+			"Interfaces that are to be filtered, and cannot be." },
+		{ "bpfpol_agent_lost_events", "counter", hp->lost_events,
+			"Looks at the interfaces after events that were lost." },
+	};
+
+	return agent_metrics(out, a->ready ? &a->held : NULL, own, sizeof(own) / sizeof(own[0]));
+}
+
 static int open_signals(struct agent *a, struct diag *diag)
 {
 	sigset_t set;
@@ -136,13 +166,19 @@ static int open_signals(struct agent *a, struct diag *diag)
 	return a->signal_fd >= 0 ? 0 : diag_errno(diag, errno, "cannot wait for signals");
 }
 
+static void read_again(struct agent *a)
+{
+	a->hotplug.at = 0; /* look now */
+	scrape_configure(&a->scrape);
+}
+
 static void take_signals(struct agent *a)
 {
 	struct signalfd_siginfo info;
 
 	while (read(a->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			a->hotplug.at = 0; /* look now */
+			read_again(a);
 		else
 			a->ending = true;
 	}
@@ -161,14 +197,19 @@ static int open_all(struct agent *a, struct diag *diag)
 	if (rc)
 		return rc;
 	clients_init(&a->clients, serve, a);
-	rc = open_signals(a, diag);
+	rc = scrape_open(&a->scrape, metrics, a);
+	if (!rc)
+		rc = open_signals(a, diag);
 	if (rc) {
+		scrape_close(&a->scrape);
 		seat_leave(&a->seat);
 		return rc;
 	}
+	scrape_configure(&a->scrape);
 	rc = hotplug_open(&a->hotplug, diag);
 	if (rc) {
 		close(a->signal_fd);
+		scrape_close(&a->scrape);
 		seat_leave(&a->seat);
 	}
 	return rc;
@@ -222,7 +263,8 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	fds[FD_LISTEN] = (struct pollfd){ .fd = a->seat.listen_fd, .events = POLLIN };
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
 	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
-	return poll(fds, FD_CLIENTS + CLIENTS, wait) < 0 && errno != EINTR ? -errno : 0;
+	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
+	return poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
 }
 
 static int check_seat(struct agent *a, uint64_t now, struct diag *diag)
@@ -239,7 +281,7 @@ static int check_seat(struct agent *a, uint64_t now, struct diag *diag)
 
 static int loop(struct agent *a, struct diag *diag)
 {
-	struct pollfd fds[FD_CLIENTS + CLIENTS];
+	struct pollfd fds[FD_SCRAPE + SCRAPE_FDS];
 	int rc = 0;
 
 	while (!rc && !a->ending) {
@@ -266,6 +308,7 @@ static int loop(struct agent *a, struct diag *diag)
 		clients_handle(&a->clients, fds + FD_CLIENTS, now);
 		if (fds[FD_LISTEN].revents)
 			clients_accept(&a->clients, a->seat.listen_fd, now);
+		scrape_handle(&a->scrape, fds + FD_SCRAPE, now);
 		rc = check_seat(a, now, diag);
 	}
 	return rc;
@@ -280,6 +323,7 @@ int agent_run(struct diag *diag)
 		rc = loop(a, diag);
 		notify("STOPPING=1\n");
 		clients_free(&a->clients);
+		scrape_close(&a->scrape);
 		held_close(&a->held);
 		hotplug_close(&a->hotplug);
 		close(a->signal_fd);

@@ -112,15 +112,57 @@ static int take_protect(struct conf *conf, const struct entry *e, char *value, s
 	return 0;
 }
 
+/* ADDRESS:PORT or [ADDRESS]:PORT. False: it is neither. */
+static bool parse_address(const char *value, struct conf_address *a)
+{
+	const char *colon = strrchr(value, ':');
+	const size_t brackets = *value == '['; /* one at each end */
+	size_t len = colon ? colon - value : 0;
+	struct prefix p;
+	const char *why;
+	char *end, text[64];
+	unsigned long port;
+
+	if (!colon || colon[1] < '0' || colon[1] > '9' || len < 2 + brackets ||
+		(brackets && colon[-1] != ']'))
+		return false;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || !port || port > 65535 ||
+		spec_parse_prefix(value + brackets, len - 2 * brackets, &p, &why) ||
+		p.len != (p.family == 4 ? 32 : 128) || brackets != (p.family == 6) ||
+		memchr(value, '/', len))
+		return false;
+	*a = (struct conf_address){ .port = port, .family = p.family };
+	memcpy(a->address, p.bytes, sizeof(a->address));
+	a->loopback = p.family == 4
+			      ? p.bytes[0] == 127
+			      : p.bytes[15] == 1 && !memcmp(p.bytes, (const uint8_t[15]){}, 15);
+	spec_prefix_text(&p, text, sizeof(text));
+	snprintf(a->text, sizeof(a->text), brackets ? "[%.50s]:%lu" : "%.50s:%lu", text, port);
+	return true;
+}
+
+static int take_metrics(struct conf *conf, const struct entry *e, char *value, struct diag *diag)
+{
+	if (conf->metrics.port)
+		return fail(e, e->key, e->key_len, diag, "`metrics` stands twice in this file");
+	return parse_address(value, &conf->metrics)
+		       ? 0
+		       : fail(e, e->value, e->value_len, diag,
+				 "`metrics` takes an address of this host and a port, as in "
+				 "127.0.0.1:9477 or [::1]:9477");
+}
+
 static bool key_is(const struct entry *e, const char *key)
 {
 	return strlen(key) == e->key_len && !memcmp(e->line + e->key, key, e->key_len);
 }
 
-static int take_line(struct conf *conf, const struct entry *e, struct diag *diag)
+static int take_line(struct conf *conf, const struct entry *e,
+	int (*take)(struct conf *, const struct entry *, char *, struct diag *), struct diag *diag)
 {
 	char *value = strndup(e->line + e->value, e->value_len);
-	int rc = value ? take_protect(conf, e, value, diag) : -ENOMEM;
+	int rc = value ? take(conf, e, value, diag) : -ENOMEM;
 
 	free(value);
 	return rc;
@@ -128,12 +170,14 @@ static int take_line(struct conf *conf, const struct entry *e, struct diag *diag
 
 static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 {
-	static const char *const others[] = { "metrics", "dropin", "domain" };
+	static const char *const others[] = { "dropin", "domain" };
 
 	if (key_is(e, "interfaces"))
 		return take_interfaces(conf, e, diag);
 	if (key_is(e, "protect"))
-		return take_line(conf, e, diag);
+		return take_line(conf, e, take_protect, diag);
+	if (key_is(e, "metrics"))
+		return take_line(conf, e, take_metrics, diag);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (!key_is(e, others[i]))
 			continue;
@@ -141,7 +185,7 @@ static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 		return 0;
 	}
 	return fail(e, e->key, e->key_len, diag,
-		"there is no such key; there are `interfaces` and `protect`");
+		"there is no such key; there are `interfaces`, `protect` and `metrics`");
 }
 
 /* 1: nothing stands on the line. */

@@ -13,11 +13,21 @@ struct protect {
 	unsigned int line;
 };
 
+/* Of `metrics`. No padding: two are equal if their bytes are. */
+struct conf_address {
+	uint16_t port;	/* 0: it is not there */
+	uint8_t family; /* 4 or 6 */
+	bool loopback;
+	uint8_t address[16]; /* network order; IPv4 in the first 4 */
+	char text[64];	     /* as it is printed: 127.0.0.1:9477, [::1]:9477 */
+};
+
 struct conf {
 	char **interfaces; /* names and patterns to be filtered */
 	size_t n_interfaces;
 	struct protect *protects;
 	size_t n_protects;
+	struct conf_address metrics;
 	const char *unused; /* the last key that this version does nothing with; NULL: none */
 };
 

@@ -399,6 +399,29 @@ int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts)
 	return rc;
 }
 
+int dynamic_view(const struct dynamic *d, struct generation **out, struct diag *diag)
+{
+	struct generation *gen;
+	int rc = d->gen ? generation_new(&gen) : -ENOENT;
+
+	if (rc)
+		return rc;
+	gen->dynamic = true;
+	gen->odd = d->gen->odd;
+	for (int part = 0; part < TABLE_PARTS && !rc; part++) {
+		gen->part_fd[part] = dup(d->gen->part_fd[part]);
+		if (gen->part_fd[part] < 0)
+			rc = diag_errno(diag, errno, "cannot look at the dynamic rules");
+	}
+	if (!rc)
+		rc = generation_map(gen, NULL, diag);
+	if (rc)
+		generation_free(&gen);
+	else
+		*out = gen;
+	return rc;
+}
+
 int dynamic_find(
 	const struct dynamic *d, const struct rule *rule, enum bp_action action, uint32_t *id)
 {

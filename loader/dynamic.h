@@ -96,6 +96,8 @@ int dynamic_check(struct dynamic *d, const struct policy *rules, const struct co
 
 /* Counters of its rules, by id: what dynamic_counts() reads, from the holder's own descriptors. */
 int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts);
+/* Its tables once more, to be looked at: for reports, which free them. -ENOENT: there are none. */
+int dynamic_view(const struct dynamic *d, struct generation **gen, struct diag *diag);
 
 /* The kernel takes the rules away, within milliseconds. */
 void dynamic_close(struct dynamic **d);

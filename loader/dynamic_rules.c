@@ -171,6 +171,20 @@ int dynamic_rules_open(struct dynamic_rules *d, const struct kernel *k, const st
 	return rc;
 }
 
+int dynamic_rules_own(struct dynamic_rules *d, const struct dynamic *holder,
+	const struct policy *own, struct diag *diag)
+{
+	int rc;
+
+	*d = (struct dynamic_rules){ .rules = own };
+	rc = own->n ? dynamic_view(holder, &d->gen, diag) : 0;
+	if (!rc && own->n)
+		rc = dynamic_held_counts(holder, &d->counts);
+	if (rc)
+		dynamic_rules_close(d);
+	return rc;
+}
+
 void dynamic_rules_close(struct dynamic_rules *d)
 {
 	generation_free(&d->gen);

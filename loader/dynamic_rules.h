@@ -30,6 +30,9 @@ struct dynamic_rules {
  */
 int dynamic_rules_open(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
 	bool lists, struct diag *diag);
+/* The same for that process itself, by descriptors that it has: that takes no CAP_SYS_ADMIN. */
+int dynamic_rules_own(struct dynamic_rules *d, const struct dynamic *holder,
+	const struct policy *own, struct diag *diag);
 void dynamic_rules_close(struct dynamic_rules *d);
 
 /*

@@ -103,7 +103,8 @@ static int gather_rules(const struct host *host, bool ranks, struct status *st, 
 	const struct policy *p = host->store->policy;
 	struct dynamic_rules dynamic;
 	struct compile_env env;
-	int rc = dynamic_rules_open(&dynamic, host->kernel, host->held, false, diag);
+	int rc = host->holder ? dynamic_rules_own(&dynamic, host->holder, host->held, diag)
+			      : dynamic_rules_open(&dynamic, host->kernel, host->held, false, diag);
 
 	if (rc)
 		return rc;

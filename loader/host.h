@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "store.h"
 
+struct dynamic;
 struct link_choices;
 
 struct host {
@@ -20,6 +21,8 @@ struct host {
 	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
 	 * such. */
 	const struct policy *held;
+	/* Beside these: the layer as that process has it open; NULL: it is read back. */
+	const struct dynamic *holder;
 	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
 	const struct link_choices *adding;
 	/* Of these, those that are attached with the first rules, before these are; NULL: none. */

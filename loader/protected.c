@@ -7,27 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "dirs.h"
+#include "conf_file.h"
 #include "eval.h"
 #include "netlink.h"
 #include "protect.h"
 #include "ssh.h"
-
-static int conf_load(struct conf *conf, struct diag *diag)
-{
-	char *path = path_join(dirs_get()->conf, "bpfpol.conf"), *text = NULL;
-	size_t len;
-	int rc = path ? dir_check(dirs_get()->conf, diag) : -ENOMEM;
-
-	*conf = (struct conf){};
-	if (!rc)
-		rc = file_read(path, &text, &len, diag);
-	if (!rc)
-		rc = conf_parse(path, text, conf, diag);
-	free(text);
-	free(path);
-	return rc == -ENOENT ? 0 : rc;
-}
 
 static bool can_be_tcp(const struct rule *rule)
 {

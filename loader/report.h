@@ -23,4 +23,12 @@ struct report {
 extern const struct report report_text, report_json;
 extern const struct report report_metrics; /* status alone, as OpenMetrics text */
 
+/* The same, and behind it what else is to be told. */
+struct metric {
+	const char *name, *type; /* "gauge" or "counter" */
+	uint64_t value;
+	const char *help;
+};
+int metrics_write(FILE *out, const struct status *status, const struct metric *more, size_t n_more);
+
 #endif

@@ -222,7 +222,15 @@ static int put_rules(FILE *out, const struct status *st)
 	return rc;
 }
 
-static int metrics_status(FILE *out, const struct status *st)
+static void put_more(FILE *out, const struct metric *m)
+{
+	bool counter = !strcmp(m->type, "counter");
+
+	put_head(out, m->name, m->type, NULL, m->help);
+	fprintf(out, "%s%s %" PRIu64 "\n", m->name, counter ? "_total" : "", m->value);
+}
+
+int metrics_write(FILE *out, const struct status *st, const struct metric *more, size_t n_more)
 {
 	int rc;
 
@@ -230,9 +238,16 @@ static int metrics_status(FILE *out, const struct status *st)
 	put_totals(out, st);
 	put_interfaces(out, st);
 	rc = put_rules(out, st);
+	for (size_t i = 0; i < n_more && !rc; i++)
+		put_more(out, &more[i]);
 	if (!rc)
 		fputs("# EOF\n", out);
 	return rc;
+}
+
+static int metrics_status(FILE *out, const struct status *st)
+{
+	return metrics_write(out, st, NULL, 0);
 }
 
 const struct report report_metrics = {

@@ -21,7 +21,7 @@ static void test_conf(void **state)
 	(void)state;
 	assert_int_equal(conf_parse("f",
 				 "# all of it\n\n  protect=10.0.0.0/8 # us\r\n"
-				 "interfaces = eth0\nmetrics = x\ndropin = y\ndomain = z\n"
+				 "interfaces = eth0\nmetrics = [::1]:9477\ndropin = y\ndomain = z\n"
 				 "protect = tcp/22,8000-8100",
 				 &conf, &diag),
 		0);
