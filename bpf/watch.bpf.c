@@ -25,11 +25,10 @@ const volatile __u32 only_rule = 0; /* packets that it counts, alone; 0: all */
  * most `purse` of them, and pays `price` for a packet. 0: all are told.
  */
 const volatile __u64 price = 0, purse = 0;
-const volatile __u64 wake_at = 0; /* bytes in the ring: the reader is woken; else it looks */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 4 << BP_RING_PART);
 } events SEC(".maps");
 
 struct account {
@@ -139,9 +138,12 @@ static __always_inline void fill(struct bp_event *e, const struct query *q, cons
 	e->pad = 0;
 }
 
+/* To wake the reader costs microseconds: so it is where another part of the ring is full; else it
+ * looks by itself. */
 static __always_inline void submit(struct bp_event *e)
 {
-	bool wake = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wake_at;
+	__u64 used = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	bool wake = used >> BP_RING_PART != (used - sizeof(*e) - snap) >> BP_RING_PART;
 
 	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }

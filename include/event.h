@@ -9,8 +9,9 @@
 
 #include <linux/types.h>
 
-#define BP_LOGGED 4 /* rules with `log` that an event names; a power of 2 */
-#define BP_SNAP 256 /* bytes of a frame that it holds at most */
+#define BP_LOGGED 4	/* rules with `log` that an event names; a power of 2 */
+#define BP_RING_PART 20 /* log2 of the bytes of a part of the ring, of which there are 4 */
+#define BP_SNAP 256	/* bytes of a frame that it holds at most */
 
 /* Addresses in network order, ports in host order; for ICMP lport = type, rport = code. */
 struct bp_event {

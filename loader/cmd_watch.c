@@ -38,6 +38,8 @@ struct watching {
 		char name[IF_NAMESIZE];
 	} names[NAMES];
 	size_t n_names;
+	bool last;    /* what has come is shown, and that is all */
+	bool done;    /* no more is to be shown, or can be */
 	bool waiting; /* there is nothing to watch yet, and that was said */
 };
 
@@ -106,22 +108,24 @@ static int show(const struct bp_event *e, void *arg)
 		packet.logged[i] = rulebook_find(&w->rules, e->log_rule[i]);
 	rc = w->report ? w->report->watched(w->out, &packet) : pcapng_put(&w->pcap, &packet);
 	w->shown++;
-	return rc ? rc : ferror(w->out) || ending ? -EIO : 0;
+	if (!rc && (ferror(w->out) || (ending && !w->last)))
+		rc = -EIO;
+	return rc;
 }
 
 /* Whoever read it is gone, or will not be told the rest: that is no error. */
-static int write_out(const struct watching *w, struct diag *diag)
+static int write_out(struct watching *w, struct diag *diag)
 {
 	int rc = 0;
 
 	if (!fflush(w->out) && !ferror(w->out))
 		return 0;
-	if (errno != EPIPE && errno != EIO && !ending)
+	if (errno != EPIPE && errno != EIO && errno != EINTR)
 		rc = diag_errno(
 			diag, errno, "cannot write the %s", w->report ? "output" : "capture");
 	__fpurge(w->out);
 	clearerr(w->out);
-	ending = 1;
+	w->done = true;
 	return rc;
 }
 
@@ -131,8 +135,8 @@ static int read_packets(struct watching *w, struct diag *diag)
 
 	w->offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 	rc = watcher_read(w->watcher);
-	if (rc == -ECANCELED || (w->most && w->shown == w->most))
-		ending = 1;
+	if (w->most && w->shown == w->most)
+		w->done = true;
 	if (rc == -ENOMEM)
 		return rc;
 	return write_out(w, diag);
@@ -152,7 +156,7 @@ static int follow(struct watching *w, struct diag *diag)
 }
 
 /* Output that nobody reads any more is noticed while no packet comes, too. */
-static void wait_for_more(const struct watching *w)
+static void wait_for_more(struct watching *w)
 {
 	struct pollfd fds[] = {
 		{ .fd = watcher_fd(w->watcher), .events = POLLIN },
@@ -160,14 +164,14 @@ static void wait_for_more(const struct watching *w)
 	};
 
 	if (poll(fds, 2, LOOK_MS) > 0 && fds[1].revents & (POLLERR | POLLHUP))
-		ending = 1;
+		w->done = true;
 }
 
 static int watch(struct watching *w, struct diag *diag)
 {
 	int rc = 0;
 
-	for (unsigned int n = 0; !rc && !ending; n++) {
+	for (unsigned int n = 0; !rc && !ending && !w->done; n++) {
 		if (n % FOLLOW == 0)
 			rc = follow(w, diag);
 		if (!rc)
@@ -175,19 +179,25 @@ static int watch(struct watching *w, struct diag *diag)
 		if (!rc)
 			rc = read_packets(w, diag);
 	}
+	watcher_stop(w->watcher);
+	w->last = true;
+	if (!rc && !w->done)
+		rc = read_packets(w, diag);
 	return rc;
 }
 
+/* What has come and was not read any more as this ended is lost as well. */
 static void say_end(const struct watching *w)
 {
 	struct bp_watch_tally t = watcher_tally(w->watcher);
+	uint64_t lost = t.lost + (t.told > w->shown && !w->most ? t.told - w->shown : 0);
 
 	fprintf(stderr, "%" PRIu64 " packets shown", w->shown);
 	if (t.left_out)
 		fprintf(stderr, ", %" PRIu64 " more left out by sampling", (uint64_t)t.left_out);
-	if (t.lost)
+	if (lost)
 		fprintf(stderr, ", %" PRIu64 " lost, as they came faster than they were read",
-			(uint64_t)t.lost);
+			lost);
 	fputc('\n', stderr);
 }
 

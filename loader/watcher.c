@@ -14,7 +14,6 @@
 #include "watch.skel.h"
 
 #define LOCK "watch.lock"
-#define RING (4U << 20)
 #define SECOND 1000000000ULL
 
 struct watcher {
@@ -62,7 +61,6 @@ static void set_constants(struct watcher *w)
 	c->only_rule = w->want.rule;
 	c->price = w->want.rate ? SECOND / w->want.rate : 0;
 	c->purse = c->price > SECOND ? c->price : SECOND;
-	c->wake_at = RING / 4;
 }
 
 static uint32_t map_id(int fd)
@@ -107,9 +105,7 @@ static int load_programs(struct watcher *w, const struct shared *shared)
 	if (!w->skel)
 		return -errno;
 	set_constants(w);
-	rc = bpf_map__set_max_entries(w->skel->maps.events, RING);
-	if (!rc)
-		rc = bpf_map__reuse_fd(w->skel->maps.scratch, shared->fd[SHARED_SCRATCH]);
+	rc = bpf_map__reuse_fd(w->skel->maps.scratch, shared->fd[SHARED_SCRATCH]);
 	if (!rc)
 		rc = watch_bpf__load(w->skel);
 	if (!rc)
@@ -280,6 +276,11 @@ int watcher_read(struct watcher *w)
 	int rc = w->ring ? ring_buffer__consume(w->ring) : 0;
 
 	return rc < 0 ? rc : 0;
+}
+
+void watcher_stop(struct watcher *w)
+{
+	displace(w);
 }
 
 struct bp_watch_tally watcher_tally(const struct watcher *w)

@@ -34,6 +34,8 @@ int watcher_follow(struct watcher *watcher, struct diag *diag);
 int watcher_fd(const struct watcher *watcher);
 /* Calls fn for all that came. */
 int watcher_read(struct watcher *watcher);
+/* No more comes; what has come can be read. */
+void watcher_stop(struct watcher *watcher);
 /* So far. */
 struct bp_watch_tally watcher_tally(const struct watcher *watcher);
 void watcher_close(struct watcher **watcher);
