@@ -410,6 +410,22 @@ static void point_to_dynamic(const struct rule *rule, int action, struct diag *d
 	diag_free(&ignored);
 }
 
+/* The other way round. */
+static void point_to_static(
+	const struct args *args, const struct rule *rule, int action, struct diag *diag)
+{
+	struct args look = { .given = args->given | OPT_DRY_RUN | OPT_FORCE };
+	struct apply_removed found = {};
+	struct diag ignored = {};
+
+	if (!act_remove(&look, rule, action, &found, &ignored))
+		diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"no dynamic rule has that match, but static rule %" PRIu32
+			" does: leave out --dynamic, or write --id %" PRIu32,
+			found.ids[0], found.ids[0]);
+	diag_free(&ignored);
+}
+
 /* Ids are of one sequence, so whoever names one need not say where it stands. */
 static int try_dynamic(const struct args *args, const struct rule *rule, int action,
 	struct apply_removed *removed, bool *dynamic, struct diag *diag)
@@ -435,8 +451,12 @@ static int act_remove_any(const struct args *args, const struct rule *rule, int 
 	int rc;
 
 	*dynamic = args->given & OPT_DYNAMIC;
-	if (*dynamic)
-		return act_remove_dynamic(args, rule, action, removed, diag);
+	if (*dynamic) {
+		rc = act_remove_dynamic(args, rule, action, removed, diag);
+		if (rc && rule && diag->kind == DIAG_UNKNOWN)
+			point_to_static(args, rule, action, diag);
+		return rc;
+	}
 	rc = act_remove(args, rule, action, removed, diag);
 	if (rc && diag->kind == DIAG_UNKNOWN && !args->policy)
 		rc = try_dynamic(args, rule, action, removed, dynamic, diag);

@@ -88,6 +88,10 @@ expect_exit 0 bp remove --dynamic permit udp/1434
 expect_exit 3 bp remove udp/1434
 expect_out 'no static rule has that match, but dynamic rule [0-9]+ does: add --dynamic'
 blocked dport=1434
+expect_exit 0 bp block udp/1436
+expect_exit 3 bp remove --dynamic udp/1436
+expect_out 'no dynamic rule has that match, but static rule [0-9]+ does: leave out --dynamic'
+expect_exit 0 bp remove udp/1436
 ID=$(id_of block --dynamic udp/1435)
 blocked dport=1435
 expect_exit 0 bp remove --id "$ID"
