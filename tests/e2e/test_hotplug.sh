@@ -10,7 +10,7 @@
 . "$TOP/tests/e2e/agent.sh"
 
 cd "$WORLD" || exit 1
-CYCLES=${HOTPLUG_CYCLES:-200}
+[ "$TC" = tcx ] && CYCLES=${HOTPLUG_CYCLES:-200} || CYCLES=${HOTPLUG_CYCLES:-60}
 MANY=${HOTPLUG_MANY:-50}
 
 # filtered IFACE: both ways, by what the program itself says.

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# kill -9 at every system call of `block --dynamic` and `remove --dynamic`: the rule is there or not, as
+# packets and list say. Then of the agent that is doing it: dynamic rules are gone, the next agent begins
+# with none, and the static rule misses no packet.
+# shellcheck disable=SC2317 # functions are called by name
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/killing.sh
+. "$(dirname "$0")/killing.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+FRAMES=("$(frame dport=1434)" "$(frame dport=2000)" "$(frame dport=9)")
+AGENT_CALLS=bpf,mmap,sendto,sendmsg,recvmsg,recvfrom,accept4,ppoll,poll,openat,membarrier
+
+bp block udp/1434 >/dev/null
+
+dynamic() {
+	bp list --json 2>/dev/null | jq '[.rules[] | select(.layer == "dynamic")] | length'
+}
+
+# agrees: list and packets say the same, which is left in GOT.
+agrees() {
+	GOT="$(dynamic) $(verdicts "${FRAMES[@]}")"
+	[ "$GOT" = "0 bpp" ] || [ "$GOT" = "1 bbp" ]
+}
+
+# --- the client
+
+start_agent
+KILLED=0 SEEN=" "
+for words in "block --dynamic udp/2000" "remove --dynamic udp/2000"; do
+	# shellcheck disable=SC2206
+	command=($words)
+	[ "${command[0]}" = block ] && reset=(remove --dynamic udp/2000) || reset=(block --dynamic udp/2000)
+	bp "${reset[@]}" >/dev/null 2>&1
+	mapfile -t POINTS < <(CALLS=$CALLS,connect,sendmsg,recvmsg,recvfrom,socket points "${command[@]}")
+	[ ${#POINTS[@]} -gt 0 ] || mapfile -t POINTS < <(printf 'sendmsg 1\nrecvfrom 1\nexit_group 1\n')
+	for point in "${POINTS[@]}"; do
+		read -r call n <<<"$point"
+		bp "${reset[@]}" >/dev/null 2>&1
+		kill_at "$call" "$n" "${command[@]}"
+		[ $? -eq 137 ] && KILLED=$((KILLED + 1))
+		until_true agrees || nok "$words: killed at $point" "list and packets: $GOT"
+		SEEN+="$GOT;"
+	done
+	same "$words: every kill leaves the rule or not" 0 "$FAILED"
+done
+check "the client was killed $KILLED times" [ $KILLED -gt 4 ]
+stop_agent TERM
+
+# --- the agent
+
+# traced_agent WORD...: under strace, with these words.
+traced_agent() {
+	: >"$WORLD/agent.log"
+	nsenter "--net=/run/netns/$(netns rx)" strace -qq -o "$WORLD/trace" -e "trace=$AGENT_CALLS" \
+		"$@" "$BPFPOL" agent 2>>"$WORLD/agent.log" &
+	TRACER=$!
+	until_true grep -qE 'follows the interfaces' "$WORLD/agent.log"
+}
+
+counted() {
+	awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (c in n) print c, n[c] }' "$WORLD/trace" | sort
+}
+
+traced_agent
+counted >"$WORLD/ready"
+bp block --dynamic udp/2000 >/dev/null
+counted >"$WORLD/done"
+bp block --dynamic udp/2001 >/dev/null
+AGENT=$(bp agent status --json | jq .pid)
+kill -TERM "$AGENT"
+wait $TRACER
+# Calls that come with time alone, or with each client, make a few more: they hit or they do not.
+mapfile -t POINTS < <(join -a 2 "$WORLD/ready" "$WORLD/done" | awk '
+	{ from = NF == 3 ? $2 : 0; for (i = from + 1; i <= $NF; i++) print $1, i }')
+check "${#POINTS[@]} system calls of the agent" [ ${#POINTS[@]} -gt 10 ]
+DIED=0 BEFORE=$FAILED
+for point in "${POINTS[@]}"; do
+	read -r call n <<<"$point"
+	traced_agent -e "inject=$call:signal=KILL:when=$n"
+	bp block --dynamic udp/2000 >"$WORLD/said" 2>&1
+	if kill -0 "$TRACER" 2>/dev/null && bp agent status >/dev/null 2>&1; then
+		AGENT=$(bp agent status --json | jq .pid)
+		kill -KILL "$AGENT"
+	else
+		DIED=$((DIED + 1))
+	fi
+	wait "$TRACER" 2>/dev/null
+	gone() { [ "$(verdicts "${FRAMES[@]}")" = bpp ]; }
+	until_true gone || nok "the agent killed at $point" "packets: $(verdicts "${FRAMES[@]}")"
+	bp block udp/7 >/dev/null || nok "killed at $point: the next change" "fails"
+	bp remove udp/7 >/dev/null
+done 2>/dev/null
+same "every kill of the agent takes the dynamic rules and no other" "$BEFORE" "$FAILED"
+check "it died at $DIED of them" [ $((DIED * 2)) -ge ${#POINTS[@]} ]
+start_agent
+same "the next one begins with none" 0 "$(dynamic)"
+check "and takes them" bp block --dynamic udp/2000
+same "in force" bbp "$(verdicts "${FRAMES[@]}")"
+stop_agent TERM
+echo "# figure kills-of-dynamic-rules $((KILLED + DIED))"
+
+finish
