@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A reboot while a change awaits confirmation: in time both are in force again with what is left of it,
+# and it goes back by itself; after it the rules before are. Whatever the clock does, no boot prolongs it.
+# shellcheck disable=SC2317 # functions are called by until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/two.sh
+. "$(dirname "$0")/two.sh"
+
+verdict() {
+	case $(verdicts "${FRAMES[@]}") in
+	bpbp) echo a ;;
+	pbbp) echo b ;;
+	pppp) echo none ;;
+	*) echo mixed ;;
+	esac
+}
+
+judges() {
+	[ "$(verdict)" = "$1" ]
+}
+
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
+# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
+clocks() {
+	python3 - "$BPFPOL_STATE_DIR/state" "$1" <<'PY'
+import re, sys, time, zlib
+path, left = sys.argv[1], float(sys.argv[2])
+text = open(path).read()
+text = text[:text.rindex("end ")]
+by = int((time.time() + left) * 1e9)
+text = re.sub(r"confirm (\d+) \d+ \d+ \S+", rf"confirm \1 {by} 1 another-boot", text)
+open(path, "w").write(text + "end %08x\n" % zlib.crc32(text.encode()))
+PY
+}
+
+field() {
+	bp status --json | jq -r "$1"
+}
+
+bp attach rx0 >/dev/null
+bp policy assign a >/dev/null
+
+# In time: both, with what is left.
+bp policy assign b --confirm 600 >/dev/null
+reboot
+same "nothing is in force" none "$(verdict)"
+LEFT=$(field .policy.confirm_in)
+check "before anybody has put it in force: $LEFT s left" [ "$LEFT" -gt 500 -a "$LEFT" -le 600 ]
+expect_exit 5 bp block udp/7
+expect_out 'policy confirm'
+expect_exit 0 bp restore
+same "restore puts the new rules in force" b "$(verdict)"
+LEFT=$(field .policy.confirm_in)
+check "with what is left: $LEFT s" [ "$LEFT" -gt 500 -a "$LEFT" -le 600 ]
+expect_exit 5 bp block udp/7
+expect_exit 0 bp policy rollback
+same "the rules before are there, too" a "$(verdict)"
+
+bp policy assign b --confirm 600 >/dev/null
+reboot
+bp restore >/dev/null
+expect_exit 0 bp policy confirm
+same "confirmed after the reboot" b "$(verdict)"
+same "for good" null "$(field .policy.confirm_in)"
+bp policy assign a >/dev/null
+
+# It goes back by itself after the reboot, with nobody there.
+bp policy assign b --confirm 600 >/dev/null
+reboot
+clocks 4
+bp restore >/dev/null
+check "it goes back by itself after a reboot" until_true judges a
+same "the state knows nothing of it yet" 1 "$(grep -c '^assigned b' "$BPFPOL_STATE_DIR/state")"
+same "all say so" a "$(field .policy.name)"
+same "now it does" 1 "$(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
+
+# The time was over before anybody came; or the clock was set back to before it began.
+for left in -1 5000; do
+	bp policy assign b --confirm 600 >/dev/null
+	reboot
+	clocks "$left"
+	same "$left s: reports say a before restore" a "$(field .policy.name)"
+	bp restore >/dev/null
+	same "$left s: restore puts the rules before in force" a "$(verdict)"
+	same "$left s: and on disk" 1 "$(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
+	check "$left s: and says so" [ "$(field .went_back)" -ge 1 ]
+done
+
+# Without what it goes back to it stays, and that is said.
+bp policy assign b --confirm 600 >/dev/null
+rm "$BPFPOL_STATE_DIR"/previous.*
+reboot
+expect_exit 0 bp restore
+expect_out 'what was in force before is LOST'
+same "better than nothing at all" b "$(verdict)"
+bp policy assign a >/dev/null
+same "and changes go on" a "$(verdict)"
+
+# A policy that was unassigned with nothing in force is so on disk as well.
+reboot
+expect_exit 0 bp policy unassign
+same "unassigned" null "$(field .policy)"
+
+finish
