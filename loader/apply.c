@@ -18,7 +18,7 @@ static bool in_place(const struct host *host, const struct rule *rule)
 {
 	const struct bp_tables *t;
 
-	if (host->off || rule_has_list(rule) || !host_in_step(host))
+	if (host->off || host->confirm || rule_has_list(rule) || !host_in_step(host))
 		return false;
 	t = host->kernel->gen->table.tables;
 	return t->journal && !journal_is_long(t->journal);
@@ -85,9 +85,11 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 
 	applied->outcome = APPLIED_ALREADY;
 	applied->id = old->id;
-	if (!reload && !rule_merge(old, *rule))
+	if (!reload && !rule_merge(old, *rule)) {
+		host->confirm = 0; /* nothing is changed */
 		return host_in_step(host) || host->off || opts->dry_run ? 0
 									: host_settle(host, diag);
+	}
 	applied->outcome = APPLIED_REPLACED;
 	if (reload) {
 		rule_inherit(*rule, old);
@@ -97,7 +99,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	}
 	if (opts->dry_run)
 		return 0;
-	if (deadline == old->deadline && log == old->log && host_in_step(host) &&
+	if (deadline == old->deadline && log == old->log && !host->confirm && host_in_step(host) &&
 		!journal_is_long(host->kernel->gen->table.tables->journal))
 		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "await.h"
 #include "command.h"
 #include "dirs.h"
 #include "json.h"
@@ -51,6 +52,22 @@ static int check_here(const struct rule *rule, struct diag *diag)
 	return 0;
 }
 
+/* Only what is in force can be tried. */
+static int refuse_trial(const struct args *args, const char *what, struct diag *diag)
+{
+	diag_place(diag, args->confirm, 0, strlen(args->confirm));
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		"--confirm is for static rules that are in force, not for %s: leave it out", what);
+}
+
+static int ask_trial(const struct args *args, struct host *host, struct diag *diag)
+{
+	uint64_t seconds;
+	int rc = args_confirm(args, &seconds, diag);
+
+	return rc ? rc : await_ask(host, seconds, diag);
+}
+
 /* Whether --policy names one that is not assigned. Without it, nothing is read. */
 static int is_elsewhere(
 	const struct args *args, struct host *host, bool *elsewhere, struct diag *diag)
@@ -63,6 +80,8 @@ static int is_elsewhere(
 	rc = host_store_names(host, diag);
 	if (!rc)
 		*elsewhere = !store_is_assigned(host->store, args->policy);
+	if (!rc && *elsewhere && args->confirm)
+		rc = refuse_trial(args, "those of a policy that is not assigned", diag);
 	return rc;
 }
 
@@ -97,6 +116,12 @@ static void not_in_force(const struct args *args, const struct host *host, char 
 		snprintf(buf, size, "%s", host->off ? " in the store; filtering is off" : "");
 }
 
+/* What was done awaits confirmation. */
+static bool on_trial(const struct host *host)
+{
+	return host->confirm && host->store && host->store->confirm.seconds;
+}
+
 static void json_applied(const struct args *args, const char *outcome, uint32_t id,
 	const char *text, const struct host *host, const struct names *names)
 {
@@ -112,6 +137,8 @@ static void json_applied(const struct args *args, const char *outcome, uint32_t 
 		jw_str(&j, "policy", args->policy);
 		jw_bool(&j, "in_force", !host->off && store_is_assigned(host->store, args->policy));
 	}
+	if (on_trial(host))
+		jw_u64(&j, "confirm_in", host->confirm);
 	if (names->n)
 		names_json(names, &j);
 	jw_object_end(&j);
@@ -153,6 +180,8 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 				? "added"
 				: "changed; it was already there, and the later end holds",
 			where, text);
+	if (on_trial(host))
+		say_confirm(host->confirm);
 	return 0;
 }
 
@@ -214,6 +243,8 @@ static int add_rule(
 
 	host.unguarded = opts.force;
 	if (!rc)
+		rc = ask_trial(args, &host, diag);
+	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc)
 		rc = elsewhere ? shelf_add(&host, args->policy, rule, &opts, &applied, diag)
@@ -248,6 +279,8 @@ static int add_dynamic(
 /* The agent's rules are of no policy. */
 static int check_dynamic(const struct args *args, struct diag *diag)
 {
+	if (args->given & OPT_DYNAMIC && args->confirm)
+		return refuse_trial(args, "the agent's", diag);
 	if (!(args->given & OPT_DYNAMIC) || !args->policy)
 		return 0;
 	diag_place(diag, args->policy, 0, strlen(args->policy));
@@ -295,6 +328,7 @@ int cmd_count(const struct args *args, struct diag *diag)
 
 static void say_removed(const struct args *args, const struct apply_removed *removed, bool dynamic)
 {
+	uint64_t seconds = args->confirm ? strtoul(args->confirm, NULL, 10) : 0; /* it was read */
 	struct jw j;
 
 	if (!(args->given & OPT_JSON)) {
@@ -302,6 +336,7 @@ static void say_removed(const struct args *args, const struct apply_removed *rem
 			printf("%s rule %" PRIu32 "%s.\n",
 				args->given & OPT_DRY_RUN ? "Would remove" : "Removed",
 				removed->ids[i], dynamic ? " (dynamic)" : "");
+		say_confirm(args->given & OPT_DRY_RUN ? 0 : seconds);
 		return;
 	}
 	jw_begin(&j, stdout);
@@ -312,6 +347,8 @@ static void say_removed(const struct args *args, const struct apply_removed *rem
 	for (size_t i = 0; i < removed->n; i++)
 		jw_u64(&j, NULL, removed->ids[i]);
 	jw_array_end(&j);
+	if (seconds)
+		jw_u64(&j, "confirm_in", seconds);
 	jw_object_end(&j);
 }
 
@@ -375,6 +412,8 @@ static int act_remove(const struct args *args, const struct rule *rule, int acti
 	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
 
 	host.unguarded = opts.force;
+	if (!rc)
+		rc = ask_trial(args, &host, diag);
 	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc && rule)
@@ -458,7 +497,7 @@ static int act_remove_any(const struct args *args, const struct rule *rule, int 
 		return rc;
 	}
 	rc = act_remove(args, rule, action, removed, diag);
-	if (rc && diag->kind == DIAG_UNKNOWN && !args->policy)
+	if (rc && diag->kind == DIAG_UNKNOWN && !args->policy && !args->confirm)
 		rc = try_dynamic(args, rule, action, removed, dynamic, diag);
 	return rc;
 }

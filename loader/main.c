@@ -10,7 +10,8 @@
 
 const struct command commands[] = {
 	{ "block", cmd_block,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC |
+			OPT_CONFIRM,
 		WORDS_RULE, "RULE", "stop what the rule matches",
 		"  bpfpol block udp/1434                     UDP to port 1434, IPv4 and IPv6\n"
 		"  bpfpol block tcp/22 from 203.0.113.0/24   ...from these addresses\n"
@@ -18,6 +19,8 @@ const struct command commands[] = {
 		"  bpfpol block @bad.txt                     ...or any in this file\n"
 		"  bpfpol block tcp/80,443,8000-8999 --for 2h\n"
 		"  bpfpol block icmp type 8 to me\n"
+		"  bpfpol block tcp/443 --confirm 60         goes back unless 'policy confirm' "
+		"follows\n"
 		"  bpfpol block --dynamic tcp/25             held by the agent, on no disk\n"
 		"In force when the command returns. With nothing attached, attaches first: to the "
 		"interfaces\n"
@@ -34,22 +37,26 @@ const struct command commands[] = {
 		"\n"
 		"'man bpfpol.policy' explains every word." },
 	{ "permit", cmd_permit,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC |
+			OPT_CONFIRM,
 		WORDS_RULE, "RULE", "let pass what a wider block would stop",
 		"  bpfpol permit tcp/22 from 10.0.0.0/8\n"
 		"The most specific rule wins, wherever it stands; see 'bpfpol help block'." },
 	{ "count", cmd_count,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC |
+			OPT_CONFIRM,
 		WORDS_RULE, "RULE", "count what the rule matches, and decide nothing",
 		"  bpfpol count udp/53" },
 	{ "remove", cmd_remove,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC |
+			OPT_CONFIRM,
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "take a rule away",
 		"  bpfpol remove udp/1434\n"
 		"  bpfpol remove block udp/1434\n"
 		"  bpfpol remove --id 7                      the number that 'list' shows" },
 	{ "unblock", cmd_remove,
-		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC,
+		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID | OPT_POLICY | OPT_DYNAMIC |
+			OPT_CONFIRM,
 		WORDS_REMOVED, "[ACTION] RULE | --id N", "the same as remove",
 		"  bpfpol unblock udp/1434" },
 	{ "promote", cmd_promote, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_ID, WORDS_NONE, "--id N",

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `--confirm` on single rules: unconfirmed in time what was before is back, to nothing at all if the rule
+# was the first one; in the kernel, in the store and in the policy's file.
+# shellcheck disable=SC2317 # functions are called by until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FILE=$BPFPOL_CONF_DIR/policies/local.policy
+
+# verdict PORT: p or b.
+verdict() {
+	verdicts "$(frame "dport=$1")"
+}
+
+verdict_is() {
+	[ "$(verdict "$1")" = "$2" ]
+}
+
+field() {
+	bp status --json | jq -r "$1"
+}
+
+lines() {
+	grep -c "port $1" "$FILE"
+}
+
+# --- the first rule of all
+
+expect_exit 0 bp block udp/1434 --confirm 3
+expect_out "Rule 1 added: block in udp to port 1434"
+expect_out "It goes back by itself in 3 s"
+check "it goes back to nothing" until_true verdict_is 1434 p
+same "nobody has said so yet" 1 "$(grep -c '^assigned local' "$BPFPOL_STATE_DIR/state")"
+same "no policy is assigned" null "$(field .policy)"
+same "no rule is listed" 0 "$(field '.rules | length')"
+same "it has left the file" 0 "$(lines 1434)"
+check "status says why" [ "$(field .went_back)" -ge 1 ]
+expect_exit 3 bp policy rollback
+
+expect_exit 0 bp block udp/1434 --confirm 600
+blocked dport=1434
+expect_exit 5 bp block udp/7
+expect_exit 5 bp remove udp/1434 --force
+expect_exit 0 bp policy confirm
+blocked dport=1434
+same "confirmed" null "$(field .policy.confirm_in)"
+same "it stands in the file" 1 "$(lines 1434)"
+expect_exit 0 bp policy rollback
+passes dport=1434
+expect_exit 0 bp policy rollback
+blocked dport=1434
+
+# --- one beside others; what is in the journal stays
+
+bp block udp/2000 >/dev/null
+ID=$(field '[.rules[] | select(.filter | test("2000")).id][0]')
+expect_json "in JSON" '.outcome == "added" and .confirm_in == 600' \
+	bp block udp/2001 --confirm 600 --json
+blocked dport=2001
+blocked dport=2000
+check "it awaits" [ "$(field .policy.confirm_in)" -gt 500 ]
+expect_exit 0 bp policy rollback
+passes dport=2001
+blocked dport=2000
+same "with its number" "$ID" "$(field '[.rules[] | select(.filter | test("2000")).id][0]')"
+same "the file: one stays, one goes" "1 0" "$(lines 2000) $(lines 2001)"
+expect_exit 0 bp block udp/2000 --confirm 600
+expect_out "is already there"
+same "nothing is changed, so nothing awaits" null "$(field .policy.confirm_in)"
+expect_exit 0 bp block udp/2002 --confirm 600 --dry-run
+same "a dry run neither" null "$(field .policy.confirm_in)"
+expect_exit 0 bp block udp/2000 --rule "with a label" --confirm 600
+check "a label may be tried" [ "$(field .policy.confirm_in)" -gt 1 ]
+bp policy rollback >/dev/null
+same "and goes" "" "$(field '.rules[].name // empty')"
+expect_exit 0 bp permit udp/2000 from "$TX4" --confirm 600
+passes dport=2000
+bp policy rollback >/dev/null
+blocked dport=2000
+expect_exit 0 bp count udp/9 --confirm 600
+bp policy rollback >/dev/null
+
+# --- rules that go
+
+expect_exit 0 bp remove udp/2000 --confirm 3
+expect_out "It goes back by itself in 3 s"
+check "what was removed is back" until_true verdict_is 2000 b
+same "in the file, too" "1 1" "$(field '[.rules[] | select(.filter | test("2000"))] | length') $(lines 2000)"
+same "with its number" "$ID" "$(field '[.rules[] | select(.filter | test("2000")).id][0]')"
+expect_exit 0 bp remove --id "$ID" --confirm 600
+passes dport=2000
+expect_exit 0 bp policy confirm
+passes dport=2000
+same "gone from the file" 0 "$(lines 2000)"
+
+# --- what cannot be tried
+
+bp policy create other >/dev/null
+expect_exit 2 bp block udp/5 --policy other --confirm 60
+expect_out 'a policy that is not assigned'
+expect_exit 2 bp block udp/5 --dynamic --confirm 60
+expect_exit 2 bp block udp/5 --confirm soon
+expect_exit 3 bp remove udp/4444 --confirm 60
+same "nothing awaits" null "$(field .policy.confirm_in)"
+bp off >/dev/null
+expect_exit 5 bp block udp/5 --confirm 60 --force
+expect_out 'filtering is off'
+
+finish
