@@ -53,7 +53,9 @@ IMPURE := \
 	conf_file \
 	counts \
 	cmd_% \
+	conf_file \
 	dirs \
+	dropin \
 	dynamic% \
 	explain \
 	explain_capture \

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent_metrics.h"
 #include "clients.h"
 #include "clock.h"
+#include "dropin.h"
 #include "held_serve.h"
 #include "hotplug.h"
 #include "json.h"
@@ -27,6 +29,7 @@ struct agent {
 	struct seat seat;
 	struct hotplug hotplug;
 	struct held held;
+	struct dropins dropins;
 	struct clients clients;
 	struct scrape scrape;
 	uint64_t looks; /* the hotplug's, when the rules that are held were looked after */
@@ -170,6 +173,8 @@ static void read_again(struct agent *a)
 {
 	a->hotplug.at = 0; /* look now */
 	scrape_configure(&a->scrape);
+	if (a->ready)
+		dropins_read(&a->dropins);
 }
 
 static void take_signals(struct agent *a)
@@ -215,6 +220,42 @@ static int open_all(struct agent *a, struct diag *diag)
 	return rc;
 }
 
+#define BUSY 20 /* ms until the lock is tried again */
+
+/* What was read is put in force, or it is waited for the lock. */
+static void put_dropins(struct agent *a)
+{
+	struct diag diag = {};
+	int rc = a->dropins.read ? dropins_put(&a->dropins, &a->held, &diag) : 0;
+	char *text;
+
+	if (rc && (rc != -EAGAIN || diag.kind != DIAG_NONE)) {
+		if (diag.kind == DIAG_NONE)
+			diag_errno(&diag, -rc, "rules of files are not in force");
+		text = diag_text(&diag);
+		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
+		free(text);
+		policy_free(&a->dropins.read);
+	}
+	diag_free(&diag);
+}
+
+/* Also with no rules yet: so the first one finds programs that are verified. */
+static int begin_rules(struct agent *a, struct diag *diag)
+{
+	const struct timespec moment = { .tv_nsec = BUSY * 1000000L };
+	int rc = 0;
+
+	if (!a->dropins.read || !a->dropins.read->n)
+		rc = held_begin(&a->held, diag);
+	for (int i = 0; i < 50 && a->dropins.read; i++) {
+		if (i)
+			nanosleep(&moment, NULL);
+		put_dropins(a);
+	}
+	return rc;
+}
+
 /*
  * The first look may have to mount a bpffs, and to take hold of the dynamic layer takes
  * CAP_SYS_ADMIN, so that privileges go after both.
@@ -226,12 +267,12 @@ static int get_ready(struct agent *a, struct diag *diag)
 	if (rc)
 		return rc;
 	a->hotplug.held = &a->held;
+	dropins_read(&a->dropins);
 	rc = privileges_drop();
 	if (rc)
 		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",
 			strerror(-rc));
-	/* With no rules yet; so the first one finds programs that are verified. */
-	rc = held_begin(&a->held, diag);
+	rc = begin_rules(a, diag);
 	if (rc)
 		return rc;
 	fprintf(stderr, "The agent follows the interfaces: %u filtered.\n", a->hotplug.filtered);
@@ -243,7 +284,10 @@ static int get_ready(struct agent *a, struct diag *diag)
 /* Rules that are held are looked after behind each look at the host. */
 static void look_after_rules(struct agent *a)
 {
-	if (!a->ready || a->looks == a->hotplug.looks)
+	if (!a->ready)
+		return;
+	put_dropins(a);
+	if (a->looks == a->hotplug.looks)
 		return;
 	a->looks = a->hotplug.looks;
 	held_look(&a->held);
@@ -264,6 +308,8 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
 	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
 	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
+	if (a->dropins.read) /* the lock was not free */
+		wait = sooner(wait, BUSY);
 	return poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
 }
 
@@ -324,6 +370,7 @@ int agent_run(struct diag *diag)
 		notify("STOPPING=1\n");
 		clients_free(&a->clients);
 		scrape_close(&a->scrape);
+		dropins_free(&a->dropins);
 		held_close(&a->held);
 		hotplug_close(&a->hotplug);
 		close(a->signal_fd);

@@ -153,6 +153,18 @@ static int take_metrics(struct conf *conf, const struct entry *e, char *value, s
 				 "127.0.0.1:9477 or [::1]:9477");
 }
 
+static int take_dropin(struct conf *conf, const struct entry *e, char *value, struct diag *diag)
+{
+	if (conf->dropin)
+		return fail(e, e->key, e->key_len, diag, "`dropin` stands twice in this file");
+	if (value[0] != '/')
+		return fail(e, e->value, e->value_len, diag,
+			"`dropin` takes the whole path of a directory, as in "
+			"/etc/bpfpol/dynamic.d");
+	conf->dropin = strdup(value);
+	return conf->dropin ? 0 : -ENOMEM;
+}
+
 static bool key_is(const struct entry *e, const char *key)
 {
 	return strlen(key) == e->key_len && !memcmp(e->line + e->key, key, e->key_len);
@@ -170,7 +182,7 @@ static int take_line(struct conf *conf, const struct entry *e,
 
 static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 {
-	static const char *const others[] = { "dropin", "domain" };
+	static const char *const others[] = { "domain" };
 
 	if (key_is(e, "interfaces"))
 		return take_interfaces(conf, e, diag);
@@ -178,6 +190,8 @@ static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 		return take_line(conf, e, take_protect, diag);
 	if (key_is(e, "metrics"))
 		return take_line(conf, e, take_metrics, diag);
+	if (key_is(e, "dropin"))
+		return take_line(conf, e, take_dropin, diag);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (!key_is(e, others[i]))
 			continue;
@@ -185,7 +199,7 @@ static int take(struct conf *conf, const struct entry *e, struct diag *diag)
 		return 0;
 	}
 	return fail(e, e->key, e->key_len, diag,
-		"there is no such key; there are `interfaces`, `protect` and `metrics`");
+		"there is no such key; there are `interfaces`, `protect`, `metrics` and `dropin`");
 }
 
 /* 1: nothing stands on the line. */
@@ -246,5 +260,6 @@ void conf_free(struct conf *conf)
 		free(conf->protects[i].text);
 	}
 	free(conf->protects);
+	free(conf->dropin);
 	*conf = (struct conf){};
 }

@@ -28,6 +28,7 @@ struct conf {
 	struct protect *protects;
 	size_t n_protects;
 	struct conf_address metrics;
+	char *dropin;	    /* a directory; NULL: the usual one */
 	const char *unused; /* the last key that this version does nothing with; NULL: none */
 };
 

@@ -56,6 +56,8 @@ int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts
 int held_remove(struct held *h, const struct rule *rule, int action, const struct apply_opts *opts,
 	struct apply_removed *removed, struct diag *diag);
 int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, struct diag *diag);
+/* Those of these ids that are there, in one step. */
+int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *diag);
 /* The same, and what it has counted in the end. */
 int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct diag *diag);
 /* All of them in one step; *n: how many there were. */

@@ -168,6 +168,24 @@ int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, s
 	return take_some_out(h, &at, 1, diag);
 }
 
+int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *diag)
+{
+	size_t *at = calloc(n + 1, sizeof(*at)), found = 0;
+	int rc;
+
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		ptrdiff_t is = held_find_id(h, ids[i]);
+
+		if (is >= 0)
+			at[found++] = is;
+	}
+	rc = take_some_out(h, at, found, diag);
+	free(at);
+	return rc;
+}
+
 int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct diag *diag)
 {
 	const struct rule *rule;

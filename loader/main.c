@@ -192,7 +192,9 @@ const struct command commands[] = {
 		"somebody\n"
 		"else takes off is put back, and said. Policies are in force without it, too; "
 		"rules that\n"
-		"'block --dynamic' adds are gone with it.\n"
+		"'block --dynamic' adds are gone with it. Those of files in "
+		"/etc/bpfpol/dynamic.d are there\n"
+		"from its start on; SIGHUP reads them again.\n"
 		"  bpfpol agent status   how the agent is that runs; exit 1 if there is none" },
 	{ "netdiag", cmd_netdiag, OPT_RAW, WORDS_NETDIAG, "/test:ipsec [/debug] [--json]",
 		"the policy in force, as Windows' netdiag shows it",

@@ -19,13 +19,15 @@ static void test_conf(void **state)
 	struct conf conf;
 
 	(void)state;
-	assert_int_equal(conf_parse("f",
-				 "# all of it\n\n  protect=10.0.0.0/8 # us\r\n"
-				 "interfaces = eth0\nmetrics = [::1]:9477\ndropin = y\ndomain = z\n"
-				 "protect = tcp/22,8000-8100",
-				 &conf, &diag),
+	assert_int_equal(
+		conf_parse("f",
+			"# all of it\n\n  protect=10.0.0.0/8 # us\r\n"
+			"interfaces = eth0\nmetrics = [::1]:9477\ndropin = /y z/\ndomain = z\n"
+			"protect = tcp/22,8000-8100",
+			&conf, &diag),
 		0);
 	assert_int_equal(conf.n_protects, 2);
+	assert_string_equal(conf.dropin, "/y z/");
 	assert_string_equal(conf.protects[0].text, "10.0.0.0/8");
 	assert_int_equal(conf.protects[0].line, 3);
 	assert_int_equal(conf.protects[0].rule->from.prefix.len, 8);
@@ -48,6 +50,8 @@ static void test_conf_bad(void **state)
 		{ "protect tcp/22", "a line is `key = value`", 1, 0 },
 		{ "= tcp/22", "a line is `key = value`", 1, 0 },
 		{ "protect =  # tcp/22", "a value is missing", 1, 8 },
+		{ "dropin = dynamic.d", "the whole path", 1, 9 },
+		{ "dropin = /a\ndropin = /b", "twice", 2, 0 },
 		{ "protect = tcp", "takes an address", 1, 10 },
 		{ "protect = any", "takes an address", 1, 10 },
 		{ "protect = me", "`me`", 1, 10 },

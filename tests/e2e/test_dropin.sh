@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Rules that the agent holds from its start on: row 43. Files that come, go and change, and those that
+# do not parse.
+# shellcheck disable=SC2317 # functions are called by until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+DIR=$BPFPOL_CONF_DIR/dynamic.d
+mkdir -m 700 "$BPFPOL_CONF_DIR" "$DIR"
+cd "$WORLD" || exit 1
+
+# id WORDS: of the dynamic rule of that canonical text.
+id() {
+	bp list --json | jq --arg f "$1" '.rules[] | select(.filter == $f and .layer == "dynamic") | .id'
+}
+
+held() {
+	[ "$(bp agent status --json | jq .dynamic_rules)" = "$1" ]
+}
+
+has() {
+	[ -n "$(id "$1")" ]
+}
+
+# Row 43: what is to be dynamic stands in files, and is there again with the agent.
+seq -f '10.9.%g.0/24' 0 255 >"$DIR/list"
+cat >"$DIR/10-worms.policy" <<'EOF'
+policy "worms"
+rule "the worm"
+block udp/1434
+block @list
+block udp/1435 for 1h
+EOF
+printf 'permit udp/1434 from 10.77.0.1\nblock out tcp/25\nblock udp/1434\n' >"$DIR/20-more.rules"
+printf 'block tcp/80\nblock tcp/99999\nblock tcp from\n' >"$DIR/15-broken.policy"
+printf 'block tcp/81\n' >"$DIR/notes.txt"
+printf 'block tcp/82\n' >"$DIR/.hidden.policy"
+bp attach rx0 >/dev/null
+start_agent
+agent_said "$DIR/15-broken.policy:2:11: "
+agent_said '^  block tcp/99999'
+agent_said "$DIR/15-broken.policy:3:"
+agent_said '15-broken.policy is left out'
+agent_said 'dynamic.d: 5 rules$'
+check "the others are held" held 5
+passes dport=1434
+blocked dport=1434 src=10.77.0.9
+blocked "${V6[@]}" dport=1434
+blocked src=10.9.3.4
+blocked dport=1435
+passes proto=tcp dport=80
+passes proto=tcp dport=81
+FROM=rx TX=rx0 TO=tx RX=tx0 blocked proto=tcp dport=25
+expect_json "a name, and an end" '[.rules[] | select(.name == "the worm" and .layer == "dynamic")] |
+	length == 3 and ([.[] | select(.expires_in != null and .expires_in > 3500)] | length) == 1' \
+	bp list --json
+check "they are of no policy" [ -z "$(ls "$BPFPOL_CONF_DIR/policies" 2>/dev/null)" ]
+
+# Read again: what stays keeps its number, what is gone goes, and what commands added stays.
+ID=$(id 'in udp to port 1434')
+MINE=$(bp block --dynamic udp/2000 --json | jq .id)
+bp block --dynamic udp/2001 >/dev/null
+printf 'block udp/1434\nblock udp/2001\nblock udp/2002\n' >"$DIR/10-worms.policy"
+rm "$DIR/20-more.rules" "$DIR/15-broken.policy"
+kill -HUP "$AGENT"
+check "a new one comes" until_true has 'in udp to port 2002'
+check "those that are gone go" until_true held 4
+same "one that stays is the same" "$ID" "$(id 'in udp to port 1434')"
+blocked dport=1434
+blocked dport=2000
+passes src=10.9.3.4
+FROM=rx TX=rx0 TO=tx RX=tx0 passes proto=tcp dport=25
+: >"$DIR/10-worms.policy"
+kill -HUP "$AGENT"
+check "all of the files go" until_true held 2
+same "a command's stays" "$MINE" "$(id 'in udp to port 2000')"
+check "also one that stood in a file, too" has 'in udp to port 2001'
+
+# Killed and started anew they are there again, under other numbers.
+printf 'block udp/1434\n' >"$DIR/10-worms.policy"
+kill -9 "$AGENT"
+wait "$AGENT" 2>/dev/null
+start_agent
+check "they are there again" held 1
+blocked dport=1434
+check "no number is given twice" [ "$(id 'in udp to port 1434')" -gt "$MINE" ]
+stop_agent TERM
+
+# Another directory; one that others can write to is not read.
+mkdir -m 700 "$WORLD/other place"
+printf 'block udp/3000\n' >"$WORLD/other place/a.rules"
+echo "dropin = $WORLD/other place" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+start_agent
+blocked dport=3000
+passes dport=1434
+chmod 777 "$WORLD/other place"
+kill -HUP "$AGENT"
+agent_said 'can be written by others'
+check "nothing of it is believed" until_true held 0
+rm -r "$WORLD/other place"
+kill -HUP "$AGENT"
+agent_said 'other place is left out'
+echo "dropin = there" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+kill -HUP "$AGENT"
+agent_said 'bpfpol.conf:1:10: .dropin. takes the whole path'
+check "it goes on" bp agent status
+
+finish
