@@ -4,7 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "dirs.h"
+#include "held_ask.h"
+
+/* ms until the agent is asked again about what nobody knows */
+#define ASK_SOON 100 /* where there was none, or not ready */
+#define ASK 1000
+#define ASK_SELDOM 30000 /* where it hangs: that took seconds */
 
 static int by_id(const void *a, const void *b)
 {
@@ -13,25 +20,38 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static int index_rules(struct rulebook *book)
+static void take(struct rulebook *book, const struct policy *policy)
 {
-	const struct policy *policy = book->store->policy;
-	size_t n = policy ? policy->n : 0;
-
-	book->v = calloc(n + 1, sizeof(*book->v));
-	if (!book->v)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; policy && i < policy->n; i++)
 		book->v[book->n++] = policy->rules[i];
+}
+
+/* The two are the book's from here on if that works. */
+static int index_rules(struct rulebook *book, struct store *store, struct policy *held)
+{
+	size_t n = (store->policy ? store->policy->n : 0) + (held ? held->n : 0);
+	struct rulebook new = { .store = store, .held = held, .ask_at = book->ask_at };
+
+	new.v = calloc(n + 1, sizeof(*new.v));
+	if (!new.v)
+		return -ENOMEM;
+	take(&new, store->policy);
+	take(&new, held);
 	if (n)
-		qsort(book->v, n, sizeof(*book->v), by_id);
+		qsort(new.v, n, sizeof(*new.v), by_id);
+	if (book->store != store)
+		store_free(&book->store);
+	if (book->held != held)
+		policy_free(&book->held);
+	free(book->v);
+	*book = new;
 	return 0;
 }
 
 int rulebook_look(struct rulebook *book, struct diag *diag)
 {
 	const struct store *s = book->store;
-	struct rulebook new = {};
+	struct store *new = NULL;
 	int rc;
 
 	if (s && store_unchanged(s->inode, s->mtime, s->journal))
@@ -43,17 +63,27 @@ int rulebook_look(struct rulebook *book, struct diag *diag)
 		rc = lock_take(diag);
 	if (rc)
 		return rc;
-	rc = store_load(&new.store, diag);
+	rc = store_load(&new, diag);
 	lock_release();
 	if (!rc)
-		rc = index_rules(&new);
-	if (rc) {
-		rulebook_free(&new);
-		return rc;
-	}
-	rulebook_free(book);
-	*book = new;
-	return 0;
+		rc = index_rules(book, new, book->held);
+	if (rc)
+		store_free(&new);
+	return rc;
+}
+
+static void ask(struct rulebook *book, struct diag *diag)
+{
+	uint64_t now = clock_ms();
+	struct policy *held = NULL;
+	int rc;
+
+	if (now < book->ask_at || !book->store)
+		return;
+	rc = held_ask(false, &held, diag);
+	book->ask_at = clock_ms() + (!rc ? ASK : rc == -ETIMEDOUT ? ASK_SELDOM : ASK_SOON);
+	if (!rc && index_rules(book, book->store, held))
+		policy_free(&held);
 }
 
 const struct rule *rulebook_find(const struct rulebook *book, uint32_t id)
@@ -72,6 +102,8 @@ void rulebook_know(struct rulebook *book, uint32_t id)
 	if (!id || rulebook_find(book, id))
 		return;
 	rulebook_look(book, &diag);
+	if (!rulebook_find(book, id))
+		ask(book, &diag);
 	diag_free(&diag);
 }
 
@@ -79,5 +111,6 @@ void rulebook_free(struct rulebook *book)
 {
 	free(book->v);
 	store_free(&book->store);
+	policy_free(&book->held);
 	*book = (struct rulebook){};
 }

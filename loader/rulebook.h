@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Rules by their ids, for one who reads for long: the store as it was when it was last looked at.
+/*
+ * Rules by their ids, for one who reads for long: those of the store, and dynamic ones, as they
+ * were when they were last looked at.
  */
 #ifndef BPFPOL_RULEBOOK_H
 #define BPFPOL_RULEBOOK_H
@@ -8,6 +10,8 @@
 
 struct rulebook {
 	struct store *store;
+	struct policy *held;   /* the agent's; NULL: it was not asked yet */
+	uint64_t ask_at;       /* ms; it is asked again no earlier */
 	const struct rule **v; /* by id */
 	size_t n;
 };
@@ -17,7 +21,7 @@ struct rulebook {
  * was read before stands. Rules of before are gone.
  */
 int rulebook_look(struct rulebook *book, struct diag *diag);
-/* Looks again if it does not know the id. */
+/* Looks again, and asks the agent, if it does not know the id. Rules of before may be gone. */
 void rulebook_know(struct rulebook *book, uint32_t id);
 /* NULL: no rule had it at that time. */
 const struct rule *rulebook_find(const struct rulebook *book, uint32_t id);

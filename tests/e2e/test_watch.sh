@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/holding.sh
 . "$(dirname "$0")/holding.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
 # shellcheck source=tests/e2e/watching.sh
 . "$(dirname "$0")/watching.sh"
 
@@ -150,7 +152,19 @@ send_frames 5 dport=1434
 wait "$WATCH"
 same "--count: it ends by itself with" "0 2" "$? $(grep -c . watched)"
 
-# Dynamic rules.
+# Dynamic rules: their names are the agent's to tell.
+start_agent
+watch_begin --rate 0
+until_true watched_there
+expect_exit 0 bp block --dynamic udp/1437 name "by the agent"
+send_frames 1 dport=1437
+told 1
+is "a dynamic rule that the agent holds" "by the agent dynamic" \
+	'.[0].rule | "\(.name) \(.layer)"'
+watch_end
+stop_agent TERM
+
+# Those of another holder.
 hold_begin
 does "add block udp/1435" # 1000000
 does "add count udp/1436 log" # 1000001
