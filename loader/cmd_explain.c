@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "command.h"
 #include "dirs.h"
@@ -165,6 +166,29 @@ static int judge_packet(struct explainer *ex, const struct rule *packet, struct 
 	return rc;
 }
 
+/*
+ * The agent is given two seconds to follow an interface that has just come, or got another name:
+ * until then the kernel's rules are not what their words say. It wants the lock for that.
+ */
+static int open_settled(struct explainer *ex, const struct args *args,
+	const struct spec_packet *packet, struct diag *diag)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	bool behind = false;
+	int rc = explainer_open(ex, args->policy, packet, diag);
+
+	for (int left = 20; !rc && left > 0; left--) {
+		rc = dynamic_rules_behind(&ex->dynamic, &behind);
+		if (rc || !behind)
+			break;
+		explainer_close(ex);
+		lock_release();
+		nanosleep(&pause, NULL);
+		rc = explainer_open(ex, args->policy, packet, diag);
+	}
+	return rc;
+}
+
 /* -EAGAIN: the agent has changed its rules meanwhile. */
 static int explain_once(const struct args *args, bool last, struct diag *diag)
 {
@@ -174,7 +198,7 @@ static int explain_once(const struct args *args, bool last, struct diag *diag)
 	int rc = spec_parse_packet(args->n, args->words, &packet, diag);
 
 	if (!rc)
-		rc = explainer_open(&ex, args->policy, &packet, diag);
+		rc = open_settled(&ex, args, &packet, diag);
 	if (!rc)
 		rc = vantage_name_me(&ex.vantage, &packet, diag);
 	if (!rc)
@@ -244,7 +268,7 @@ static int explain_capture(const struct args *args, struct diag *diag)
 	int rc = spec_parse_where(args->n, args->words, &where, diag);
 
 	if (!rc)
-		rc = explainer_open(&ex, args->policy, &where, diag);
+		rc = open_settled(&ex, args, &where, diag);
 	if (!rc)
 		rc = describe(&ex, &explained.at);
 	lock_release();

@@ -140,6 +140,64 @@ bool dynamic_rules_untold(const struct dynamic_rules *d, const struct rule *rule
 	return false;
 }
 
+/* A rule on an interface: which number its filters must have, and what is found. */
+struct named {
+	uint32_t id, ifindex;
+	bool seen, wrong;
+};
+
+struct all_named {
+	struct named *v;
+	size_t n;
+};
+
+static int by_named_id(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int note_named(const union filter_elem *elem, int family, void *arg)
+{
+	const struct all_named *all = arg;
+	const struct named key = { .id = elem->e.rule };
+	struct named *named;
+
+	(void)family;
+	if (elem->e.tuple >> 7 == BP_SPACE_CUT)
+		return 0;
+	named = bsearch(&key, all->v, all->n, sizeof(key), by_named_id);
+	if (named) {
+		named->seen = true;
+		named->wrong |= elem->e.ifindex != named->ifindex;
+	}
+	return 0;
+}
+
+int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind)
+{
+	struct all_named all = { .v = calloc(d->rules->n + 1, sizeof(*all.v)) };
+
+	*behind = false;
+	if (!all.v)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->rules->n && d->gen; i++) {
+		const struct rule *rule = d->rules->rules[i];
+		uint32_t ifindex = rule->ifname ? if_nametoindex(rule->ifname) : 0;
+
+		if (ifindex)
+			all.v[all.n++] = (struct named){ .id = rule->id, .ifindex = ifindex };
+	}
+	qsort(all.v, all.n, sizeof(*all.v), by_named_id);
+	if (all.n)
+		table_walk(&d->gen->table, note_named, &all);
+	for (size_t i = 0; i < all.n; i++)
+		*behind |= all.v[i].wrong || !all.v[i].seen;
+	free(all.v);
+	return 0;
+}
+
 static int open_held(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
 	bool lists, struct diag *diag)
 {

@@ -44,6 +44,11 @@ int dynamic_filters(struct filters *filters, const struct kernel *k, const struc
 
 /* Whether that one is not all known. */
 bool dynamic_rules_untold(const struct dynamic_rules *d, const struct rule *rule);
+/*
+ * Whether the tables do not hold the rules that name interfaces as those are now: the agent follows
+ * them, a moment later. One that is not there makes no difference. -ENOMEM.
+ */
+int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind);
 /* Whether rules came or went since. */
 bool dynamic_rules_changed(const struct dynamic_rules *d, const struct kernel *k);
 

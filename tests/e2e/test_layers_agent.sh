@@ -64,6 +64,21 @@ EXTRA=$(bp list --json | jq '.rules[] | select(.filter == "out udp to port 7").i
 expect_exit 0 bp remove --id "$EXTRA"
 same "it is gone" 4 "$(bp list --json | jq '.rules | length')"
 
+# Rules on an interface that comes and goes: the agent follows, and explain waits for it.
+run_in rx ip link add late0 type veth peer name late1
+expect_exit 0 bp block --dynamic on late0 udp/7000
+LATE=$(bp list --json | jq '.rules[] | select(.filter == "in on late0 udp to port 7000").id')
+run_in rx ip link del late0
+for i in 1 2 3; do
+	run_in rx ip link add late0 type veth peer name late1
+	expect_explain "it has just come ($i)" '.verdict == "block" and .rule.id == '"$LATE" \
+		udp from 192.0.2.1 to 192.0.2.2 port 7000 in on late0
+	run_in rx ip link del late0
+	expect_explain "it has just gone ($i)" '.verdict == "pass"' \
+		udp from 192.0.2.1 to "$RX4" port 7000 in on rx0
+done
+expect_exit 0 bp remove --id "$LATE"
+
 # It hangs. What ends meanwhile is over, and so it is in every report.
 expect_exit 0 bp block --dynamic udp/7778 --for 2s
 kill -STOP "$AGENT"
