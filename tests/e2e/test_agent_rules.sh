@@ -169,6 +169,8 @@ blocked_on() {
 export TX=tx1 RX=port1
 check "on port1, dynamic" blocked_on 2200
 check "on port1, static" until_true blocked_on 2201
+# With no spare at hand the agent loads the programs itself, which are to find the dynamic rules.
+find "$BPFPOL_BPFFS/spare" -delete 2>/dev/null
 run_in rx ip link set port1 down
 run_in rx ip link set port1 name port2
 run_in rx ip link set port2 name port1
@@ -176,6 +178,7 @@ run_in rx ip link del port1
 add_pair tx1 port1 78
 check "on another port1, dynamic" until_true blocked_on 2200
 check "on another port1, static" until_true blocked_on 2201
+check "on another port1, dynamic, with the policy's rules built anew" blocked_on 2200
 export TX=tx0 RX=rx0
 passes dport=2200
 check "the agent has built the policy's rules anew" [ "$(bp agent status --json | jq .rebuilt)" -gt 0 ]
