@@ -34,6 +34,8 @@ off() { bp off >/dev/null 2>&1; }
 
 err_all only_rx0 where attach rx1 --mode native
 err_all both where detach rx1
+both # whose pin could not be unlinked, of a link that is detached, is swept by the next
+only_rx0
 err_all on where off
 err_all off where on
 on
