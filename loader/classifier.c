@@ -231,10 +231,11 @@ static int load_object(struct objects *o, bool xdp, unsigned int hooks,
 	return rc ? rc : bpf_object__load(object);
 }
 
-static int take_program(const struct bpf_program *prog, int *fd)
+/* A descriptor of its own: the object's go with the object. */
+static int take(int of_object, int *fd)
 {
-	*fd = dup(bpf_program__fd(prog));
-	return *fd < 0 ? -errno : 0;
+	*fd = of_object < 0 ? of_object : dup(of_object);
+	return of_object < 0 ? of_object : *fd < 0 ? -errno : 0;
 }
 
 static int take_programs(
@@ -245,9 +246,9 @@ static int take_programs(
 	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
 		if (bp_hook_is_xdp(hook) != xdp || !(hooks >> hook & 1))
 			continue;
-		rc = take_program(program_of(o, hook), &gen->classify[hook]);
+		rc = take(bpf_program__fd(program_of(o, hook)), &gen->classify[hook]);
 		if (!rc && gen->dynamic)
-			rc = take_program(find(o, "count", hook), &gen->count[hook]);
+			rc = take(bpf_program__fd(find(o, "count", hook)), &gen->count[hook]);
 	}
 	return rc;
 }
@@ -296,7 +297,6 @@ int classifiers_add(struct generation *gen, const struct bp_sizes *sizes,
 /* Asking. */
 
 struct asker {
-	struct objects objects;
 	enum bp_hook hook;
 	int prog_fd;
 	int answer_fd;
@@ -306,11 +306,11 @@ struct asker {
  * It shares all but `scratch`, so that packets that come by while it is asked are nothing to it,
  * nor it to them.
  */
-static int load_one(struct asker *a, const struct generation *gen, const struct shared *shared)
+static int load_one(const struct asker *a, const struct generation *gen,
+	const struct shared *shared, struct objects *o)
 {
 	struct shared other = *shared;
 	const struct bp_sizes *sizes = &gen->table.tables->sizes;
-	struct objects *o = &a->objects;
 	bool xdp = bp_hook_is_xdp(a->hook);
 	int rc = xdp ? open_xdp(sizes, o) : open_tc(sizes, o);
 
@@ -321,12 +321,26 @@ static int load_one(struct asker *a, const struct generation *gen, const struct 
 		o->xdp->rodata->explain = true;
 	else
 		o->tc->rodata->explain = true;
-	rc = load_object(o, xdp, 1U << a->hook, gen, sizes, &other);
-	if (rc)
-		return rc;
-	a->prog_fd = bpf_program__fd(program_of(o, a->hook));
-	a->answer_fd = bpf_object__find_map_fd_by_name(object_of(o, xdp), "answer");
-	return a->answer_fd < 0 ? a->answer_fd : 0;
+	return load_object(o, xdp, 1U << a->hook, gen, sizes, &other);
+}
+
+/*
+ * Of the object no more is kept than is asked: it has descriptors of the dynamic layer's arrays,
+ * and whoever keeps one keeps dynamic rules in force.
+ */
+static int begin_asking(struct asker *a, const struct generation *gen, const struct shared *shared)
+{
+	struct objects o = {};
+	int rc = load_one(a, gen, shared, &o);
+
+	if (!rc)
+		rc = take(bpf_program__fd(program_of(&o, a->hook)), &a->prog_fd);
+	if (!rc)
+		rc = take(bpf_object__find_map_fd_by_name(
+				  object_of(&o, bp_hook_is_xdp(a->hook)), "answer"),
+			&a->answer_fd);
+	objects_free(&o);
+	return rc;
 }
 
 static int tag_of(int fd, __u8 tag[BPF_TAG_SIZE])
@@ -379,8 +393,8 @@ int asker_open(const struct generation *gen, const struct shared *shared, enum b
 
 	if (!a)
 		return -ENOMEM;
-	a->hook = hook;
-	rc = load_one(a, gen, shared);
+	*a = (struct asker){ .hook = hook, .prog_fd = -1, .answer_fd = -1 };
+	rc = begin_asking(a, gen, shared);
 	if (rc)
 		rc = diag_errno(diag, -rc, "the kernel did not take the classifier to be asked");
 	else
@@ -398,7 +412,10 @@ void asker_free(struct asker **out)
 
 	if (!a)
 		return;
-	objects_free(&a->objects);
+	if (a->prog_fd >= 0)
+		close(a->prog_fd);
+	if (a->answer_fd >= 0)
+		close(a->answer_fd);
 	free(a);
 	*out = NULL;
 }

@@ -63,4 +63,20 @@ hold_kill
 check "killed while it hangs, its rules go" until_true arrived "$DYNAMIC"
 check "what passed still does" arrived "$FREE"
 
+# Who asks both layers about a capture that does not end keeps no rule in force.
+hold_begin
+does "add block udp/1435"
+blocked dport=1435
+mkfifo "$WORLD/fifo"
+nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL" explain --pcap - <>"$WORLD/fifo" >"$WORLD/out" 2>&1 &
+EXPLAIN=$!
+# shellcheck disable=SC2317 # called by until_true
+asks() {
+	[ "$(readlink "/proc/$EXPLAIN/fd/"* | grep -c bpf-prog)" -ge 2 ] && bp status >/dev/null
+}
+check "both layers are asked" until_true asks
+hold_kill
+check "killed while somebody asks, its rules go" until_true arrived "$DYNAMIC"
+kill "$EXPLAIN"
+
 finish
