@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/two.sh
 . "$(dirname "$0")/two.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$(dirname "$0")/agent.sh"
 
 OUT_FRAMES=("$(frame "${BACK[@]}" dport=2001)" "$(frame "${BACK[@]}" dport=2002)"
 	"$(frame "${BACK[@]}" dport=1434)" "$(frame "${BACK[@]}" dport=9)")
@@ -155,6 +157,25 @@ same "by itself" $((COUNT + 2 * N)) "$(total)"
 verdict >/dev/null
 same "by itself: after" $((COUNT + 2 * N + 2)) "$(total)"
 bp policy assign a >/dev/null
+
+# --- beside dynamic rules, whose classifier comes first; and the agent puts the disk in step by itself
+
+start_agent
+bp block udp/5555 --dynamic >/dev/null
+bp policy assign b --confirm 3 >/dev/null
+same "dynamic rules beside those on trial" b "$(verdict)"
+expect_exit 0 bp block udp/5556 --dynamic
+blocked dport=5556
+kill -STOP "$AGENT" # it has no part in it
+check "it goes back behind dynamic rules, too" until_true judges a
+blocked dport=5555
+kill -CONT "$AGENT"
+agent_wrote() {
+	grep -q '^assigned a' "$BPFPOL_STATE_DIR/state"
+}
+check "the agent has put the disk in step" until_true agent_wrote
+stop_agent TERM
+same "and without it" a "$(verdict)"
 
 # --- filtering is off
 
