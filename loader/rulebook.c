@@ -30,7 +30,9 @@ static void take(struct rulebook *book, const struct policy *policy)
 static int index_rules(struct rulebook *book, struct store *store, struct policy *held)
 {
 	size_t n = (store->policy ? store->policy->n : 0) + (held ? held->n : 0);
-	struct rulebook new = { .store = store, .held = held, .ask_at = book->ask_at };
+	struct rulebook new = {
+		.store = store, .held = held, .ask_at = book->ask_at, .asked = book->asked
+	};
 
 	new.v = calloc(n + 1, sizeof(*new.v));
 	if (!new.v)
@@ -72,16 +74,18 @@ int rulebook_look(struct rulebook *book, struct diag *diag)
 	return rc;
 }
 
-static void ask(struct rulebook *book, struct diag *diag)
+/* Ids rise: one above all that were asked about may be of a rule that came since. */
+static void ask(struct rulebook *book, uint32_t id, struct diag *diag)
 {
 	uint64_t now = clock_ms();
 	struct policy *held = NULL;
 	int rc;
 
-	if (now < book->ask_at || !book->store)
+	if ((now < book->ask_at && id <= book->asked) || !book->store)
 		return;
 	rc = held_ask(false, &held, diag);
 	book->ask_at = clock_ms() + (!rc ? ASK : rc == -ETIMEDOUT ? ASK_SELDOM : ASK_SOON);
+	book->asked = rc == -ETIMEDOUT ? UINT32_MAX : id;
 	if (!rc && index_rules(book, book->store, held))
 		policy_free(&held);
 }
@@ -103,7 +107,7 @@ void rulebook_know(struct rulebook *book, uint32_t id)
 		return;
 	rulebook_look(book, &diag);
 	if (!rulebook_find(book, id))
-		ask(book, &diag);
+		ask(book, id, &diag);
 	diag_free(&diag);
 }
 

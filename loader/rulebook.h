@@ -12,6 +12,7 @@ struct rulebook {
 	struct store *store;
 	struct policy *held;   /* the agent's; NULL: it was not asked yet */
 	uint64_t ask_at;       /* ms; it is asked again no earlier */
+	uint32_t asked;	       /* about this id, and none above it */
 	const struct rule **v; /* by id */
 	size_t n;
 };

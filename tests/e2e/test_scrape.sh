@@ -66,8 +66,9 @@ else
 		<<<"$NOW")" -ge 8 ]
 	check "requests are counted" [ "$(sample bpfpol_agent_requests_total)" -ge 1 ]
 	PLAIN=$(scrape "$AT" text/plain | "$TOP/tests/e2e/scrape.py" plain)
-	same "for older ones: the same samples" "$(jq -S '.samples | with_entries(select(.key | startswith("bpfpol_agent_") | not))' <<<"$NOW")" \
-		"$(jq -S '.samples | with_entries(select(.key | startswith("bpfpol_agent_") | not))' <<<"$PLAIN")"
+	same "for older ones: the same samples" "$(jq -S '.samples | keys' <<<"$NOW")" \
+		"$(jq -S '.samples | keys' <<<"$PLAIN")"
+	same "and what they say" 3 "$(jq '.samples["bpfpol_rule_packets_total{action=\"block\",id=\"1\"}"]' <<<"$PLAIN")"
 	same "their types" "counter gauge" "$(jq -r '.families | "\(.bpfpol_packets.type) \(.bpfpol_build_info.type)"' <<<"$PLAIN")"
 fi
 

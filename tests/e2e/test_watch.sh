@@ -161,6 +161,10 @@ send_frames 1 dport=1437
 told 1
 is "a dynamic rule that the agent holds" "by the agent dynamic" \
 	'.[0].rule | "\(.name) \(.layer)"'
+expect_exit 0 bp count --dynamic udp/1438 log name told
+send_frames 1 dport=1438
+told 2
+is "one that counts, with log" "pass told" '.[1] | "\(.verdict) \(.logged_by[0].name)"'
 watch_end
 stop_agent TERM
 
