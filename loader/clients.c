@@ -162,6 +162,14 @@ static void say_bad(struct clients *c, struct client *client, int rc)
 		drop(client);
 }
 
+/* Closed, that is: who has only said all that he has to say waits. */
+static bool is_gone(int fd)
+{
+	struct pollfd peer = { .fd = fd };
+
+	return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLERR);
+}
+
 /* The requests that are whole, one by one: the next is not looked at before its reply is gone. */
 static void take_request(struct clients *c, struct client *client)
 {
@@ -176,6 +184,7 @@ static void take_request(struct clients *c, struct client *client)
 	}
 	request.fds = client->fds;
 	request.n_fds = client->n_fds;
+	request.gone = is_gone(client->fd);
 	client->order = ++c->order;
 	answer(c, client, &request);
 	client->since = clock_ms(); /* it may have taken a while */

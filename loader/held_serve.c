@@ -202,10 +202,15 @@ static int run(struct call *c, struct diag *diag)
 		{ "retire", retire }, { "drop", drop }, { "rules", tell_all }, { "rule", tell_one },
 		{ "arrays", take_arrays } };
 
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (!strcmp(c->request->words[0], requests[i].name))
-			return c->held->d || requests[i].run == tell_all ? requests[i].run(c, diag)
-									 : -EAGAIN;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (strcmp(c->request->words[0], requests[i].name))
+			continue;
+		/* Who gave up has said that it failed. Of the arrays nobody waits to hear. */
+		if (c->request->gone && requests[i].run != take_arrays)
+			return 0;
+		return c->held->d || requests[i].run == tell_all ? requests[i].run(c, diag)
+								 : -EAGAIN;
+	}
 	return -ENOSYS;
 }
 

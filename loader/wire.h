@@ -12,6 +12,7 @@
 #ifndef BPFPOL_WIRE_H
 #define BPFPOL_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,8 +28,10 @@
 struct wire_request {
 	char **words; /* they point into the bytes that were read */
 	int n;
-	const int *fds; /* descriptors that came along; wire_get_request() says nothing of them */
+	/* Of these wire_get_request() says nothing. */
+	const int *fds; /* descriptors that came along */
 	int n_fds;
+	bool gone; /* who asked waits for no reply any more */
 };
 
 /* The bytes of a request; caller frees. -E2BIG: more than fits. -ENOMEM. */

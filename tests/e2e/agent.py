@@ -193,6 +193,13 @@ def pipeline(path):
         assert got and got[0] == 0, got
 
 
+def gives_up(path):
+    """Asks for a rule, and is gone before that is read; the agent is stopped, that it is so."""
+    text = "held 1 1\nrule 1 0 0 block in udp to port 1435\nend\n"
+    with connect(path) as s:
+        s.sendall(request("add", text))
+
+
 def stranger(path):
     try:
         s = connect(path)

@@ -107,8 +107,12 @@ kill -STOP "$AGENT"
 expect_exit 0 bp block udp/7
 blocked dport=7
 expect_json "status: it is there" '.agent == "running"' bp status --json
+# Who has given up by then said that it failed: nothing is done. Arrays are told without waiting.
+same "somebody gives up" ok "$("$TOP/tests/e2e/agent.py" gives_up "$SOCKET")"
 kill -CONT "$AGENT"
 check "it goes on" bp agent status
+expect_json "what nobody waits for is not done" '.dynamic_rules == 0' bp agent status --json
+passes dport=1435
 
 # Somebody takes the directory away: a second one might sit down, so this one ends.
 rm -r "$BPFPOL_RUN_DIR"
