@@ -2,6 +2,7 @@
 /* What block, permit, count, remove and ipsecpol have in common where rules are the agent's. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,24 +78,6 @@ static int try_together(struct host *host, const struct policy *held, uint32_t w
 	return rc;
 }
 
-static int guard_put(struct host *host, const struct policy *rules, struct diag *diag)
-{
-	struct policy *held = NULL;
-	bool any;
-	int rc = any_suspect(rules, BP_BLOCK, &any, diag);
-
-	if (rc || !any)
-		return rc;
-	lock_release(); /* the agent may be waiting for it */
-	rc = tell_rules(&held, diag);
-	if (!rc)
-		rc = lock_take(diag);
-	if (!rc)
-		rc = try_together(host, held, 0, rules, diag);
-	policy_free(&held);
-	return rc;
-}
-
 /* All of them, as they would be without it; id 0: without any. */
 static int try_without(uint32_t id, struct diag *diag)
 {
@@ -135,13 +118,31 @@ static int guard_removal(const struct args *args, uint32_t id, struct diag *diag
 
 /* Adding. */
 
-static void take_back(struct host *host, struct link_choices *choices)
+/*
+ * What the agent has to say before the lock is taken, which it may be waiting for: whether it would
+ * take the rules, if interfaces are to be attached for them, and what *held it has, if the guard
+ * is to be asked.
+ */
+static int ask_first(const struct args *args, const struct policy *rules, struct applied *applied,
+	struct policy **held, struct diag *diag)
 {
-	struct diag ignored = {};
+	const struct apply_opts look = { .dry_run = true, .force = args->given & OPT_FORCE };
+	size_t warned = strlen(diag->warnings);
+	bool any = false;
+	int rc = need_root(diag);
 
-	if (choices->n && !lock_take(&ignored))
-		choices_undo(host, choices);
-	diag_free(&ignored);
+	if (!rc)
+		rc = seat_need(diag);
+	if (!rc && !look.force)
+		rc = any_suspect(rules, BP_BLOCK, &any, diag);
+	if (!rc && any)
+		rc = tell_rules(held, diag);
+	if (rc || args->given & OPT_DRY_RUN || attached_any())
+		return rc;
+	rc = tell_add(rules, &look, applied, diag);
+	if (!rc)
+		diag->warnings[warned] = '\0'; /* they come again when it is done */
+	return rc;
 }
 
 static bool goes_out(const struct policy *rules)
@@ -152,29 +153,40 @@ static bool goes_out(const struct policy *rules)
 	return false;
 }
 
-static int prepare(const struct args *args, struct host *host, const struct policy *rules,
-	struct nl_links *links, struct link_choices *choices, struct diag *diag)
+/* The lock is held from the first look at the host to the last change of it. */
+static int prepare(const struct args *args, struct host *host, const struct policy *held,
+	const struct policy *rules, struct nl_links *links, struct link_choices *choices,
+	struct diag *diag)
 {
-	bool dry_run = args->given & OPT_DRY_RUN, force = args->given & OPT_FORCE;
-	int rc = need_root(diag);
+	bool dry_run = args->given & OPT_DRY_RUN;
+	int rc = host_open(host, dry_run ? HOST_READ : HOST_TEND, diag);
 
-	if (!rc)
-		rc = seat_need(diag);
-	if (!rc)
-		rc = host_open(host, dry_run ? HOST_READ : HOST_TEND, diag);
-	host->unguarded = force;
+	host->unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = refuse_while_off(host, args, diag);
 	if (!rc)
 		rc = choices_first(host, links, choices, dry_run, diag);
-	if (!rc && !force && !host->off)
-		rc = guard_put(host, rules, diag);
+	if (!rc && held && !host->off)
+		rc = try_together(host, held, 0, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */
 		rc = host_rebuild(host, diag);
-	if (rc && !dry_run)
+	if (rc && choices->n && !dry_run)
 		choices_undo(host, choices);
 	lock_release(); /* the agent takes it where it has to give ids */
 	return rc;
+}
+
+/* Whoever came since relies on them, be it with a rule of the policy or one of the agent. */
+static void warn_attached(const struct link_choices *choices, struct diag *diag)
+{
+	for (size_t i = 0; i < choices->n; i++) {
+		const char *name = choices->v[i].link->name;
+		size_t used = strlen(diag->warnings);
+
+		snprintf(diag->warnings + used, sizeof(diag->warnings) - used,
+			"%s is attached now, and stays so; 'bpfpol detach %s' takes it off\n", name,
+			name);
+	}
 }
 
 int dynamic_put(const struct args *args, const struct policy *rules, struct applied *applied,
@@ -183,13 +195,16 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct appl
 	const struct apply_opts opts = opts_of(args);
 	struct link_choices choices = {};
 	struct nl_links links = {};
+	struct policy *held = NULL;
 	struct host host = {};
-	int rc = prepare(args, &host, rules, &links, &choices, diag);
+	int rc = ask_first(args, rules, applied, &held, diag);
 
+	if (!rc)
+		rc = prepare(args, &host, held, rules, &links, &choices, diag);
 	if (!rc) {
 		rc = tell_add(rules, &opts, applied, diag);
 		if (rc && !opts.dry_run)
-			take_back(&host, &choices);
+			warn_attached(&choices, diag);
 	}
 	for (size_t i = 0; i < rules->n && !rc; i++)
 		if (!applied[i].id && host.kernel)
@@ -199,6 +214,7 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct appl
 	if (!rc && !(args->given & OPT_JSON))
 		say_attached(&choices);
 	*off = host.off;
+	policy_free(&held);
 	choices_free(&choices);
 	nl_links_free(&links);
 	host_close(&host);

@@ -3,12 +3,15 @@
 """
 teller.py DIR FILE: an agent that only tells: it sits in the agent's place in DIR, and answers `rules`
 with what FILE holds (`rules lists` with FILE.lists, if that is there). Prints a line when it sits.
+Where there is a script FILE.add, a dry run of `add` is taken, and `add` refused once that has run.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
 import struct
+import subprocess
 import sys
 
 REQUEST, REPLY, VERSION = 0x51504642, 0x41504642, 1
@@ -39,7 +42,16 @@ def words(c):
     return c.recv(size, socket.MSG_WAITALL).decode().split("\0")[:-1]
 
 
+def add(asked):
+    if "--dry-run" in asked:
+        return struct.pack("=IHHII", REPLY, VERSION, 0, 4, 0) + b"0 0\n"
+    subprocess.run([FILE + ".add"], check=False)
+    return struct.pack("=IHHII", REPLY, VERSION, 1, 0, 8) + b"refused\n"
+
+
 def answer(asked):
+    if asked[:1] == ["add"] and os.path.exists(FILE + ".add"):
+        return add(asked)
     name = FILE
     if asked == ["rules", "lists"] and os.path.exists(FILE + ".lists"):
         name = FILE + ".lists"
@@ -58,7 +70,8 @@ def main():
         with c:
             asked = words(c)
             if asked:
-                c.sendall(answer(asked))
+                with contextlib.suppress(BrokenPipeError):
+                    c.sendall(answer(asked))
 
 
 main()
