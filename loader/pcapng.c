@@ -45,12 +45,15 @@ static size_t padded(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
-/* What does not fit is cut. */
+/* What does not fit is cut, or left out. */
 static void add_option(struct options *o, uint16_t code, const void *value, size_t size)
 {
-	size_t room = sizeof(o->bytes) - o->n - 8; /* with its head, and the last option's */
+	size_t ends = o->n + 8; /* with its head, and the last option's */
+	size_t room = ends < sizeof(o->bytes) ? sizeof(o->bytes) - ends : 0;
 	uint16_t head[2];
 
+	if (!room)
+		return;
 	if (size > room)
 		size = room & ~(size_t)3;
 	head[0] = code;
@@ -190,11 +193,12 @@ int pcapng_put(struct pcapng *p, const struct watched *w)
 	uint32_t number;
 	int rc = interface_of(p, w, &number);
 
+	/* The comment comes last, as that may have to be cut. */
+	add_option(&o, PACKET_FLAGS, &flags, sizeof(flags));
 	if (!rc)
 		rc = add_comment(&o, w);
 	if (rc)
 		return rc;
-	add_option(&o, PACKET_FLAGS, &flags, sizeof(flags));
 	end_options(&o);
 	put_block(p->out, BLOCK_PACKET,
 		&(const uint32_t[]){
