@@ -113,16 +113,22 @@ static int show(const struct bp_event *e, void *arg)
 	return rc;
 }
 
+/* A terminal whose window was closed says EIO, as does a disk that is broken. */
+static bool is_reader_gone(const struct watching *w, int err)
+{
+	return err == EPIPE || err == EINTR || (err == EIO && isatty(fileno(w->out)));
+}
+
 /* Whoever read it is gone, or will not be told the rest: that is no error. */
 static int write_out(struct watching *w, struct diag *diag)
 {
-	int rc = 0;
+	int rc = 0, err;
 
 	if (!fflush(w->out) && !ferror(w->out))
 		return 0;
-	if (errno != EPIPE && errno != EIO && errno != EINTR)
-		rc = diag_errno(
-			diag, errno, "cannot write the %s", w->report ? "output" : "capture");
+	err = errno;
+	if (!is_reader_gone(w, err))
+		rc = diag_errno(diag, err, "cannot write the %s", w->report ? "output" : "capture");
 	__fpurge(w->out);
 	clearerr(w->out);
 	w->done = true;

@@ -32,6 +32,10 @@ expect_exit 0 bp attach l3
 expect_exit 1 bp watch --pcap none/there
 expect_out 'cannot write none/there: No such file or directory'
 
+# A disk that is broken: nothing is at address 0.
+expect_exit 1 bp watch --pcap /proc/self/mem
+expect_out 'cannot write the capture: Input/output error'
+
 SEC=$(date +%s)
 capture x.pcapng --count 5
 same "it can be read by its owner" 600 "$(stat -c %a x.pcapng)"
