@@ -99,6 +99,18 @@ does check
 blocked dport=1435
 does check
 
+# The last rule goes while the kernel's side cannot be opened: it is gone all the same.
+does "many 0"
+does "add block udp/1441"
+mv "$BPFPOL_BPFFS/ctl" "$BPFPOL_BPFFS/other"
+does "remove block udp/1441"
+passes dport=1441
+mv "$BPFPOL_BPFFS/other" "$BPFPOL_BPFFS/ctl"
+does check
+does "add block udp/1442"
+passes dport=1441
+blocked dport=1442
+
 # In bulk.
 does "many 100000"
 echo "# 100,000 rules in ${SAID#ok } us"
