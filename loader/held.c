@@ -115,12 +115,16 @@ int held_refresh(struct held *h, struct diag *diag)
 static int reserve(struct held *h, uint32_t batch, struct diag *diag)
 {
 	struct host host = {};
-	uint32_t first;
+	uint32_t first, skipped;
 	int rc = host_open(&host, HOST_TEND, diag);
 
 	host.agent = true;
 	if (!rc)
 		rc = host_reserve_ids(&host, batch, &first, diag);
+	if (!rc && first < h->end_id) { /* the store began anew: past those that it knows not of */
+		rc = host_reserve_ids(&host, h->end_id - first, &skipped, diag);
+		first = h->next_id = h->end_id;
+	}
 	host_close(&host);
 	if (rc)
 		return rc;

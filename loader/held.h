@@ -45,9 +45,10 @@ int held_offer(struct held *h, const int fd[BP_ARRAYS]);
 void held_look(struct held *h);
 
 /*
- * Adds rules in one step: all or none. Those that stand already get the later end, label and log of
- * these. Lists have been read. They are taken over one by one. applied: one for each. -EAGAIN
- * without a diag: ids are to be reserved, and another process changes the store just now.
+ * Adds rules in one step: all or none. None of them repeats another. Those that stand already get
+ * the later end, label and log of these. Lists have been read. They are taken over one by one.
+ * applied: one for each. -EAGAIN without a diag: ids are to be reserved, and another process
+ * changes the store just now.
  */
 int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);

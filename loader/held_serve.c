@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "held_text.h"
+#include "pairs.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define MOST_TEXT (1U << 28) /* bytes */
@@ -35,6 +36,7 @@ static int read_file(int fd, char **text, size_t *len, struct diag *diag)
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	ssize_t got = 0;
+	int err;
 
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) || st.st_size > MOST_TEXT)
 		return bad_request(diag);
@@ -48,8 +50,10 @@ static int read_file(int fd, char **text, size_t *len, struct diag *diag)
 	}
 	if (*len == (size_t)st.st_size)
 		return 0;
+	err = got < 0 ? errno : EIO;
 	free(*text);
-	return diag_errno(diag, got ? errno : EIO, "cannot read the rules");
+	*text = NULL;
+	return diag_errno(diag, err, "cannot read the rules");
 }
 
 static int take_rules(const struct call *c, int at, struct policy **rules, struct diag *diag)
@@ -75,6 +79,20 @@ static int take_rules(const struct call *c, int at, struct policy **rules, struc
 	return rc;
 }
 
+/* Commands send what was said twice once. */
+static int check_repeats(const struct policy *rules, struct diag *diag)
+{
+	size_t *first = policy_firsts(rules);
+	int rc = first ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < rules->n && !rc; i++)
+		if (first[i] != i)
+			rc = diag_set(
+				diag, DIAG_USAGE, EINVAL, "two rules of one request are the same");
+	free(first);
+	return rc;
+}
+
 static int add(const struct call *c, struct diag *diag)
 {
 	struct policy *rules = NULL;
@@ -82,8 +100,12 @@ static int add(const struct call *c, struct diag *diag)
 	size_t n;
 	int rc = take_rules(c, 0, &rules, diag);
 
-	if (rc)
+	if (!rc && rules->n > 1)
+		rc = check_repeats(rules, diag);
+	if (rc) {
+		policy_free(&rules);
 		return rc;
+	}
 	n = rules->n;
 	applied = calloc(n + 1, sizeof(*applied));
 	rc = applied ? held_add(c->held, rules, &c->opts, applied, diag) : -ENOMEM;

@@ -143,6 +143,16 @@ def words(path):
     works(s)
 
 
+def twice(path):
+    """Rules of one request that repeat each other, which no command sends."""
+    s = connect(path)
+    rules = "".join(f"rule 1 0 0 block in udp to port {port}\n" for port in (7, 9, 7))
+    got = ask(s, "add", f"held 1 3\n{rules}end\n")
+    assert got and got[0] == 2 and "the same" in got[2], got
+    got = ask(s, "rules")
+    assert got and got[0] == 0 and got[1] == "held 1 0\nend\n", got
+
+
 def version(path):
     s = connect(path)
     s.sendall(request("status", version=7))

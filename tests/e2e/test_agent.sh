@@ -80,7 +80,7 @@ done
 # What clients may do to it.
 start_agent
 FDS=$(find "/proc/$AGENT/fd" | wc -l)
-for attack in idle half huge garbage words version many slow_reader pipeline; do
+for attack in idle half huge garbage words twice version many slow_reader pipeline; do
 	OUT=$("$TOP/tests/e2e/agent.py" $attack "$SOCKET" 2>said)
 	same "$attack" ok "$OUT"
 	sed 's/^/# /' said

@@ -8,6 +8,7 @@
  *	generic	XDP without it
  *	getfd	one process having another's descriptors: a kernel before 5.6, some containers
  *	diag	sock_diag: a kernel without CONFIG_INET_DIAG
+ *	pread	reading what another process gave: no memory for it
  *	frags	XDP programs for several buffers, and their helpers: a kernel before 5.18
  */
 #include <dlfcn.h>
@@ -105,6 +106,18 @@ int socket(int domain, int type, int protocol)
 		return -1;
 	}
 	return real(domain, type, protocol);
+}
+
+ssize_t pread(int fd, void *buf, size_t size, off_t offset)
+{
+	ssize_t (*real)(int, void *, size_t, off_t) =
+		(ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread");
+
+	if (refused("pread")) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return real(fd, buf, size, offset);
 }
 
 /* By which libbpf asks for it. */
