@@ -44,9 +44,9 @@ struct place {
  * Judged and counted: whoever watches is told, and ends this. A jump that costs nothing while
  * nobody does.
  */
-static __always_inline void tell(
-	const struct query *q, CTX *ctx, const struct place at, bool blocked)
+static __always_inline void tell(struct query *q, CTX *ctx, const struct place at, bool blocked)
 {
+	q->blocked = blocked;
 	if (blocked || q->logged)
 		bpf_tail_call(ctx, at.generations, bp_watch_slot(at.hook));
 }
@@ -81,6 +81,7 @@ static __always_inline void leave(struct query *q, CTX *ctx, const struct place 
 
 	q->left.rank = q->best_rank;
 	q->left.elem = q->best_elem;
+	q->left.own = q->best_rule;
 	q->left.action = q->best_action;
 	if (generation) {
 		if (q->left.rank || q->left.tally || q->logged)
@@ -88,6 +89,7 @@ static __always_inline void leave(struct query *q, CTX *ctx, const struct place 
 		jump(ctx, at.generations, bp_slot(at.hook, 0), generation & 1);
 		q->left.asked = 0;
 	}
+	q->left.rule = 0;
 	q->left.wins = q->left.rank;
 	q->left.blocked = false;
 	jump(ctx, at.layer, bp_count_slot(at.hook, 0), odd);
@@ -216,14 +218,12 @@ static __always_inline bool settle(CTX *ctx, const struct place at)
 		elem = q->left.elem;
 		e = q->p.family == BP_V4 ? bpf_map_lookup_elem(&elems4, &elem)
 					 : bpf_map_lookup_elem(&elems6, &elem);
-		if (e) {
+		if (e)
 			count_elem(&s, e);
-			q->best_rule = e->rule;
-		}
+		q->best_rule = q->left.own;
 		q->left.blocked = q->left.action == BP_BLOCK;
 	}
 	count_total(at.dir, q->packets, q->left.blocked, q->malformed);
-	q->best_action = q->left.blocked ? BP_BLOCK : BP_PERMIT;
 	tell(q, ctx, at, q->left.blocked);
 	return q->left.blocked;
 }

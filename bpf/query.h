@@ -25,13 +25,14 @@ struct packet {
  * What the dynamic classifier leaves to the static one, to be judged together with what that one
  * finds. asked: there is something, LEFT_ODD: in a dynamic generation of an odd number. It is 0
  * except while one of the two jumps to the other, so that who was not jumped to has nothing to
- * clear. rank: of the best dynamic rule that matches, 0: none does; elem: its element. tally:
- * dynamic count rules may match, but have not been searched, as the static layer may yet find the
- * packet cut before what a rule asks for, when none counts.
+ * clear. rank: of the best dynamic rule that matches, 0: none does; elem: its element, own: its id,
+ * as the rule may be taken out before it is counted. tally: dynamic count rules may match, but have
+ * not been searched, as the static layer may yet find the packet cut before what a rule asks for,
+ * when none counts.
  */
 struct left {
 	__u64 rank;
-	__u32 elem;
+	__u32 elem, own;
 	__u32 rule; /* the static layer's, if the dynamic one does not win */
 	__u8 asked, action;
 	bool tally;
@@ -64,7 +65,8 @@ struct query {
 	__u32 best_rule;
 	__u32 best_elem; /* the dynamic classifier's */
 	__u8 best_action;
-	__u64 now; /* CLOCK_BOOTTIME; 0: not read yet */
+	bool blocked; /* the verdict that was counted, to who watches */
+	__u64 now;    /* CLOCK_BOOTTIME; 0: not read yet */
 	struct left left;
 
 	/* Rules with `log` that count this packet: how many there are, and which. */

@@ -58,11 +58,6 @@ static __always_inline struct query *the_query(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-static __always_inline bool is_blocked(const struct query *q)
-{
-	return q->hidden || (q->best_rule && q->best_action == BP_BLOCK);
-}
-
 /* The clock is read once a jiffy, as that costs ten times as much as to ask which jiffy it is. */
 static __always_inline bool can_pay(struct account *a)
 {
@@ -133,7 +128,7 @@ static __always_inline void fill(struct bp_event *e, const struct query *q, cons
 	e->lacks = q->p.lacks;
 	e->hook = hook;
 	e->reading = q->reading;
-	e->blocked = is_blocked(q);
+	e->blocked = q->blocked;
 	e->hidden = q->hidden;
 	e->pad = 0;
 }
@@ -206,7 +201,7 @@ static __always_inline void tell_skb(struct __sk_buff *skb, const struct query *
                                                                 \
 		bpf_tail_call(ctx, &array, hook);               \
 		q = the_query();                                \
-		return q && is_blocked(q) ? drop : pass;        \
+		return q && q->blocked ? drop : pass;           \
 	}                                                       \
                                                                 \
 	SEC(section) int tell_##name(CTX *ctx)                  \
@@ -216,7 +211,7 @@ static __always_inline void tell_skb(struct __sk_buff *skb, const struct query *
 		if (!q)                                         \
 			return pass;                            \
 		tell(ctx, q, hook);                             \
-		return is_blocked(q) ? drop : pass;             \
+		return q->blocked ? drop : pass;                \
 	}
 
 #define XDP_HOOK(name, hook) \

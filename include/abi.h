@@ -32,7 +32,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 9
+#define BP_ABI 10
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
