@@ -51,7 +51,7 @@ static int unreadable(int rc, struct diag *diag)
 
 int policy_word_read(const char *word, char **text, size_t *len, struct diag *diag)
 {
-	int rc = file_read(strcmp(word, "-") ? word : "/dev/stdin", text, len, diag);
+	int rc = input_read(strcmp(word, "-") ? word : "/dev/stdin", text, len, diag);
 
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);

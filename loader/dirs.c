@@ -245,16 +245,40 @@ static int read_all(int fd, char **text, size_t *len)
 	return -ENOMEM;
 }
 
+static int read_from(int fd, const char *path, char **text, size_t *len, struct diag *diag)
+{
+	int rc = read_all(fd, text, len);
+
+	return rc ? diag_errno(diag, -rc, "cannot read %s", path) : 0;
+}
+
 int file_read(const char *path, char **text, size_t *len, struct diag *diag)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc;
+	/* A pipe must not have the process wait for who writes: it may hold the lock, or the
+	 * agent's rules. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+	struct stat st;
 
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
-	rc = read_all(fd, text, len);
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		rc = diag_set(diag, DIAG_USAGE, EINVAL,
+			"%s is a pipe or a device: put what it is to say into a file", path);
+	else
+		rc = read_from(fd, path, text, len, diag);
 	close(fd);
-	return rc ? diag_errno(diag, -rc, "cannot read %s", path) : 0;
+	return rc;
+}
+
+int input_read(const char *path, char **text, size_t *len, struct diag *diag)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
+	rc = read_from(fd, path, text, len, diag);
+	close(fd);
+	return rc;
 }
 
 static int write_all(int fd, const char *text, size_t len)

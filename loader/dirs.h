@@ -36,8 +36,14 @@ int dir_check(const char *path, struct diag *diag);
 /* Makes BPFPOL_BPFFS, mounting a bpffs where none is. */
 int dir_make_bpffs(const char *path, struct diag *diag);
 
-/* The whole file, with a 0 behind it; caller frees. -ENOENT without a diag; others with one. */
+/*
+ * The whole file, with a 0 behind it; caller frees. -ENOENT without a diag; others with one. Never
+ * waits: a pipe or a device is refused.
+ */
 int file_read(const char *path, char **text, size_t *len, struct diag *diag);
+/* The same of what somebody has named as input, be it a pipe, which may take as long as it likes.
+ */
+int input_read(const char *path, char **text, size_t *len, struct diag *diag);
 
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);

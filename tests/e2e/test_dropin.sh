@@ -89,6 +89,16 @@ blocked dport=1434
 check "no number is given twice" [ "$(id 'in udp to port 1434')" -gt "$MINE" ]
 stop_agent TERM
 
+# A pipe keeps nobody waiting.
+mkfifo "$DIR/30-pipe.policy" "$WORLD/pipe"
+printf 'block @%s\n' "$WORLD/pipe" >"$DIR/35-list.policy"
+start_agent
+agent_said '30-pipe.policy is a pipe or a device'
+agent_said '35-list.policy is left out'
+check "the others are held" held 1
+stop_agent TERM
+rm "$DIR/30-pipe.policy" "$DIR/35-list.policy"
+
 # Another directory; one that others can write to is not read.
 mkdir -m 700 "$WORLD/other place"
 printf 'block udp/3000\n' >"$WORLD/other place/a.rules"

@@ -57,6 +57,23 @@ for text in "" "$NL" "$LATIN"; do
 	expect_exit 2 bp policy create x --description "$text"
 done
 
+# A pipe that nobody writes to keeps no command waiting; one that is named as input is read.
+mkfifo pipe "$POLICIES/pipe.policy"
+printf 'include "pipe"\n' >inc.policy
+for words in "block @pipe" "policy check inc.policy" "policy show pipe" "policy assign pipe"; do
+	# shellcheck disable=SC2086
+	expect_exit 2 run_in rx timeout 5 "$BPFPOL" $words
+	expect_out 'is a pipe or a device'
+done
+rm inc.policy "$POLICIES/pipe.policy"
+cat good.policy >pipe &
+expect_exit 0 bp policy import pipe --name piped
+expect_exit 0 bp policy import - --name piped2 < <(cat good.policy)
+same "all of it came" "$(bp policy show piped | wc -l)" "$(bp policy show piped2 | wc -l)"
+bp policy delete piped >/dev/null
+bp policy delete piped2 >/dev/null
+rm pipe
+
 # What else lies in the directory is no policy, and does no harm.
 mkdir "$POLICIES/dir.policy"
 touch "$POLICIES/"{.hidden.policy,x.policy.new,readme,.policy,"$NL.policy"}
