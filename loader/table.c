@@ -16,7 +16,8 @@
 /* log2; small tables stay in the caches, large ones tell more apart */
 #define LEAST_INDEX 10
 static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
-#define MOST_BYTES (4 << 20) /* the largest element that every kernel gives an array */
+#define ROOMY_INDEX (1 << 15) /* sets: up to there eight for each element, or the least */
+#define MOST_BYTES (4 << 20)  /* the largest element that every kernel gives an array */
 #define NO_FINE 6
 #define MOST_FINE 20
 /* At least 8 bits for each element that is there: one key in 16, or fewer, seems to be there and is
@@ -52,13 +53,22 @@ static void limit(struct bp_sizes *sizes, enum table_part part, uint32_t size[BP
 	}
 }
 
+/* Those for which the least will do are all of one size: each may be another one's spare. */
+static uint64_t sets_for(uint64_t n)
+{
+	uint64_t many = n * 8 < ROOMY_INDEX ? n * 8 : ROOMY_INDEX;
+
+	return n * 2 > many || n * 2 <= 1 << LEAST_INDEX ? n * 2 : many;
+}
+
 static void index_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES])
 {
 	for (int d = 0; d < BP_DIRS; d++)
 		for (int f = 0; f < BP_FAMILIES; f++) {
 			const __u64 *indexed = t->indexed[d][f];
 
-			t->sizes.index[d][f] = log2_of(elems[d][f] * 2, LEAST_INDEX, most_index[f]);
+			t->sizes.index[d][f] =
+				log2_of(sets_for(elems[d][f]), LEAST_INDEX, most_index[f]);
 			t->sizes.fine[d][f] = NO_FINE;
 			if (indexed[BP_BY_REMOTE_FINE] | indexed[BP_BY_LOCAL_FINE])
 				t->sizes.fine[d][f] =
