@@ -312,12 +312,28 @@ static int take_rules(struct answer *answer, struct policy **rules, struct diag 
 	return rc == -EBADMSG ? nonsense(diag) : rc;
 }
 
-int tell_rules(struct policy **rules, struct diag *diag)
+/* Who does not answer this either hangs, and need not be waited for as long as for all the rules.
+ */
+static int greet(struct diag *diag)
 {
 	struct answer answer;
 	struct question q;
 	int rc;
 
+	begin(&q, "status", NULL);
+	rc = ask(&q, &answer, diag);
+	free(answer.bytes);
+	return rc;
+}
+
+int tell_rules(struct policy **rules, struct diag *diag)
+{
+	struct answer answer;
+	struct question q;
+	int rc = greet(diag);
+
+	if (rc)
+		return rc;
 	begin(&q, "rules", NULL);
 	q.words[q.n++] = "lists";
 	q.is_long = true;

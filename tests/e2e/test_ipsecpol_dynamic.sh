@@ -72,6 +72,12 @@ expect_exit 0 bp ipsecpol -u
 expect_out 'nothing to do'
 expect_json "none is left" '.dropped == 0' bp ipsecpol -u --json
 
+# An agent that hangs is not waited for.
+kill -STOP "$AGENT"
+expect_exit 1 run_in rx timeout 60 "$BPFPOL" ipsecpol -u
+expect_out 'the agent has not answered in [0-9]+ seconds'
+kill -CONT "$AGENT"
+
 # Row 42: it lives while the agent runs.
 bp ipsecpol -f '[*=0:1434:UDP]' >/dev/null
 blocked dport=1434
