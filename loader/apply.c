@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cover.h"
+#include "dynamic.h"
 #include "inplace.h"
 #include "pairs.h"
 #include "policies.h"
@@ -41,6 +42,42 @@ int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
 		id, text ? text : "", id);
 
 	free(text);
+	return rc;
+}
+
+static bool is_open(const struct generation *gen, const struct inplace_found *found)
+{
+	const uint64_t *gate = found->gate ? table_gate(&gen->table, found->gate) : NULL;
+	struct compile_env env;
+
+	host_env(&env);
+	return !gate || !*gate || *gate > env.boot_now;
+}
+
+int apply_refuse_beneath(const struct host *host, const struct rule *rule,
+	const struct apply_opts *opts, struct diag *diag)
+{
+	struct generation *gen = NULL;
+	struct inplace_found found;
+	int rc;
+
+	if (rule->action != BP_PERMIT || opts->force || !host->kernel ||
+		!host->kernel->ctl->dynamic)
+		return 0;
+	rc = dynamic_read(host->kernel, &gen, diag);
+	if (rc == -ENOENT)
+		return 0;
+	if (!rc)
+		rc = inplace_find(gen, rule, BP_BLOCK, &found);
+	if (!rc && is_open(gen, &found))
+		rc = apply_refuse_permit(found.id, rule, diag);
+	else if (rc == -ENOENT)
+		rc = 0;
+	if (rc && diag->kind != DIAG_REFUSED) {
+		diag_to_warning(diag, "a dynamic block like this permit would win over it");
+		rc = 0;
+	}
+	generation_free(&gen);
 	return rc;
 }
 
@@ -129,6 +166,9 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 		if (at >= 0)
 			return apply_refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
 	}
+	rc = apply_refuse_beneath(host, *rule, opts, diag);
+	if (rc)
+		return rc;
 	applied->outcome = APPLIED;
 	applied->id = (*rule)->id ? (*rule)->id : host->store->next_id;
 	rc = store_add(host->store, rule);
@@ -249,7 +289,8 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 			return apply_refuse_permit(found.id, *rule, diag);
 		return add_by_store(host, rule, opts, applied, diag);
 	}
-	rc = (*rule)->action == BP_BLOCK ? may_cut(host, *rule, &cuts, diag) : 0;
+	rc = (*rule)->action == BP_BLOCK ? may_cut(host, *rule, &cuts, diag)
+					 : apply_refuse_beneath(host, *rule, opts, diag);
 	if (rc)
 		return rc;
 	if (cuts || !inplace_fits(gen, *rule))

@@ -44,6 +44,12 @@ int apply_promote(struct host *host, struct rule **rule, const struct apply_opts
 
 /* A permit whose equal block, of that id, stands: -EEXIST with DIAG_REFUSED. */
 int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag);
+/*
+ * The same where a dynamic block like the permit is in force, as the kernel has it; 0 for any other
+ * rule, and forced.
+ */
+int apply_refuse_beneath(const struct host *host, const struct rule *rule,
+	const struct apply_opts *opts, struct diag *diag);
 
 /* -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one. p: may be NULL. */
 int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct diag *diag);

@@ -79,7 +79,9 @@ static int add_in_memory(struct host *host, struct rule **rule, const struct app
 		if (at >= 0)
 			return apply_refuse_permit(s->policy->rules[at]->id, *rule, diag);
 	}
-	rc = store_add(s, rule);
+	rc = apply_refuse_beneath(host, *rule, opts, diag);
+	if (!rc)
+		rc = store_add(s, rule);
 	if (!rc)
 		*applied = (struct applied){ .id = s->policy->rules[s->policy->n - 1]->id };
 	return rc;

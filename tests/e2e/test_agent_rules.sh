@@ -83,6 +83,20 @@ blocked dport=1434
 expect_exit 0 bp permit --dynamic udp/1434 --force
 blocked dport=1434
 expect_exit 0 bp remove --dynamic permit udp/1434
+ID=$(bp list --json | jq '.rules[] | select(.filter == "in udp to port 1434").id')
+kill -STOP "$AGENT"
+expect_exit 5 bp permit udp/1434
+expect_out "rule $ID 'block in udp to port 1434' stands"
+expect_exit 5 bp permit udp/1434 --dry-run
+kill -CONT "$AGENT"
+check "nothing is stored" [ "$(bp list --json | jq '.rules | length')" = 1 ]
+expect_exit 0 bp permit udp/1434 from "$TX4"
+expect_exit 0 bp remove udp/1434 from "$TX4"
+expect_exit 0 bp permit udp/1434 --force
+blocked dport=1434
+expect_exit 0 bp permit udp/1434
+expect_out 'is already there'
+expect_exit 0 bp remove udp/1434
 
 # Removed by its match, or by its id; who leaves --dynamic out is told.
 expect_exit 3 bp remove udp/1434

@@ -47,6 +47,8 @@ passes dport=2300
 expect_exit 5 bp ipsecpol -f '[*=0:2300:UDP]' -confirm </dev/null
 expect_exit 5 bp ipsecpol -f '(*=0:1434:UDP)'
 expect_out "rule [0-9]+ 'block in udp to me port 1434' stands"
+expect_exit 5 bp ipsecpol -w REG -p Base -f '(*=0:1434:UDP)'
+expect_out "rule [0-9]+ 'block in udp to me port 1434' stands"
 BEFORE=$(held)
 expect_exit 5 bp ipsecpol -f '[*=0:2300:UDP]' '(*=0:1434:UDP)'
 same "all of a command or none" "$BEFORE" "$(held)"

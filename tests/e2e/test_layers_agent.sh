@@ -83,6 +83,7 @@ expect_exit 0 bp remove --id "$LATE"
 expect_exit 0 bp block --dynamic udp/7778 --for 2s
 kill -STOP "$AGENT"
 check "a time ends without it" until_true arrived "$(frame dport=7778)"
+expect_exit 0 bp permit udp/7778 --dry-run
 expect_exit 0 bp list
 check "and the rule is not listed" [ "$(grep -c 7778 <<<"$OUT")" = 0 ]
 check "nor its filters" [ "$(bp status --debug | grep -c 'port 7778')" = 0 ]
