@@ -74,7 +74,8 @@ int detach_all(size_t *left, struct diag *diag);
 struct remembered {
 	char *name;	       /* or a pattern, as for fnmatch(3) */
 	enum attach_mode mode; /* ATTACH_NONE: detached, although a pattern holds it */
-	bool configured;       /* by bpfpol.conf */
+	bool configured;       /* by bpfpol.conf alone */
+	bool named;	       /* bpfpol.conf names it as well */
 };
 struct remembered_list {
 	struct remembered *v;
@@ -85,7 +86,7 @@ int remembered_load(struct remembered_list *list, struct diag *diag);
 /* An empty list leaves no file. */
 int remembered_save(const struct remembered_list *list, struct diag *diag);
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
-/* What bpfpol.conf names stays. */
+/* What bpfpol.conf names stays, as it says. */
 void remembered_remove(struct remembered_list *list, const char *name);
 /* Takes back what ATTACH_NONE says of the names that are equal to or match the word. */
 void remembered_readmit(struct remembered_list *list, const char *word);

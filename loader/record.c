@@ -92,7 +92,7 @@ int rule_from_record(const char *record, struct rule **rule)
 	(*rule)->id = head.id;
 	(*rule)->deadline = head.deadline;
 	(*rule)->lists = head.lists;
-	(*rule)->lifetime = head.lifetime;
+	(*rule)->lifetime = head.deadline ? head.lifetime : 0;
 	(*rule)->included = head.included;
 	return 0;
 }

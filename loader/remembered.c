@@ -38,12 +38,12 @@ static char *remembered_path(void)
 	return path_join(dirs_get()->state, "interfaces");
 }
 
-static bool has(const struct remembered_list *list, const char *name)
+static struct remembered *entry(struct remembered_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->n; i++)
 		if (!strcmp(list->v[i].name, name))
-			return true;
-	return false;
+			return &list->v[i];
+	return NULL;
 }
 
 /* What stands in our own file is nearer: a mode, or that it was taken out. */
@@ -70,11 +70,14 @@ static int add_configured(struct remembered_list *list, struct diag *diag)
 	}
 	rc = rc == -ENOMEM ? rc : 0;
 	for (size_t i = 0; i < conf.n_interfaces && !rc; i++) {
-		if (has(list, conf.interfaces[i]))
-			continue;
-		rc = remembered_add(list, conf.interfaces[i], ATTACH_AUTO);
-		if (!rc)
+		struct remembered *r = entry(list, conf.interfaces[i]);
+
+		if (!r)
+			rc = remembered_add(list, conf.interfaces[i], ATTACH_AUTO);
+		if (!rc && !r)
 			list->v[list->n - 1].configured = true;
+		if (!rc)
+			entry(list, conf.interfaces[i])->named = true;
 	}
 	conf_free(&conf);
 	free(text);
@@ -120,15 +123,13 @@ int remembered_save(const struct remembered_list *list, struct diag *diag)
 
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode)
 {
-	struct remembered *v;
+	struct remembered *v = entry(list, name);
 	char *copy;
 
-	for (size_t i = 0; i < list->n; i++) {
-		if (!strcmp(list->v[i].name, name)) {
-			list->v[i].mode = mode;
-			list->v[i].configured = false;
-			return 0;
-		}
+	if (v) {
+		v->mode = mode;
+		v->configured = false;
+		return 0;
 	}
 	copy = strdup(name);
 	v = copy ? realloc(list->v, (list->n + 1) * sizeof(*v)) : NULL;
@@ -141,30 +142,34 @@ int remembered_add(struct remembered_list *list, const char *name, enum attach_m
 	return 0;
 }
 
+/* What we said of it ourselves is gone; what bpfpol.conf says comes behind all of ours. */
+static void drop(struct remembered_list *list, size_t at)
+{
+	struct remembered gone = list->v[at];
+
+	memmove(list->v + at, list->v + at + 1, (list->n - at - 1) * sizeof(gone));
+	if (gone.named)
+		list->v[list->n - 1] = (struct remembered){
+			.name = gone.name, .mode = ATTACH_AUTO, .configured = true, .named = true
+		};
+	else
+		free(gone.name);
+	list->n -= !gone.named;
+}
+
 void remembered_remove(struct remembered_list *list, const char *name)
 {
-	size_t kept = 0;
+	struct remembered *r = entry(list, name);
 
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->v[i].configured || strcmp(list->v[i].name, name))
-			list->v[kept++] = list->v[i];
-		else
-			free(list->v[i].name);
-	}
-	list->n = kept;
+	if (r)
+		drop(list, r - list->v);
 }
 
 void remembered_readmit(struct remembered_list *list, const char *word)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->v[i].mode != ATTACH_NONE || fnmatch(word, list->v[i].name, 0))
-			list->v[kept++] = list->v[i];
-		else
-			free(list->v[i].name);
-	}
-	list->n = kept;
+	for (size_t i = list->n; i-- > 0;)
+		if (list->v[i].mode == ATTACH_NONE && !fnmatch(word, list->v[i].name, 0))
+			drop(list, i);
 }
 
 const struct remembered *remembered_find(const struct remembered_list *list, const char *name)

@@ -111,6 +111,10 @@ same "on puts it back" native "$(has rx0)"
 expect_exit 0 bp detach rx0
 expect_exit 0 bp restore
 same "what is detached stays so" none "$(has rx0)"
+expect_exit 0 bp attach rx0 --mode generic # a mode of our own for what it names
+expect_exit 0 bp detach rx0
+expect_exit 0 bp restore
+same "what is detached stays so, whichever way it was attached" none "$(has rx0)"
 expect_exit 0 bp attach rx0 rx1
 rm "$BPFPOL_CONF_DIR/bpfpol.conf"
 
