@@ -287,7 +287,7 @@ static void look_after_rules(struct agent *a)
 	if (!a->ready)
 		return;
 	put_dropins(a);
-	if (a->looks == a->hotplug.looks)
+	if (a->looks == a->hotplug.looks && held_wait(&a->held, clock_ms()))
 		return;
 	a->looks = a->hotplug.looks;
 	held_look(&a->held);
@@ -308,6 +308,7 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
 	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
 	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
+	wait = sooner(wait, held_wait(&a->held, now));
 	if (a->dropins.read) /* the lock was not free */
 		wait = sooner(wait, BUSY);
 	return poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;

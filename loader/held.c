@@ -14,6 +14,7 @@
 
 #define FIRST_BATCH 16 /* ids; a change of the store each, so that more are taken the next time */
 #define MOST_BATCH 4096
+#define CREDIT 2000 /* ms */
 
 int held_open(struct held *h, struct diag *diag)
 {
@@ -189,25 +190,40 @@ static void complain(struct held *h, const char *so, int rc, const struct diag *
 	fprintf(stderr, "bpfpol: warning: %s: %s\n", so, why);
 }
 
-/* Interfaces that come and go all the time must not have rules compiled all the time. */
+/*
+ * Interfaces that come and go all the time must not have rules compiled all the time: for a fifth
+ * of it at most, of which CREDIT may be used at once.
+ */
 static int follow_links(struct held *h, struct diag *diag)
 {
-	uint64_t begun = clock_ms();
+	uint64_t begun = clock_ms(), least = begun > CREDIT ? begun - CREDIT : 0;
 	int rc;
 
-	if (!h->links || begun < h->reload_at)
+	h->waits = h->links && begun < h->reload_at;
+	if (!h->links || h->waits)
 		return 0;
 	rc = held_refresh(h, diag);
-	h->reload_at = clock_ms() + 4 * (clock_ms() - begun);
+	if (h->reload_at < least)
+		h->reload_at = least;
+	h->reload_at += 5 * (clock_ms() - begun);
 	return rc;
+}
+
+int held_wait(const struct held *h, uint64_t now)
+{
+	if (!h->waits)
+		return -1;
+	return h->reload_at > now ? h->reload_at - now : 0;
 }
 
 void held_look(struct held *h)
 {
 	struct compile_env env;
 	struct diag diag = {};
-	int rc = held_sweep(h, &diag);
+	int rc;
 
+	h->waits = false;
+	rc = held_sweep(h, &diag);
 	if (!rc)
 		rc = follow_links(h, &diag);
 	host_env(&env);

@@ -17,6 +17,7 @@ struct held {
 	uint64_t links;		  /* host_links() as the rules were compiled; 0: none names one */
 	uint64_t ends_at;	  /* no rule's time is over before; 0: none ends */
 	uint64_t reload_at;	  /* ms: not before, where interfaces change all the time */
+	bool waits;		  /* ...and a look was before that */
 	char trouble[1024];	  /* what was said last, so that it is said once */
 };
 
@@ -43,6 +44,8 @@ int held_offer(struct held *h, const int fd[BP_ARRAYS]);
  * stderr.
  */
 void held_look(struct held *h);
+/* ms until held_look() is to be called without a look before it; -1: it is not. */
+int held_wait(const struct held *h, uint64_t now);
 
 /*
  * Adds rules in one step: all or none. None of them repeats another. Those that stand already get
