@@ -48,8 +48,8 @@ const struct command policy_commands[] = {
 		"In one step, which no packet sees half of. Takes the file as it is now, and the "
 		"lists that\n"
 		"it names. Rules that stay keep their numbers and counters." },
-	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
-		"take the policy out of force; it stays stored", NULL },
+	{ "policy unassign", cmd_policy_unassign, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE,
+		"", "take the policy out of force; it stays stored", NULL },
 	{ "policy confirm", cmd_policy_confirm, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
 		"keep the change that awaits confirmation",
 		"What was changed with --confirm SECONDS goes back by itself after that time: the "

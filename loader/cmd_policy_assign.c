@@ -143,6 +143,7 @@ int cmd_policy_unassign(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store(&host, diag);
 	if (!rc && host.store->policy)

@@ -490,6 +490,7 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 		return rc;
 	name = args->words[0];
 	rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store_names(&host, diag);
 	if (!rc) {

@@ -55,7 +55,7 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 	if (rc)
 		return rc;
 	p->text = spec_text(p->held->rules[0], SPEC_ALL);
-	host->unguarded = true; /* it is in force already */
+	host->unguarded = opts->force;
 	return p->text ? apply_promote(host, &p->held->rules[0], opts, &p->applied, diag) : -ENOMEM;
 }
 

@@ -210,6 +210,20 @@ static int open_held(struct dynamic_rules *d, const struct kernel *k, const stru
 	return rc ? rc : dynamic_counts(k, &d->counts, diag);
 }
 
+int dynamic_rules_read(struct dynamic_rules *d, const struct kernel *k, struct diag *diag)
+{
+	int rc;
+
+	*d = (struct dynamic_rules){};
+	rc = dynamic_read(k, &d->gen, diag);
+	if (!rc)
+		rc = put_all_together(d, k);
+	d->rules = d->told;
+	if (rc)
+		dynamic_rules_close(d);
+	return rc;
+}
+
 int dynamic_rules_open(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
 	bool lists, struct diag *diag)
 {

@@ -30,6 +30,8 @@ struct dynamic_rules {
  */
 int dynamic_rules_open(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,
 	bool lists, struct diag *diag);
+/* What the kernel has alone, without counters: nobody is asked, so the lock may be held. */
+int dynamic_rules_read(struct dynamic_rules *d, const struct kernel *k, struct diag *diag);
 /* The same for that process itself, by descriptors that it has: that takes no CAP_SYS_ADMIN. */
 int dynamic_rules_own(struct dynamic_rules *d, const struct dynamic *holder,
 	const struct policy *own, struct diag *diag);

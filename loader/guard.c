@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "classifier.h"
+#include "dynamic_rules.h"
 #include "links.h"
 #include "netlink_route.h"
 #include "probe.h"
@@ -20,12 +21,15 @@
 struct guard {
 	const struct host *host;
 	const struct generation *gen;
-	const struct policy *policy;
+	bool layers;		      /* gen stands for both */
+	struct dynamic_rules dynamic; /* in force beside the policy; gen NULL: none */
+	struct policy all;	      /* those and the policy's */
+	const struct policy *policy;  /* all that may judge */
 	struct protected protected;
 	struct prefixes own; /* addresses of this host */
 	struct nl_links links;
 	struct attached_list attached;
-	struct asker *then[BP_HOOKS], *now[BP_HOOKS];
+	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];
 };
 
 /* One hook of one interface. */
@@ -41,7 +45,10 @@ static void guard_free(struct guard *g)
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
 		asker_free(&g->then[hook]);
 		asker_free(&g->now[hook]);
+		asker_free(&g->beside[hook]);
 	}
+	dynamic_rules_close(&g->dynamic);
+	free(g->all.rules);
 	free(g->attached.v);
 	nl_links_free(&g->links);
 	free(g->own.v);
@@ -80,13 +87,19 @@ static bool blocks(const struct policy *policy)
 	return false;
 }
 
-int guard_concerns(const struct policy *policy, bool *yes, struct diag *diag)
+static bool is_beside(const struct host *host)
+{
+	return host->kernel && host->kernel->ctl->dynamic && dynamic_is_held(host->kernel);
+}
+
+int guard_concerns(
+	const struct host *host, const struct policy *policy, bool *yes, struct diag *diag)
 {
 	struct protected p;
 	int rc;
 
-	*yes = false;
-	if (!blocks(policy))
+	*yes = is_beside(host);
+	if (*yes || !blocks(policy))
 		return 0;
 	rc = protected_get(&p, policy, diag);
 	if (rc)
@@ -129,53 +142,85 @@ static int ask(struct guard *g, const struct generation *gen, struct asker **ask
 	return rc ? diag_errno(diag, -rc, "the kernel did not run the classifier") : 0;
 }
 
-/* What is stopped already is not cut by the change. */
-static int passes_now(struct guard *g, const struct place *at, const struct frame *frame,
-	bool *passes, struct diag *diag)
-{
-	const struct kernel *k = g->host->kernel;
-	struct bp_answer answer;
-	int rc;
+/* What becomes of a packet by a generation alone, and with the dynamic rules. */
+struct fate {
+	struct bp_answer alone, both;
+};
 
-	*passes = true;
-	if (!at->filtered || k->ctl->off || !k->gen || k->gen == g->gen)
-		return 0;
-	rc = ask(g, k->gen, g->now, at, frame, &answer, diag);
+static int join(struct guard *g, const struct place *at, const struct frame *frame,
+	struct fate *fate, struct diag *diag)
+{
+	struct bp_answer dynamic;
+	int rc = ask(g, g->dynamic.gen, g->beside, at, frame, &dynamic, diag);
+
 	if (rc == -EPROTO) {
 		diag_clear(diag); /* another version's: nobody knows */
+		generation_free(&g->dynamic.gen);
 		return 0;
 	}
 	if (!rc)
-		*passes = !answer.blocked;
+		dynamic_answer(&fate->both, &dynamic);
 	return rc;
+}
+
+static int ask_then(struct guard *g, const struct place *at, const struct frame *frame,
+	struct fate *fate, struct diag *diag)
+{
+	int rc = g->gen ? ask(g, g->gen, g->then, at, frame, &fate->alone, diag) : 0;
+
+	fate->both = fate->alone;
+	return rc || !g->dynamic.gen || g->layers ? rc : join(g, at, frame, fate, diag);
+}
+
+/* What is stopped already is not cut by the change. */
+static int ask_now(struct guard *g, const struct place *at, const struct frame *frame,
+	struct fate *fate, struct diag *diag)
+{
+	const struct kernel *k = g->host->kernel;
+	int rc;
+
+	if (!at->filtered || k->ctl->off || (k->gen && k->gen == g->gen))
+		return 0;
+	rc = k->gen ? ask(g, k->gen, g->now, at, frame, &fate->alone, diag) : 0;
+	if (rc == -EPROTO) {
+		diag_clear(diag);
+		return 0;
+	}
+	fate->both = fate->alone;
+	return rc || !g->dynamic.gen ? rc : join(g, at, frame, fate, diag);
 }
 
 /* A rule that the store does not know yet has no number that anybody could look up. */
 static char *rule_name(const struct guard *g, uint32_t id)
 {
 	ptrdiff_t i = policy_find_id(g->policy, id);
+	const char *layer = "";
 	char *text, *name;
 	int n;
 
 	if (i < 0)
 		return NULL;
+	if (g->dynamic.rules && policy_find_id(g->dynamic.rules, id) >= 0)
+		layer = "dynamic ";
 	text = spec_text(g->policy->rules[i], SPEC_ACTION | SPEC_MATCH);
 	if (!text)
 		return NULL;
-	n = id < g->host->store->known ? asprintf(&name, "rule %" PRIu32 " '%s'", id, text)
-				       : asprintf(&name, "the rule '%s'", text);
+	n = *layer || id < g->host->store->known
+		    ? asprintf(&name, "%srule %" PRIu32 " '%s'", layer, id, text)
+		    : asprintf(&name, "the rule '%s'", text);
 	free(text);
 	return n < 0 ? NULL : name;
 }
 
 static int refuse(struct guard *g, const struct place *at, const struct protected_packet *packet,
-	uint32_t id, struct diag *diag)
+	uint32_t id, const char *when, struct diag *diag)
 {
 	char *rule = rule_name(g, id), *what = protect_text(packet);
 	int rc = diag_set(diag, DIAG_REFUSED, EPERM,
-		"%s would cut %s (what %s %s); nothing is changed; --force goes ahead all the same",
+		"%s would cut %s (what %s %s)%s; nothing is changed; --force goes ahead all the "
+		"same",
 		rule ? rule : "a rule", what ? what : "what is protected",
-		at->dir == BP_IN ? "arrives at" : "leaves by", at->link->name);
+		at->dir == BP_IN ? "arrives at" : "leaves by", at->link->name, when);
 
 	free(rule);
 	free(what);
@@ -185,16 +230,23 @@ static int refuse(struct guard *g, const struct place *at, const struct protecte
 static int try_packet(struct guard *g, const struct place *at,
 	const struct protected_packet *packet, struct diag *diag)
 {
-	struct bp_answer answer;
-	bool passes = false;
+	struct fate then = {}, now = {};
 	int rc;
 
 	if (packet->dir != at->dir)
 		return 0;
-	rc = ask(g, g->gen, g->then, at, &packet->frame, &answer, diag);
-	if (!rc && answer.blocked)
-		rc = passes_now(g, at, &packet->frame, &passes, diag);
-	return !rc && passes ? refuse(g, at, packet, answer.rule, diag) : rc;
+	rc = ask_then(g, at, &packet->frame, &then, diag);
+	if (rc || (!then.alone.blocked && !then.both.blocked))
+		return rc;
+	rc = ask_now(g, at, &packet->frame, &now, diag);
+	if (rc || now.both.blocked)
+		return rc;
+	if (then.both.blocked)
+		return refuse(g, at, packet, then.both.rule, "", diag);
+	/* A dynamic permit is gone with the agent, at the latest by the next boot. */
+	return now.alone.blocked ? 0
+				 : refuse(g, at, packet, then.alone.rule,
+					   " as soon as no dynamic rule permits it", diag);
 }
 
 /* Whether what goes by `top` also crosses the link: a bond's slave, a VLAN's parent. */
@@ -383,22 +435,60 @@ static int try_link(struct guard *g, const struct nl_link *link, struct diag *di
 	return rc;
 }
 
+/* The agent is not asked: the lock is held, which it may be waiting for. */
+static int read_beside(struct guard *g, struct diag *diag)
+{
+	const struct policy *rules = g->policy;
+	int rc = dynamic_rules_read(&g->dynamic, g->host->kernel, diag);
+
+	if (rc || g->layers)
+		return rc == -ENOENT ? 0 : rc;
+	g->all.rules = calloc(rules->n + g->dynamic.rules->n + 1, sizeof(*g->all.rules));
+	if (!g->all.rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules->n; i++)
+		g->all.rules[g->all.n++] = rules->rules[i];
+	for (size_t i = 0; i < g->dynamic.rules->n; i++)
+		g->all.rules[g->all.n++] = g->dynamic.rules->rules[i];
+	g->policy = &g->all;
+	return 0;
+}
+
+static int judge(struct guard *g, struct diag *diag)
+{
+	bool beside = is_beside(g->host), yes = false;
+	int rc;
+
+	if (!beside && !blocks(g->policy))
+		return 0;
+	rc = protected_get(&g->protected, beside ? NULL : g->policy, diag);
+	if (!rc && beside && (g->protected.conf.n_protects || g->protected.ssh.n))
+		rc = read_beside(g, diag);
+	if (!rc)
+		rc = concerns(&g->protected, g->policy, &yes, diag);
+	if (!rc && yes)
+		rc = guard_open(g, diag);
+	for (size_t i = 0; i < g->links.n && !rc; i++)
+		rc = try_link(g, &g->links.v[i], diag);
+	return rc;
+}
+
 int guard_generation(const struct host *host, const struct generation *gen,
 	const struct policy *policy, struct diag *diag)
 {
 	struct guard g = { .host = host, .gen = gen, .policy = policy };
-	bool yes = false;
-	int rc;
+	int rc = judge(&g, diag);
 
-	if (!blocks(policy))
-		return 0;
-	rc = protected_get(&g.protected, policy, diag);
-	if (!rc)
-		rc = concerns(&g.protected, policy, &yes, diag);
-	if (!rc && yes)
-		rc = guard_open(&g, diag);
-	for (size_t i = 0; i < g.links.n && !rc; i++)
-		rc = try_link(&g, &g.links.v[i], diag);
+	guard_free(&g);
+	return rc;
+}
+
+int guard_layers(const struct host *host, const struct generation *gen, const struct policy *policy,
+	struct diag *diag)
+{
+	struct guard g = { .host = host, .gen = gen, .policy = policy, .layers = true };
+	int rc = judge(&g, diag);
+
 	guard_free(&g);
 	return rc;
 }
@@ -420,9 +510,9 @@ int guard_attach(struct host *host, const struct link_choices *choices, struct d
 	if (host->unguarded || !any_new(choices))
 		return 0;
 	rc = host_store(host, diag);
-	if (rc || !host->store->policy)
+	if (rc || (!host->store->policy && !is_beside(host)))
 		return rc;
-	if (!host_in_step(host))
+	if (!host->store->policy || !host_in_step(host))
 		return host_try(host, diag);
 	return guard_generation(host, host->kernel->gen, host->store->policy, diag);
 }

@@ -11,17 +11,23 @@
 
 /*
  * Whether there is anything to ask about: something is protected, and a block rule of the policy
- * may have to do with it (protected.h).
+ * may have to do with it (protected.h), or there are dynamic rules beside it.
  */
-int guard_concerns(const struct policy *policy, bool *yes, struct diag *diag);
+int guard_concerns(
+	const struct host *host, const struct policy *policy, bool *yes, struct diag *diag);
 
 /*
  * Asks the loaded generation, made of that policy, on the interfaces that are filtered or are going
- * to be (host->adding). -EPERM with DIAG_REFUSED: it would cut something, by the rule that is
- * named.
+ * to be (host->adding), together with the dynamic rules that are in force. -EPERM with
+ * DIAG_REFUSED: it would cut something, by the rule that is named; or it would as soon as the
+ * dynamic rules are gone, and what is in force would not. gen: NULL: nothing of the policy is in
+ * force, which goes for it.
  */
 int guard_generation(const struct host *host, const struct generation *gen,
 	const struct policy *policy, struct diag *diag);
+/* The same of a generation that has the rules of both layers as they would be. */
+int guard_layers(const struct host *host, const struct generation *gen, const struct policy *policy,
+	struct diag *diag);
 
 /*
  * The same of the rules that are in force, or are going to be with them, on interfaces that are to

@@ -291,12 +291,12 @@ static int plan_store(
 }
 
 /* A generation made for the question alone, which judges nowhere. */
-static int try_loaded(struct host *host, const struct plan *plan, struct diag *diag)
+static int try_loaded(struct host *host, const struct plan *plan, bool layers, struct diag *diag)
 {
 	struct host with = *host;
 	struct generation *gen = NULL;
 	bool concerned = false;
-	int rc = guard_concerns(plan->policy, &concerned, diag);
+	int rc = guard_concerns(host, plan->policy, &concerned, diag);
 
 	if (rc || !concerned)
 		return rc;
@@ -304,7 +304,7 @@ static int try_loaded(struct host *host, const struct plan *plan, struct diag *d
 	if (!rc)
 		rc = generation_load_for(0, plan, &with.kernel->shared, &gen, diag);
 	if (!rc)
-		rc = guard_generation(&with, gen, plan->policy, diag);
+		rc = (layers ? guard_layers : guard_generation)(&with, gen, plan->policy, diag);
 	generation_free(&gen);
 	if (!host->kernel)
 		kernel_free(&with.kernel);
@@ -323,7 +323,7 @@ int host_try(struct host *host, struct diag *diag)
 	if (!rc)
 		rc = plan_fill(plan, &table, diag);
 	if (!rc && !host->unguarded && !host->off)
-		rc = try_loaded(host, plan, diag);
+		rc = try_loaded(host, plan, false, diag);
 	table_free(&table);
 	plan_free(&plan);
 	policy_free(&none);
@@ -358,7 +358,7 @@ int host_try_rules(struct host *host, const struct policy *rules, struct diag *d
 	host_env(&env);
 	rc = plan_new(rules, &env, &plan, diag);
 	if (!rc)
-		rc = try_loaded(host, plan, diag);
+		rc = try_loaded(host, plan, true, diag);
 	plan_free(&plan);
 	return rc;
 }

@@ -46,4 +46,83 @@ expect_exit 0 bp remove --id "$ID"
 expect_exit 0 bp block --dynamic tcp/22 --force
 blocked proto=tcp dport=22
 
+# No rule of either layer.
+empty() {
+	expect_exit 0 bp ipsecpol -u --force
+	expect_exit 0 bp policy delete local --force
+}
+
+# id_of LAYER ACTION: of the rule in force that has them.
+id_of() {
+	bp list --json |
+		jq -r --arg l "$1" --arg a "$2" '.rules[] | select(.layer == $l and .action == $a) | .id'
+}
+
+# refused COMMAND...: exit 5 with the text "would cut", also as a dry run, and 22 still passes.
+refused() {
+	expect_exit 5 bp "$@"
+	expect_out 'would cut what bpfpol.conf protects in line 1, tcp/22'
+	expect_exit 5 bp "$@" --dry-run
+	passes proto=tcp dport=22
+}
+
+empty
+# A dynamic permit above a static block, which the policy's rules alone would cut: that takes --force.
+expect_exit 0 bp permit --dynamic tcp/22
+refused block tcp/1-100
+expect_out 'as soon as no dynamic rule permits it'
+expect_exit 0 bp block --force tcp/1-100
+passes proto=tcp dport=22
+expect_exit 0 bp block udp/9
+refused remove --dynamic permit tcp/22
+refused remove --id "$(id_of dynamic permit)"
+refused ipsecpol -u
+expect_exit 0 bp ipsecpol -u --force
+blocked proto=tcp dport=22
+# What is stopped already is not cut.
+expect_exit 0 bp block --dynamic tcp/1-50
+expect_exit 0 bp promote --id "$(id_of dynamic block)"
+empty
+
+# A static permit above a dynamic block: whatever takes the permit out of force.
+expect_exit 0 bp permit tcp/22
+expect_exit 0 bp block --dynamic tcp/1-100
+ID=$(id_of dynamic block)
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+printf 'policy "other"\n' >"$BPFPOL_CONF_DIR/policies/other.policy"
+passes proto=tcp dport=22
+refused remove permit tcp/22
+expect_out "dynamic rule $ID 'block in tcp to port 1-100' would cut"
+refused remove --id "$(id_of static permit)"
+refused policy assign other
+refused policy unassign
+refused policy rollback
+refused policy delete local
+refused ipsecpol -w REG -y
+refused ipsecpol -w REG -p local -o
+expect_exit 0 bp policy unassign --force
+blocked proto=tcp dport=22
+expect_exit 0 bp policy rollback
+passes proto=tcp dport=22
+# Without an agent that answers, too: the kernel has the rules.
+kill -STOP "$AGENT"
+refused policy unassign
+kill -CONT "$AGENT"
+
+# A dynamic block becomes a static one under a dynamic permit.
+expect_exit 0 bp permit --dynamic tcp/22
+expect_exit 0 bp remove permit tcp/22
+refused promote --id "$ID"
+expect_exit 0 bp promote --id "$ID" --force
+passes proto=tcp dport=22
+
+# Where there is no policy at all, an interface that comes to it meets the dynamic rules alone.
+empty
+expect_exit 0 bp block --dynamic --force tcp/22
+expect_exit 0 bp detach rx0
+refused attach rx0
+expect_out "dynamic rule $(id_of dynamic block) 'block in tcp to port 22'"
+expect_exit 0 bp attach rx0 --force
+blocked proto=tcp dport=22
+
 finish
