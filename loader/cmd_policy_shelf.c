@@ -221,7 +221,7 @@ int cmd_policy_show(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = open_to_read(&host, diag);
 	if (!rc)
-		rc = policies_load(host.store, args->words[0], NULL, &policy, diag);
+		rc = policies_load_words(host.store, args->words[0], &policy, diag);
 	if (!rc)
 		rc = args->given & OPT_JSON ? show_json(policy, host.store) : show_text(policy);
 	policy_free(&policy);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "command.h"
@@ -47,6 +48,18 @@ static int find_static(struct host *host, struct promotion *p, int why, struct d
 	return why;
 }
 
+/* A boot has the copy; an assignment reads the file. */
+static void warn_list(const struct end *end, struct diag *diag)
+{
+	if (end->kind != END_FILE || list_host(end->file) || !access(end->file, F_OK))
+		return;
+	diag_set(diag, DIAG_USAGE, ENOENT,
+		"%s; the copy of it stays in force, but the policy is not assigned again "
+		"without the file",
+		end->file);
+	diag_to_warning(diag, "the rule's list is gone");
+}
+
 static int put_in_policy(const struct args *args, struct host *host, struct promotion *p,
 	const struct apply_opts *opts, struct diag *diag)
 {
@@ -55,6 +68,8 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 	if (rc)
 		return rc;
 	p->text = spec_text(p->held->rules[0], SPEC_ALL);
+	warn_list(&p->held->rules[0]->from, diag);
+	warn_list(&p->held->rules[0]->to, diag);
 	host->unguarded = opts->force;
 	return p->text ? apply_promote(host, &p->held->rules[0], opts, &p->applied, diag) : -ENOMEM;
 }

@@ -12,6 +12,12 @@
 
 #define MOST_SHOWN 20 /* errors of one file, where they are not what was asked for */
 
+/* How a policy is loaded. */
+struct reading {
+	struct names *names;
+	bool words; /* without what its lists hold */
+};
+
 char *policies_path(const char *name)
 {
 	return path_join(dirs_get()->conf, "policies/%s.policy", name);
@@ -110,6 +116,29 @@ static int ask_for_host(const char *from, struct end *end, struct diag *diag, vo
 	return host ? names_find(arg, host, &found) : 0;
 }
 
+/* Only which list it is, from the root on as far as that is known. */
+static int name_list(const char *from, struct end *end, struct diag *diag, void *arg)
+{
+	char *beside, *path;
+
+	(void)diag;
+	(void)arg;
+	if (list_host(end->file))
+		return 0;
+	if (end->file[0] == '/')
+		beside = strdup(end->file);
+	else if (asprintf(&beside, "%.*s%s", dir_len(from), from, end->file) < 0)
+		beside = NULL;
+	if (!beside)
+		return -ENOMEM;
+	path = realpath(beside, NULL);
+	free(end->file);
+	end->file = path ? path : beside;
+	if (path)
+		free(beside);
+	return 0;
+}
+
 int policies_ask_ahead(const char *name, struct names *names)
 {
 	const struct policy_reader reader = {
@@ -146,7 +175,7 @@ static void take_over(struct rule *new, const struct rule *old)
 
 /* A timed rule stands in no file, so it is still there though the file does not say so. */
 static int keep_timed(struct policy *policy, const struct rule *old, uint64_t now,
-	struct names *names, struct diag *diag)
+	const struct reading *opts, struct diag *diag)
 {
 	struct rule *rule = NULL;
 	int rc = 0;
@@ -154,8 +183,8 @@ static int keep_timed(struct policy *policy, const struct rule *old, uint64_t no
 	if (policy_has_line(old) || old->deadline <= now)
 		return 0;
 	rc = rule_copy(old, &rule);
-	if (!rc && (!old->lists || (names && rule_has_host(rule)))) {
-		rc = store_read_lists(rule, names, diag);
+	if (!rc && !opts->words && (!old->lists || (opts->names && rule_has_host(rule)))) {
+		rc = store_read_lists(rule, opts->names, diag);
 		if (!rule_same_lists(rule, old))
 			rule->lists = 0;
 	}
@@ -170,7 +199,7 @@ static int keep_timed(struct policy *policy, const struct rule *old, uint64_t no
  * are counted from now.
  */
 static int join(struct policy *policy, const struct policy *before, uint32_t next,
-	struct names *names, struct diag *diag)
+	const struct reading *opts, struct diag *diag)
 {
 	uint64_t now = time(NULL);
 	struct rule_pairs pairs;
@@ -188,7 +217,7 @@ static int join(struct policy *policy, const struct policy *before, uint32_t nex
 		else if (new)
 			new->id = next++;
 		else
-			rc = keep_timed(policy, old, now, names, diag);
+			rc = keep_timed(policy, old, now, opts, diag);
 	}
 	rule_pairs_free(&pairs);
 	return rc;
@@ -217,12 +246,17 @@ static int call_it(struct policy *policy, const char *name)
 }
 
 /* A text without flaws as the policy that it is. */
-static int load_text(const char *name, char *text, size_t len, struct names *names,
+static int load_text(const char *name, char *text, size_t len, const struct reading *opts,
 	struct policy **policy, struct diag *diag)
 {
+	const struct policy_reader reader = {
+		.include = include,
+		.list = opts->words ? name_list : read_list,
+		.arg = opts->names,
+	};
 	char *path = policies_path(name);
 	struct policy_text *t = NULL;
-	int rc = policies_parse(path ? path : name, text, len, name, names, &t);
+	int rc = policy_text_parse(path ? path : name, text, len, name, &reader, &t);
 
 	if (!rc)
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
@@ -241,7 +275,7 @@ static int load_text(const char *name, char *text, size_t len, struct names *nam
 	return rc;
 }
 
-int policies_load(const struct store *store, const char *name, struct names *names,
+static int load(const struct store *store, const char *name, const struct reading *opts,
 	struct policy **out, struct diag *diag)
 {
 	bool assigned = store_is_assigned(store, name);
@@ -254,15 +288,27 @@ int policies_load(const struct store *store, const char *name, struct names *nam
 	if (!rc)
 		rc = policies_read(store, name, &text, &len, diag);
 	if (!rc)
-		rc = load_text(name, text, len, names, &policy, diag);
+		rc = load_text(name, text, len, opts, &policy, diag);
 	if (!rc && !assigned)
 		rc = load_known(name, &known, diag);
 	if (!rc)
-		rc = join(policy, assigned ? store->policy : known, next, names, diag);
+		rc = join(policy, assigned ? store->policy : known, next, opts, diag);
 	policy_free(&known);
 	if (rc)
 		policy_free(&policy);
 	else
 		*out = policy;
 	return rc;
+}
+
+int policies_load(const struct store *store, const char *name, struct names *names,
+	struct policy **out, struct diag *diag)
+{
+	return load(store, name, &(struct reading){ .names = names }, out, diag);
+}
+
+int policies_load_words(
+	const struct store *store, const char *name, struct policy **out, struct diag *diag)
+{
+	return load(store, name, &(struct reading){ .words = true }, out, diag);
 }

@@ -41,6 +41,9 @@ int policies_parse(const char *path, char *text, size_t len, const char *name, s
  */
 int policies_load(const struct store *store, const char *name, struct names *names,
 	struct policy **policy, struct diag *diag);
+/* The same without what its lists hold: their files need not be there. */
+int policies_load_words(
+	const struct store *store, const char *name, struct policy **policy, struct diag *diag);
 
 /*
  * Looks up what the policy's file names, to be called before the lock is taken: a name server may

@@ -54,6 +54,12 @@ seq -f '10.9.%g.0/24' 0 255 >"$WORLD/list"
 ID=$(bp block --dynamic "@$WORLD/list" --json | jq .id)
 rm "$WORLD/list"
 expect_exit 0 bp promote --id "$ID"
+expect_out "^bpfpol: warning: the rule's list is gone: $WORLD/list; "
+expect_exit 0 bp policy show local
+expect_out "^block in from @$WORLD/list\$"
+expect_json "its words are known" '[.rules[].filter] | index("in from @'"$WORLD"'/list") != null' \
+	bp policy show local --json
+expect_exit 2 bp policy assign local
 same "counters go on over the next generation" 2003 "$(rule "$WORM" packets)"
 stop_agent TERM
 blocked src=10.9.3.4
