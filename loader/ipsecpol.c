@@ -385,7 +385,7 @@ static int check_static(struct reader *r)
 				"%.*s is for a stored policy: add -w REG; without it a rule is "
 				"dynamic, and belongs to none",
 				SHOW(only[i]));
-	if (r->out->stored && !r->p.width && !r->out->unassign)
+	if (r->out->stored && !r->p.width && !r->out->unassign && !r->u.width)
 		return fail_usage(r, r->w, "which policy? Add -p NAME");
 	return 0;
 }
