@@ -138,9 +138,11 @@ static void rest(unsigned int ms)
 static int show_once(const struct args *args, const struct top_view *view, struct diag *diag)
 {
 	struct look look = {};
+	size_t warned = strlen(diag->warnings);
 	int rc = look_again(&look, diag);
 
 	if (!rc) {
+		diag->warnings[warned] = '\0'; /* what is still so comes again */
 		rest(view->interval_ms);
 		rc = look_again(&look, diag);
 	}

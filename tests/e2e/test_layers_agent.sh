@@ -97,6 +97,8 @@ expect_exit 0 bp explain udp from 11.0.200.1 to "$RX4" port 1434
 expect_out "^BLOCK\$"
 expect_out "^  wins +$FOES \(dynamic\): block in ... \(the agent does not tell"
 expect_out "note +the agent does not tell what its rules say"
+expect_exit 0 bp top --once --interval 0.1
+same "said once" 1 "$(grep -c '^bpfpol: warning: dynamic rules are shown' <<<"$OUT")"
 kill -CONT "$AGENT"
 expect_json "it goes on" '[.rules[].name] == ["friends", "foes of today", null, null]' bp list --json
 
