@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "report_parts.h"
-#include "spec.h"
+#include "spec_parts.h"
 
 #define REASON 512
 
@@ -31,8 +31,10 @@ static int put_rule(FILE *out, const struct rule *rule)
 		return -ENOMEM;
 	if (rule)
 		fprintf(out, ": %s", text);
-	if (rule && rule->label)
-		fprintf(out, " \"%s\"", rule->label);
+	if (rule && rule->label) {
+		putc(' ', out);
+		put_quoted(out, rule->label);
+	}
 	free(text);
 	return 0;
 }

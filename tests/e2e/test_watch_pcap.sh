@@ -25,7 +25,7 @@ fields() {
 	tshark -r "$file" -T fields -E separator='|' "${args[@]}" 2>/dev/null
 }
 
-expect_exit 0 bp block udp/1434 name worm
+expect_exit 0 bp block udp/1434 name "a \"worm\""
 expect_exit 0 bp block out udp/1434
 run_in rx "$PKT" link-type l3 512
 expect_exit 0 bp attach l3
@@ -68,7 +68,7 @@ same "addresses" "$TX4 $TX4 $TX6 $RX4 192.0.2.1" \
 	"$(fields x.pcapng ip.src ipv6.src | tr -d '|' | xargs)"
 same "a tag" 5 "$(fields x.pcapng vlan.id | xargs)"
 same "directions" "1 1 1 2 2" "$(fields x.pcapng frame.packet_flags_direction | sed 's/^0x0*//' | xargs)"
-same "why" 'rule 1 blocks it: block in udp to port 1434 "worm"' "$(fields x.pcapng frame.comment | head -n 1)"
+same "why" 'rule 1 blocks it: block in udp to port 1434 "a \"worm\""' "$(fields x.pcapng frame.comment | head -n 1)"
 same "and of what left" 'rule 2 blocks it: block out udp to port 1434' \
 	"$(fields x.pcapng frame.comment | tail -n 1)"
 check "times" [ "$(fields x.pcapng frame.time_epoch | cut -d. -f1 | sort -u |
