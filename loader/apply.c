@@ -127,9 +127,10 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		return host_in_step(host) || host->off || opts->dry_run ? 0
 									: host_settle(host, diag);
 	}
-	applied->outcome = APPLIED_REPLACED;
-	if (reload) {
+	if (reload)
 		rule_inherit(*rule, old);
+	applied->outcome = deadline == old->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
+	if (reload) {
 		policy_remove(host->store->policy, at);
 		rc = store_add(host->store, rule);
 		return rc ? rc : finish(host, opts, diag);

@@ -12,8 +12,9 @@
 
 enum apply_outcome {
 	APPLIED,
-	APPLIED_ALREADY,  /* an equal rule stands, nothing to change */
-	APPLIED_REPLACED, /* an equal rule stands; its time, label or log is changed */
+	APPLIED_ALREADY,   /* an equal rule stands, nothing to change */
+	APPLIED_REPLACED,  /* an equal rule stands; its label, log or list is changed */
+	APPLIED_PROLONGED, /* ...or it ends later, whatever else is changed */
 };
 
 struct applied {

@@ -206,9 +206,9 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct appl
 		if (rc && !opts.dry_run)
 			warn_attached(&choices, diag);
 	}
-	for (size_t i = 0; i < rules->n && !rc; i++)
-		if (!applied[i].id && host.kernel)
-			applied[i].id = host.kernel->ctl->next_id + i;
+	/* Of several, some may still get numbers that the agent has reserved. */
+	if (!rc && rules->n == 1 && !applied->id && host.kernel)
+		applied->id = host.kernel->ctl->next_id;
 	if (!rc && !opts.dry_run && goes_out(rules))
 		warn_one_way(diag);
 	if (!rc && !(args->given & OPT_JSON))

@@ -13,6 +13,7 @@ static const char *const outcomes[] = {
 	[APPLIED] = "added",
 	[APPLIED_ALREADY] = "already there",
 	[APPLIED_REPLACED] = "changed",
+	[APPLIED_PROLONGED] = "changed",
 };
 
 int given_begin(struct given_rules *given, const struct policy *rules)

@@ -151,6 +151,12 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 		[APPLIED] = "added",
 		[APPLIED_ALREADY] = "already there",
 		[APPLIED_REPLACED] = "replaced",
+		[APPLIED_PROLONGED] = "replaced",
+	};
+	static const char *const done[] = {
+		[APPLIED] = "added",
+		[APPLIED_REPLACED] = "changed; it was already there",
+		[APPLIED_PROLONGED] = "changed; it was already there, and the later end holds",
 	};
 	bool dry_run = args->given & OPT_DRY_RUN;
 	char where[POLICY_NAME_MOST + 64];
@@ -175,11 +181,8 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 		printf("Would %s rule %" PRIu32 "%s: %s\n",
 			applied->outcome == APPLIED ? "add" : "change", applied->id, where, text);
 	else
-		printf("Rule %" PRIu32 " %s%s: %s\n", applied->id,
-			applied->outcome == APPLIED
-				? "added"
-				: "changed; it was already there, and the later end holds",
-			where, text);
+		printf("Rule %" PRIu32 " %s%s: %s\n", applied->id, done[applied->outcome], where,
+			text);
 	if (on_trial(host))
 		say_confirm(host->confirm);
 	return 0;

@@ -292,8 +292,10 @@ static int add_again(
 
 	if (rc)
 		return rc;
-	changed = reload || rule_merge(copy, *rule);
+	changed = rule_merge(copy, *rule) || reload;
 	*applied = (struct applied){ changed ? APPLIED_REPLACED : APPLIED_ALREADY, is->id, false };
+	if (copy->deadline != is->deadline)
+		applied->outcome = APPLIED_PROLONGED;
 	c->kernel |= reload || copy->deadline != is->deadline || copy->log != is->log;
 	c->prolonged = !reload && is->deadline && copy->deadline && copy->log == is->log;
 	if (reload) {
@@ -322,6 +324,8 @@ static int add_to(struct held *h, struct rule **rule, const struct apply_opts *o
 	*applied = (struct applied){ .outcome = APPLIED };
 	if (!opts->dry_run)
 		applied->id = (*rule)->id = h->next_id++;
+	else if (h->end_id - h->next_id > c->next.n - h->rules->n)
+		applied->id = h->next_id + (c->next.n - h->rules->n);
 	c->kernel = true;
 	c->next.rules[c->next.n++] = *rule;
 	*rule = NULL;

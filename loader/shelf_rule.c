@@ -94,13 +94,14 @@ static int add_again(
 	struct shelf_change *c, struct rule *is, struct rule *again, struct applied *applied)
 {
 	bool had_line = policy_has_line(is);
+	uint64_t deadline = is->deadline;
 	int rc;
 
 	applied->id = is->id;
 	applied->outcome = APPLIED_ALREADY;
 	if (!rule_merge(is, again))
 		return 0;
-	applied->outcome = APPLIED_REPLACED;
+	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
 	rc = know(c, is);
 	if (!rc && policy_has_line(is))
 		rc = fold_add(&c->fold, had_line ? CHANGE_SET : CHANGE_ADD, is);

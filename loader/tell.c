@@ -180,7 +180,7 @@ static int take_applied(
 
 		applied[i] = (struct applied){};
 		if (sscanf(at, "%u %" SCNu32 "\n%n", &outcome, &applied[i].id, &used) != 2 ||
-			!used || outcome > APPLIED_REPLACED)
+			!used || outcome > APPLIED_PROLONGED)
 			rc = nonsense(diag);
 		applied[i].outcome = outcome;
 		at += used;

@@ -63,7 +63,11 @@ expect_exit 0 bp block --dynamic udp/1434
 expect_out '^Rule [0-9]+ is already there'
 expect_json "a new label" '.outcome == "replaced" and .layer == "dynamic"' \
 	bp block --dynamic udp/1434 --rule worm --json
+expect_exit 0 bp block --dynamic udp/1434 name "the worm"
+expect_out '^Rule [0-9]+ changed; it was already there \(dynamic\): '
+NEXT=$(bp block --dynamic udp/1440 --for 1h --dry-run --json | jq .id)
 expect_exit 0 bp block --dynamic udp/1440 --for 1h
+expect_out "^Rule $NEXT added"
 expect_exit 0 bp block --dynamic udp/1440 --for 2h
 expect_out 'the later end holds'
 expect_exit 0 bp block --dynamic udp/1440 --for 30m
