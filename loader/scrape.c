@@ -13,11 +13,12 @@
 #include "metrics_plain.h"
 #include "stream.h"
 
-#define PATIENCE 3000 /* ms for a request that has begun, or for a part of a reply */
-#define LINGER 1000   /* ms in which the rest of a refused request is read away */
-#define FRESH 100     /* ms for which a page is given to others, too */
-#define BUSY 20	      /* ms until the lock is tried again */
-#define AGAIN 5000    /* ms until an address that cannot be had is tried again */
+#define PATIENCE 3000	 /* ms for a request that has begun, or for a part of a reply */
+#define LINGER 1000	 /* ms in which the rest of a refused request is read away */
+#define THROWN (1 << 20) /* bytes that who goes on sending meanwhile may send in vain */
+#define FRESH 100	 /* ms for which a page is given to others, too */
+#define BUSY 20		 /* ms until the lock is tried again */
+#define AGAIN 5000	 /* ms until an address that cannot be had is tried again */
 #define BACKLOG 16
 #define ACCEPT_MOST 8 /* in a row */
 
@@ -37,7 +38,7 @@ struct scraper {
 	char in[HTTP_HEAD];
 	size_t n_in;
 	char head[HTTP_RESPONSE];
-	size_t n_head, sent;
+	size_t n_head, sent, thrown;
 	struct page *body;	     /* NULL with a head: HEAD asks for none */
 	struct http_request request; /* that waits for the lock */
 	bool waits, last, lingers, ended;
@@ -361,7 +362,7 @@ static void finish(struct scraper *v, uint64_t now)
 		return;
 	shutdown(v->fd, SHUT_WR);
 	v->lingers = true;
-	v->n_in = 0;
+	v->n_in = v->thrown = 0;
 }
 
 /* False: it is not out yet, or the client is gone. */
@@ -402,7 +403,8 @@ static void read_more(struct scraper *v, uint64_t now)
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got < 0 || (!got && (v->lingers || !v->n_in))) {
+	v->thrown += got > 0 && v->lingers ? got : 0;
+	if (got < 0 || (!got && (v->lingers || !v->n_in)) || v->thrown > THROWN) {
 		drop(v);
 		return;
 	}

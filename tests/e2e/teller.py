@@ -52,6 +52,8 @@ def add(asked):
 def answer(asked):
     if asked[:1] == ["add"] and os.path.exists(FILE + ".add"):
         return add(asked)
+    if asked[:1] == ["status"]:
+        return struct.pack("=IHHII", REPLY, VERSION, 0, 0, 0)
     name = FILE
     if asked == ["rules", "lists"] and os.path.exists(FILE + ".lists"):
         name = FILE + ".lists"
