@@ -104,6 +104,15 @@ static int go_back_by_itself(struct host *host, struct diag *diag)
 	return rc;
 }
 
+/* A `policy rollback` was killed behind its commit. */
+static bool taken_back(struct host *host, struct diag *diag)
+{
+	if (!host_store_names(host, diag))
+		return !host->store->confirm.seconds && host->store->back;
+	diag_clear(diag); /* who needs the store will be told */
+	return false;
+}
+
 int await_tend(struct host *host, struct diag *diag)
 {
 	struct kernel *k = host->kernel;
@@ -111,7 +120,8 @@ int await_tend(struct host *host, struct diag *diag)
 	if (!k || !kernel_awaits(k))
 		return 0;
 	if (!kernel_knows(host)) {
-		bool back = !kernel_time_left(k) || stands(kernel_before_trial(k));
+		bool back = !kernel_time_left(k) || stands(kernel_before_trial(k)) ||
+			    taken_back(host, diag);
 
 		if (back || kernel_confirm(k, NULL, NULL, diag))
 			kernel_go_back(k, NULL, NULL, diag);
@@ -129,21 +139,44 @@ static int refuse(uint64_t left, struct diag *diag)
 		in_seconds(left));
 }
 
+/* What was decided is done, whatever the guard would say to it now. */
+static int unguarded(struct host *host, int (*act)(struct host *, struct diag *), struct diag *diag)
+{
+	bool was = host->unguarded;
+	int rc;
+
+	host->unguarded = true;
+	rc = act(host, diag);
+	host->unguarded = was;
+	return rc;
+}
+
+bool await_stands(struct host *host)
+{
+	if (!kernel_knows(host))
+		return false;
+	kernel_on_trial(host->kernel)->table.tables->dirty = 0; /* nothing changes it now */
+	return true;
+}
+
 int await_refuse(struct host *host, struct diag *diag)
 {
-	struct diag ignored = {};
-	bool awaits;
 
 	if (host->kernel && kernel_awaits(host->kernel))
 		return refuse(kernel_time_left(host->kernel), diag);
 	if (host->kernel && stands(host->kernel->gen))
 		return 0;
-	awaits = !host_store_names(host, &ignored) && host->store->confirm.seconds;
-	diag_free(&ignored);
-	if (!awaits)
+	if (host_store_names(host, diag)) {
+		diag_clear(diag); /* who needs it will be told */
+		return 0;
+	}
+	/* A commit of its own: the change that comes can be undone by itself. */
+	if (host->store->taking_back)
+		return unguarded(host, host_settle, diag);
+	if (!host->store->confirm.seconds)
 		return 0;
 	/* A boot, or a command that was killed, has left it to us to put it in force. */
-	if (!host->off && host_rebuild(host, diag))
+	if (!host->off && unguarded(host, host_rebuild, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
 	return refuse(await_left(host), diag);
 }
@@ -230,7 +263,7 @@ int await_confirm(struct host *host, struct diag *diag)
 	int rc = 0;
 
 	if (!host->off && !(host->kernel && kernel_awaits(host->kernel)))
-		rc = host_rebuild(host, diag);
+		rc = unguarded(host, host_rebuild, diag);
 	if (rc)
 		return rc;
 	s->confirm = (struct confirm){};
@@ -253,7 +286,7 @@ int await_go_back(struct host *host, struct diag *diag)
 	if (rc)
 		return rc;
 	if (!k || !kernel_awaits(k))
-		return host_settle(host, diag);
+		return unguarded(host, host_settle, diag);
 	return kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
 }
 

@@ -21,6 +21,12 @@ uint64_t await_seconds(const struct host *host);
 
 /* The store was read: if the time to confirm it is over, it is in memory what was before. */
 int await_check(struct host *host, struct diag *diag);
+
+/*
+ * The trial in the kernel is that of the store, so that nothing is to be put in force. Whatever a
+ * command that was killed has left of it is in order then.
+ */
+bool await_stands(struct host *host);
 /*
  * What the kernel went back from by itself goes from the disk, too. What it awaits and the store
  * does not, as a command was killed, ends in the kernel.

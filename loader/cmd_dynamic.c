@@ -54,16 +54,12 @@ static void put(struct policy *all, const struct policy *rules, uint32_t without
 }
 
 /* Rules of the store, of the agent but one, and of the command: as if all were in force. */
-static int try_together(struct host *host, const struct policy *held, uint32_t without,
-	const struct policy *more, struct diag *diag)
+static int try_beside(struct host *host, const struct policy *stored, const struct policy *held,
+	uint32_t without, const struct policy *more, struct diag *diag)
 {
-	const struct policy *stored;
 	struct policy all = { .name = "" };
-	int rc = host_store(host, diag);
+	int rc;
 
-	if (rc)
-		return rc;
-	stored = host->store->policy;
 	all.rules = calloc(
 		(stored ? stored->n : 0) + held->n + (more ? more->n : 0) + 1, sizeof(*all.rules));
 	if (!all.rules)
@@ -75,6 +71,26 @@ static int try_together(struct host *host, const struct policy *held, uint32_t w
 	put(&all, more, 0);
 	rc = host_try_rules(host, &all, diag);
 	free(all.rules);
+	return rc;
+}
+
+/* Beside a policy that awaits confirmation, and beside what it may go back to as well. */
+static int try_together(struct host *host, const struct policy *held, uint32_t without,
+	const struct policy *more, struct diag *diag)
+{
+	struct store *before = NULL;
+	int rc = host_store(host, diag);
+
+	if (!rc)
+		rc = try_beside(host, host->store->policy, held, without, more, diag);
+	if (rc || !host->store->confirm.seconds)
+		return rc;
+	rc = store_load_before(host->store, &before, diag);
+	if (!rc)
+		rc = store_read_copies(before, diag);
+	if (!rc)
+		rc = try_beside(host, before->policy, held, without, more, diag);
+	store_free(&before);
 	return rc;
 }
 

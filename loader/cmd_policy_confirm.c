@@ -54,6 +54,8 @@ int cmd_policy_confirm(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
+	if (!rc && !dry_run)
+		host_catch_up(&host, diag);
 	if (!rc)
 		rc = host_store_names(&host, diag);
 	if (!rc && !host.store->confirm.seconds)

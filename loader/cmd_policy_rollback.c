@@ -68,6 +68,8 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_TEND, diag);
+	if (!rc && !opts.dry_run)
+		host_catch_up(&host, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store_names(&host, diag);

@@ -179,8 +179,11 @@ static int ask_now(struct guard *g, const struct place *at, const struct frame *
 	const struct kernel *k = g->host->kernel;
 	int rc;
 
-	if (!at->filtered || k->ctl->off || (k->gen && k->gen == g->gen))
+	if (!at->filtered || k->ctl->off)
 		return 0;
+	if (k->gen &&
+		k->gen == g->gen) /* an interface comes to others, for which nothing changes */
+		return ask_then(g, at, frame, fate, diag);
 	rc = k->gen ? ask(g, k->gen, g->now, at, frame, &fate->alone, diag) : 0;
 	if (rc == -EPROTO) {
 		diag_clear(diag);

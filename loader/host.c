@@ -128,17 +128,23 @@ static enum host_use use_of_host(void)
 	return use;
 }
 
+void host_catch_up(struct host *host, struct diag *diag)
+{
+	if (!host->kernel || host->off || host_in_step(host))
+		return;
+	host->unguarded = true; /* what was decided then */
+	if (host_rebuild(host, diag))
+		diag_to_warning(diag, "the rules on disk could not be put in force");
+}
+
 int host_open_to_read(struct host *host, struct diag *diag)
 {
 	enum host_use use = use_of_host();
 	int rc = host_open(host, use, diag);
 
-	if (rc || use == HOST_READ || !host->kernel || host->off || host_in_step(host))
-		return rc;
-	host->unguarded = true; /* what was decided then */
-	if (host_rebuild(host, diag))
-		diag_to_warning(diag, "the rules on disk could not be put in force");
-	return 0;
+	if (!rc && use != HOST_READ)
+		host_catch_up(host, diag);
+	return rc;
 }
 
 void host_close(struct host *host)
@@ -218,11 +224,12 @@ struct commit {
  */
 static int commit_store(struct store *s, struct diag *diag)
 {
+	bool by_itself = s->taking_back && s->went_back; /* nobody's wish: the time was over */
 	int rc = 0;
 
-	if (s->changed)
+	if (s->changed && !by_itself)
 		return store_commit(s, diag);
-	if (s->untidy || !s->inode || journal_is_long(s->journal))
+	if (by_itself || s->untidy || !s->inode || journal_is_long(s->journal))
 		rc = store_commit(s, diag);
 	if (rc) {
 		s->inode = 0; /* never in step: the next command tries again */
@@ -428,6 +435,8 @@ int host_rebuild(struct host *host, struct diag *diag)
 		rc = attach_first(host, diag);
 	if (!rc)
 		rc = host_kernel(host, diag);
+	if (!rc && await_stands(host))
+		return 0; /* there is no place for another one, nor need of it */
 	if (!rc && (host->confirm || host->store->confirm.seconds))
 		rc = await_prepare(host, diag);
 	if (rc)

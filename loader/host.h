@@ -41,6 +41,9 @@ int host_open(struct host *host, enum host_use use, struct diag *diag);
  * is ended first. If that fails it is a warning.
  */
 int host_open_to_read(struct host *host, struct diag *diag);
+/* Ends what a command that was killed began, where the kernel is behind the store. Warnings only.
+ */
+void host_catch_up(struct host *host, struct diag *diag);
 void host_close(struct host *host);
 
 int host_store(struct host *host, struct diag *diag);

@@ -206,7 +206,8 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		rc = 0; /* the first, or one whose counters are kept already */
 	}
 	if (!rc) {
-		if (!old || !unused || spare_keep(old))
+		if (unused &&
+			(!old || spare_keep(old))) /* else who reads the old number finds it */
 			displace(k, old_number);
 		generation_sweep(k->gen->number);
 		k->gen->table.tables->folded = 1;
@@ -280,7 +281,8 @@ static int finish_back(struct kernel *k, struct diag *diag)
 	if (rc)
 		return rc;
 	if (k->other && (!unused || spare_keep(k->other))) {
-		displace(k, number);
+		if (unused)
+			displace(k, number);
 		generation_unpin(number);
 	}
 	rc = k->gen ? adopt_base(k->gen->number) : 0;

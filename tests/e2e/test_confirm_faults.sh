@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A change on trial meets what else may happen: a disk that cannot be written, kills, changes right
+# behind the deadline, a guard that minds, a kernel that does not tell when packets are judged.
+# shellcheck disable=SC2317 # functions are called by until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/two.sh
+. "$(dirname "$0")/two.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+verdict() {
+	case $(verdicts "${FRAMES[@]}") in
+	bpbp) echo a ;;
+	pbbp) echo b ;;
+	pppp) echo none ;;
+	*) echo mixed ;;
+	esac
+}
+
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
+# over: as if the trial was another boot's, and its time over.
+over() {
+	python3 - "$BPFPOL_STATE_DIR/state" <<'PY'
+import re, sys, time, zlib
+path = sys.argv[1]
+text = open(path).read()
+text = text[:text.rindex("end ")]
+text = re.sub(r"confirm (\d+) \d+ \d+ \S+", rf"confirm \1 {int((time.time() - 1) * 1e9)} 1 another-boot", text)
+open(path, "w").write(text + "end %08x\n" % zlib.crc32(text.encode()))
+PY
+}
+
+# broken INJECT COMMAND...
+broken() {
+	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
+}
+
+awaits() {
+	[ "$(bp status --json | jq .policy.confirm_in)" != null ]
+}
+
+slots() {
+	"$BPFTOOL" -j map dump pinned "$BPFPOL_BPFFS/xdp_generations" | jq length
+}
+
+# begin: a is in force and attached, b is tried.
+begin() {
+	! awaits || bp policy rollback >/dev/null
+	bp policy assign a >/dev/null
+	bp policy assign b --confirm 600 "$@" >/dev/null
+	[ "$(verdict)" = b ] || nok "b is tried" "$(verdict)"
+}
+
+bp attach rx0 >/dev/null
+bp policy assign a >/dev/null
+
+# The time was over when the host came up, and nothing can be written there.
+begin
+reboot
+over
+OUT=$(broken "rename,renameat,renameat2:error=EROFS" restore 2>&1)
+same "restore filters by the rules before, also where no file can be written" a "$(verdict)"
+expect_out 'the store is not in order'
+expect_exit 0 bp restore
+same "what could not be written is, later" 1 "$(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
+
+# A change that comes first then is undone alone.
+begin
+reboot
+over
+expect_exit 0 bp block udp/2009
+bp restore >/dev/null
+blocked dport=2009
+expect_exit 0 bp policy rollback
+same "the change is undone, and no more" a "$(verdict)"
+
+# Killed while it takes back or confirms, the next one does not let the deadline go.
+for n in 1 2 3 4 5 6 7; do
+	begin
+	broken "fsync:signal=KILL:when=$n" policy rollback >/dev/null 2>&1
+	bp policy rollback >/dev/null 2>&1
+	same "killed at fsync $n, taken back once more: a" "a false" "$(verdict) $(awaits && echo true || echo false)"
+	bp policy assign a >/dev/null 2>&1
+	begin
+	broken "fsync:signal=KILL:when=$n" policy confirm >/dev/null 2>&1
+	bp policy confirm >/dev/null 2>&1
+	same "killed at fsync $n, confirmed once more: b" "b false" "$(verdict) $(awaits && echo true || echo false)"
+	bp policy assign a >/dev/null
+done
+
+# Nor does an agent that was killed while it wrote down which numbers it gives.
+for kill in write:signal=KILL:when=2 fdatasync:signal=KILL:when=1; do # the first write says that it is ready
+	begin
+	: >"$WORLD/agent.log"
+	broken "$kill" agent 2>"$WORLD/agent.log" &
+	until_true grep -q 'follows the interfaces' "$WORLD/agent.log"
+	bp block --dynamic udp/7 >/dev/null 2>&1
+	kill -TERM "$(cat "$BPFPOL_RUN_DIR/agent.lock")" 2>/dev/null
+	wait
+	expect_exit 0 bp restore
+	[[ $OUT != *warning* ]] || nok "killed at $kill: nothing to warn of" "$OUT"
+	same "killed at $kill: b is tried" "b true" "$(verdict) $(awaits && echo true || echo false)"
+done
+
+# Where the kernel does not tell when packets are judged, nobody takes a program from under them.
+begin
+bp policy rollback >/dev/null
+expect_exit 0 broken membarrier:error=ENOSYS policy assign b
+same "the programs before stay in their place" 2 "$(slots)"
+bp policy assign a >/dev/null
+begin
+expect_exit 0 broken membarrier:error=ENOSYS policy rollback
+same "those that were tried, too" 2 "$(slots)"
+same "and a judges" a "$(verdict)"
+
+# What was decided is not asked about again.
+echo 'protect = udp/2002' >"$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 5 bp policy assign b --confirm 600
+begin --force
+rm "$BPFPOL_BPFFS/ctl"
+expect_exit 0 bp policy confirm
+same "confirmed with nothing in the kernel" b "$(verdict)"
+
+# Nor is what is cut already, where another interface comes.
+run_in rx ip link add rx7 type veth peer name rx8
+run_in rx ip addr add 10.79.0.2/24 dev rx7
+run_in rx ip link set rx7 up
+echo 'protect = 10.77.0.1' >"$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp block 10.77.0.1 --force
+expect_exit 0 bp attach rx7
+bp detach rx7 >/dev/null
+bp remove 10.77.0.1 >/dev/null
+
+# A dynamic rule has to be right for both: what is tried, and what it may go back to.
+echo "permit tcp/22 from $TX4" >>"$POLICIES/b.policy"
+begin
+start_agent
+expect_exit 5 bp block --dynamic tcp/22
+expect_out 'would cut'
+expect_exit 0 bp block --dynamic tcp/23
+expect_exit 0 bp policy confirm
+expect_exit 0 bp block --dynamic tcp/22
+stop_agent TERM
+
+finish
