@@ -88,29 +88,6 @@ static __always_inline bool is_asked_for(const struct query *q)
 	return false;
 }
 
-/* Room for an event of the packet; NULL: it is not told. */
-static __always_inline struct bp_event *begin(const struct query *q, struct account *a)
-{
-	struct bp_event *e;
-
-	if (!is_asked_for(q))
-		return NULL;
-	if (!q->logged && price && !can_pay(a)) {
-		a->tally.left_out++;
-		a->since++;
-		return NULL;
-	}
-	e = bpf_ringbuf_reserve(&events, sizeof(*e) + snap, 0);
-	if (!e) {
-		a->tally.lost++;
-		return NULL;
-	}
-	a->tally.told++;
-	e->left_out = a->since;
-	a->since = 0;
-	return e;
-}
-
 static __always_inline void fill(struct bp_event *e, const struct query *q, const __u8 hook)
 {
 	e->at = bpf_ktime_get_ns();
@@ -131,6 +108,32 @@ static __always_inline void fill(struct bp_event *e, const struct query *q, cons
 	e->blocked = q->blocked;
 	e->hidden = q->hidden;
 	e->pad = 0;
+}
+
+/* An event with all but the frame; NULL: the packet is not told. */
+static __always_inline struct bp_event *begin(const struct query *q, const __u8 hook)
+{
+	__u32 zero = 0;
+	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
+	struct bp_event *e;
+
+	if (!a || !is_asked_for(q))
+		return NULL;
+	if (!q->logged && price && !can_pay(a)) {
+		a->tally.left_out++;
+		a->since++;
+		return NULL;
+	}
+	e = bpf_ringbuf_reserve(&events, sizeof(*e) + snap, 0);
+	if (!e) {
+		a->tally.lost++;
+		return NULL;
+	}
+	a->tally.told++;
+	e->left_out = a->since;
+	a->since = 0;
+	fill(e, q, hook);
+	return e;
 }
 
 /* To wake the reader costs microseconds: so it is where another part of the ring is full; else it
@@ -157,13 +160,11 @@ static __always_inline long copy_frame(struct xdp_md *ctx, void *to, __u32 size)
 
 static __always_inline void tell_frame(struct xdp_md *ctx, const struct query *q, const __u8 hook)
 {
-	__u32 zero = 0, size;
-	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
-	struct bp_event *e = a ? begin(q, a) : NULL;
+	struct bp_event *e = begin(q, hook);
+	__u32 size;
 
 	if (!e)
 		return;
-	fill(e, q, hook);
 	e->length = have_frags ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
 	e->bytes = e->length;
 	e->tag = e->tag_type = 0;
@@ -176,13 +177,11 @@ static __always_inline void tell_frame(struct xdp_md *ctx, const struct query *q
 
 static __always_inline void tell_skb(struct __sk_buff *skb, const struct query *q, const __u8 hook)
 {
-	__u32 zero = 0, size;
-	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
-	struct bp_event *e = a ? begin(q, a) : NULL;
+	struct bp_event *e = begin(q, hook);
+	__u32 size;
 
 	if (!e)
 		return;
-	fill(e, q, hook);
 	e->length = skb->len;
 	e->bytes = q->bytes;
 	e->tag = skb->vlan_tci;
