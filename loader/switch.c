@@ -206,8 +206,8 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		rc = 0; /* the first, or one whose counters are kept already */
 	}
 	if (!rc) {
-		if (unused &&
-			(!old || spare_keep(old))) /* else who reads the old number finds it */
+		/* As long as it may be in use, who reads the old number finds it. */
+		if (unused && (!old || spare_keep(old)))
 			displace(k, old_number);
 		generation_sweep(k->gen->number);
 		k->gen->table.tables->folded = 1;
