@@ -349,49 +349,51 @@ static __always_inline void search_begin(struct search *s, __u64 todo)
 	s->q->next = 0;
 }
 
-/* Where in `fine` the address's set stands. end: 0 remote, 1 local. */
-static __always_inline __u32 fine_at(
-	const int end, const __u32 *address, const __u8 dir, const __u8 family)
+/* The set of the address in `fine`. */
+static __always_inline __u64 fine_set(
+	const enum bp_index index, const __u32 *address, const __u8 dir, const __u8 family)
 {
+	const __u32 which = index - BP_BY_REMOTE_MIDDLE;
 	__u32 first = bpf_ntohl(address[0]), second = bpf_ntohl(address[1]);
+	__u32 mask = layout.fine_mask[dir][family][which], at = layout.fine[dir][family][which];
+	const __u64 *set;
 
-	return layout.fine[dir][family][end] +
-	       bp_index_fine(layout.fine_mask[dir][family], family, first, second);
+	at += index == BP_BY_REMOTE_MIDDLE ? bp_index_middle(mask, family, first, second)
+					   : bp_index_fine(mask, family, first, second);
+	set = bpf_map_lookup_elem(&fine, &at);
+	return set ? *set : ~0ULL;
 }
 
 /* Of the tuples in the set, those that the indices do not rule out. Of few sets all are asked. */
 static __always_inline __u64 prune(
 	const struct search *s, const __u64 *sets, __u64 set, const __u8 dir, const __u8 family)
 {
-	const __u64 *indexed = s->tables->indexed[dir][family], *words;
+	const __u64 *indexed = s->tables->indexed[dir][family];
 	const struct packet *p = &s->q->p;
 	const __u32 mask = layout.index_mask[dir][family];
-	__u32 zero = 0;
 
-#define ASK_IN(in, index, at)                      \
-	if (set & indexed[index])                  \
-		set &= (in)[at] | ~indexed[index]; \
-	if (!set)                                  \
+#define ASK_FOR(index, named)                     \
+	if (set & indexed[index])                 \
+		set &= (named) | ~indexed[index]; \
+	if (!set)                                 \
 		return 0;
-#define ASK(index, at) ASK_IN(sets, index, layout.sets[dir][family][index] + (at))
-#define ASK_FINE(index, end, address) ASK_IN(words, index, fine_at(end, address, dir, family))
+#define ASK(index, at) ASK_FOR(index, sets[layout.sets[dir][family][index] + (at)])
+#define ASK_FINE(index, address) ASK_FOR(index, fine_set(index, address, dir, family))
 	if (family == BP_V6) {
 		ASK(BP_BY_REMOTE_COARSE, bp_index_coarse(mask, bpf_ntohl(p->remote[0])))
 	}
 	ASK(BP_BY_REMOTE, bp_index_address(mask, family, bpf_ntohl(p->remote[0])))
 	ASK(BP_BY_PORT, bp_index_port(mask, p->proto, p->lport))
 	ASK(BP_BY_LOCAL, bp_index_address(mask, family, bpf_ntohl(p->local[0])))
-	words = bpf_map_lookup_elem(&fine, &zero);
-	if (!words)
-		return set;
-	ASK_FINE(BP_BY_REMOTE_FINE, 0, p->remote)
-	ASK_FINE(BP_BY_LOCAL_FINE, 1, p->local)
+	ASK_FINE(BP_BY_REMOTE_MIDDLE, p->remote)
+	ASK_FINE(BP_BY_REMOTE_FINE, p->remote)
+	ASK_FINE(BP_BY_LOCAL_FINE, p->local)
 	ASK(BP_BY_PROTO, p->proto)
 	ASK(BP_BY_LRANGE, p->lport / 64)
 	ASK(BP_BY_RRANGE, p->rport / 64)
 #undef ASK_FINE
 #undef ASK
-#undef ASK_IN
+#undef ASK_FOR
 	return set;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The maps of one generation. The loader sets their sizes to what the policy needs and room for
- * more. Sets, fine and present are one large element each: where things begin in them, and how
- * large they are, are constants to the verifier, so that an index is known to be inside without a
- * question asked.
+ * more. Sets and present are one large element each: where things begin in them, and how large they
+ * are, are constants to the verifier, so that an index is known to be inside without a question
+ * asked. An element has 4 MB at most; fine, which may be larger, is one for each set.
  */
 #ifndef BPFPOL_RULES_H
 #define BPFPOL_RULES_H
@@ -35,7 +35,15 @@ struct {
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u64));
-} sets SEC(".maps"), fine SEC(".maps"), present SEC(".maps");
+} sets SEC(".maps"), present SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} fine SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

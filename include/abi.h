@@ -32,7 +32,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 10
+#define BP_ABI 11
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
@@ -225,27 +225,32 @@ enum bp_index {
 	BP_BY_RRANGE, /* the remote port, likewise */
 	BP_BY_PROTO,
 	BP_BY_REMOTE_COARSE, /* IPv6: fewer bits of it, for shorter prefixes */
-	BP_BY_REMOTE_FINE,   /* more bits of the address, for longer prefixes: these stand in `fine`
+	BP_BY_REMOTE_MIDDLE, /* more bits of the address, for longer prefixes: these stand in `fine`
 			      */
+	BP_BY_REMOTE_FINE,   /* still more */
 	BP_BY_LOCAL_FINE,
 	BP_INDICES
 };
-#define BP_ENDS 2
+#define BP_FINES (BP_INDICES - BP_BY_REMOTE_MIDDLE)
 
 /* Bits of an address that an index looks at. Shorter prefixes have an entry for each value. */
 #define BP_INDEX_LEN4 16
 #define BP_INDEX_LEN6 32
 #define BP_INDEX_LEAST6 20 /* prefixes shorter than that would have too many */
 #define BP_COARSE_LEN6 16
-#define BP_FINE_LEN4 24 /* shorter prefixes are not in that index */
+#define BP_MIDDLE_LEN4 20
+#define BP_MIDDLE_LEN6 40
+#define BP_MIDDLE_SHORT 2 /* prefixes shorter by more bits than that are not in that index */
+#define BP_FINE_LEN4 24	  /* nor are here any that are shorter */
 #define BP_FINE_LEN6 48
 #define BP_RANGES (65536 / 64)
+#define BP_MOST_FINE 22 /* log2 of sets: as many bits the hash of those has */
 
 /* How large a generation's tables are: log2 of sets, lines and bits, and the number of elements. */
 struct bp_sizes {
-	__u32 index[BP_DIRS][BP_FAMILIES]; /* sets by remote, local, port, as many each */
-	__u32 fine[BP_DIRS][BP_FAMILIES];  /* of each end */
-	__u32 present[BP_FAMILIES];	   /* bits, at least 6 */
+	__u32 index[BP_DIRS][BP_FAMILIES];	    /* sets by remote, local, port, as many each */
+	__u32 fine[BP_DIRS][BP_FAMILIES][BP_FINES]; /* 0: nobody asks it */
+	__u32 present[BP_FAMILIES];		    /* bits, at least 6 */
 	__u32 lines[BP_FAMILIES];
 	__u32 elems[BP_FAMILIES];
 	__u32 gates;
@@ -256,8 +261,8 @@ struct bp_layout {
 	__u32 sets[BP_DIRS][BP_FAMILIES][BP_INDICES]; /* where each begins, in words */
 	__u32 sets_words;			      /* of all */
 	__u32 index_mask[BP_DIRS][BP_FAMILIES];
-	__u32 fine[BP_DIRS][BP_FAMILIES][BP_ENDS], fine_words; /* likewise */
-	__u32 fine_mask[BP_DIRS][BP_FAMILIES];
+	__u32 fine[BP_DIRS][BP_FAMILIES][BP_FINES], fine_words; /* likewise */
+	__u32 fine_mask[BP_DIRS][BP_FAMILIES][BP_FINES];
 	__u32 present[BP_FAMILIES], present_words; /* likewise */
 	__u32 present_mask[BP_FAMILIES], line_mask[BP_FAMILIES];
 	__u32 ask_present[BP_FAMILIES]; /* few lines are in the caches themselves: 0 */
@@ -296,11 +301,11 @@ static inline void bp_layout_sets(
 		l->sets_words += words[i];
 	}
 	l->index_mask[dir][family] = each - 1;
-	for (int end = 0; end < BP_ENDS; end++) {
-		l->fine[dir][family][end] = l->fine_words;
-		l->fine_words += 1U << size->fine[dir][family];
+	for (int i = 0; i < BP_FINES; i++) {
+		l->fine[dir][family][i] = l->fine_words;
+		l->fine_words += 1U << size->fine[dir][family][i];
+		l->fine_mask[dir][family][i] = (1U << size->fine[dir][family][i]) - 1;
 	}
-	l->fine_mask[dir][family] = (1U << size->fine[dir][family]) - 1;
 }
 
 static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l)
@@ -329,13 +334,26 @@ static inline __u32 bp_index_address(__u32 index_mask, __u32 family, __u32 first
 	return bits & index_mask;
 }
 
+/* len: bits of the address that are looked at, of IPv6 more than 32. */
+static inline __u32 bp_index_bits(
+	__u32 fine_mask, __u32 family, __u32 len, __u32 first, __u32 second)
+{
+	__u32 bits = family == BP_V4 ? (first >> (32 - len)) * 0x9e3779b1U
+				     : first * 0x9e3779b1U ^ (second >> (64 - len)) * 0x85ebca6bU;
+
+	return bits >> (32 - BP_MOST_FINE) & fine_mask;
+}
+
 static inline __u32 bp_index_fine(__u32 fine_mask, __u32 family, __u32 first, __u32 second)
 {
-	__u32 bits = family == BP_V4
-			     ? (first >> (32 - BP_FINE_LEN4)) * 0x9e3779b1U
-			     : first * 0x9e3779b1U ^ (second >> (64 - BP_FINE_LEN6)) * 0x85ebca6bU;
+	return bp_index_bits(
+		fine_mask, family, family == BP_V4 ? BP_FINE_LEN4 : BP_FINE_LEN6, first, second);
+}
 
-	return bits >> 12 & fine_mask;
+static inline __u32 bp_index_middle(__u32 fine_mask, __u32 family, __u32 first, __u32 second)
+{
+	return bp_index_bits(fine_mask, family, family == BP_V4 ? BP_MIDDLE_LEN4 : BP_MIDDLE_LEN6,
+		first, second);
 }
 
 static inline __u32 bp_index_port(__u32 index_mask, __u32 proto, __u32 port)

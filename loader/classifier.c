@@ -145,7 +145,7 @@ static int size_map(struct bpf_map *map, enum table_part part, const struct bp_s
 {
 	size_t size = table_part_size(sizes, part);
 
-	if (part == PART_SETS || part == PART_FINE || part == PART_PRESENT)
+	if (part == PART_SETS || part == PART_PRESENT)
 		return bpf_map__set_value_size(map, size);
 	return bpf_map__set_max_entries(map, size / bpf_map__value_size(map));
 }

@@ -180,7 +180,7 @@ static void index_tuple(struct filler *c, const struct filter *f, unsigned int n
 {
 	struct bp_tables *t = c->table->tables;
 	const struct shape *s = &f->shape;
-	unsigned int by = index_of(f);
+	unsigned int by = index_of(&t->sizes, f);
 
 	for (int i = 0; i < BP_INDICES; i++)
 		if (!(by >> i & 1))
@@ -270,6 +270,7 @@ int plan_fill(const struct plan *plan, struct table *table, struct diag *diag)
 	for (size_t i = 0; i < plan->policy->n && !rc; i++)
 		if (!expired(plan->policy->rules[i], &plan->env))
 			rc = place_rule(&c, plan->policy->rules[i]);
+	index_thin(table->tables);
 	return rc;
 }
 

@@ -13,16 +13,34 @@ static bool by_address(int family, unsigned int len)
 	return family == BP_V4 ? len >= 1 : len >= BP_INDEX_LEAST6;
 }
 
-bool index_is_fine(enum bp_index index)
+static unsigned int middle_len(int family)
 {
-	return index == BP_BY_REMOTE_FINE || index == BP_BY_LOCAL_FINE;
+	return family == BP_V4 ? BP_MIDDLE_LEN4 : BP_MIDDLE_LEN6;
 }
 
-unsigned int index_of(const struct filter *f)
+bool index_is_fine(enum bp_index index)
 {
-	const unsigned int fine = f->shape.family == BP_V4 ? BP_FINE_LEN4 : BP_FINE_LEN6;
-	const struct shape *s = &f->shape;
+	return index >= BP_BY_REMOTE_MIDDLE;
+}
+
+/* Of those in `fine`, what the tables have room for. */
+static unsigned int fine_of(const struct bp_sizes *sizes, const struct shape *s)
+{
+	const unsigned int fine = s->family == BP_V4 ? BP_FINE_LEN4 : BP_FINE_LEN6;
+	const bool asks[BP_FINES] = { s->rlen >= middle_len(s->family) - BP_MIDDLE_SHORT,
+		s->rlen >= fine, s->llen >= fine };
 	unsigned int by = 0;
+
+	for (int i = 0; i < BP_FINES; i++)
+		if (asks[i] && sizes->fine[s->dir][s->family][i])
+			by |= 1 << (BP_BY_REMOTE_MIDDLE + i);
+	return by;
+}
+
+unsigned int index_of(const struct bp_sizes *sizes, const struct filter *f)
+{
+	const struct shape *s = &f->shape;
+	unsigned int by = fine_of(sizes, s);
 
 	if (by_address(s->family, s->rlen))
 		by |= 1 << BP_BY_REMOTE;
@@ -30,10 +48,6 @@ unsigned int index_of(const struct filter *f)
 		by |= 1 << BP_BY_REMOTE_COARSE;
 	if (by_address(s->family, s->llen))
 		by |= 1 << BP_BY_LOCAL;
-	if (s->rlen >= fine)
-		by |= 1 << BP_BY_REMOTE_FINE;
-	if (s->llen >= fine)
-		by |= 1 << BP_BY_LOCAL_FINE;
 	if (s->flags & BPT_LPORT)
 		by |= 1 << BP_BY_PORT;
 	if (s->flags & (BPT_LPORT | BPT_LRANGE))
@@ -50,8 +64,8 @@ struct sets_of {
 	const struct table *table;
 	enum table_part part;
 	uint64_t *words;
-	size_t at;	     /* where the index begins, in words */
-	uint32_t mask, fine; /* the layout's, of the filter's direction and family */
+	size_t at;     /* where the index begins, in words */
+	uint32_t mask; /* the layout's, of the index, direction and family */
 	uint64_t bit;
 };
 
@@ -107,7 +121,21 @@ static int add_fine(const struct sets_of *s, int family, const uint8_t *address)
 	uint32_t words[2];
 
 	memcpy(words, address, sizeof(words));
-	return add_bit(s, bp_index_fine(s->fine, family, ntohl(words[0]), ntohl(words[1])));
+	return add_bit(s, bp_index_fine(s->mask, family, ntohl(words[0]), ntohl(words[1])));
+}
+
+static int add_middle(const struct sets_of *s, int family, const uint8_t *address, unsigned int len)
+{
+	const unsigned int full = middle_len(family);
+	uint32_t words[2], n = len < full ? 1U << (full - len) : 1;
+	uint64_t first, step = 1ULL << (64 - full);
+	int rc = 0;
+
+	memcpy(words, address, sizeof(words));
+	first = (uint64_t)ntohl(words[0]) << 32 | ntohl(words[1]);
+	for (uint32_t i = 0; i < n && !rc; i++, first += step)
+		rc = add_bit(s, bp_index_middle(s->mask, family, first >> 32, first));
+	return rc;
 }
 
 static int add_port(const struct sets_of *s, const struct filter *f)
@@ -139,6 +167,8 @@ static int add_to(const struct sets_of *s, const struct filter *f, enum bp_index
 		return add_address(s, family, f->remote, f->shape.rlen);
 	case BP_BY_LOCAL:
 		return add_address(s, family, f->local, f->shape.llen);
+	case BP_BY_REMOTE_MIDDLE:
+		return add_middle(s, family, f->remote, f->shape.rlen);
 	case BP_BY_REMOTE_FINE:
 		return add_fine(s, family, f->remote);
 	case BP_BY_LOCAL_FINE:
@@ -163,14 +193,15 @@ static struct sets_of sets_of(const struct table *t, const struct shape *s, enum
 		.part = PART_SETS,
 		.words = t->sets,
 		.at = l->sets[s->dir][s->family][index],
-		.mask = l->index_mask[s->dir][s->family],
-		.fine = l->fine_mask[s->dir][s->family] };
+		.mask = l->index_mask[s->dir][s->family] };
+	int fine = index - BP_BY_REMOTE_MIDDLE;
 
 	if (!index_is_fine(index))
 		return of;
 	of.part = PART_FINE;
 	of.words = t->fine;
-	of.at = l->fine[s->dir][s->family][index - BP_BY_REMOTE_FINE];
+	of.at = l->fine[s->dir][s->family][fine];
+	of.mask = l->fine_mask[s->dir][s->family][fine];
 	return of;
 }
 
@@ -179,7 +210,7 @@ int index_add(const struct table *table, const struct filter *f, unsigned int nu
 	const struct shape *shape = &f->shape;
 	const __u64 *indexed = table->tables->indexed[shape->dir][shape->family];
 	const uint64_t bit = 1ULL << number;
-	unsigned int by = index_of(f);
+	unsigned int by = index_of(&table->tables->sizes, f);
 	int rc = 0;
 
 	for (int i = 0; i < BP_INDICES && !rc; i++) {
@@ -190,4 +221,19 @@ int index_add(const struct table *table, const struct filter *f, unsigned int nu
 			rc = add_to(&s, f, i);
 	}
 	return rc;
+}
+
+void index_thin(struct bp_tables *t)
+{
+	for (int i = 0; i < BP_DIRS * BP_FAMILIES; i++) {
+		const int dir = i / BP_FAMILIES, family = i % BP_FAMILIES;
+		__u64 *indexed = t->indexed[dir][family];
+
+		if (!t->sizes.fine[dir][family][0])
+			continue;
+		indexed[BP_BY_REMOTE] &= ~indexed[BP_BY_REMOTE_MIDDLE];
+		indexed[BP_BY_REMOTE_COARSE] &= ~indexed[BP_BY_REMOTE_MIDDLE];
+		if (!(indexed[BP_BY_REMOTE_MIDDLE] & ~indexed[BP_BY_REMOTE_FINE]))
+			indexed[BP_BY_REMOTE_MIDDLE] = 0;
+	}
 }

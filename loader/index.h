@@ -8,11 +8,18 @@
 
 #include "table.h"
 
-/* Those of enum bp_index by which a filter can be found, as bits. */
-unsigned int index_of(const struct filter *filter);
+/* Those of enum bp_index by which a filter can be found in tables of those sizes, as bits. */
+unsigned int index_of(const struct bp_sizes *sizes, const struct filter *filter);
 
 /* Whether its sets stand in PART_FINE. */
 bool index_is_fine(enum bp_index index);
+
+/*
+ * When all filters are in: takes tuples out of indices of the remote end that tell less than
+ * another one does that they stand in. Only where there are so many that the one by 20 bits has
+ * room.
+ */
+void index_thin(struct bp_tables *tables);
 
 /*
  * Adds the tuple of that number to every set that a packet of the filter's could ask for, of the

@@ -206,7 +206,7 @@ static void widen_tuple(struct spot *s)
 {
 	struct bp_tables *t = s->table->tables;
 	const struct shape *shape = &s->filter->shape;
-	unsigned int by = index_of(s->filter);
+	unsigned int by = index_of(&t->sizes, s->filter);
 	bool fresh = !*used_of(s);
 
 	if (s->filter->rank > s->tuple->bound) {

@@ -18,8 +18,10 @@
 static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
 #define ROOMY_INDEX (1 << 15) /* sets: up to there eight for each element, or the least */
 #define MOST_BYTES (4 << 20)  /* the largest element that every kernel gives an array */
-#define NO_FINE 6
-#define MOST_FINE 20
+/* An index in `fine`: three sets for two elements, of local ends, which are fewer, two. */
+#define MOST_MIDDLE 20
+#define MOST_LOCAL 19
+#define MANY_ELEMS (1 << 15) /* so many fill an index by fewer bits */
 /* At least 8 bits for each element that is there: one key in 16, or fewer, seems to be there and is
  * not. */
 #define BITS_PER_ELEM 8
@@ -41,9 +43,9 @@ static uint32_t room_for(uint64_t n, uint32_t least)
 }
 
 /* All directions and families share one element: the largest of them gives way. */
-static void limit(struct bp_sizes *sizes, enum table_part part, uint32_t size[BP_DIRS][BP_FAMILIES])
+static void limit(struct bp_sizes *sizes, uint32_t size[BP_DIRS][BP_FAMILIES])
 {
-	while (table_part_size(sizes, part) > MOST_BYTES) {
+	while (table_part_size(sizes, PART_SETS) > MOST_BYTES) {
 		uint32_t *most = &size[0][0];
 
 		for (int i = 1; i < BP_DIRS * BP_FAMILIES; i++)
@@ -61,21 +63,28 @@ static uint64_t sets_for(uint64_t n)
 	return n * 2 > many || n * 2 <= 1 << LEAST_INDEX ? n * 2 : many;
 }
 
+static void fine_sizes(const __u64 *indexed, uint64_t n, uint32_t *size)
+{
+	for (int i = 0; i < BP_FINES; i++)
+		size[i] = 0;
+	if (indexed[BP_BY_REMOTE_MIDDLE] && n > MANY_ELEMS)
+		size[0] = log2_of(n + n / 2, LEAST_INDEX, MOST_MIDDLE);
+	if (indexed[BP_BY_REMOTE_FINE])
+		size[BP_BY_REMOTE_FINE - BP_BY_REMOTE_MIDDLE] =
+			log2_of(n + n / 2, LEAST_INDEX, BP_MOST_FINE);
+	if (indexed[BP_BY_LOCAL_FINE])
+		size[BP_BY_LOCAL_FINE - BP_BY_REMOTE_MIDDLE] = log2_of(n, LEAST_INDEX, MOST_LOCAL);
+}
+
 static void index_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES])
 {
 	for (int d = 0; d < BP_DIRS; d++)
 		for (int f = 0; f < BP_FAMILIES; f++) {
-			const __u64 *indexed = t->indexed[d][f];
-
 			t->sizes.index[d][f] =
 				log2_of(sets_for(elems[d][f]), LEAST_INDEX, most_index[f]);
-			t->sizes.fine[d][f] = NO_FINE;
-			if (indexed[BP_BY_REMOTE_FINE] | indexed[BP_BY_LOCAL_FINE])
-				t->sizes.fine[d][f] =
-					log2_of(elems[d][f] * 2, LEAST_INDEX, MOST_FINE);
+			fine_sizes(t->indexed[d][f], elems[d][f], t->sizes.fine[d][f]);
 		}
-	limit(&t->sizes, PART_SETS, t->sizes.index);
-	limit(&t->sizes, PART_FINE, t->sizes.fine);
+	limit(&t->sizes, t->sizes.index);
 }
 
 void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint64_t gates)
@@ -114,9 +123,10 @@ bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants)
 		serve = serve && room_serves(has->elems[f], wants->elems[f], LEAST_ELEMS);
 		equal.elems[f] = has->elems[f];
 		equal.lines[f] = has->lines[f];
-		for (int d = 0; d < BP_DIRS; d++)
-			if (wants->fine[d][f] == NO_FINE) /* nobody asks it */
-				equal.fine[d][f] = has->fine[d][f];
+		for (int i = 0; i < BP_DIRS * BP_FINES; i++)
+			if (!wants->fine[i / BP_FINES][f][i % BP_FINES])
+				equal.fine[i / BP_FINES][f][i % BP_FINES] =
+					has->fine[i / BP_FINES][f][i % BP_FINES];
 	}
 	return serve && !memcmp(&equal, has, sizeof(equal));
 }

@@ -66,7 +66,7 @@ static uint64_t candidates(const struct table *t, const struct seen *s)
 {
 	const struct bp_layout *l = &t->layout;
 	const uint32_t mask = l->index_mask[BP_IN][s->family];
-	const uint32_t fine = l->fine_mask[BP_IN][s->family];
+	const uint32_t *fine = l->fine_mask[BP_IN][s->family];
 	const uint32_t remote[2] = { ntohl(s->remote[0]), ntohl(s->remote[1]) };
 	const uint32_t local[2] = { ntohl(s->local[0]), ntohl(s->local[1]) };
 	const uint32_t at[BP_INDICES] = {
@@ -77,17 +77,18 @@ static uint64_t candidates(const struct table *t, const struct seen *s)
 		[BP_BY_RRANGE] = s->rport / 64,
 		[BP_BY_PROTO] = s->proto,
 		[BP_BY_REMOTE_COARSE] = s->family == BP_V6 ? bp_index_coarse(mask, remote[0]) : 0,
-		[BP_BY_REMOTE_FINE] = bp_index_fine(fine, s->family, remote[0], remote[1]),
-		[BP_BY_LOCAL_FINE] = bp_index_fine(fine, s->family, local[0], local[1]),
+		[BP_BY_REMOTE_MIDDLE] = bp_index_middle(fine[0], s->family, remote[0], remote[1]),
+		[BP_BY_REMOTE_FINE] = bp_index_fine(fine[1], s->family, remote[0], remote[1]),
+		[BP_BY_LOCAL_FINE] = bp_index_fine(fine[2], s->family, local[0], local[1]),
 	};
 	uint64_t set = t->tables->live[BP_IN][s->family][BP_DECIDE] |
 		       t->tables->live[BP_IN][s->family][BP_TALLY];
 
 	for (int i = 0; i < BP_INDICES; i++) {
 		const uint64_t *sets =
-			i < BP_BY_REMOTE_FINE
+			i < BP_BY_REMOTE_MIDDLE
 				? t->sets + l->sets[BP_IN][s->family][i]
-				: t->fine + l->fine[BP_IN][s->family][i - BP_BY_REMOTE_FINE];
+				: t->fine + l->fine[BP_IN][s->family][i - BP_BY_REMOTE_MIDDLE];
 
 		set &= sets[at[i]] | ~t->tables->indexed[BP_IN][s->family][i];
 	}

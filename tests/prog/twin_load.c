@@ -49,7 +49,7 @@ static uint32_t ifindex_of(const char *name, void *arg)
  */
 static void resize(const struct round *round, int layer, bool large, struct bp_sizes *sizes)
 {
-	int f;
+	int f, i;
 
 	if (round->sizes) {
 		*sizes = round->sizes[layer];
@@ -65,7 +65,9 @@ static void resize(const struct round *round, int layer, bool large, struct bp_s
 		return;
 	for (f = 0; f < BP_DIRS * BP_FAMILIES; f++) {
 		sizes->index[f / BP_FAMILIES][f % BP_FAMILIES] = round->sizing == TIGHT ? 3 : 13;
-		sizes->fine[f / BP_FAMILIES][f % BP_FAMILIES] = round->sizing == TIGHT ? 1 : 14;
+		for (i = 0; i < BP_FINES; i++)
+			sizes->fine[f / BP_FAMILIES][f % BP_FAMILIES][i] =
+				round->sizing == TIGHT ? 1 : 14;
 	}
 	for (f = 0; f < BP_FAMILIES; f++) {
 		sizes->lines[f] = round->sizing == TIGHT ? 4 : BP_FEW_LINES + 1;

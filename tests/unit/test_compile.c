@@ -276,8 +276,9 @@ static void test_coarse(void **state)
 static bool fine_has(const struct made *m, uint32_t address)
 {
 	const struct bp_layout *l = &m->table.layout;
-	uint32_t mask = l->fine_mask[BP_IN][BP_V4];
-	uint32_t at = l->fine[BP_IN][BP_V4][0] + bp_index_fine(mask, BP_V4, address, 0);
+	const int fine = BP_BY_REMOTE_FINE - BP_BY_REMOTE_MIDDLE;
+	uint32_t at = l->fine[BP_IN][BP_V4][fine] +
+		      bp_index_fine(l->fine_mask[BP_IN][BP_V4][fine], BP_V4, address, 0);
 
 	return m->table.fine[at] & 1;
 }
@@ -298,6 +299,46 @@ static void test_fine(void **state)
 	assert_true(fine_has(&m, 0x0a0102ff)); /* of the same /24 */
 	assert_false(fine_has(&m, 0x0a010303));
 	made_free(&few);
+	made_free(&m);
+}
+
+/* A policy in tables of which one index in `fine` has room for all that IPv4 can ask. */
+static struct made made_with(const char *const *lines, enum bp_index fine)
+{
+	struct made m = { .policy = policy_of(lines) };
+	struct diag diag = {};
+
+	assert_int_equal(plan_new(m.policy, &env, &m.plan, &diag), 0);
+	m.plan->tables.sizes.fine[BP_IN][BP_V4][fine - BP_BY_REMOTE_MIDDLE] = BP_MOST_FINE;
+	assert_int_equal(table_alloc(&m.table, &m.plan->tables.sizes), 0);
+	assert_int_equal(plan_fill(m.plan, &m.table, &diag), 0);
+	return m;
+}
+
+/* Where there is an index by 20 bits, prefixes of 18 and more stand in no other by fewer. */
+static void test_middle(void **state)
+{
+	static const char *const lines[] = { "block in from 10.16.0.0/18",
+		"block in from 10.0.0.0/16", "block in from 10.1.48.0/20 to 10.3.3.3", NULL };
+	struct made m = made_with(lines, BP_BY_REMOTE_MIDDLE);
+	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V4];
+	const struct bp_layout *l = &m.table.layout;
+	uint64_t long_ones = indexed[BP_BY_REMOTE_MIDDLE], n = 0;
+	const uint32_t mask = l->fine_mask[BP_IN][BP_V4][0];
+
+	(void)state;
+	assert_int_equal(__builtin_popcountll(long_ones), 2);
+	assert_int_equal(__builtin_popcountll(indexed[BP_BY_REMOTE]), 1);
+	assert_int_equal(indexed[BP_BY_REMOTE] & long_ones, 0);
+	for (uint32_t at = 0; at <= mask; at++)
+		n += !!m.table.fine[l->fine[BP_IN][BP_V4][0] + at];
+	assert_int_equal(n, 5);
+	for (uint32_t at = 0x0a0ff; at <= 0x0a104; at++) {
+		uint32_t set = bp_index_middle(mask, BP_V4, at << 12 | 0xabc, 0);
+
+		assert_int_equal(!m.table.fine[l->fine[BP_IN][BP_V4][0] + set],
+			at == 0x0a0ff || at == 0x0a104);
+	}
 	made_free(&m);
 }
 
@@ -473,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_indices),
 		cmocka_unit_test(test_coarse),
 		cmocka_unit_test(test_fine),
+		cmocka_unit_test(test_middle),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_shared_chain),
 		cmocka_unit_test(test_ranks),

@@ -237,8 +237,8 @@ static void test_serve(void **state)
 	assert_false(serves(20, false, 20, true));
 	assert_false(serves(400, false, 600, false)); /* more sets */
 	assert_false(serves(600, false, 400, false));
-	assert_true(serves(20000, true, 22000, true));
-	assert_false(serves(20000, true, 23000, true)); /* half of the room is not left */
+	assert_true(serves(24000, true, 26000, true));
+	assert_false(serves(24000, true, 28000, true)); /* half of the room is not left */
 	for (uint64_t n = 0; n < 200000; n += 1 + n / 3)
 		for (uint64_t m = 0; m < 200000; m += 1 + m / 7) {
 			const struct bp_sizes has = sizes_for(n, false);
