@@ -268,7 +268,7 @@ fuzz: fuzzers
 
 # Lines of the parsers that the tests without root and the corpus reach.
 COVERED := $(wildcard loader/spec*.c loader/policy_*.c loader/ipsecpol*.c) $(patsubst %,loader/%.c,capture \
-	capture_copy conf fold fold_file frame held_text journal lists previous record remembered salvage \
+	capture_copy conf fold fold_file frame held_text http journal lists previous record remembered salvage \
 	sockets state store wire)
 
 coverage-programs: $(UNIT) $(FUZZERS)

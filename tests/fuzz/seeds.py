@@ -171,6 +171,18 @@ def held():
     yield from (b"held 1 0\nend\n", b"held 2 0\nend\n", b"held 1 1\nrule 0 0 0 block tcp\nend\n")
 
 
+def http():
+    host = b"Host: x\r\n"
+    yield b"GET /metrics HTTP/1.1\r\n" + host + b"Accept: a/b, application/openmetrics-text\r\n\r\n"
+    yield b"\r\n\nHEAD http://x:1/metrics?a=/b HTTP/1.1\nhost:x\nCONNECTION: a, Close\n\n"
+    yield (b"GET / HTTP/1.1\r\n" + host + b"\r\nGET /b HTTP/1.1\r\n" + host +
+           b"Transfer-Encoding: chunked\r\n\r\n9\r\n")
+    yield b"GET http://x HTTP/1.0\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\nGET"
+    yield b"DELETE * HTTP/1.1\r\n" + host + b" y\r\n\r\n"
+    yield b"GET /" + b"m" * 80 + b" HTTP/2.0\r\n" + host + b"Content-Length:\t9 \r\n\r\n"
+    yield b"GET /metrics HTTP/1.1\r\nX: " + b"y" * 8192
+
+
 def interfaces():
     yield b"eth0 native\nwan* auto\nwan3 none\n==\ninterfaces = eth0 ppp*\nprotect = tcp/22\n"
     yield b"a b tc\nold\nother brand-new\n"
@@ -194,8 +206,8 @@ def complete():
 
 
 TARGETS = {"capture": capture, "complete": complete, "conf": conf, "frame": frame, "held": held,
-           "interfaces": interfaces, "ipsecpol": ipsecpol, "list": address_list, "packet": packet,
-           "policy": policy, "sockets": sockets, "spec": spec, "store": store, "wire": wire}
+           "http": http, "interfaces": interfaces, "ipsecpol": ipsecpol, "list": address_list,
+           "packet": packet, "policy": policy, "sockets": sockets, "spec": spec, "store": store, "wire": wire}
 
 
 def main():
