@@ -82,6 +82,7 @@ IMPURE := \
 	netlink% \
 	notes \
 	notify \
+	off \
 	pins \
 	policies \
 	policy_file \

@@ -10,6 +10,14 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* The clock is read only while that is on trial. */
+static __always_inline bool is_off(const struct bp_ctl *c)
+{
+	__u64 until = *(const volatile __u64 *)&c->off;
+
+	return until && (until == BP_OFF || bpf_ktime_get_boot_ns() < until);
+}
+
 /* Returns only if nobody judges. */
 static __always_inline void judge(
 	void *ctx, void *generations, void *layer, const __u32 hook, const __u32 dir)
@@ -18,7 +26,7 @@ static __always_inline void judge(
 	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
 	__u64 generation;
 
-	if (!c || c->off)
+	if (!c || is_off(c))
 		return;
 	if (c->dynamic)
 		jump(ctx, layer, bp_slot(hook, 0), c->dynamic & 1);

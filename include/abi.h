@@ -392,6 +392,8 @@ struct bp_tables {
 	__u64 programs; /* fingerprint of what its classifiers were loaded from; 0: of several */
 };
 
+#define BP_OFF (~0ULL)
+
 /* A gate: the CLOCK_BOOTTIME nanosecond until which its rule is live. */
 #define BP_GATE_SHUT 0ULL
 #define BP_GATE_OPEN (~0ULL)
@@ -408,6 +410,8 @@ struct bp_tables {
  * confirm_of is another number than `generation` it says nothing to the kernel side, so that one
  * store to `generation` begins a time of trial, or ends it by going back. To the loader confirm_of
  * == generation + 1 says that the generation of that number has not been cleared away yet.
+ *
+ * off: 0, or until when all passes (CLOCK_BOOTTIME, ns); BP_OFF: until the loader says otherwise.
  */
 struct bp_ctl {
 	__u64 off;

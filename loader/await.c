@@ -49,8 +49,7 @@ uint64_t await_left(const struct host *host)
 	return confirm_left(&host->store->confirm, &now);
 }
 
-/* A part of a second is one. */
-static uint64_t in_seconds(uint64_t ns)
+uint64_t in_seconds(uint64_t ns)
 {
 	return (ns + SECOND - 1) / SECOND;
 }
@@ -161,7 +160,8 @@ bool await_stands(struct host *host)
 
 int await_refuse(struct host *host, struct diag *diag)
 {
-
+	if (host->off_left)
+		return refuse(host->off_left, diag);
 	if (host->kernel && kernel_awaits(host->kernel))
 		return refuse(kernel_time_left(host->kernel), diag);
 	if (host->kernel && stands(host->kernel->gen))

@@ -17,6 +17,9 @@ uint64_t await_left(const struct host *host);
 /* The same in seconds, not less than that. */
 uint64_t await_seconds(const struct host *host);
 
+/* A part of a second is one. */
+uint64_t in_seconds(uint64_t ns);
+
 /* For host.c */
 
 /* The store was read: if the time to confirm it is over, it is in memory what was before. */

@@ -2,24 +2,23 @@
 /* off, on. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "command.h"
 #include "dirs.h"
 #include "guard.h"
 #include "json.h"
 #include "links.h"
+#include "off.h"
 
 #define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
 
-static char *off_path(void)
-{
-	return path_join(dirs_get()->state, "off");
-}
-
-static void say(const struct args *args, bool off, const char *text)
+/* seconds: until it is on again by itself; 0: for good. */
+static void say(const struct args *args, bool off, uint64_t seconds, const char *text)
 {
 	struct jw j;
 
@@ -31,6 +30,10 @@ static void say(const struct args *args, bool off, const char *text)
 	jw_object(&j, NULL);
 	jw_bool(&j, "off", off);
 	jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
+	if (seconds)
+		jw_u64(&j, "confirm_in", seconds);
+	else
+		jw_null(&j, "confirm_in");
 	jw_object_end(&j);
 }
 
@@ -68,22 +71,11 @@ static int switch_off(struct diag *diag)
 	} else if (ctl->abi != BP_ABI) {
 		rc = diag_set(diag, DIAG_SYSTEM, EPROTO, "%s is another version's", path);
 	} else {
-		__atomic_store_n(&ctl->off, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&ctl->off, BP_OFF, __ATOMIC_SEQ_CST);
 	}
 	if (ctl != MAP_FAILED)
 		munmap(ctl, sizeof(*ctl));
 	close(fd);
-	free(path);
-	return rc;
-}
-
-static int write_off(struct diag *diag)
-{
-	char *path = off_path();
-	int rc = path ? dir_make(dirs_get()->state, diag) : -ENOMEM;
-
-	if (!rc)
-		rc = file_write(path, "off\n", 4, diag);
 	free(path);
 	return rc;
 }
@@ -110,7 +102,7 @@ static void stop_all(struct stop *s)
 		diag_free(&s->kernel);
 		s->kernel = switching;
 	}
-	s->written = stopped(s) && !write_off(&s->disk);
+	s->written = stopped(s) && !off_write(&s->disk);
 }
 
 static void stop_free(struct stop *s)
@@ -146,7 +138,7 @@ static int tell(const struct args *args, const struct stop *s, struct diag *diag
 			"bpfpol: warning: the program lets every packet pass, but stays on the "
 			"interfaces: %s\n",
 			reason(&s->kernel));
-	say(args, true, "Filtering is off on every interface; 'bpfpol on' starts it again.");
+	say(args, true, 0, "Filtering is off on every interface; 'bpfpol on' starts it again.");
 	return 0;
 }
 
@@ -181,11 +173,54 @@ static void stop_again(struct stop *first)
 	diag_free(&lock);
 }
 
+/* Of another version's programs the control word says nothing. */
+static int refuse_try(const struct host *host, struct diag *diag)
+{
+	if (host->off)
+		return diag_set(diag, DIAG_REFUSED, EPERM,
+			"filtering is off, and stays so; 'bpfpol on' starts it again");
+	if (!host->kernel && attached_any())
+		return diag_set(diag, DIAG_SYSTEM, EPROTO,
+			"what filters now is another version's, which does not know of --confirm; "
+			"'bpfpol restore' puts this one's in its place");
+	return 0;
+}
+
+/* The programs stay on the interfaces until that is confirmed, and look at the time themselves. */
+static int try_off(const struct args *args, uint64_t seconds, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct host host = {};
+	char text[160];
+	int rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+
+	if (!rc)
+		rc = refuse_try(&host, diag);
+	if (!rc && !dry_run)
+		rc = off_begin(host.kernel, seconds, diag);
+	if (!rc) {
+		snprintf(text, sizeof(text),
+			dry_run ? "Would stop all filtering for %" PRIu64 " s."
+				: "Filtering is off on every interface, and is back by itself in "
+				  "%" PRIu64 " s; 'bpfpol policy confirm' keeps it off.",
+			seconds);
+		say(args, true, seconds, text);
+	}
+	host_close(&host);
+	return rc;
+}
+
 /* Stops at once, whoever holds the lock. Asks nothing of the store. */
 int cmd_off(const struct args *args, struct diag *diag)
 {
 	struct stop stop = {};
+	uint64_t confirm = 0;
 	int rc = args_none(args, diag);
+
+	if (!rc)
+		rc = args_confirm(args, &confirm, diag);
+	if (!rc && confirm)
+		return try_off(args, confirm, diag);
 
 	if (rc)
 		return rc;
@@ -193,7 +228,7 @@ int cmd_off(const struct args *args, struct diag *diag)
 		return diag_set(
 			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
 	if (args->given & OPT_DRY_RUN) {
-		say(args, true, "Would stop all filtering.");
+		say(args, true, 0, "Would stop all filtering.");
 		return 0;
 	}
 	stop_all(&stop);
@@ -220,8 +255,7 @@ static int choose_remembered(
 	return rc;
 }
 
-static int turn_on(
-	struct host *host, struct link_choices *choices, const char *path, struct diag *diag)
+static int turn_on(struct host *host, struct link_choices *choices, struct diag *diag)
 {
 	int rc = host_in_step(host) ? 0 : host_rebuild(host, diag);
 
@@ -229,11 +263,9 @@ static int turn_on(
 		rc = choices_attach(host, choices, diag);
 	if (rc)
 		return rc;
-	rc = file_remove(path, diag);
+	rc = off_end(host->kernel, diag);
 	if (rc)
 		choices_undo(host, choices);
-	else
-		__atomic_store_n(&host->kernel->ctl->off, 0, __ATOMIC_SEQ_CST);
 	return rc;
 }
 
@@ -241,8 +273,7 @@ static int try_on(struct host *host, bool dry_run, struct diag *diag)
 {
 	struct link_choices choices = {};
 	struct nl_links links = {};
-	char *path = off_path();
-	int rc = path ? nl_links_get(&links) : -ENOMEM;
+	int rc = nl_links_get(&links);
 
 	host->off = false;
 	if (!rc)
@@ -250,11 +281,10 @@ static int try_on(struct host *host, bool dry_run, struct diag *diag)
 	if (!rc)
 		rc = guard_attach(host, &choices, diag);
 	if (!rc && !dry_run)
-		rc = turn_on(host, &choices, path, diag);
+		rc = turn_on(host, &choices, diag);
 	host->adding = NULL;
 	choices_free(&choices);
 	nl_links_free(&links);
-	free(path);
 	return rc;
 }
 
@@ -292,7 +322,7 @@ int cmd_on(const struct args *args, struct diag *diag)
 	if (!rc && was_off)
 		rc = try_on(&host, dry_run, diag);
 	if (!rc)
-		say(args, was_off && dry_run,
+		say(args, was_off && dry_run, 0,
 			!was_off  ? "Filtering was not off."
 			: dry_run ? "Would filter again."
 				  : "Filtering is on again.");
@@ -300,4 +330,38 @@ int cmd_on(const struct args *args, struct diag *diag)
 		warn_nothing();
 	host_close(&host);
 	return rc;
+}
+
+int off_confirm(const struct args *args, struct host *host, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	size_t left;
+	int rc = dry_run ? 0 : off_keep(host->kernel, diag);
+
+	if (rc)
+		return rc;
+	if (!dry_run && detach_all(&left, diag))
+		diag_to_warning(
+			diag, "every packet passes, but the program stays on the interfaces");
+	say(args, true, 0,
+		dry_run ? "Filtering would stay off."
+			: "Filtering stays off; 'bpfpol on' starts it again.");
+	return 0;
+}
+
+int off_rollback(const struct args *args, struct host *host, struct diag *diag)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	int rc = dry_run ? 0 : off_end(host->kernel, diag);
+
+	if (rc)
+		return rc;
+	if (!dry_run) {
+		host->off = false;
+		host_catch_up(host, diag);
+		warn_nothing();
+	}
+	say(args, dry_run, dry_run ? in_seconds(host->off_left) : 0,
+		dry_run ? "Would filter again." : "Filtering is on again.");
+	return 0;
 }

@@ -46,24 +46,32 @@ static void say(const struct args *args, const struct host *host)
 	jw_object_end(&j);
 }
 
-int cmd_policy_confirm(const struct args *args, struct diag *diag)
+static int confirm_rules(const struct args *args, struct host *host, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
+	int rc;
+
+	if (!dry_run)
+		host_catch_up(host, diag);
+	rc = host_store_names(host, diag);
+	if (!rc && !host->store->confirm.seconds)
+		rc = nothing_awaits(host->store, diag);
+	if (!rc && !dry_run)
+		rc = await_confirm(host, diag);
+	if (!rc)
+		say(args, host);
+	return rc;
+}
+
+int cmd_policy_confirm(const struct args *args, struct diag *diag)
+{
 	struct host host = {};
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
-	if (!rc && !dry_run)
-		host_catch_up(&host, diag);
+		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
-		rc = host_store_names(&host, diag);
-	if (!rc && !host.store->confirm.seconds)
-		rc = nothing_awaits(host.store, diag);
-	if (!rc && !dry_run)
-		rc = await_confirm(&host, diag);
-	if (!rc)
-		say(args, &host);
+		rc = (host.off_left ? off_confirm : confirm_rules)(args, &host, diag);
 	host_close(&host);
 	return rc;
 }

@@ -59,28 +59,36 @@ static void say(const struct args *args, const struct host *host, const struct a
 	(args->given & OPT_JSON ? say_json : say_text)(args, name, a, host);
 }
 
-int cmd_policy_rollback(const struct args *args, struct diag *diag)
+static int roll_back_rules(const struct args *args, struct host *host, struct diag *diag)
 {
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
 	struct assigned assigned = {};
+	int rc;
+
+	if (!opts.dry_run)
+		host_catch_up(host, diag);
+	host->unguarded = args->given & OPT_FORCE;
+	rc = host_store_names(host, diag);
+	if (!rc)
+		rc = (host->store->confirm.seconds ? assign_take_back : assign_previous)(
+			host, &opts, &assigned, diag);
+	if (!rc && host->store->policy)
+		assign_warn_absent(host->store->policy, diag);
+	if (!rc)
+		say(args, host, &assigned);
+	free(assigned.before);
+	return rc;
+}
+
+int cmd_policy_rollback(const struct args *args, struct diag *diag)
+{
 	struct host host = {};
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_TEND, diag);
-	if (!rc && !opts.dry_run)
-		host_catch_up(&host, diag);
-	host.unguarded = args->given & OPT_FORCE;
+		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
-		rc = host_store_names(&host, diag);
-	if (!rc)
-		rc = (host.store->confirm.seconds ? assign_take_back : assign_previous)(
-			&host, &opts, &assigned, diag);
-	if (!rc && host.store->policy)
-		assign_warn_absent(host.store->policy, diag);
-	if (!rc)
-		say(args, &host, &assigned);
-	free(assigned.before);
+		rc = (host.off_left ? off_rollback : roll_back_rules)(args, &host, diag);
 	host_close(&host);
 	return rc;
 }

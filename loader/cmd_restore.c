@@ -203,10 +203,13 @@ static void say_text(const struct args *args, const struct restore *r)
 	const struct policy *policy = r->host.store ? r->host.store->policy : NULL;
 	bool dry_run = args->given & OPT_DRY_RUN;
 
-	if (r->host.off) {
+	if (r->host.off && !r->host.off_left) {
 		printf("Filtering is off, and stays so; 'bpfpol on' starts it again.\n");
 		return;
 	}
+	if (r->host.off)
+		printf("Filtering is off, and is back by itself in %" PRIu64 " s.\n",
+			in_seconds(r->host.off_left));
 	if (policy)
 		printf("Policy '%s' %s in force: %zu rules.\n", policy->name,
 			dry_run ? "would be" : "is", policy->n);
@@ -261,8 +264,8 @@ int cmd_restore(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_TEND, diag);
-	r.host.unguarded = true; /* a boot puts back what was decided before */
-	if (!rc && !r.host.off)
+	r.host.unguarded = true;		     /* a boot puts back what was decided before */
+	if (!rc && (!r.host.off || r.host.off_left)) /* on trial the programs stand all the time */
 		rc = restore(&r, dry_run, diag);
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);

@@ -116,6 +116,11 @@ void say_attached(const struct link_choices *choices);
 /* How to keep what was done; 0: it is kept. */
 void say_confirm(uint64_t seconds);
 
+/* `policy confirm` and `policy rollback` of an `off` that is on trial. The store is not asked. */
+struct host;
+int off_confirm(const struct args *args, struct host *host, struct diag *diag);
+int off_rollback(const struct args *args, struct host *host, struct diag *diag);
+
 /* What `remove --id` does, without a word. */
 int remove_by_id(uint32_t id, struct diag *diag);
 /* The number behind --id, where no words may stand beside it. -EINVAL with its place. */

@@ -14,6 +14,7 @@
 #include "dirs.h"
 #include "guard.h"
 #include "links.h"
+#include "off.h"
 #include "spare.h"
 #include "tell.h"
 
@@ -49,13 +50,10 @@ uint64_t host_links(void)
 	return sum ? sum : 1;
 }
 
-static bool off_file(void)
+static void note_off(struct host *host, const struct off *off)
 {
-	char *path = path_join(dirs_get()->state, "off");
-	bool there = path && !access(path, F_OK);
-
-	free(path);
-	return there;
+	host->off = off->is;
+	host->off_left = off->left;
 }
 
 /*
@@ -94,6 +92,7 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 
 int host_open(struct host *host, enum host_use use, struct diag *diag)
 {
+	struct off off;
 	int rc;
 
 	*host = (struct host){};
@@ -114,7 +113,11 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		rc = check_namespace(host->kernel, diag);
 	if (!rc && host->kernel && use != HOST_READ && kernel_recover(host->kernel, diag))
 		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
-	host->off = (host->kernel && host->kernel->ctl->off) || off_file();
+	if (rc || use == HOST_READ)
+		off_look(host->kernel, &off);
+	else
+		off_tend(host->kernel, &off, diag);
+	note_off(host, &off);
 	return rc || use == HOST_READ ? rc : tend(host, use, diag);
 }
 
@@ -174,6 +177,7 @@ int host_store_names(struct host *host, struct diag *diag)
 
 int host_kernel(struct host *host, struct diag *diag)
 {
+	struct off off;
 	int rc;
 
 	if (host->kernel)
@@ -182,8 +186,10 @@ int host_kernel(struct host *host, struct diag *diag)
 	if (!rc)
 		rc = kernel_init(&host->kernel, diag);
 	if (!rc) {
-		host->off = off_file(); /* `off` asks for no lock, and may have come in between */
-		host->kernel->ctl->off = host->off;
+		/* `off` asks for no lock, and may have come in between. */
+		host->kernel->ctl->off = off_word();
+		off_look(host->kernel, &off);
+		note_off(host, &off);
 		/* Programs of an earlier root stay where they hang, but must obey this one. */
 		rc = attach_adopt(host->kernel, diag);
 	}

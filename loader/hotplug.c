@@ -385,7 +385,7 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 		held_lend(hp->held, host.kernel);
 	if (!rc)
 		hp->foreign = is_foreign(hp, &host);
-	if (!rc && host.off) {
+	if (!rc && host.off && !host.off_left) {
 		rest(hp);
 	} else if (!rc && !hp->foreign) {
 		rc = sight_take(&s, diag);

@@ -80,13 +80,17 @@ struct generation *kernel_before_trial(const struct kernel *k);
 uint64_t kernel_in_force(const struct kernel *k);
 /*
  * Ends that: the one that awaits stays. -ETIME without a diag: it is too late. `commit` as in
- * kernel_switch(); while it works the time does not run out, but for HOLD at most.
+ * kernel_switch(); while it works the time does not run out, but for TRIAL_HOLD at most.
  */
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
 /* Or the one before judges, and is k->gen, and the other's counts are kept in its base. */
 int kernel_go_back(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
+
+#define TRIAL_TOO_LATE \
+	10000000ULL		  /* ns: with less left it may be over before we have said a word */
+#define TRIAL_HOLD 10000000000ULL /* ns that a commit may take */
 
 /* CLOCK_BOOTTIME, ns. */
 uint64_t kernel_clock(void);

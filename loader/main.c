@@ -148,9 +148,10 @@ const struct command commands[] = {
 		"rule (a\n"
 		"label for what follows), include (another policy's rules); see man "
 		"bpfpol.policy." },
-	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
+	{ "off", cmd_off, OPT_JSON | OPT_DRY_RUN | OPT_CONFIRM, WORDS_NONE, "[--confirm SECONDS]",
 		"stop all filtering at once, until 'on'",
-		"Rules and interfaces are kept. Works whatever else is broken." },
+		"Rules and interfaces are kept. Works whatever else is broken.\n"
+		"  bpfpol off --confirm 60    back by itself, unless 'policy confirm' follows" },
 	{ "on", cmd_on, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE, "",
 		"filter again, as before 'off'", NULL },
 	{ "ipsecpol", cmd_ipsecpol, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_IPSECPOL,

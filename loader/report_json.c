@@ -53,8 +53,8 @@ static void put_policy(struct jw *j, const struct status *st)
 	jw_u64(j, "filters", st->n_filters);
 	jw_u64(j, "generation", st->generation);
 	jw_null(j, "overrides");
-	if (st->confirm_in)
-		jw_u64(j, "confirm_in", st->confirm_in);
+	if (st->confirm_in || st->off_in)
+		jw_u64(j, "confirm_in", st->off_in ? st->off_in : st->confirm_in);
 	else
 		jw_null(j, "confirm_in");
 	jw_object_end(j);
@@ -175,6 +175,10 @@ static int json_status(FILE *out, const struct status *st)
 	jw_str(&j, "version", st->version);
 	jw_str(&j, "kernel", st->kernel.release);
 	jw_bool(&j, "off", st->off);
+	if (st->off_in)
+		jw_u64(&j, "off_confirm_in", st->off_in);
+	else
+		jw_null(&j, "off_confirm_in");
 	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
 	if (st->went_back)

@@ -49,7 +49,13 @@ static int put_rule(FILE *out, const struct status_rule *r)
 
 void text_not_in_force(FILE *out, const struct status *st)
 {
-	if (st->off)
+	if (st->off_in)
+		fprintf(out,
+			"Filtering is OFF, and is back by itself in %" PRIu64
+			" s; 'bpfpol policy rollback' ends it now, 'bpfpol policy confirm' keeps "
+			"it off.\n",
+			st->off_in);
+	else if (st->off)
 		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
 	else if (st->policy && !st->generation)
 		fprintf(out,

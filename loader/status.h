@@ -54,8 +54,10 @@ struct status {
 	const char *version;
 	struct utsname kernel;
 	bool off;
-	int agent;	    /* its process; 0: there is none, -1: it has not said which */
-	const char *policy; /* its name; NULL: none */
+	uint64_t off_in; /* seconds until filtering is back by itself; 0: it is not off, or stays so
+			  */
+	int agent;	 /* its process; 0: there is none, -1: it has not said which */
+	const char *policy;		/* its name; NULL: none */
 	uint64_t n_filters, generation; /* generation 0: none is in force */
 	uint64_t confirm_in; /* seconds until the last change goes back by itself; 0: it stays */
 	uint64_t went_back;  /* seconds since it did; 0: it did not */

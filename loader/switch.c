@@ -219,9 +219,6 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 
 /* Trials: a generation that awaits confirmation, beside the one before it, which stays whole. */
 
-#define TOO_LATE 10000000ULL /* ns: with less left it may be over before we have said a word */
-#define HOLD 10000000000ULL  /* ns that a commit may take */
-
 static void set(__u64 *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
@@ -317,10 +314,10 @@ int kernel_go_back(
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag)
 {
-	uint64_t by = k->ctl->confirm_by, held = kernel_clock() + HOLD;
+	uint64_t by = k->ctl->confirm_by, held = kernel_clock() + TRIAL_HOLD;
 	int rc;
 
-	if (kernel_time_left(k) < TOO_LATE)
+	if (kernel_time_left(k) < TRIAL_TOO_LATE)
 		return -ETIME;
 	if (held > by)
 		set(&k->ctl->confirm_by, held);

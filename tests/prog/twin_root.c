@@ -46,12 +46,18 @@ int root_run(struct world *w, struct gen *g, size_t job, struct covered *covered
 	w->k->ctl->generation = 0;
 	for (hook = 0; hook < BP_HOOKS && !rc; hook++) {
 		rc = passes(w, hook, 1, "without a policy");
-		w->k->ctl->off = 1;
+		w->k->ctl->off = BP_OFF;
 		if (!rc)
 			rc = passes(w, hook, 0, "off");
+		w->k->ctl->off = kernel_clock() + 3600000000000ULL;
+		if (!rc)
+			rc = passes(w, hook, 0, "off for an hour");
+		w->k->ctl->off = kernel_clock();
+		if (!rc)
+			rc = passes(w, hook, 1, "off, and the time is over");
 		w->k->ctl->off = 0;
-		covered->frames += 2;
-		covered->by_hook[hook] += 2;
+		covered->frames += 4;
+		covered->by_hook[hook] += 4;
 	}
 	return rc;
 }

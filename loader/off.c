@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "off.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "await.h"
+#include "dirs.h"
+#include "stream.h"
+
+#define SECOND 1000000000ULL /* ns */
+
+/* What stands on disk. */
+struct note {
+	bool is, trial;
+	uint64_t left; /* ns, of a trial */
+};
+
+static char *off_path(void)
+{
+	return path_join(dirs_get()->state, "off");
+}
+
+/* What cannot be read, or understood, says that it is off: nothing but `on` undoes that. */
+static void note_read(struct note *note)
+{
+	char *path = off_path(), *text = NULL;
+	struct diag ignored = {};
+	struct moment now;
+	struct confirm c;
+	size_t len;
+
+	*note = (struct note){ .is = path && !access(path, F_OK) };
+	if (note->is && !file_read(path, &text, &len, &ignored)) {
+		text[strcspn(text, "\n")] = '\0';
+		note->trial = !confirm_parse(text, &c);
+	}
+	if (note->trial) {
+		moment_now(&now);
+		note->left = confirm_left(&c, &now);
+	}
+	diag_free(&ignored);
+	free(text);
+	free(path);
+}
+
+static void set(struct kernel *k, uint64_t word)
+{
+	__atomic_store_n(&k->ctl->off, word, __ATOMIC_SEQ_CST);
+}
+
+/* ns that the control word has left. */
+static uint64_t word_left(uint64_t word)
+{
+	uint64_t now = kernel_clock();
+
+	return word != BP_OFF && word > now ? word - now : 0;
+}
+
+/* The kernel's time is the shorter one where the calendar's clock was set since a boot. */
+static void look(const struct kernel *k, struct note *note, struct off *off)
+{
+	uint64_t word = k ? k->ctl->off : 0;
+	bool stays;
+
+	note_read(note);
+	/* A plain `off` asks for no lock, and says it to the kernel first. */
+	stays = word == BP_OFF || (note->is && !note->trial);
+	if (word && !stays && word_left(word) < note->left)
+		note->left = word_left(word);
+	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
+}
+
+void off_look(const struct kernel *k, struct off *off)
+{
+	struct note note;
+
+	look(k, &note, off);
+}
+
+static uint64_t word_of(const struct note *note)
+{
+	return !note->is ? 0 : !note->trial ? BP_OFF : note->left ? kernel_clock() + note->left : 0;
+}
+
+uint64_t off_word(void)
+{
+	struct note note;
+
+	note_read(&note);
+	return word_of(&note);
+}
+
+static int forget(struct diag *diag)
+{
+	char *path = off_path();
+	int rc = path ? file_remove(path, diag) : -ENOMEM;
+
+	free(path);
+	return rc;
+}
+
+void off_tend(struct kernel *k, struct off *off, struct diag *diag)
+{
+	struct note note;
+	uint64_t word;
+
+	look(k, &note, off);
+	word = k ? k->ctl->off : 0;
+	/* Unless it is that already. What is longer was held for a confirmation that was killed. */
+	if (k && word != BP_OFF && (!off->left || !word || word_left(word) > off->left + SECOND))
+		set(k, word_of(&note));
+	if (note.trial && !note.left && forget(diag))
+		diag_to_warning(diag, "filtering is back, as 'off' was not confirmed in time; but "
+				      "that could not be written down");
+}
+
+static int write_text(const char *text, size_t len, struct diag *diag)
+{
+	char *path = off_path();
+	int rc = path ? dir_make(dirs_get()->state, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = file_write(path, text, len, diag);
+	free(path);
+	return rc;
+}
+
+int off_write(struct diag *diag)
+{
+	return write_text("off\n", 4, diag);
+}
+
+int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag)
+{
+	struct diag ignored = {};
+	struct confirm c = {};
+	struct moment now;
+	char *text = NULL;
+	size_t len;
+	FILE *out = stream_open(&text, &len);
+	int rc = -ENOMEM;
+
+	moment_now(&now);
+	confirm_begin(&c, seconds, &now);
+	if (out) {
+		confirm_print(out, &c);
+		rc = stream_close(out);
+	}
+	if (!rc) {
+		rc = write_text(text, len, diag);
+		if (rc)
+			forget(&ignored); /* a failed write may have been one */
+	}
+	if (!rc && k)
+		set(k, c.by.boot);
+	diag_free(&ignored);
+	free(text);
+	return rc;
+}
+
+int off_keep(struct kernel *k, struct diag *diag)
+{
+	uint64_t by = k ? k->ctl->off : 0, held = kernel_clock() + TRIAL_HOLD;
+	int rc;
+
+	if (k && word_left(by) < TRIAL_TOO_LATE)
+		return diag_set(diag, DIAG_UNKNOWN, ETIME, "it is too late: filtering is back");
+	if (k && held > by)
+		set(k, held);
+	rc = off_write(diag);
+	if (k)
+		set(k, rc ? by : BP_OFF);
+	return rc;
+}
+
+int off_end(struct kernel *k, struct diag *diag)
+{
+	int rc = forget(diag);
+
+	if (!rc && k)
+		set(k, 0);
+	return rc;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * `off` as a state: of the control word, which every packet's program asks, and of the file `off`
+ * in BPFPOL_STATE_DIR, for boots. The file says "off" or, on trial, until when (confirm.h). On
+ * trial the programs stay where they are, and filter again by themselves.
+ */
+#ifndef BPFPOL_OFF_H
+#define BPFPOL_OFF_H
+
+#include "kernel.h"
+
+struct off {
+	bool is;
+	uint64_t left; /* ns until filtering is back by itself; 0: it is not on trial */
+};
+
+/* For a command that changes nothing. k may be NULL: nothing is pinned. */
+void off_look(const struct kernel *k, struct off *off);
+/*
+ * The same, and what a command that was killed, or the end of the time, has left undone is done. A
+ * file that cannot be removed is a warning: its time is over whatever it says.
+ */
+void off_tend(struct kernel *k, struct off *off, struct diag *diag);
+/* What a new control word begins with. */
+uint64_t off_word(void);
+
+/* Whoever dies in these leaves the old or the new, as the file says. An error has changed nothing.
+ */
+int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag);
+/* It stays off. -ETIME with DIAG_UNKNOWN: filtering is back. */
+int off_keep(struct kernel *k, struct diag *diag);
+/* Filtering is back. */
+int off_end(struct kernel *k, struct diag *diag);
+
+/* Off for good, on disk. */
+int off_write(struct diag *diag);
+
+#endif

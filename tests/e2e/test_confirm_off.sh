@@ -1,0 +1,211 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `off --confirm`: the programs stay, let everything pass, and filter again by themselves unless it is
+# confirmed; over a reboot, beside the agent, with no process left, and without a store or a disk.
+# shellcheck disable=SC2317 # functions are called by check and until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+BACK_FRAMES=("$(frame "${BACK[@]}" dport=1434)" "$(frame "${BACK[@]}" dport=9)")
+FRAMES=("$(frame dport=1434)" "$(frame dport=9)")
+
+# filtering: on or off, in and out.
+filtering() {
+	local in out
+
+	in=$(verdicts "${FRAMES[@]}")
+	out=$(FROM=rx TX=rx0 TO=tx RX=tx0 verdicts "${BACK_FRAMES[@]}")
+	case "$in $out" in
+	"bp bp") echo on ;;
+	"pp pp") echo off ;;
+	*) echo "in $in out $out" ;;
+	esac
+}
+
+is() {
+	[ "$(filtering)" = "$1" ]
+}
+
+attached() {
+	run_in rx ip -o link show rx0 | grep -c xdp
+}
+
+# said: what the reports say: on, off, or off? on trial.
+said() {
+	bp status --json | jq -r 'if .off | not then "on" elif .off_confirm_in then "off?" else "off" end'
+}
+
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
+# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
+clocks() {
+	sed -i -E "s/^confirm ([0-9]+) .*/confirm \1 $(($(date +%s%N) + $1 * 1000000000)) 1 another-boot/" \
+		"$BPFPOL_STATE_DIR/off"
+}
+
+# broken INJECT COMMAND...
+broken() {
+	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
+}
+
+expect_exit 2 bp off --confirm 0
+expect_exit 2 bp off --confirm
+bp attach rx0 >/dev/null
+bp block udp/1434 >/dev/null
+bp block out udp/1434 >/dev/null
+same "it filters" on "$(filtering)"
+expect_exit 0 bp off --confirm 60 --dry-run
+expect_out 'Would stop'
+same "a dry run" "on on" "$(filtering) $(said)"
+
+# --- back by itself, with the terminal and all of its processes gone
+
+PROGRAM=$(run_in rx ip -o link show rx0 | grep -o 'id [0-9]*')
+run_in rx setsid -w script -qec "$BPFPOL off --confirm 2" /dev/null >"$WORLD/said" 2>&1 </dev/null
+same "it was said" 1 "$(grep -c 'is back by itself in 2 s' "$WORLD/said")"
+same "off at once" off "$(filtering)"
+check "back by itself, and nobody is there" until_true is on
+same "by the same program, which stood all the time" "$PROGRAM" \
+	"$(run_in rx ip -o link show rx0 | grep -o 'id [0-9]*')"
+check "on disk nobody has been yet" [ -e "$BPFPOL_STATE_DIR/off" ]
+same "the reports say so" on "$(said)"
+check "and whoever comes first tidies up" [ ! -e "$BPFPOL_STATE_DIR/off" ]
+expect_exit 3 bp policy confirm
+
+# --- confirmed, it stays
+
+expect_json "off" '.off and .confirm_in == 600' bp off --confirm 600 --json
+same "off" "off off?" "$(filtering) $(said)"
+expect_json "status: seconds left" '.policy.confirm_in > 590 and .policy.confirm_in <= 600 and
+	.off_confirm_in == .policy.confirm_in' bp status --json
+OUT=$(bp status)
+expect_out 'OFF, and is back by itself in (59[0-9]|600) s'
+same "the program stands" 1 "$(attached)"
+before=$(snapshot)
+for words in "block udp/7" "permit udp/7" "count udp/7" "remove udp/1434" "policy create b" "policy unassign" \
+	"attach rx0" "detach rx0" "off --confirm 9"; do
+	# shellcheck disable=SC2086
+	expect_exit 5 bp $words
+	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
+done
+expect_exit 0 bp policy confirm --dry-run
+expect_exit 0 bp policy rollback --dry-run
+unchanged "what is refused, and a dry run" "$before"
+expect_exit 0 bp policy confirm
+expect_out 'stays off'
+same "it stays off" "off off" "$(filtering) $(said)"
+same "and the program comes off" 0 "$(attached)"
+expect_exit 5 bp off --confirm 60
+expect_out "bpfpol on"
+expect_exit 0 bp on
+same "on" "on on" "$(filtering) $(said)"
+
+# --- taken back, and what ends it otherwise
+
+bp off --confirm 600 >/dev/null
+expect_exit 0 bp policy rollback
+expect_out 'on again'
+same "taken back" "on on" "$(filtering) $(said)"
+bp off --confirm 600 >/dev/null
+expect_exit 0 bp on
+same "on means on" "on on" "$(filtering) $(said)"
+bp off --confirm 2 >/dev/null
+expect_exit 0 bp off
+same "off means off" "off off 0" "$(filtering) $(said) $(attached)"
+bp on >/dev/null
+bp policy create b >/dev/null
+bp policy assign b --confirm 600 >/dev/null
+expect_exit 5 bp off --confirm 60
+expect_out 'policy confirm'
+bp policy rollback >/dev/null
+same "one trial at a time" "on on" "$(filtering) $(said)"
+
+# --- a reboot in that time, and after it
+
+bp off --confirm 600 >/dev/null
+reboot
+same "before anybody has put it in force" "off off?" "$(filtering) $(said)"
+expect_exit 0 bp restore
+expect_out 'is back by itself in'
+same "restore: off, with the programs in place" "off off? 1" "$(filtering) $(said) $(attached)"
+expect_exit 0 bp policy rollback
+same "taken back after a reboot" on "$(filtering)"
+bp off --confirm 600 >/dev/null
+reboot
+clocks 2
+bp restore >/dev/null
+check "back by itself after a reboot" until_true is on
+same "they say so" on "$(said)"
+for left in -1 100000; do # over; or the clock was set back to before it began
+	bp off --confirm 600 >/dev/null
+	reboot
+	clocks $left
+	expect_exit 0 bp restore
+	same "$left s left: a reboot filters" "on on" "$(filtering) $(said)"
+done
+bp off --confirm 600 >/dev/null
+reboot
+bp restore >/dev/null
+bp policy confirm >/dev/null
+reboot
+bp restore >/dev/null
+same "confirmed, a reboot does not end it" "off off 0" "$(filtering) $(said) $(attached)"
+bp on >/dev/null
+
+# --- where nothing can be read, or written
+
+bp off --confirm 600 >/dev/null
+mv "$BPFPOL_STATE_DIR/state" "$WORLD/state"
+echo rubbish >"$BPFPOL_STATE_DIR/state"
+expect_exit 0 bp policy rollback
+same "the store is damaged: taken back" on "$(filtering)"
+expect_exit 0 bp off --confirm 600
+same "tried" off "$(filtering)"
+expect_exit 0 bp policy confirm
+same "and kept" "off 0" "$(filtering) $(attached)"
+mv "$WORLD/state" "$BPFPOL_STATE_DIR/state"
+bp on >/dev/null
+for fault in write:error=ENOSPC:when=1 fsync:error=EIO:when=1 fsync:error=EIO:when=2 rename:error=EROFS; do
+	expect_exit 1 broken "$fault" off --confirm 600
+	same "$fault: it filters on" "on on" "$(filtering) $(said)"
+	bp on >/dev/null
+done
+bp off --confirm 600 >/dev/null
+expect_exit 1 broken "rename:error=ENOSPC" policy confirm
+same "what cannot be confirmed is still on trial" "off off?" "$(filtering) $(said)"
+expect_exit 1 broken "unlink:error=EROFS" policy rollback
+same "what cannot be taken back, too" "off off?" "$(filtering) $(said)"
+bp policy rollback >/dev/null
+bp off --confirm 1 >/dev/null
+check "back on a disk that cannot be written" until_true is on
+expect_exit 0 broken "unlink:error=EROFS" status
+expect_out 'could not be written down'
+same "which is said, and no more" "on on" "$(filtering) $(said)"
+reboot
+bp restore >/dev/null
+same "and a reboot filters" on "$(filtering)"
+
+# --- beside the agent, which goes on attaching: it must filter there when the time is over
+
+on_rx7() {
+	run_in rx ip -o link show rx7 | grep -q xdp
+}
+
+bp attach 'rx*' >/dev/null
+start_agent
+bp off --confirm 600 >/dev/null
+run_in rx ip link add rx7 type veth peer name other7
+check "what comes in that time is attached" until_true on_rx7
+same "and the agent does not end it" "off off?" "$(filtering) $(said)"
+kill -9 "$AGENT"
+wait "$AGENT" 2>/dev/null
+same "nor does its death end it" "off off?" "$(filtering) $(said)"
+bp policy rollback >/dev/null
+same "on" on "$(filtering)"
+
+finish
