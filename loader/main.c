@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* bpfpol: blocks and permits network traffic at the NIC. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "kernel.h"
@@ -363,12 +365,29 @@ static int run(int argc, char **argv, struct diag *diag)
 		"there is no command '%s'; 'bpfpol help' lists them", argv[1]);
 }
 
+/*
+ * A standard stream that is closed stays of no use, but its number is taken: the next file that is
+ * opened, be it the lock or the journal, would get that number, and what is printed with it. The
+ * root directory is there without /dev, and with O_PATH reading and writing fail with EBADF.
+ */
+static void hold_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct diag diag = {};
-	int rc = run(argc, argv, &diag);
-	int exit_code = EXIT_SUCCESS;
+	int rc, exit_code = EXIT_SUCCESS;
 
+	hold_streams();
+	rc = run(argc, argv, &diag);
 	for (char *line = strtok(diag.warnings, "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(stderr, "bpfpol: warning: %s\n", line);
 	if (fflush(stdout) && !rc)

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Standard streams that are closed, as some supervisors and cron jobs leave them: what would have been
+# printed there goes nowhere, and never into a file that was opened in their place.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Each file of ours, with its size; the lock is empty whatever happens.
+files() {
+	find "$BPFPOL_RUN_DIR" "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" -type f -printf '%P %s\n' | sort
+}
+
+bp attach rx0 >/dev/null
+bp block udp/1434 >/dev/null
+bp policy create other >/dev/null
+BEFORE=$(files)
+
+bp list >&-
+same "stdout is closed: that is an error, as if it were full" 1 $?
+bp status --debug --json >&-
+bp metrics >&- 2>&-
+bp policy show local <&- >&- 2>&-
+bp block udp/1434 <&- >&- 2>&-
+bp remove tcp/9 <&- >&- 2>&-
+bp restore >&- 2>&-
+bp interfaces >&-
+same "what is printed goes into no file" "$BEFORE" "$(files)"
+
+bp block tcp/25 <&- >&- 2>&-
+same "the lock is empty" 0 "$(stat -c %s "$BPFPOL_RUN_DIR/lock")"
+same "the change is made" 0 "$(counter packets 'in tcp to port 25')"
+expect_exit 0 bp restore
+expect_json "and is on disk, whole" '[.rules[].filter] | contains(["in tcp to port 25"])' bp list --json
+bp policy import - --name third <&- 2>/dev/null
+same "stdin is closed: no policy can be read from there" 2 $?
+bp off <&- >&- 2>&-
+expect_json "off is off" '.off' bp status --json
+expect_exit 0 bp on
+
+finish
