@@ -170,33 +170,18 @@ __noinline int elem6_matches(struct query *q, const struct bp_elem6 *e, CTX *ctx
 	return rest_matches(q, &e->e, ctx);
 }
 
-/* The first element of the chain that holds all elements of that hash; 0: there is none. */
-static __always_inline __u32 find_chain(const struct search *s, __u64 hash, const __u8 family)
+/* Where the chain begins that holds all elements of that hash; 0: there are none. */
+static __always_inline __u32 find_home(const struct search *s, __u64 hash, const __u8 family)
 {
-	__u32 bit = (__u32)hash & layout.present_mask[family];
-	__u32 at = (__u32)hash & layout.line_mask[family], tag = bp_tag(hash), elem = 0;
-	const struct bp_line *line;
+	const __u64 *word = s->present + layout.present[family] +
+			    bp_present_word(hash, layout.present_mask[family]);
 
-	if (layout.ask_present[family] &&
-		!(s->present[layout.present[family] + bit / 64] >> bit % 64 & 1))
+	if (layout.ask_present[family] && ~*word & bp_present_bits(hash))
 		return 0;
-	WORK(lines);
-	line = family == BP_V4 ? bpf_map_lookup_elem(&lines4, &at)
-			       : bpf_map_lookup_elem(&lines6, &at);
-	if (!line)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < BP_LINE; i++) {
-		__u64 entry = *(volatile __u64 *)&line->entry[i];
-
-		if (entry >> 32 == tag)
-			return entry;
-		elem = entry;
-	}
-	return elem; /* the last one's chain: where those go whose line is full */
+	return bp_home(hash, layout.homes[family]);
 }
 
-/* The chain of the packet's key, masked by the tuple. */
+/* The home of the packet's key, masked by the tuple. */
 static __always_inline __u32 start(
 	const struct search *s, const struct bp_tuple *t, const __u8 tuple_bits, const __u8 family)
 {
@@ -208,7 +193,7 @@ static __always_inline __u32 start(
 		p->rport & t->rport_mask, p->lport & t->lport_mask);
 	if (family == BP_V4) {
 		key[1] = bp_key_word(p->remote[0] & t->rmask[0], p->local[0] & t->lmask[0]);
-		return find_chain(s, bp_hash(key, BP_KEY4), BP_V4);
+		return find_home(s, bp_hash(key, BP_KEY4), BP_V4);
 	}
 #pragma unroll
 	for (int i = 0; i < 4; i += 2) {
@@ -217,7 +202,7 @@ static __always_inline __u32 start(
 		key[3 + i / 2] =
 			bp_key_word(p->local[i] & t->lmask[i], p->local[i + 1] & t->lmask[i + 1]);
 	}
-	return find_chain(s, bp_hash(key, BP_KEY6), BP_V6);
+	return find_home(s, bp_hash(key, BP_KEY6), BP_V6);
 }
 
 /* Whether the element's key is the packet's, masked by the tuple. */
@@ -282,13 +267,32 @@ static __always_inline __u32 lowest_bit(__u64 word)
 	return word * 0x0101010101010101ULL >> 56;
 }
 
+/* Looks at that element; the number of the next one of its chain that the packet may match. */
+static __always_inline __u32 look(struct search *s, const struct bp_tuple *t, __u32 at, WHERE)
+{
+	struct query *q = s->q;
+	struct bp_elem *e;
+	__u32 next;
+
+	e = family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at) : bpf_map_lookup_elem(&elems6, &at);
+	if (!e)
+		return 0;
+	WORK(elems);
+	next = *(volatile __u32 *)&e->next;
+	/* 0: an empty home, or taken out since it was found. */
+	if (!e->rule || key_differs(q, e, t, bp_key_tuple(dir, space, 0), family))
+		return next & ~BP_MORE;
+	/* A shadow may stand for other rules too. */
+	if ((space == BP_SPACE_CUT || e->rule != q->withheld) && !rest_differs(s, e, family))
+		take(s, e, at, t->kind);
+	return next & BP_MORE ? next & ~BP_MORE : 0;
+}
+
 /* Looks at one element: the next of the tuple's chain, or the first of the next tuple's. */
 static __always_inline void probe(struct search *s, WHERE)
 {
-	const __u8 tuple_bits = bp_key_tuple(dir, space, 0);
 	struct query *q = s->q;
 	const struct bp_tuple *t;
-	struct bp_elem *e;
 	__u32 at = q->next;
 
 	if (!at) {
@@ -305,22 +309,11 @@ static __always_inline void probe(struct search *s, WHERE)
 			return;
 		}
 		WORK(tuples);
-		at = start(s, t, tuple_bits, family);
+		at = start(s, t, bp_key_tuple(dir, space, 0), family);
 		if (!at)
 			return;
 	}
-	e = family == BP_V4 ? bpf_map_lookup_elem(&elems4, &at) : bpf_map_lookup_elem(&elems6, &at);
-	if (!e)
-		return;
-	WORK(elems);
-	q->next = *(volatile __u32 *)&e->next;
-	/*
-	 * A shadow may stand for other rules too. 0: taken out since it was found, when its rule's
-	 * other elements do not match any more.
-	 */
-	if ((space == BP_SPACE_CUT || (e->rule && e->rule != q->withheld)) &&
-		!key_differs(q, e, t, tuple_bits, family) && !rest_differs(s, e, family))
-		take(s, e, at, t->kind);
+	q->next = look(s, t, at, dir, family, space);
 }
 
 /* The steps of bpf_loop(); 1 when nothing is left to look at, or of the shadows one is found. */

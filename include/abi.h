@@ -13,17 +13,18 @@
  * addresses) is compared in the element found. Filters of one tuple and equal key are chained. Of
  * all that match, the highest rank wins, and on a tie the lower rule id.
  *
- * The hash table is two arrays. `lines` holds lines of eight entries, one line of the CPU's caches
- * each; an entry is the number of an element and a part of its key's hash. `elems` holds the
- * elements. Both are mapped by the loader, the only writer: it fills an element, then stores its
- * entry, or links it behind another, in one store. A packet finds it whole or not at all. What is
- * taken out is unlinked in one store and never used again in this generation, so a packet that
- * still holds it does no harm. The kernel's own hash map costs 20 ns a lookup more, and a system
- * call a change.
+ * The hash table is one array of elements. A key's hash names the element where its search begins,
+ * its home. While no packet reads the array yet, an element whose home is empty is put there, so
+ * that most are found with one access. All others are chained behind their homes: the loader, which
+ * has the array mapped and is the only writer, fills an element that nobody can reach, then links
+ * it in one store. A packet finds it whole or not at all. What is taken out has no rule from then
+ * on, is unlinked in one store if it is no home, and is never used again in this generation, so a
+ * packet that still holds it does no harm. The kernel's own hash map costs 20 ns a lookup more, and
+ * a system call a change.
  *
  * Two things say beforehand that a lookup is in vain: `sets`, which names by bits of the packet the
- * tuples that can still match, and `present`, a bit for each key that is in the table. Both may say
- * yes where no is true, never no where yes is. Bits are set before the element goes in.
+ * tuples that can still match, and `present`, two bits for each key that is in the table. Both may
+ * say yes where no is true, never no where yes is. Bits are set before the element goes in.
  *
  * Byte order: addresses are in network order, ports and everything else in host order.
  */
@@ -32,12 +33,11 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 11
+#define BP_ABI 12
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
-#define BP_LINE 8     /* entries of a line */
-/* Elements of a chain, which holds those of several keys where a line was full. */
+/* Elements of a chain, which holds those of all keys of one home. */
 #define BP_CHAINED (2 * BP_CHAIN)
 /* What a search may look at: no more than that can be there. */
 #ifndef BP_STEPS
@@ -140,35 +140,39 @@ static inline __u64 bp_hash(const __u64 *key, int words)
 	return h ^ h >> 32;
 }
 
-/* The hash's lower half says which line and which bit of `present`, the upper half is the tag. */
-static inline __u32 bp_tag(__u64 hash)
+/* The hash's upper half says which of so many homes, the lower half which bits of `present`. */
+static inline __u32 bp_home(__u64 hash, __u32 homes)
 {
-	return hash >> 32 | 1; /* never 0 */
+	return 1 + ((hash >> 32) * homes >> 32);
 }
 
-/* An entry of a line: tag, number of the first element of its chain. 0: free. */
-static inline __u64 bp_entry(__u32 tag, __u32 elem)
+/* A key's bits of `present` stand in one word, as two are wrong less often than one. */
+static inline __u32 bp_present_word(__u64 hash, __u32 mask)
 {
-	return (__u64)tag << 32 | elem;
+	return (__u32)hash >> 12 & mask;
 }
 
-struct bp_line {
-	__u64 entry[BP_LINE];
-};
+static inline __u64 bp_present_bits(__u64 hash)
+{
+	return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63);
+}
 
 /*
- * What the elements of elems4 and elems6 begin with: one filter. Number 0 is never given out. The
- * data path adds to packets and bytes; of the rest only next, and print in a shadow, change while
- * the element is live. An element whose rule has a deadline is live only while its gate is open, so
- * that all of them end at once. check: more than the key must be
- * compared. next: of the chain; 0 ends it. A chain holds all elements of its key, and in a line's
- * last entry also those whose line was full. In BP_SHADOW and BP_BLIND tuples print is the number
- * of filters that the element stands for.
+ * What the elements of elems4 and elems6 begin with: one filter. Number 0 is never given out, homes
+ * begin at 1, and those that are only chained come behind them. The data path adds to packets and
+ * bytes; of the rest only next, and print in a shadow, change while the element is live. An element
+ * whose rule has a deadline is live only while its gate is open, so that all of them end at once.
+ * check: more than the key must be compared. next: of the chain; 0 ends it, and in a home it counts
+ * whether an element is there or not. A chain holds all elements of its home's keys; without
+ * BP_MORE none of this one's key comes behind it. In BP_SHADOW and BP_BLIND tuples print is the
+ * number of filters that the element stands for.
  */
+#define BP_MORE (1U << 31)
+
 struct bp_elem {
 	__u64 packets, bytes;
 	__u64 rank;	  /* bp_rank(); also tells the lengths of both prefixes */
-	__u32 rule;	  /* id; 0: no filter */
+	__u32 rule;	  /* id; 0: no filter, or not any more */
 	__u32 ifindex;	  /* 0: any */
 	__u32 print : 24; /* fingerprint of the rule's canonical text without its action */
 	__u32 flags : 8;  /* enum bp_flags */
@@ -179,7 +183,7 @@ struct bp_elem {
 	__u32 log : 1;	    /* whoever watches is told of each packet that it counts */
 	__u32 : 3;
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
-	__u32 next;
+	__u32 next;	   /* number, and BP_MORE */
 	__u8 tuple, proto; /* as in the key */
 	__u16 pad;
 };
@@ -246,13 +250,13 @@ enum bp_index {
 #define BP_RANGES (65536 / 64)
 #define BP_MOST_FINE 22 /* log2 of sets: as many bits the hash of those has */
 
-/* How large a generation's tables are: log2 of sets, lines and bits, and the number of elements. */
+/* How large a generation's tables are: log2 of sets and bits, and the number of elements. */
 struct bp_sizes {
 	__u32 index[BP_DIRS][BP_FAMILIES];	    /* sets by remote, local, port, as many each */
 	__u32 fine[BP_DIRS][BP_FAMILIES][BP_FINES]; /* 0: nobody asks it */
 	__u32 present[BP_FAMILIES];		    /* bits, at least 6 */
-	__u32 lines[BP_FAMILIES];
-	__u32 elems[BP_FAMILIES];
+	__u32 homes[BP_FAMILIES];
+	__u32 elems[BP_FAMILIES]; /* that are only chained, and number 0 */
 	__u32 gates;
 };
 
@@ -264,11 +268,11 @@ struct bp_layout {
 	__u32 fine[BP_DIRS][BP_FAMILIES][BP_FINES], fine_words; /* likewise */
 	__u32 fine_mask[BP_DIRS][BP_FAMILIES][BP_FINES];
 	__u32 present[BP_FAMILIES], present_words; /* likewise */
-	__u32 present_mask[BP_FAMILIES], line_mask[BP_FAMILIES];
-	__u32 ask_present[BP_FAMILIES]; /* few lines are in the caches themselves: 0 */
+	__u32 present_mask[BP_FAMILIES], homes[BP_FAMILIES];
+	__u32 ask_present[BP_FAMILIES]; /* few homes are in the caches themselves: 0 */
 };
 
-#define BP_FEW_LINES 12 /* log2; 256 KB */
+#define BP_FEW_HOMES 4096 /* 256 KB */
 
 /* index_mask: the layout's, of IPv6. first: 32 bits of the address, in host order. */
 static inline __u32 bp_coarse_mask(__u32 index_mask)
@@ -317,9 +321,9 @@ static inline void bp_layout_of(const struct bp_sizes *size, struct bp_layout *l
 	for (int family = 0; family < BP_FAMILIES; family++) {
 		l->present[family] = l->present_words;
 		l->present_words += 1U << (size->present[family] - 6);
-		l->present_mask[family] = (1U << size->present[family]) - 1;
-		l->line_mask[family] = (1U << size->lines[family]) - 1;
-		l->ask_present[family] = size->lines[family] > BP_FEW_LINES;
+		l->present_mask[family] = (1U << (size->present[family] - 6)) - 1;
+		l->homes[family] = size->homes[family];
+		l->ask_present[family] = size->homes[family] > BP_FEW_HOMES;
 	}
 }
 
@@ -381,7 +385,7 @@ struct bp_tables {
 	__u32 used[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
 	/* tuples that have masks: a number is never given twice */
 	__u64 named[BP_DIRS][BP_FAMILIES][BP_SPACES];
-	__u32 given[BP_FAMILIES]; /* elements given out so far; numbers begin at 1 */
+	__u32 given[BP_FAMILIES]; /* elements given out so far behind the homes */
 	__u64 gates;		  /* given out so far; numbers begin at 1 */
 	__u64 rules, filters;
 	__u64 dirty; /* a change is under way; found set by the next command, it rebuilds */
@@ -535,7 +539,6 @@ static inline __u32 bp_rank_len(__u64 rank, __u32 shift, __u32 full)
 
 _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
-_Static_assert(sizeof(struct bp_line) == 64, "bp_line: one cache line");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
 _Static_assert(sizeof(struct bp_ctl) == 80, "bp_ctl");
 _Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");

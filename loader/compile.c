@@ -195,18 +195,16 @@ static bool look_along(struct filler *c, const struct filter *f, const struct fi
 	const union filter_elem *like, union filter_elem **shared)
 {
 	int family = f->shape.family;
-	uint32_t at = table_find(c->table, family, key);
 	unsigned int n = 0, all = 0;
 
 	*shared = NULL;
-	for (; at; all++) {
+	for (uint32_t at = 0; (at = table_next(c->table, family, key, at)); all++) {
 		union filter_elem *is = table_elem(c->table, family, at);
 
 		n += is->e.tuple == like->e.tuple;
 		if (is_shadow(&f->shape) && !c->timed && !is->e.gate &&
 			is->e.ifindex == c->of.ifindex && elem_is(is, like, family))
 			*shared = is;
-		at = is->e.next;
 	}
 	return n < BP_CHAIN && all < BP_CHAINED;
 }
@@ -235,7 +233,7 @@ static int place_filter(const struct filter *f, void *arg)
 		return 0;
 	}
 	t->used[s->dir][s->family][space][number]++;
-	return table_insert(c->table, f, &key, &elem);
+	return table_insert(c->table, f, &key, &elem, true);
 }
 
 static int place_rule(struct filler *c, const struct rule *rule)

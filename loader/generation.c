@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,9 @@
 #include "windows.h"
 
 /* Every descriptor of a generation, in the order of pin_names. */
-static const char *const pin_names[] = { "tables", "gates", "sets", "fine", "present", "lines4",
-	"lines6", "elems4", "elems6", "classify_xdp", "classify_generic", "classify_tc_in",
-	"classify_tc_out", "classify_l3_in", "classify_l3_out" };
+static const char *const pin_names[] = { "tables", "gates", "sets", "fine", "present", "elems4",
+	"elems6", "classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out",
+	"classify_l3_in", "classify_l3_out" };
 #define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
 #define MAP_PINS TABLE_PARTS /* the first ones */
 _Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
@@ -258,18 +259,19 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 	return rc;
 }
 
+/* All that is in it: another version may have had parts of other names. */
 void generation_unpin_dir(const char *dir)
 {
-	static const char *const bases[] = { GENERATION_BASE, GENERATION_BASE_NEW,
-		GENERATION_BASE_NEXT };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
 
-	for (size_t i = 0; i < PINS + 3; i++) {
-		char *path = path_join(dir, "%s", i < PINS ? pin_names[i] : bases[i - PINS]);
-
-		if (path)
-			unlink(path);
-		free(path);
-	}
+	while (d && (entry = readdir(d)))
+		unlinkat(dirfd(d), entry->d_name, 0);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 	rmdir(dir);
 }
 

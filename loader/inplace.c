@@ -94,8 +94,7 @@ static union filter_elem *next_elem(const struct spot *s, uint32_t *at)
 {
 	int family = s->filter->shape.family;
 
-	*at = *at ? table_elem(s->table, family, *at)->e.next
-		  : table_find(s->table, family, &s->key);
+	*at = table_next(s->table, family, &s->key, *at);
 	return *at ? table_elem(s->table, family, *at) : NULL;
 }
 
@@ -256,7 +255,7 @@ static int insert_one(const struct filter *f, void *arg)
 		return 0;
 	}
 	widen_tuple(&s);
-	rc = table_insert(in->table, f, &s.key, &elem);
+	rc = table_insert(in->table, f, &s.key, &elem, false);
 	if (rc)
 		return rc;
 	++*used_of(&s);

@@ -7,12 +7,12 @@
 
 #include "index.h"
 
-/* An empty table has room for that many; a fuller one for a quarter more than there is. */
+/* An empty table has room for that many; a fuller one for an eighth more than there is. */
 #define LEAST_ELEMS 4096
 #define LEAST_GATES 4096
-/* A line is half full when all elements are given out. */
-#define ELEMS_PER_LINE 4
-#define LEAST_LINES 8 /* log2 */
+/* Homes: half as many again as elements, of which 73 in 100 are then at home. */
+#define HOMES(n) ((n) + (n) / 2)
+#define LEAST_HOMES 1024
 /* log2; small tables stay in the caches, large ones tell more apart */
 #define LEAST_INDEX 10
 static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
@@ -22,7 +22,7 @@ static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
 #define MOST_MIDDLE 20
 #define MOST_LOCAL 19
 #define MANY_ELEMS (1 << 15) /* so many fill an index by fewer bits */
-/* At least 8 bits for each element that is there: one key in 16, or fewer, seems to be there and is
+/* At least 8 bits for each element that is there: one key in 20, or fewer, seems to be there and is
  * not. */
 #define BITS_PER_ELEM 8
 #define LEAST_PRESENT 12
@@ -39,7 +39,7 @@ static uint32_t log2_of(uint64_t n, uint32_t least, uint32_t most)
 
 static uint32_t room_for(uint64_t n, uint32_t least)
 {
-	return n + (n / 4 > least ? n / 4 : least);
+	return n + (n / 8 > least ? n / 8 : least);
 }
 
 /* All directions and families share one element: the largest of them gives way. */
@@ -96,7 +96,7 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 		uint64_t n = elems[BP_IN][f] + elems[BP_OUT][f];
 
 		sizes->elems[f] = room_for(n, LEAST_ELEMS);
-		sizes->lines[f] = log2_of(sizes->elems[f] / ELEMS_PER_LINE, LEAST_LINES, 30);
+		sizes->homes[f] = HOMES(n) > LEAST_HOMES ? HOMES(n) : LEAST_HOMES;
 		sizes->present[f] = log2_of(n * BITS_PER_ELEM, LEAST_PRESENT, MOST_PRESENT);
 	}
 	sizes->gates = room_for(gates, LEAST_GATES);
@@ -108,9 +108,16 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 /* wants: what room_for() gave. */
 static bool room_serves(uint32_t has, uint32_t wants, uint32_t least)
 {
-	uint32_t half = wants / 10 > least / 2 ? wants / 10 : least / 2;
+	uint32_t half = wants / 18 > least / 2 ? wants / 18 : least / 2;
 
 	return has >= wants || wants - has <= half;
+}
+
+/* Not much larger or smaller, and on the same side of what `present` stands in front of. */
+static bool homes_serve(uint32_t has, uint32_t wants)
+{
+	return has >= wants - wants / 8 && has <= wants + wants / 8 &&
+	       (has > BP_FEW_HOMES) == (wants > BP_FEW_HOMES);
 }
 
 bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants)
@@ -121,8 +128,9 @@ bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants)
 	equal.gates = has->gates;
 	for (int f = 0; f < BP_FAMILIES; f++) {
 		serve = serve && room_serves(has->elems[f], wants->elems[f], LEAST_ELEMS);
+		serve = serve && homes_serve(has->homes[f], wants->homes[f]);
 		equal.elems[f] = has->elems[f];
-		equal.lines[f] = has->lines[f];
+		equal.homes[f] = has->homes[f];
 		for (int i = 0; i < BP_DIRS * BP_FINES; i++)
 			if (!wants->fine[i / BP_FINES][f][i % BP_FINES])
 				equal.fine[i / BP_FINES][f][i % BP_FINES] =
@@ -134,6 +142,7 @@ bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants)
 size_t table_part_size(const struct bp_sizes *sizes, enum table_part part)
 {
 	struct bp_layout layout;
+	int family;
 
 	switch (part) {
 	case PART_TABLES:
@@ -149,11 +158,10 @@ size_t table_part_size(const struct bp_sizes *sizes, enum table_part part)
 	case PART_PRESENT:
 		bp_layout_of(sizes, &layout);
 		return layout.present_words * sizeof(uint64_t);
-	case PART_LINES4:
-	case PART_LINES6:
-		return sizeof(struct bp_line) << sizes->lines[part - PART_LINES4];
 	default:
-		return sizes->elems[part - PART_ELEMS4] * filter_elem_size(part - PART_ELEMS4);
+		family = part - PART_ELEMS4;
+		return ((size_t)sizes->homes[family] + sizes->elems[family]) *
+		       filter_elem_size(family);
 	}
 }
 
@@ -165,8 +173,6 @@ void **table_part(struct table *t, enum table_part part)
 		[PART_SETS] = (void **)&t->sets,
 		[PART_FINE] = (void **)&t->fine,
 		[PART_PRESENT] = (void **)&t->present,
-		[PART_LINES4] = (void **)&t->lines[BP_V4],
-		[PART_LINES6] = (void **)&t->lines[BP_V6],
 		[PART_ELEMS4] = (void **)&t->elems[BP_V4],
 		[PART_ELEMS6] = (void **)&t->elems[BP_V6],
 	};
@@ -248,102 +254,128 @@ static uint64_t hash_of(int family, const struct filter_key *key)
 	return bp_hash((const __u64 *)key->words, filter_key_words(family));
 }
 
-static uint64_t *present_word(const struct table *t, int family, uint64_t hash, unsigned int *bit)
+static uint64_t *present_word(const struct table *t, int family, uint64_t hash)
 {
-	uint32_t at = (uint32_t)hash & t->layout.present_mask[family];
-	size_t word = t->layout.present[family] + at / 64;
+	size_t word =
+		t->layout.present[family] + bp_present_word(hash, t->layout.present_mask[family]);
 
 	table_reach(t, PART_PRESENT, word * sizeof(uint64_t), sizeof(uint64_t));
-	*bit = at % 64;
 	return t->present + word;
 }
 
-/* The entry of the line that a key of that hash belongs to: its own, else the first free one, else
- * the last. */
-static __u64 *entry_of(const struct table *t, int family, uint64_t hash)
+static uint32_t home_of(const struct table *t, int family, uint64_t hash)
 {
-	size_t at = (uint32_t)hash & t->layout.line_mask[family];
-	struct bp_line *line = &t->lines[family][at];
-	int i = 0;
-
-	table_reach(t, PART_LINES4 + family, at * sizeof(*line), sizeof(*line));
-	while (i < BP_LINE - 1 && line->entry[i] && line->entry[i] >> 32 != bp_tag(hash))
-		i++;
-	return &line->entry[i];
+	return bp_home(hash, t->tables->sizes.homes[family]);
 }
 
-uint32_t table_find(const struct table *t, int family, const struct filter_key *key)
+/* What comes behind it in its chain. */
+static uint32_t next_of(const struct table *t, int family, uint32_t at)
+{
+	return table_elem(t, family, at)->e.next & ~BP_MORE;
+}
+
+uint32_t table_next(const struct table *t, int family, const struct filter_key *key, uint32_t at)
 {
 	uint64_t hash = hash_of(family, key);
-	unsigned int bit;
-	const uint64_t *word = present_word(t, family, hash, &bit);
 
-	if (!(*word >> bit & 1))
+	if (at)
+		return next_of(t, family, at);
+	if (~*present_word(t, family, hash) & bp_present_bits(hash))
 		return 0;
-	return *entry_of(t, family, hash);
+	at = home_of(t, family, hash);
+	return table_elem(t, family, at)->e.rule ? at : next_of(t, family, at);
 }
 
-/* One store; what was written before is seen by whoever sees it. */
-static void publish(__u64 *entry, uint32_t tag, uint32_t number)
+static bool has_key(const struct table *t, int family, const union filter_elem *elem,
+	const struct filter_key *key)
 {
-	__atomic_store_n(entry, bp_entry(tag, number), __ATOMIC_RELEASE);
+	uint8_t bits = elem->e.tuple, number = bits & (BP_TUPLES - 1);
+	const struct bp_tuple *tuple = &t->tables->tuple[bits >> 6 & 1][family][bits >> 7][number];
+	struct filter_key own;
+	struct filter f;
+
+	filter_from_elem(elem, tuple, family, &f);
+	filter_key(&f, tuple, number, &own);
+	return !memcmp(&own, key, filter_key_words(family) * sizeof(key->words[0]));
+}
+
+/* BP_MORE, if there is one of that key behind the home. */
+static uint32_t more_behind(
+	const struct table *t, int family, const struct filter_key *key, uint32_t home)
+{
+	for (uint32_t at = home; (at = next_of(t, family, at));)
+		if (has_key(t, family, table_elem(t, family, at), key))
+			return BP_MORE;
+	return 0;
 }
 
 /*
- * A line's entry is its tag's for good, even if no element is left, and a line that is full stays
- * so: then all elements of a key are always in one chain.
+ * Why packets may read meanwhile. There is one writer, under the lock. It fills an element that no
+ * `next` leads to, and one 4-byte store of the home's `next` makes that lead there: whoever asks
+ * for the element has loaded its number first, and sees all that was stored before it, on every CPU
+ * that keeps two loads in order of which one needs the other (all that Linux has BPF for). No place
+ * is filled twice, so nobody sees half of one element and half of another. In a home that is empty,
+ * or not any more what it was, a packet may just be comparing field by field what stands there. So
+ * homes are filled only while no packet reads the table.
+ *
+ * Whoever stands on what is taken out finds its `next` as it was, and all that was behind it. What
+ * is added comes in right behind the home: who is past that does not meet it, who is not meets it
+ * once. BP_MORE of the home is set in the very store that brings another element of its key; what
+ * was behind the home already stays behind what comes in. It may stand where it need not.
  */
 int table_insert(struct table *t, const struct filter *f, const struct filter_key *key,
-	const union filter_elem *elem)
+	const union filter_elem *elem, bool unread)
 {
 	int family = f->shape.family;
-	__u32 *given = &t->tables->given[family];
+	const struct bp_sizes *sizes = &t->tables->sizes;
 	uint64_t hash = hash_of(family, key), *word;
-	__u64 *entry = entry_of(t, family, hash);
-	union filter_elem *to, *first;
-	unsigned int bit;
+	uint32_t number = home_of(t, family, hash);
+	union filter_elem *home = table_elem(t, family, number), *to = home;
+	uint32_t next = next_of(t, family, number), more = more_behind(t, family, key, number);
+	bool chained = !unread || home->e.rule;
 	int rc = 0;
 
-	if (*given + 1 >= t->tables->sizes.elems[family])
-		return -ENOSPC;
-	to = table_elem(t, family, *given + 1);
-	first = table_elem(t, family, *entry); /* 0: there is none, and nothing is written to it */
-	word = present_word(t, family, hash, &bit);
+	if (chained) {
+		number = sizes->homes[family] + t->tables->given[family] + 1;
+		if (number >= sizes->homes[family] + sizes->elems[family])
+			return -ENOSPC;
+		to = table_elem(t, family, number);
+	}
+	word = present_word(t, family, hash);
 	if (!table_is_lost(t) && !is_shadow(&f->shape))
 		rc = index_add(t, f, key->words[0] & (BP_TUPLES - 1));
 	if (rc || table_is_lost(t))
 		return rc ? rc : -ENOMEM;
-	++*given;
 	memcpy(to, elem, filter_elem_size(family));
-	to->e.next = 0;
-	__atomic_store_n(word, *word | 1ULL << bit, __ATOMIC_RELEASE);
-	if (!(uint32_t)*entry) {
-		publish(entry, *entry ? *entry >> 32 : bp_tag(hash), *given);
-		return 0;
+	to->e.next = next | more;
+	__atomic_store_n(word, *word | bp_present_bits(hash), __ATOMIC_RELEASE);
+	if (chained) {
+		t->tables->given[family]++;
+		more = home->e.next & BP_MORE || has_key(t, family, home, key) ? BP_MORE : 0;
+		__atomic_store_n(&home->e.next, number | more, __ATOMIC_RELEASE);
 	}
-	to->e.next = first->e.next;
-	__atomic_store_n(&first->e.next, *given, __ATOMIC_RELEASE);
 	return 0;
 }
 
 int table_remove(struct table *t, int family, const struct filter_key *key, uint32_t number)
 {
-	__u64 *entry = entry_of(t, family, hash_of(family, key));
+	uint32_t before = home_of(t, family, hash_of(family, key));
 	union filter_elem *gone = table_elem(t, family, number);
-	uint32_t before = *entry;
 
-	while (before && before != number && table_elem(t, family, before)->e.next != number)
-		before = table_elem(t, family, before)->e.next;
+	while (before && before != number && next_of(t, family, before) != number)
+		before = next_of(t, family, before);
 	if (table_is_lost(t))
 		return -ENOMEM;
 	if (!before)
 		return -ENOENT;
-	if (before == number)
-		publish(entry, *entry >> 32, gone->e.next);
-	else
+	if (before != number) {
+		uint32_t *next = &table_elem(t, family, before)->e.next;
+
 		__atomic_store_n(
-			&table_elem(t, family, before)->e.next, gone->e.next, __ATOMIC_RELEASE);
-	/* Its `next` stays: a packet may stand on it. */
+			next, next_of(t, family, number) | (*next & BP_MORE), __ATOMIC_RELEASE);
+	}
+	/* Its `next` stays: a packet may stand on it, and of a home it is where the chain goes on.
+	 */
 	__atomic_store_n(&gone->e.rule, 0, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -354,10 +386,12 @@ int table_walk(const struct table *t,
 	int rc = table_reach(t, PART_GATES, 0, (t->tables->gates + 1) * sizeof(uint64_t));
 
 	for (int family = 0; family < BP_FAMILIES && !rc; family++) {
-		rc = table_reach(t, PART_ELEMS4 + family, 0,
-			(t->tables->given[family] + 1) * filter_elem_size(family));
-		for (uint32_t i = 1; i <= t->tables->given[family] && !rc; i++) {
-			const union filter_elem *elem = table_elem(t, family, i);
+		size_t last = t->tables->sizes.homes[family] + t->tables->given[family];
+		size_t size = filter_elem_size(family);
+
+		rc = table_reach(t, PART_ELEMS4 + family, 0, (last + 1) * size);
+		for (size_t i = 1; i <= last && !rc; i++) {
+			const union filter_elem *elem = (const void *)(t->elems[family] + i * size);
 
 			if (elem->e.rule)
 				rc = fn(elem, family, arg);

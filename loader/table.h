@@ -15,8 +15,6 @@ enum table_part {
 	PART_SETS,
 	PART_FINE,
 	PART_PRESENT,
-	PART_LINES4,
-	PART_LINES6,
 	PART_ELEMS4,
 	PART_ELEMS6,
 	TABLE_PARTS
@@ -36,7 +34,6 @@ struct table_windows {
 struct table {
 	struct bp_tables *tables; /* always there */
 	uint64_t *gates, *sets, *fine, *present;
-	struct bp_line *lines[BP_FAMILIES];
 	uint8_t *elems[BP_FAMILIES];   /* struct bp_elem4 or bp_elem6 each */
 	struct bp_layout layout;       /* of tables->sizes */
 	struct table_windows *windows; /* NULL: all of it is there */
@@ -75,16 +72,20 @@ void table_empty(struct table *table);
 union filter_elem *table_elem(const struct table *table, int family, uint32_t number);
 uint64_t *table_gate(const struct table *table, uint32_t number);
 
-/* The first element of the chain that holds all of that key, and of others; 0: none is there. */
-uint32_t table_find(const struct table *table, int family, const struct filter_key *key);
+/*
+ * Goes through the chain that holds all elements of that key, and of others: the number of the
+ * first, or of the one behind `at` if that is not 0; 0: there is none.
+ */
+uint32_t table_next(
+	const struct table *table, int family, const struct filter_key *key, uint32_t at);
 
 /*
  * Adds an element of that key and, unless it is a shadow's, its tuple to the sets. The tuple's
- * bound and flags must hold for it already. -ENOSPC: no element is left. After an error no packet
- * finds it.
+ * bound and flags must hold for it already. unread: no packet reads the table yet, and nothing was
+ * ever taken out of it. -ENOSPC: no element is left. After an error no packet finds it.
  */
 int table_insert(struct table *table, const struct filter *filter, const struct filter_key *key,
-	const union filter_elem *elem);
+	const union filter_elem *elem, bool unread);
 /* Takes the element out, for good: its number is not given again. Or -errno, and it is still there.
  */
 int table_remove(struct table *table, int family, const struct filter_key *key, uint32_t number);

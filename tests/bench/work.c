@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much a search does: tuples probed, lines read, elements looked at, counted by an instrumented
+ * How much a search does: tuples probed, elements looked at, counted by an instrumented
  * build of the classifier (work.h) and by the twin below, which walks the same tables. For each set
  * one packet drawn from each filter, and as many at random, which are clean where the set leaves
  *any.
@@ -113,22 +113,16 @@ static void key_of(const struct seen *s, const struct bp_tuple *t, int number, u
 	}
 }
 
-/* The chain that the key's line leads to; *read: whether the line was asked at all. */
-static uint32_t chain_of(const struct table *t, int family, const uint64_t *key, bool *read)
+/* Where the key's chain begins; 0: `present` rules it out. */
+static uint32_t chain_of(const struct table *t, int family, const uint64_t *key)
 {
 	const uint64_t hash = bp_hash((const __u64 *)key, family == BP_V4 ? BP_KEY4 : BP_KEY6);
-	uint32_t bit = (uint32_t)hash & t->layout.present_mask[family];
-	const struct bp_line *line =
-		&t->lines[family][(uint32_t)hash & t->layout.line_mask[family]];
+	uint32_t word = bp_present_word(hash, t->layout.present_mask[family]);
 
-	*read = !t->layout.ask_present[family] ||
-		t->present[t->layout.present[family] + bit / 64] >> bit % 64 & 1;
-	if (!*read)
+	if (t->layout.ask_present[family] &&
+		~t->present[t->layout.present[family] + word] & bp_present_bits(hash))
 		return 0;
-	for (int i = 0; i < BP_LINE; i++)
-		if (line->entry[i] >> 32 == bp_tag(hash))
-			return line->entry[i];
-	return line->entry[BP_LINE - 1];
+	return bp_home(hash, t->layout.homes[family]);
 }
 
 static bool prefix_has(const void *prefix, unsigned int len, const void *address)
@@ -159,6 +153,19 @@ static bool matches(const struct seen *s, const struct bp_tuple *tuple, const un
 	       (s->lport >= f.lport.lo && s->lport <= f.lport.hi);
 }
 
+static bool has_key(const union filter_elem *e, const struct bp_tuple *tuple, int family,
+	int number, const uint64_t *key)
+{
+	struct filter_key own;
+	struct filter f;
+
+	if (e->e.tuple != bp_key_tuple(BP_IN, BP_SPACE_ALL, number))
+		return false;
+	filter_from_elem(e, tuple, family, &f);
+	filter_key(&f, tuple, number, &own);
+	return !memcmp(own.words, key, filter_key_words(family) * sizeof(*key));
+}
+
 /* The chain of one tuple; *best: the highest rank of what matches, so far. */
 static void walk(
 	const struct table *t, const struct seen *s, int number, struct work *w, uint64_t *best)
@@ -166,19 +173,20 @@ static void walk(
 	const struct bp_tuple *tuple = &t->tables->tuple[BP_IN][s->family][BP_SPACE_ALL][number];
 	const union filter_elem *e;
 	uint64_t key[BP_KEY6];
-	bool read;
-	uint32_t at;
+	uint32_t next;
 
 	key_of(s, tuple, number, key);
-	at = chain_of(t, s->family, key, &read);
 	w->tuples++;
-	w->lines += read;
-	for (; at; at = e->e.next) {
+	for (uint32_t at = chain_of(t, s->family, key); at; at = next) {
 		e = table_elem(t, s->family, at);
 		w->elems++;
-		if (e->e.tuple == bp_key_tuple(BP_IN, BP_SPACE_ALL, number) && e->e.rank > *best &&
-			matches(s, tuple, e))
+		next = e->e.next & ~BP_MORE;
+		if (!e->e.rule || !has_key(e, tuple, s->family, number, key))
+			continue;
+		if (e->e.rank > *best && matches(s, tuple, e))
 			*best = e->e.rank;
+		if (!(e->e.next & BP_MORE))
+			return;
 	}
 }
 
@@ -243,10 +251,8 @@ static void add(struct sum *sum, const struct work *w)
 {
 	sum->packets++;
 	sum->all.tuples += w->tuples;
-	sum->all.lines += w->lines;
 	sum->all.elems += w->elems;
 	keep_most(&sum->most.tuples, w->tuples);
-	keep_most(&sum->most.lines, w->lines);
 	keep_most(&sum->most.elems, w->elems);
 }
 
@@ -272,10 +278,10 @@ static void print(const char *name, const char *traffic, const struct sum *s)
 	double n = s->packets ? s->packets : 1;
 
 	printf("{ \"set\": \"%s\", \"traffic\": \"%s\", \"packets\": %zu, \"differ\": %zu, "
-	       "\"tuples\": %.2f, \"lines\": %.2f, \"elems\": %.2f, "
-	       "\"most_tuples\": %llu, \"most_lines\": %llu, \"most_elems\": %llu }\n",
-		name, traffic, s->packets, s->differ, s->all.tuples / n, s->all.lines / n,
-		s->all.elems / n, s->most.tuples, s->most.lines, s->most.elems);
+	       "\"tuples\": %.2f, \"elems\": %.2f, "
+	       "\"most_tuples\": %llu, \"most_elems\": %llu }\n",
+		name, traffic, s->packets, s->differ, s->all.tuples / n, s->all.elems / n,
+		s->most.tuples, s->most.elems);
 	fflush(stdout);
 }
 

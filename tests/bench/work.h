@@ -8,10 +8,10 @@
 
 #include <linux/types.h>
 
-/* tuples: probed for the packet's key. lines: of those, what `present` did not rule out. elems:
- * elements looked at. */
+/* tuples: probed for the packet's key. elems: elements looked at, homes that are empty with them.
+ */
 struct work {
-	__u64 tuples, lines, elems;
+	__u64 tuples, elems;
 };
 
 #ifdef __bpf__

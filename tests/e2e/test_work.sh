@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # How much a search does, counted by an instrumented build of the classifier and by its twin: how
-# many tuples are probed, lines read, elements looked at. Counts, not times: the same on any machine.
+# many tuples are probed, elements looked at. Counts, not times: the same on any machine.
 
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -31,6 +31,6 @@ for set in acl1 acl5 fw1 ipc1; do
 	every "$set, 10,000 rules: $MOST probes a packet or fewer, half of them drawn from its filters" \
 		"map(select(.set == \"${set}_10k\")) | length == 2 and (map(.tuples) | add / 2) <= $MOST"
 done
-jq -r '"# \(.set), \(.traffic): \(.tuples) tuples probed, \(.lines) lines, \(.elems) elements; at most \(.most_tuples)"' "$WORLD/work"
+jq -r '"# \(.set), \(.traffic): \(.tuples) tuples probed, \(.elems) elements; at most \(.most_tuples)"' "$WORLD/work"
 
 finish

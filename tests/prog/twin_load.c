@@ -44,7 +44,7 @@ static uint32_t ifindex_of(const char *name, void *arg)
 /* --- loading --- */
 
 /*
- * So that everything shares lines, bits and sets; or so that nothing does. With room for most of
+ * So that everything shares homes, bits and sets; or so that nothing does. With room for most of
  * the policies to come.
  */
 static void resize(const struct round *round, int layer, bool large, struct bp_sizes *sizes)
@@ -70,7 +70,7 @@ static void resize(const struct round *round, int layer, bool large, struct bp_s
 				round->sizing == TIGHT ? 1 : 14;
 	}
 	for (f = 0; f < BP_FAMILIES; f++) {
-		sizes->lines[f] = round->sizing == TIGHT ? 4 : BP_FEW_LINES + 1;
+		sizes->homes[f] = round->sizing == TIGHT ? 16 : 2 * BP_FEW_HOMES;
 		sizes->present[f] = round->sizing == TIGHT ? 6 : sizes->present[f];
 	}
 }

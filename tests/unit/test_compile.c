@@ -109,6 +109,21 @@ static void test_expansion(void **state)
 	assert_int_equal(filters_of("count in tcp/80,80-90,85-100"), 2);
 }
 
+static int take_first(const union filter_elem *e, int family, void *arg)
+{
+	*(const union filter_elem **)arg = e;
+	return family == BP_V4 && e->e.tuple >> 7 == BP_SPACE_ALL;
+}
+
+/* An element of IPv4, no shadow. */
+static const union filter_elem *an_elem(const struct made *m)
+{
+	const union filter_elem *e;
+
+	assert_int_equal(table_walk(&m->table, take_first, &e), 1);
+	return e;
+}
+
 static unsigned int tuples(const struct made *m, int kind)
 {
 	return __builtin_popcountll(m->table.tables->live[BP_IN][BP_V4][kind]);
@@ -131,20 +146,19 @@ static void test_tuples(void **state)
 	made_free(&m);
 }
 
-/* The elements of the first one's key, chained. */
+/* The elements of one key, chained. */
 static void test_chain(void **state)
 {
 	struct made m = MAKE("block in tcp/1000-2000 from 10.0.0.1",
 		"permit in tcp/1500-1600 from 10.0.0.1", "block in on eth0 tcp/1-2 from 10.0.0.1");
-	const union filter_elem *e = table_elem(&m.table, BP_V4, 1);
+	const union filter_elem *e = an_elem(&m);
 	unsigned int seen = 0;
 	struct filter_key key = { { bp_key_head(e->e.tuple, e->e.proto, 0, 0),
 		bp_key_word(e->v4.remote, 0) } };
+
 	(void)state;
-	for (uint32_t at = table_find(&m.table, BP_V4, &key); at; at = e->e.next) {
-		e = table_elem(&m.table, BP_V4, at);
-		seen |= 1 << e->e.rule;
-	}
+	for (uint32_t at = 0; (at = table_next(&m.table, BP_V4, &key, at));)
+		seen |= 1 << table_elem(&m.table, BP_V4, at)->e.rule;
 	assert_int_equal(seen, 1 << 1 | 1 << 2 | 1 << 3);
 	made_free(&m);
 }
@@ -176,12 +190,25 @@ static void test_shadow(void **state)
 	made_free(&m);
 }
 
+static int check_gate(const union filter_elem *elem, int family, void *arg)
+{
+	const struct bp_elem *e = &elem->e;
+
+	(void)family;
+	assert_int_equal(e->gate, e->rule == 3);
+	assert_true(e->rule != 4);
+	assert_true(e->rule != 5 || e->ifindex == IFINDEX_ABSENT);
+	++*(unsigned int *)arg;
+	return 0;
+}
+
 static void test_gates(void **state)
 {
 	const char *lines[] = { "block in 10.0.0.1", "block in udp/1434", "block in 10.0.0.2",
 		"block in 10.0.0.3", "block in on eth9 10.0.0.4", NULL };
 	struct policy *policy = policy_of(lines);
 	struct diag diag = {};
+	unsigned int n = 0;
 	struct made m;
 
 	(void)state;
@@ -191,13 +218,8 @@ static void test_gates(void **state)
 	assert_int_equal(m.table.tables->gates, 1);
 	assert_true(m.table.gates[1] == env.boot_now + 3000000000ULL);
 	assert_int_equal(m.table.tables->rules, 4);
-	for (uint32_t i = 1; i <= m.table.tables->given[BP_V4]; i++) {
-		const struct bp_elem *e = &table_elem(&m.table, BP_V4, i)->e;
-
-		assert_int_equal(e->gate, e->rule == 3);
-		assert_true(e->rule != 4);
-		assert_true(e->rule != 5 || e->ifindex == IFINDEX_ABSENT);
-	}
+	assert_int_equal(table_walk(&m.table, check_gate, &n), 0);
+	assert_true(n >= 4);
 	made_free(&m);
 }
 
@@ -378,15 +400,19 @@ static struct rule *form_rule(unsigned int form, uint32_t address, uint32_t port
 	return rule_of(text);
 }
 
-struct line_of {
+#define HOMES                                                                               \
+	8192 /* as many or fewer: those of whom it is the first are at the first there, too \
+	      */
+
+struct home_of {
 	unsigned int number;
-	uint32_t line;
+	uint32_t home;
 };
 
 /* Of the rule's first filter. */
-static int note_line(const struct filter *f, void *arg)
+static int note_home(const struct filter *f, void *arg)
 {
-	struct line_of *of = arg;
+	struct home_of *of = arg;
 	struct bp_tuple tuple;
 	struct filter_key key;
 
@@ -394,22 +420,22 @@ static int note_line(const struct filter *f, void *arg)
 		return 0;
 	shape_tuple(&f->shape, &tuple);
 	filter_key(f, &tuple, of->number, &key);
-	of->line = bp_hash((const __u64 *)key.words, filter_key_words(BP_V4));
+	of->home = bp_home(bp_hash((const __u64 *)key.words, filter_key_words(BP_V4)), HOMES);
 	return 1;
 }
 
-/* So many rules of one key, which differ in their ranges; the key stands in line 5 of so many. */
-static void add_key(struct policy *policy, unsigned int form, uint32_t mask, uint32_t n)
+/* So many rules of one key, which differ in their ranges; its home is the first. */
+static void add_key(struct policy *policy, unsigned int form, uint32_t n)
 {
 	static uint32_t address;
-	struct line_of of = { .number = form };
+	struct home_of of = { .number = form };
 	struct rule *rule;
 
 	do {
 		rule = form_rule(form, ++address, 1);
-		filter_each(rule, note_line, &of);
+		filter_each(rule, note_home, &of);
 		rule_free(&rule);
-	} while ((of.line & mask) != 5);
+	} while (of.home != 1);
 	for (uint32_t i = 1; i <= n; i++) {
 		rule = form_rule(form, address, i);
 		rule->id = policy->n + 1;
@@ -417,24 +443,22 @@ static void add_key(struct policy *policy, unsigned int form, uint32_t mask, uin
 	}
 }
 
-/* A line that is full: all further keys share its last chain, which has an end, too. */
+/* Keys of one home share its chain, which has an end, too. */
 static void test_shared_chain(void **state)
 {
-	const uint32_t mask = (1U << 12) - 1;
 	struct policy *policy = policy_new("test");
 	struct diag diag = {};
 	struct made m;
 
 	(void)state;
-	for (unsigned int i = 0; i < BP_LINE - 1; i++)
-		add_key(policy, i < 3 ? i : 1, mask, 1);
-	add_key(policy, 0, mask, BP_CHAIN - 2);
-	add_key(policy, 1, mask, BP_CHAIN - 2);
+	add_key(policy, 2, 1);
+	add_key(policy, 0, BP_CHAIN - 2);
+	add_key(policy, 1, BP_CHAIN - 2);
 	assert_int_equal(make(policy, &m, &diag), 0);
-	assert_int_equal(m.table.layout.line_mask[BP_V4], mask);
+	assert_true(m.table.layout.homes[BP_V4] <= HOMES);
 	m.policy = policy_new("none"); /* this one grows on */
 	made_free(&m);
-	add_key(policy, 2, mask, 30);
+	add_key(policy, 2, 30);
 	assert_int_equal(make(policy, &m, &diag), -E2BIG);
 	diag_free(&diag);
 	policy_free(&policy);
@@ -443,7 +467,7 @@ static void test_shared_chain(void **state)
 static uint64_t rank_of(const char *line)
 {
 	struct made m = MAKE(line);
-	uint64_t rank = table_elem(&m.table, BP_V4, 1)->e.rank;
+	uint64_t rank = an_elem(&m)->e.rank;
 
 	made_free(&m);
 	return rank;
