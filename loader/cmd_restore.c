@@ -39,7 +39,7 @@ static void warn(struct diag *diag, const char *so)
 }
 
 /* The store, or what can be saved of it. */
-static int load(struct restore *r, struct diag *diag)
+static int load(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = host_store(&r->host, diag);
 
@@ -48,7 +48,7 @@ static int load(struct restore *r, struct diag *diag)
 	diag_clear(diag);
 	store_free(&r->host.store);
 	r->salvaged = true;
-	rc = store_salvage(&r->host.store, diag);
+	rc = store_salvage(dry_run, &r->host.store, diag);
 	return rc ? rc : await_check(&r->host, diag);
 }
 
@@ -230,7 +230,7 @@ static void say_text(const struct args *args, const struct restore *r)
 
 static int restore(struct restore *r, bool dry_run, struct diag *diag)
 {
-	int rc = load(r, diag);
+	int rc = load(r, dry_run, diag);
 
 	if (!rc)
 		rc = remembered_load(&r->remembered, diag);
@@ -243,6 +243,14 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 	if (!rc)
 		rc = check_file(r->host.store, diag);
 	return rc;
+}
+
+/* While filtering is off: a store that is damaged is mended, as `on` could not read it. */
+static int mend(struct restore *r, bool dry_run, struct diag *diag)
+{
+	int rc = load(r, dry_run, diag);
+
+	return rc || dry_run || !r->salvaged ? rc : store_commit(r->host.store, diag);
 }
 
 static void restore_free(struct restore *r)
@@ -264,15 +272,19 @@ int cmd_restore(const struct args *args, struct diag *diag)
 
 	if (!rc)
 		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_TEND, diag);
-	r.host.unguarded = true;		     /* a boot puts back what was decided before */
-	if (!rc && (!r.host.off || r.host.off_left)) /* on trial the programs stand all the time */
+	r.host.unguarded = true;		   /* a boot puts back what was decided before */
+	if (!rc && r.host.off && !r.host.off_left) /* on trial the programs stand all the time */
+		rc = mend(&r, dry_run, diag);
+	else if (!rc)
 		rc = restore(&r, dry_run, diag);
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
 	if (!rc && r.salvaged)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			"the store was damaged: what could be saved of it is in force; look at it "
-			"with 'bpfpol list', and see the warnings");
+			"the store %s damaged: what could be saved of it is %s; look at it "
+			"with 'bpfpol list', and see the warnings",
+			dry_run ? "is" : "was",
+			r.host.off ? "what 'bpfpol on' puts in force" : "in force");
 	else if (!rc && r.failed)
 		rc = diag_set(diag, DIAG_SYSTEM, EIO,
 			"not every interface is filtered; see the warnings");

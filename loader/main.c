@@ -186,7 +186,7 @@ const struct command commands[] = {
 		"more. What is damaged or missing is said, and the rest put in force. Exit 1 if "
 		"not "
 		"all could\n"
-		"be. While filtering is off, nothing is done." },
+		"be. While filtering is off, no more is done than to mend a damaged store." },
 	{ "agent", cmd_agent, OPT_JSON, WORDS_AGENT, "[status]",
 		"follow the interfaces that come and go, and hold dynamic rules, until stopped",
 		"Runs in the foreground; the unit bpfpol-agent starts it. Every interface whose "

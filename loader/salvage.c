@@ -130,7 +130,8 @@ static void go_past(struct store *s, const char *state, const char *journal)
 }
 
 /* The newest commit that is whole, in place of a state that is damaged. */
-static int go_back(const char *state, const char *journal, struct store **out, struct diag *diag)
+static int go_back(
+	const char *state, const char *journal, bool look, struct store **out, struct diag *diag)
 {
 	char *aside = state_path("state.damaged");
 	uint64_t number = UINT64_MAX;
@@ -139,6 +140,7 @@ static int go_back(const char *state, const char *journal, struct store **out, s
 	while (rc && rc != -ENOMEM && (number = newest_previous(number))) {
 		diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			access(state, F_OK) ? "%s is gone"
+			: look		    ? "%s is damaged or of another version"
 					    : "%s is damaged or of another version, and kept as "
 					      "state.damaged",
 			state);
@@ -148,7 +150,7 @@ static int go_back(const char *state, const char *journal, struct store **out, s
 	if (!rc) {
 		go_past(*out, state, journal);
 		(*out)->untidy = true;
-		if (aside)
+		if (aside && !look)
 			rename(state, aside); /* for whoever wants to look into it */
 	}
 	free(aside);
@@ -160,7 +162,7 @@ bool store_is_lost(const struct store *s)
 	return !s->inode && newest_previous(UINT64_MAX);
 }
 
-int store_salvage(struct store **out, struct diag *diag)
+int store_salvage(bool look, struct store **out, struct diag *diag)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	char *state = state_path("state"), *journal = state_path("journal");
@@ -174,7 +176,7 @@ int store_salvage(struct store **out, struct diag *diag)
 		*out = s;
 		s = NULL;
 	} else if (rc != -ENOMEM) {
-		rc = go_back(state, journal, out, diag);
+		rc = go_back(state, journal, look, out, diag);
 	}
 	store_free(&s);
 	free(journal);

@@ -87,9 +87,9 @@ void store_stat_before(
 bool store_is_lost(const struct store *store);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
- * warnings. The next commit puts the store in order.
+ * warnings. The next commit puts the store in order. `look`: no file is moved aside.
  */
-int store_salvage(struct store **store, struct diag *diag);
+int store_salvage(bool look, struct store **store, struct diag *diag);
 void store_free(struct store **store);
 
 /*

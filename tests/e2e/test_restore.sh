@@ -195,6 +195,31 @@ done
 rm -rf "$STATE"
 cp -a saved2 "$STATE"
 
+# The same while filtering is off, which `restore` does not end: it mends the store, or `on` could not
+# read it. A dry run touches nothing.
+expect_exit 0 bp off
+truncate -s 20 "$STATE/state"
+expect_exit 1 bp on
+expect_out 'bpfpol restore'
+BEFORE=$(find "$STATE" -printf '%P %s %T@\n' | sort)
+bp restore --dry-run >/dev/null 2>&1
+same "off and damaged: a dry run" "$BEFORE" "$(find "$STATE" -printf '%P %s %T@\n' | sort)"
+expect_exit 1 bp restore
+expect_out 'warning: going back to the rules before the last change'
+expect_out 'off, and stays so'
+passes dport=1434
+expect_exit 0 bp on
+blocked dport=1434
+blocked src=203.0.113.9
+truncate -s 20 "$STATE/state"
+BEFORE=$(find "$STATE" -printf '%P %s %T@\n' | sort)
+expect_exit 1 bp restore --dry-run
+same "damaged: a dry run" "$BEFORE" "$(find "$STATE" -printf '%P %s %T@\n' | sort)"
+expect_exit 1 bp restore
+blocked dport=1434
+rm -rf "$STATE"
+cp -a saved2 "$STATE"
+
 # A journal that is damaged in its midst.
 reboot
 expect_exit 0 bp restore

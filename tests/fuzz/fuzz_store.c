@@ -204,7 +204,7 @@ static void salvage(void)
 {
 	struct store *s = NULL;
 	struct diag diag = {};
-	int rc = store_salvage(&s, &diag);
+	int rc = store_salvage(false, &s, &diag);
 
 	if (rc && rc != -ENOENT)
 		fuzz_told(rc, &diag);

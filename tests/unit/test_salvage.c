@@ -38,7 +38,7 @@ static void a_damaged_state(void **state)
 	put("state/state", text);
 	assert_int_equal(store_load(&s, &diag), -EBADMSG);
 	assert_non_null(strstr(diag.message, "restore"));
-	assert_int_equal(store_salvage(&saved, &diag), 0);
+	assert_int_equal(store_salvage(false, &saved, &diag), 0);
 	assert_non_null(strstr(diag.warnings, "kept as state.damaged"));
 	assert_string_equal(text_of(saved), WORMS);
 	assert_true(saved->next_id > 1000);
@@ -62,7 +62,7 @@ static void a_lost_state(void **state)
 	s = load();
 	assert_true(store_is_lost(s));
 	store_free(&s);
-	assert_int_equal(store_salvage(&s, &diag), 0);
+	assert_int_equal(store_salvage(false, &s, &diag), 0);
 	assert_non_null(strstr(diag.warnings, "is gone"));
 	assert_string_equal(text_of(s), WORMS);
 	store_free(&s);
@@ -89,7 +89,7 @@ static void a_damaged_journal(void **state)
 	assert_int_equal(journal_set(&journal, rule, &diag), 0);
 	assert_int_equal(store_load(&s, &diag), -EBADMSG);
 	diag_clear(&diag);
-	assert_int_equal(store_salvage(&saved, &diag), 0);
+	assert_int_equal(store_salvage(false, &saved, &diag), 0);
 	assert_non_null(strstr(diag.warnings, "latest changes"));
 	assert_string_equal(text_of(saved), WORMS);
 	store_free(&saved);
@@ -121,12 +121,12 @@ static void a_copy_that_is_gone(void **state)
 	assert_non_null(strstr(diag.message, "remove --id 1"));
 	store_free(&s);
 	diag_clear(&diag);
-	assert_int_equal(store_salvage(&s, &diag), 0); /* from the list itself */
+	assert_int_equal(store_salvage(false, &s, &diag), 0); /* from the list itself */
 	assert_int_equal(s->policy->n, 2);
 	assert_int_equal(s->policy->rules[0]->from.list.n, 1);
 	store_free(&s);
 	unlink(in_dir("list"));
-	assert_int_equal(store_salvage(&s, &diag), 0);
+	assert_int_equal(store_salvage(false, &s, &diag), 0);
 	assert_non_null(strstr(diag.warnings, "LEFT OUT"));
 	assert_int_equal(s->policy->n, 1);
 	store_free(&s);

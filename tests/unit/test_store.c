@@ -14,7 +14,7 @@ static void nothing_yet(void **state)
 	assert_int_equal(store_load_previous(s, &previous, &diag), -ENOENT);
 	assert_int_equal(diag.kind, DIAG_UNKNOWN);
 	store_free(&s);
-	assert_int_equal(store_salvage(&s, &diag), -ENOENT);
+	assert_int_equal(store_salvage(false, &s, &diag), -ENOENT);
 }
 
 static void a_commit_reads_back(void **state)
