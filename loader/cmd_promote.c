@@ -76,21 +76,14 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 
 /*
  * The static one stands, so the dynamic one can go: no packet meets neither. All that it has
- * counted is the static one's from then on. The lock is held: no report is made in between.
+ * counted is the static one's from then on. The lock is held until the agent has done both,
+ * whatever becomes of this process: no report is made in between.
  */
-static int take_from_agent(struct host *host, const struct promotion *p, struct diag *diag)
+static int take_from_agent(const struct promotion *p, struct diag *diag)
 {
-	struct rule_count count;
-	int rc = tell_retire(p->id, &count, diag);
-
-	if (rc) {
+	if (tell_retire(p->id, p->already || p->applied.id == p->id, diag))
 		diag_to_warning(diag, "the rule is static now, but stands among the dynamic ones, "
 				      "too: promote it again to take it away there");
-		return 0;
-	}
-	if (count.packets && host->kernel && (p->already || p->applied.id == p->id) &&
-		kernel_add_count(host->kernel, &count, diag))
-		diag_to_warning(diag, "its counters begin anew");
 	return 0;
 }
 
@@ -139,7 +132,7 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	if (!rc && !p->already)
 		rc = put_in_policy(args, &host, p, &opts, diag);
 	if (!rc && p->held && !opts.dry_run)
-		rc = take_from_agent(&host, p, diag);
+		rc = take_from_agent(p, diag);
 	host_close(&host);
 	return rc;
 }

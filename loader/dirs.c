@@ -488,3 +488,8 @@ void lock_release(void)
 		close(lock_fd);
 	lock_fd = -1;
 }
+
+int lock_held(void)
+{
+	return lock_fd;
+}

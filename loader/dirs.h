@@ -61,5 +61,10 @@ int lock_take_within(unsigned int seconds, struct diag *diag);
 int lock_try(struct diag *diag);
 /* For what reads on for long when all that it reads of the state is read. */
 void lock_release(void);
+/*
+ * What holds it, -1: nothing does. A process that is given this descriptor holds the lock as well,
+ * until it closes it.
+ */
+int lock_held(void);
 
 #endif

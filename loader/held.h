@@ -62,8 +62,11 @@ int held_remove(struct held *h, const struct rule *rule, int action, const struc
 int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, struct diag *diag);
 /* Those of these ids that are there, in one step. */
 int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *diag);
-/* The same, and what it has counted in the end. */
-int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct diag *diag);
+/*
+ * The same; with `keep` what it has counted is the static rule's of that id from then on. The lock
+ * is held for this by who asks. Counters that cannot be kept are a warning.
+ */
+int held_retire(struct held *h, uint32_t id, bool keep, struct diag *diag);
 /* All of them in one step; *n: how many there were. */
 int held_drop(struct held *h, const struct apply_opts *opts, size_t *n, struct diag *diag);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "held_parts.h"
+#include "kernel.h"
 #include "pairs.h"
 
 #define FEW 64 /* rules that are taken out one by one */
@@ -186,8 +187,23 @@ int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *
 	return rc;
 }
 
-int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct diag *diag)
+/* The static rule of its number goes on from there. */
+static int keep_count(struct held *h, const struct rule_count *count, struct diag *diag)
 {
+	struct kernel *k = NULL;
+	int rc = kernel_open(&k, diag);
+
+	if (!rc) {
+		held_lend(h, k);
+		rc = kernel_add_count(k, count, diag);
+	}
+	kernel_free(&k);
+	return rc;
+}
+
+int held_retire(struct held *h, uint32_t id, bool keep, struct diag *diag)
+{
+	struct rule_count count = { .rule = id };
 	const struct rule *rule;
 	bool *gone;
 	int rc = held_find(h, id, &rule, diag);
@@ -197,9 +213,10 @@ int held_retire(struct held *h, uint32_t id, struct rule_count *count, struct di
 	gone = calloc(h->rules->n, sizeof(*gone));
 	if (!gone)
 		return -ENOMEM;
-	*count = (struct rule_count){ .rule = id };
 	gone[held_find_id(h, id)] = true;
-	rc = take_all_out(h, gone, count, diag);
+	rc = take_all_out(h, gone, &count, diag);
+	if (!rc && keep && count.packets && keep_count(h, &count, diag))
+		diag_to_warning(diag, "its counters begin anew");
 	free(gone);
 	return rc;
 }

@@ -158,17 +158,15 @@ static int take_id_away(const struct call *c, struct diag *diag)
 	return rc ? rc : held_remove_id(c->held, id, &c->opts, diag);
 }
 
+/* What comes along is the lock, which is held until the answer is made. */
 static int retire(const struct call *c, struct diag *diag)
 {
-	struct rule_count count;
+	bool keep = c->n == 2 && !strcmp(c->words[1], "keep");
 	uint32_t id;
-	int rc = c->n == 1 ? take_id(c, &id, diag) : bad_request(diag);
+	int rc = c->n == 1 + keep && c->request->n_fds == 1 ? take_id(c, &id, diag)
+							    : bad_request(diag);
 
-	if (!rc)
-		rc = held_retire(c->held, id, &count, diag);
-	if (!rc)
-		fprintf(c->out, "%" PRIu64 " %" PRIu64 "\n", count.packets, count.bytes);
-	return rc;
+	return rc ? rc : held_retire(c->held, id, keep, diag);
 }
 
 static int drop(const struct call *c, struct diag *diag)

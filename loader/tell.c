@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dirs.h"
 #include "held_text.h"
 #include "seat.h"
 #include "stream.h"
@@ -274,18 +275,20 @@ int tell_remove_id(uint32_t id, const struct apply_opts *opts, struct diag *diag
 	return rc;
 }
 
-int tell_retire(uint32_t id, struct rule_count *count, struct diag *diag)
+int tell_retire(uint32_t id, bool keep, struct diag *diag)
 {
 	struct answer answer;
-	char text[64];
-	int rc = ask_of_id("retire", id, NULL, NULL, &answer, diag);
+	struct question q;
+	char number[16];
+	int rc;
 
-	if (rc)
-		return rc;
-	*count = (struct rule_count){ .rule = id };
-	snprintf(text, sizeof(text), "%.*s", (int)answer.reply.out_len, answer.reply.out);
-	if (sscanf(text, "%" SCNu64 " %" SCNu64, &count->packets, &count->bytes) != 2)
-		rc = nonsense(diag);
+	snprintf(number, sizeof(number), "%" PRIu32, id);
+	begin(&q, "retire", NULL);
+	q.words[q.n++] = number;
+	if (keep)
+		q.words[q.n++] = "keep";
+	q.fd = lock_held();
+	rc = ask(&q, &answer, diag);
 	free(answer.bytes);
 	return rc;
 }

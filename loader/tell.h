@@ -21,8 +21,11 @@ int tell_add(const struct policy *rules, const struct apply_opts *opts, struct a
 int tell_remove(const struct rule *rule, int action, const struct apply_opts *opts,
 	struct apply_removed *removed, struct diag *diag);
 int tell_remove_id(uint32_t id, const struct apply_opts *opts, struct diag *diag);
-/* The same, and what it has counted in the end. */
-int tell_retire(uint32_t id, struct rule_count *count, struct diag *diag);
+/*
+ * The same, and with `keep` what it has counted is the static rule's of that id from then on. The
+ * agent holds the lock meanwhile, whatever becomes of this process, which has it.
+ */
+int tell_retire(uint32_t id, bool keep, struct diag *diag);
 /* All of them, in one step; *n: how many. */
 int tell_drop(const struct apply_opts *opts, size_t *n, struct diag *diag);
 
