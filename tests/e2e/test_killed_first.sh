@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kill -9 at every system call of the very first `block`, which attaches and makes all there is:
 # packets are judged by no rule or by this one, and the next command finishes the work.
+# shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/killing.sh
@@ -15,34 +16,26 @@ forget_all() {
 	rm -rf "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" "$BPFPOL_RUN_DIR"
 }
 
-# after_kill CALL N: one line when something is wrong.
 after_kill() {
-	local was said kept
+	local was said wrong
 
 	was=$(verdicts "${FRAMES[@]}")
 	said=$(bp status --json | jq '.rules | length')
-	case $was/$said/$(verdicts "${FRAMES[@]}") in
-	ppp/0/ppp | bbp/1/bbp | ppp/1/bbp) ;;
-	*) echo "packets: $was, rules: $said" && return ;;
-	esac
-	bp block udp/2000 >/dev/null || echo "the next block fails"
-	[ "$(verdicts "${FRAMES[@]}")" = bbp ] || echo "the next block does not block"
-	kept=$(cat "$BPFPOL_STATE_DIR/interfaces" 2>&1)
-	[ "$kept" = "rx0 auto" ] || echo "remembered: $kept"
-	[ "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)" = 1 ] || echo "old pins stay"
+	wrong=$(
+		case $was/$said/$(verdicts "${FRAMES[@]}") in
+		ppp/0/ppp | bbp/1/bbp | ppp/1/bbp) ;;
+		*) echo "packets: $was, rules: $said" && exit ;;
+		esac
+		bp block udp/2000 >/dev/null || echo "the next block fails"
+		[ "$(verdicts "${FRAMES[@]}")" = bbp ] || echo "the next block does not block"
+		kept=$(cat "$BPFPOL_STATE_DIR/interfaces" 2>&1)
+		[ "$kept" = "rx0 auto" ] || echo "remembered: $kept"
+		[ "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)" = 1 ] || echo "old pins stay"
+	)
+	[ -z "$wrong" ] || nok "killed at $1 $2" "$wrong"
 }
 
-forget_all
-mapfile -t POINTS < <(points block udp/2000)
-check "${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 50 ]
-for point in "${POINTS[@]}"; do
-	read -r call n <<<"$point"
-	forget_all
-	kill_at "$call" "$n" block udp/2000
-	wrong=$(after_kill)
-	[ -z "$wrong" ] || nok "killed at $call $n" "$wrong"
-done
-figure_of_kills "${#POINTS[@]}" the first block
+kill_each forget_all after_kill block udp/2000
 same "every kill leaves nothing or the rule" 0 "$FAILED"
 
 finish

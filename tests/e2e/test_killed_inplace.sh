@@ -12,7 +12,7 @@ bp block "$KEPT" >/dev/null
 
 # shellcheck disable=SC2317 # called by sweep
 reset_world() {
-	if [ $PRESENT = new ]; then
+	if [ "$PRESENT" = new ]; then
 		bp remove udp/2000 >/dev/null 2>&1
 	else
 		bp block udp/2000 >/dev/null

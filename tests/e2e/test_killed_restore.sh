@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kill -9 at every system call of `restore` at boot: the next one puts everything in force, and the
 # store is as it was.
+# shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/killing.sh
@@ -24,27 +25,21 @@ files() {
 	find "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort
 }
 
-FILES=$(files)
-reboot
-mapfile -t POINTS < <(points restore)
-check "${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 60 ]
-KILLED=0
-for point in "${POINTS[@]}"; do
-	read -r call n <<<"$point"
-	reboot
-	kill_at "$call" "$n" restore
-	[ $? -eq 137 ] && KILLED=$((KILLED + 1))
+after_kill() {
+	local was now
+
 	was=$(verdicts "${FRAMES[@]}")
-	bp restore >out 2>&1 || nok "killed at $call $n: the next one" "$(cat out)"
+	bp restore >out 2>&1 || nok "killed at $1 $2: the next one" "$(cat out)"
 	now=$(verdicts "${FRAMES[@]}")
 	if [[ ! $was =~ ^(bbbp|pppp)$ || $now != bbbp ]]; then
-		nok "killed at $call $n" "packets: $was; after the next one: $now"
+		nok "killed at $1 $2" "packets: $was; after the next one: $now"
 	fi
-	[ "$FILES" = "$(files)" ] || nok "killed at $call $n: the store" "$(diff <(echo "$FILES") <(files))"
-done
-same "every kill leaves all or nothing" 1 "$((FAILED == 0))"
-check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
-figure_of_kills "$KILLED" restore
+	[ "$FILES" = "$(files)" ] || nok "killed at $1 $2: the store" "$(diff <(echo "$FILES") <(files))"
+}
+
+FILES=$(files)
+kill_each reboot after_kill restore
+same "every kill leaves all or nothing" 0 "$FAILED"
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 
 finish

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kill -9 at every system call of commands that change policies which are not assigned, or throw
 # one away: its file is the old or the new one, and no id is given twice.
+# shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/killing.sh
@@ -14,41 +15,34 @@ bp block --policy web udp/7 >/dev/null
 
 # kills RESET LOOK OLD NEW COMMAND...: after each kill LOOK must give OLD or NEW, both at times.
 kills() {
-	local reset=$1 look=$2 old=$3 new=$4 call n got killed=0 before=$FAILED seen=" "
+	local reset=$1 before=$FAILED
 
+	LOOK=$2 OLD=$3 NEW=$4 LOOKED=" "
 	shift 4
-	$reset
-	mapfile -t POINTS < <(points "$@")
-	check "$*: ${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 10 ]
-	for point in "${POINTS[@]}"; do
-		read -r call n <<<"$point"
-		$reset
-		kill_at "$call" "$n" "$@"
-		[ $? -eq 137 ] && killed=$((killed + 1))
-		got=$($look 2>&1)
-		seen+="$got "
-		[[ $got = "$old" || $got = "$new" ]] || nok "$*: killed at $call $n" "$got"
-		# Ids of all policies, with one more in each: none twice.
-		if ! bp block udp/9 >/dev/null || ! bp block --policy web udp/10 >/dev/null; then
-			nok "$*: killed at $call $n: the next changes" "fail"
-		fi
-		IDS=$({ bp list --json && bp policy show web --json; } | jq '.rules[].id' | sort)
-		[ "$(uniq -d <<<"$IDS")" = "" ] || nok "$*: killed at $call $n: ids" "$IDS"
-		bp remove udp/9 >/dev/null
-		bp remove --policy web udp/10 >/dev/null
-	done
+	kill_each "$reset" after_kill "$@"
 	same "$*: every kill leaves old or new" "$before" "$FAILED"
-	figure_of_kills $killed "$@"
-	check "$*: killed $killed times" [ $((killed * 10)) -ge $((${#POINTS[@]} * 9)) ]
-	same "$*: both were seen" "$(printf '%s\n' "$old" "$new" | sort | xargs)" \
-		"$(tr ' ' '\n' <<<"$seen" | grep . | sort -u | xargs)"
+	same "$*: both were seen" "$(printf '%s\n' "$OLD" "$NEW" | sort | xargs)" \
+		"$(tr ' ' '\n' <<<"$LOOKED" | grep . | sort -u | xargs)"
 }
 
-# shellcheck disable=SC2317 # called by kills
+after_kill() {
+	local got ids
+
+	got=$($LOOK 2>&1)
+	LOOKED+="$got "
+	[[ $got = "$OLD" || $got = "$NEW" ]] || nok "killed at $1 $2" "$got"
+	# Ids of all policies, with one more in each: none twice.
+	if ! bp block udp/9 >/dev/null || ! bp block --policy web udp/10 >/dev/null; then
+		nok "killed at $1 $2: the next changes" "fail"
+	fi
+	ids=$({ bp list --json && bp policy show web --json; } | jq '.rules[].id' | sort)
+	[ "$(uniq -d <<<"$ids")" = "" ] || nok "killed at $1 $2: ids" "$ids"
+	bp remove udp/9 >/dev/null
+	bp remove --policy web udp/10 >/dev/null
+}
+
 without() { bp remove --policy web udp/8 >/dev/null 2>&1; }
-# shellcheck disable=SC2317
 with() { bp block --policy web udp/8 >/dev/null; }
-# shellcheck disable=SC2317
 ports() {
 	bp policy show web --json | jq -r '[.rules[].filter | capture("port (?<p>[0-9]+)").p] | join(",")'
 }
@@ -61,13 +55,11 @@ same "the file says so" "block in udp to port 7 block in udp to port 8" \
 without
 
 # Thrown away while it is assigned: out of force first.
-# shellcheck disable=SC2317
 assigned() {
 	bp policy create gone >/dev/null 2>&1
 	bp block --policy gone udp/2000 >/dev/null
 	bp policy assign gone >/dev/null
 }
-# shellcheck disable=SC2317
 state_of_gone() {
 	local stored force
 
@@ -76,18 +68,17 @@ state_of_gone() {
 	echo "${stored:-gone},$force"
 }
 
-assigned
-mapfile -t POINTS < <(points policy delete gone)
-SEEN=
-for point in "${POINTS[@]}"; do
-	read -r call n <<<"$point"
-	assigned
-	kill_at "$call" "$n" policy delete gone
+after_delete() {
+	local got
+
 	bp status >/dev/null
-	GOT=$(state_of_gone)
-	SEEN+="$GOT "
-	[[ $GOT =~ ^(stored,true,b|stored,false,p|gone,p)$ ]] || nok "delete: killed at $call $n" "$GOT"
-done
+	got=$(state_of_gone)
+	SEEN+="$got "
+	[[ $got =~ ^(stored,true,b|stored,false,p|gone,p)$ ]] || nok "delete: killed at $1 $2" "$got"
+}
+
+SEEN=
+kill_each assigned after_delete policy delete gone
 same "delete: assigned, or out of force and stored, or gone" \
 	"gone,p stored,false,p stored,true,b" "$(tr ' ' '\n' <<<"$SEEN" | sort -u | xargs)"
 
