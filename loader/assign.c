@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "await.h"
+#include "shelf.h"
 
 void assign_warn_absent(const struct policy *policy, struct diag *diag)
 {
@@ -82,6 +83,8 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 		rc = keep_name(host->store->policy, previous->policy, &assigned->before);
 	if (!rc)
 		rc = store_go_back(host->store, previous);
+	if (!rc && host->store->policy && !shelf_has(host->store->policy->name))
+		rc = store_want_file(host->store); /* what is undone is its deletion */
 	store_free(&previous);
 	return rc ? rc : put_in_force(host, opts, assigned, diag);
 }

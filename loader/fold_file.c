@@ -50,6 +50,12 @@ int fold_note(struct store *s, enum change_op op, const struct rule *rule)
 	return fold_note_of(s, s->policy->name, op, rule);
 }
 
+int store_want_file(struct store *s)
+{
+	/* Any change of it has a file that is gone written from all rules. */
+	return s->policy && s->policy->n ? fold_note(s, CHANGE_SET, s->policy->rules[0]) : 0;
+}
+
 static char *fold_path(uint64_t commit)
 {
 	return state_path("fold.%" PRIu64, commit);

@@ -130,6 +130,9 @@ int store_take_back(struct store *store, uint64_t at, struct diag *diag);
  */
 int store_commit(struct store *store, struct diag *diag);
 
+/* Has the next commit write the file of the store's policy, which is gone, anew. -ENOMEM. */
+int store_want_file(struct store *store);
+
 /*
  * The text of NAME.policy with the changes that wait for it. -ENOENT without a diag: there is no
  * such file. store may be NULL.

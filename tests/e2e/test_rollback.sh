@@ -146,4 +146,20 @@ check "with its time" [ "$(bp status --json | jq '[.rules[].expires_in // 0] | m
 same "nothing is left over" "" \
 	"$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
 
+# A policy that was deleted while it was assigned: its file is back, too.
+bp policy create gone --description "once" >/dev/null
+bp block tcp/4000 name "kept" --policy gone >/dev/null
+bp block tcp/4001 --for 2h --policy gone >/dev/null
+bp policy assign gone >/dev/null
+BEFORE=$(rules)
+bp policy delete gone >/dev/null
+expect_exit 3 bp policy show gone
+expect_exit 0 bp policy rollback
+same "a deleted policy: in force" "$BEFORE" "$(rules)"
+expect_json "and on the shelf" '[.policies[] | select(.assigned).name] == ["gone"]' bp policy list --json
+expect_exit 0 bp policy show gone
+expect_out 'block in tcp to port 4000 name "kept"'
+expect_exit 0 bp policy assign gone
+same "a deleted policy: assigned again" "$BEFORE" "$(rules)"
+
 finish
