@@ -11,7 +11,7 @@
 #include "windows.h"
 
 /* Of all its maps. A larger one costs memory, and what the verifier takes is little beside it. */
-#define MOST (4 << 20)
+#define MOST (6 << 20)
 
 static char *spare_dir(void)
 {

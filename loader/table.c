@@ -316,7 +316,8 @@ static uint32_t more_behind(
  * that keeps two loads in order of which one needs the other (all that Linux has BPF for). No place
  * is filled twice, so nobody sees half of one element and half of another. In a home that is empty,
  * or not any more what it was, a packet may just be comparing field by field what stands there. So
- * homes are filled only while no packet reads the table.
+ * homes are filled only while no packet reads the table; the least specific of those that meet
+ * there is left at home, as most packets look for it.
  *
  * Whoever stands on what is taken out finds its `next` as it was, and all that was behind it. What
  * is added comes in right behind the home: who is past that does not meet it, who is not meets it
@@ -332,7 +333,8 @@ int table_insert(struct table *t, const struct filter *f, const struct filter_ke
 	uint32_t number = home_of(t, family, hash);
 	union filter_elem *home = table_elem(t, family, number), *to = home;
 	uint32_t next = next_of(t, family, number), more = more_behind(t, family, key, number);
-	bool chained = !unread || home->e.rule;
+	bool chained = !unread || home->e.rule, first;
+	uint32_t same;
 	int rc = 0;
 
 	if (chained) {
@@ -346,14 +348,21 @@ int table_insert(struct table *t, const struct filter *f, const struct filter_ke
 		rc = index_add(t, f, key->words[0] & (BP_TUPLES - 1));
 	if (rc || table_is_lost(t))
 		return rc ? rc : -ENOMEM;
+	same = chained && has_key(t, family, home, key) ? BP_MORE : 0;
+	first = chained && unread && elem->e.rank < home->e.rank;
+	if (first) {
+		memcpy(to, home, filter_elem_size(family));
+		to = home;
+		next = number;
+		more |= same;
+	}
 	memcpy(to, elem, filter_elem_size(family));
 	to->e.next = next | more;
 	__atomic_store_n(word, *word | bp_present_bits(hash), __ATOMIC_RELEASE);
-	if (chained) {
-		t->tables->given[family]++;
-		more = home->e.next & BP_MORE || has_key(t, family, home, key) ? BP_MORE : 0;
-		__atomic_store_n(&home->e.next, number | more, __ATOMIC_RELEASE);
-	}
+	t->tables->given[family] += chained;
+	if (chained && !first)
+		__atomic_store_n(
+			&home->e.next, number | same | (home->e.next & BP_MORE), __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -249,10 +249,11 @@ static void test_more(void **state)
 		unsigned int by = seed >> 16, key = by % KEYS;
 
 		seed = seed * 1103515245 + 12345;
-		snprintf(text, sizeof(text), "in udp/53 from 192.0.%u.0/24", key);
+		snprintf(text, sizeof(text), "in %sudp/53 from 192.0.%u.0/24",
+			by / KEYS / 16 % 2 ? "emergency " : "", key);
 		kit_rule(&kit, text, i + 1);
-		if (i < 8 || by / KEYS % 2 || !there[key]) {
-			assert_int_equal(insert(&kit, i < 8), 0);
+		if (i < 64 || by / KEYS % 2 || !there[key]) {
+			assert_int_equal(insert(&kit, i < 64), 0);
 			there[key]++;
 		} else {
 			take_out(&kit, by / KEYS / 2 % 8);
