@@ -255,16 +255,19 @@ static __always_inline void take(struct search *s, struct bp_elem *e, __u32 at, 
 }
 
 /*
- * The number of the lowest bit set: the count of those below it. Without branches, which the
- * verifier would follow one by one, and without __builtin_ctzll(), on which clang 14 fails.
+ * The number of the lowest bit set, by what a de Bruijn sequence shows of it. Without branches,
+ * which the verifier would follow one by one, and without __builtin_ctzll(), on which clang 14
+ * fails.
  */
+#define DE_BRUIJN 0x03f79d71b4cb0a89ULL
+static const __u8 bit_number[64] = { 0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4, 62,
+	55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5, 63, 47, 56, 27, 60, 41, 37, 16,
+	54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7,
+	6 };
+
 static __always_inline __u32 lowest_bit(__u64 word)
 {
-	word = (word & -word) - 1;
-	word -= word >> 1 & 0x5555555555555555ULL;
-	word = (word & 0x3333333333333333ULL) + (word >> 2 & 0x3333333333333333ULL);
-	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-	return word * 0x0101010101010101ULL >> 56;
+	return bit_number[(word & -word) * DE_BRUIJN >> 58];
 }
 
 /* Looks at that element; the number of the next one of its chain that the packet may match. */
@@ -376,6 +379,8 @@ static __always_inline __u64 prune(
 		ASK(BP_BY_REMOTE_COARSE, bp_index_coarse(mask, bpf_ntohl(p->remote[0])))
 	}
 	ASK(BP_BY_REMOTE, bp_index_address(mask, family, bpf_ntohl(p->remote[0])))
+	if (!(set & s->tables->asked[dir][family]))
+		return set;
 	ASK(BP_BY_PORT, bp_index_port(mask, p->proto, p->lport))
 	ASK(BP_BY_LOCAL, bp_index_address(mask, family, bpf_ntohl(p->local[0])))
 	ASK_FINE(BP_BY_REMOTE_MIDDLE, p->remote)

@@ -85,14 +85,14 @@ static __always_inline bool is_tag(__u16 type)
 static __always_inline __u16 read_ethernet(
 	const struct frame *f, struct cursor *c, struct packet *p, const bool far)
 {
-	struct ethhdr room, *eth = fetch(c, &room, sizeof(room), far);
+	__u16 room[ETH_HLEN / 2], *eth = fetch(c, room, sizeof(room), far);
 	__u16 type, *tag, room_tag[2]; /* TCI, then the next type */
-	__u16 headers = sizeof(*eth);
+	__u16 headers = ETH_HLEN;
 
 	if (!eth)
 		return 0;
-	type = eth->h_proto;
-	go_on(c, sizeof(*eth), far);
+	type = eth[ETH_ALEN]; /* behind two addresses */
+	go_on(c, sizeof(room), far);
 #pragma unroll
 	for (int i = 0; i < MAX_TAGS; i++) {
 		if (!is_tag(type) || (i == MAX_TAGS - 1 && f->tag_taken))

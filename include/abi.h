@@ -33,7 +33,7 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 12
+#define BP_ABI 13
 
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
@@ -370,12 +370,14 @@ static inline __u32 bp_index_port(__u32 index_mask, __u32 proto, __u32 port)
  * live: bit n set = tuple n holds elements. It is written last when a tuple appears and first
  * when it goes. indexed: bit n set = tuple n of BP_SPACE_ALL stands in the sets of that index.
  * sorted: those BP_DECIDE tuples whose bound lies above that of no tuple of a lower number: where
- * one cannot win any more, those of them behind it cannot either.
+ * one cannot win any more, those of them behind it cannot either. asked: tuples that stand in any
+ * index but the first ones of the remote address; a bit too many costs time, as does one too few.
  */
 struct bp_tables {
 	__u64 live[BP_DIRS][BP_FAMILIES][BP_KINDS];
 	__u64 indexed[BP_DIRS][BP_FAMILIES][BP_INDICES];
 	__u64 sorted[BP_DIRS][BP_FAMILIES];
+	__u64 asked[BP_DIRS][BP_FAMILIES];
 	__u64 withheld; /* a rule's id: its elements do not match, so that all begin and end at once
 			 */
 	struct bp_tuple tuple[BP_DIRS][BP_FAMILIES][BP_SPACES][BP_TUPLES];
@@ -541,6 +543,8 @@ _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
 _Static_assert(sizeof(struct bp_ctl) == 80, "bp_ctl");
+_Static_assert(__builtin_offsetof(struct bp_totals, blocked) == sizeof(__u64),
+	"bp_totals: blocked is second");
 _Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");
 
 #endif

@@ -268,7 +268,7 @@ int plan_fill(const struct plan *plan, struct table *table, struct diag *diag)
 	for (size_t i = 0; i < plan->policy->n && !rc; i++)
 		if (!expired(plan->policy->rules[i], &plan->env))
 			rc = place_rule(&c, plan->policy->rules[i]);
-	index_thin(table->tables);
+	index_thin(table);
 	return rc;
 }
 

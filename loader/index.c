@@ -223,17 +223,45 @@ int index_add(const struct table *table, const struct filter *f, unsigned int nu
 	return rc;
 }
 
-void index_thin(struct bp_tables *t)
-{
-	for (int i = 0; i < BP_DIRS * BP_FAMILIES; i++) {
-		const int dir = i / BP_FAMILIES, family = i % BP_FAMILIES;
-		__u64 *indexed = t->indexed[dir][family];
+/* Where there are so many sets, those that nearly all name a tuple are not worth the question. */
+#define MANY_SETS (1 << 15)
+#define NEARLY_ALL(n) ((n) / 8 * 7)
 
-		if (!t->sizes.fine[dir][family][0])
-			continue;
+static uint64_t in_nearly_all(const uint64_t *sets, uint32_t n)
+{
+	uint32_t count[BP_TUPLES] = { 0 };
+	uint64_t tuples = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		for (uint64_t set = sets[i]; set; set &= set - 1)
+			count[__builtin_ctzll(set)]++;
+	for (int i = 0; i < BP_TUPLES; i++)
+		if (count[i] > NEARLY_ALL(n))
+			tuples |= 1ULL << i;
+	return tuples;
+}
+
+static void thin(struct table *t, int dir, int family)
+{
+	const uint32_t n = t->layout.index_mask[dir][family] + 1;
+	__u64 *indexed = t->tables->indexed[dir][family];
+
+	if (t->tables->sizes.fine[dir][family][0]) {
 		indexed[BP_BY_REMOTE] &= ~indexed[BP_BY_REMOTE_MIDDLE];
 		indexed[BP_BY_REMOTE_COARSE] &= ~indexed[BP_BY_REMOTE_MIDDLE];
 		if (!(indexed[BP_BY_REMOTE_MIDDLE] & ~indexed[BP_BY_REMOTE_FINE]))
 			indexed[BP_BY_REMOTE_MIDDLE] = 0;
 	}
+	if (n >= MANY_SETS)
+		indexed[BP_BY_REMOTE] &=
+			~in_nearly_all(t->sets + t->layout.sets[dir][family][BP_BY_REMOTE], n);
+	for (int i = 0; i < BP_INDICES; i++)
+		if (i != BP_BY_REMOTE && i != BP_BY_REMOTE_COARSE)
+			t->tables->asked[dir][family] |= indexed[i];
+}
+
+void index_thin(struct table *t)
+{
+	for (int i = 0; i < BP_DIRS * BP_FAMILIES; i++)
+		thin(t, i / BP_FAMILIES, i % BP_FAMILIES);
 }

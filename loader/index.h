@@ -15,11 +15,11 @@ unsigned int index_of(const struct bp_sizes *sizes, const struct filter *filter)
 bool index_is_fine(enum bp_index index);
 
 /*
- * When all filters are in: takes tuples out of indices of the remote end that tell less than
- * another one does that they stand in. Only where there are so many that the one by 20 bits has
- * room.
+ * When all filters are in: takes tuples out of indices of the remote end that tell too little, or
+ * less than another one does that they stand in, where there are many elements. Notes which are
+ * asked for more.
  */
-void index_thin(struct bp_tables *tables);
+void index_thin(struct table *table);
 
 /*
  * Adds the tuple of that number to every set that a packet of the filter's could ask for, of the

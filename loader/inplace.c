@@ -224,6 +224,8 @@ static void widen_tuple(struct spot *s)
 			__atomic_fetch_and(indexed, ~(1ULL << s->number), __ATOMIC_SEQ_CST);
 		else if (fresh)
 			__atomic_fetch_or(indexed, 1ULL << s->number, __ATOMIC_SEQ_CST);
+		if (fresh)
+			t->asked[shape->dir][shape->family] |= 1ULL << s->number;
 	}
 }
 

@@ -324,17 +324,37 @@ static void test_fine(void **state)
 	made_free(&m);
 }
 
-/* A policy in tables of which one index in `fine` has room for all that IPv4 can ask. */
-static struct made made_with(const char *const *lines, enum bp_index fine)
+/* A policy in tables with so many sets for what arrives by IPv4: log2, of `sets` and of `fine`. */
+static struct made made_with(const char *const *lines, uint32_t sets, uint32_t fine)
 {
 	struct made m = { .policy = policy_of(lines) };
 	struct diag diag = {};
 
 	assert_int_equal(plan_new(m.policy, &env, &m.plan, &diag), 0);
-	m.plan->tables.sizes.fine[BP_IN][BP_V4][fine - BP_BY_REMOTE_MIDDLE] = BP_MOST_FINE;
+	m.plan->tables.sizes.index[BP_IN][BP_V4] = sets;
+	m.plan->tables.sizes.fine[BP_IN][BP_V4][0] = fine;
 	assert_int_equal(table_alloc(&m.table, &m.plan->tables.sizes), 0);
 	assert_int_equal(plan_fill(m.plan, &m.table, &diag), 0);
 	return m;
+}
+
+/* A tuple that nearly all of many sets name is not looked for there; `asked` tells of the others.
+ */
+static void test_thin(void **state)
+{
+	static const char *const lines[] = { "block in from 0.0.0.0/1", "block in from 128.0.0.0/1",
+		"block in from 10.0.0.0/8", "block in udp/53", NULL };
+	struct made few = made_with(lines, 14, 0), many = made_with(lines, 15, 0);
+	const struct bp_tables *t = many.table.tables;
+	const __u64 *indexed = t->indexed[BP_IN][BP_V4];
+
+	(void)state;
+	assert_int_equal(few.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE], 1 | 2);
+	assert_int_equal(indexed[BP_BY_REMOTE], 1);
+	assert_int_equal(t->tuple[BP_IN][BP_V4][BP_SPACE_ALL][0].rlen, 8);
+	assert_int_equal(t->asked[BP_IN][BP_V4], 4);
+	made_free(&few);
+	made_free(&many);
 }
 
 /* Where there is an index by 20 bits, prefixes of 18 and more stand in no other by fewer. */
@@ -342,7 +362,7 @@ static void test_middle(void **state)
 {
 	static const char *const lines[] = { "block in from 10.16.0.0/18",
 		"block in from 10.0.0.0/16", "block in from 10.1.48.0/20 to 10.3.3.3", NULL };
-	struct made m = made_with(lines, BP_BY_REMOTE_MIDDLE);
+	struct made m = made_with(lines, 10, BP_MOST_FINE);
 	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V4];
 	const struct bp_layout *l = &m.table.layout;
 	uint64_t long_ones = indexed[BP_BY_REMOTE_MIDDLE], n = 0;
@@ -539,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_coarse),
 		cmocka_unit_test(test_fine),
 		cmocka_unit_test(test_middle),
+		cmocka_unit_test(test_thin),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_shared_chain),
 		cmocka_unit_test(test_ranks),
