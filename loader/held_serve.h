@@ -7,10 +7,13 @@
  *	add [--dry-run] [--force] RULES		a line "OUTCOME ID" for each, enum apply_outcome
  *	remove [--dry-run] ACTION|any RULES	a line "ID" for each that goes
  *	remove-id [--dry-run] ID
- *	retire ID [keep]			the same; keep: its counts go to the static rule of
- *that number. The lock comes along drop [--dry-run]			how many there were rules
- *[lists]				all of them; lists: with all addresses rule ID [lists]
- *the one arrays					of root programs that the client has loaded
+ *	retire ID [keep]			the same, with the lock's descriptor; keep: its
+ *						counts are the static rule's of that number
+ *
+ *	drop [--dry-run]			how many there were
+ *	rules [lists]				all of them; lists: with all addresses
+ *	rule ID [lists]				the one
+ *	arrays					of root programs that the client has loaded
  */
 #ifndef BPFPOL_HELD_SERVE_H
 #define BPFPOL_HELD_SERVE_H
