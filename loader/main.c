@@ -2,6 +2,7 @@
 /* bpfpol: blocks and permits network traffic at the NIC. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +388,7 @@ int main(int argc, char **argv)
 	int rc, exit_code = EXIT_SUCCESS;
 
 	hold_streams();
+	signal(SIGXFSZ, SIG_IGN); /* a limit on files' sizes: write() fails instead, and is heard */
 	rc = run(argc, argv, &diag);
 	for (char *line = strtok(diag.warnings, "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(stderr, "bpfpol: warning: %s\n", line);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Standard streams that are closed, as some supervisors and cron jobs leave them: what would have been
+# What the process is given: standard streams that are closed, as some supervisors and cron jobs leave them: what would have been
 # printed there goes nowhere, and never into a file that was opened in their place.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -36,5 +36,12 @@ same "stdin is closed: no policy can be read from there" 2 $?
 bp off <&- >&- 2>&-
 expect_json "off is off" '.off' bp status --json
 expect_exit 0 bp on
+
+# A limit on the size of files is an error like a full disk, not a signal.
+BEFORE=$(snapshot)
+OUT=$( (ulimit -f 0 && bp block tcp/26) 2>&1)
+same "a limit on files' sizes: exit" 1 $?
+expect_out 'too large'
+unchanged "a limit on files' sizes" "$BEFORE"
 
 finish
