@@ -13,7 +13,7 @@
 cd "$WORLD" || exit 1
 
 start_agent
-expect_exit 0 bp attach rx0 --mode tc
+expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
 watch_begin --rate 0
 until_true watched_there
