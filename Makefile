@@ -81,8 +81,11 @@ IMPURE := \
 	names \
 	netlink% \
 	notes \
+	due \
 	notify \
 	off \
+	moment \
+	tried% \
 	pins \
 	policies \
 	policy_file \
@@ -244,7 +247,7 @@ $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 comma := ,
 # Fuzzing: BUILD/fuzz holds all of it, built by clang; what the parsers stand on, and the store.
 FUZZED := capture capture_copy dirs fold_file journal library lists names policies policy_file previous record \
-	remembered salvage state store
+	remembered salvage state store moment tried_file
 # The store's own files, on a disk in memory.
 $B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_capture: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
 FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))

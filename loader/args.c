@@ -30,6 +30,7 @@ const struct option_entry option_table[] = {
 	{ "--count", OPT_COUNT, VALUE_TEXT, "so many packets, then it ends" },
 	{ "--rate", OPT_RATE, VALUE_TEXT, "packets a second on each CPU at most; 0: all" },
 	{ "--confirm", OPT_CONFIRM, VALUE_TEXT, "seconds to confirm it in, or it goes back" },
+	{ "--due", OPT_DUE, VALUE_NONE, "only what was not confirmed, when its time is over" },
 	{ NULL, 0, VALUE_NONE, NULL },
 };
 

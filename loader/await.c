@@ -8,22 +8,6 @@
 
 #define SECOND 1000000000ULL /* ns */
 
-void moment_now(struct moment *now)
-{
-	FILE *in = fopen("/proc/sys/kernel/random/boot_id", "re");
-	struct timespec real;
-
-	clock_gettime(CLOCK_REALTIME, &real);
-	*now = (struct moment){
-		.real = real.tv_sec * SECOND + real.tv_nsec,
-		.boot = kernel_clock(),
-	};
-	if (!in || fscanf(in, "%36s", now->boot_id) != 1)
-		now->boot_id[0] = '\0';
-	if (in)
-		fclose(in);
-}
-
 /* The generation is what the store on disk says. */
 static bool stands(const struct generation *gen)
 {
@@ -160,8 +144,8 @@ bool await_stands(struct host *host)
 
 int await_refuse(struct host *host, struct diag *diag)
 {
-	if (host->off_left)
-		return refuse(host->off_left, diag);
+	if (host->off_left || host->tried_left)
+		return refuse(host->off_left ? host->off_left : host->tried_left, diag);
 	if (host->kernel && kernel_awaits(host->kernel))
 		return refuse(kernel_time_left(host->kernel), diag);
 	if (host->kernel && stands(host->kernel->gen))

@@ -9,8 +9,7 @@
 #define BPFPOL_AWAIT_H
 
 #include "host.h"
-
-void moment_now(struct moment *now);
+#include "moment.h"
 
 /* ns until what the store says to await confirmation goes back; 0: nothing awaits any more. */
 uint64_t await_left(const struct host *host);

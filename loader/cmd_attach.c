@@ -7,10 +7,12 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "due.h"
 #include "guard.h"
 #include "json.h"
 #include "links.h"
 #include "seat.h"
+#include "tried.h"
 
 static bool is_pattern(const char *word)
 {
@@ -117,7 +119,7 @@ static void warn_stacked(const struct link_choices *c, const struct attached_lis
 	}
 }
 
-static void say_choices(const struct args *args, const struct link_choices *c)
+static void say_choices(const struct args *args, const struct link_choices *c, uint64_t confirm)
 {
 	struct jw j;
 
@@ -148,7 +150,13 @@ static void say_choices(const struct args *args, const struct link_choices *c)
 	}
 	if (args->given & OPT_JSON) {
 		jw_array_end(&j);
+		if (confirm)
+			jw_u64(&j, "confirm_in", confirm);
+		else
+			jw_null(&j, "confirm_in");
 		jw_object_end(&j);
+	} else if (!(args->given & OPT_DRY_RUN)) {
+		say_confirm(confirm);
 	}
 }
 
@@ -210,19 +218,40 @@ static int refuse_off(const struct host *host, struct diag *diag)
 				    "filtering is off; 'bpfpol on' starts it again");
 }
 
+/* Written down, and waited for, before anything is attached: it goes back wherever this dies. */
+static int begin_trial(const struct args *args, uint64_t seconds, const struct link_choices *c,
+	const struct attached_list *is, struct diag *diag)
+{
+	struct diag ignored = {};
+	int rc = tried_begin(seconds, args->words, args->n, c, is, diag);
+
+	if (rc)
+		return rc;
+	rc = due_arm(seconds, diag);
+	if (rc)
+		tried_keep(&ignored);
+	diag_free(&ignored);
+	return rc;
+}
+
 /* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
 static int attach(struct host *host, const struct args *args, enum attach_mode mode,
-	struct link_choices *choices, struct diag *diag)
+	struct link_choices *choices, const struct attached_list *is, struct diag *diag)
 {
 	struct remembered_list before = {};
 	struct diag ignored = {};
-	int rc = choices_check(choices, diag);
+	uint64_t confirm = 0;
+	int rc = args_confirm(args, &confirm, diag);
 	bool undo = false;
 
+	if (!rc)
+		rc = choices_check(choices, diag);
 	if (!rc)
 		rc = guard_attach(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
+	if (!rc && confirm)
+		rc = begin_trial(args, confirm, choices, is, diag);
 	if (!rc) {
 		undo = true; /* a failed write may have been one */
 		rc = remember(args, mode, diag);
@@ -237,6 +266,8 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 	}
 	if (rc && undo)
 		remembered_save(&before, &ignored);
+	if (rc && undo && confirm)
+		tried_keep(&ignored);
 	diag_free(&ignored);
 	remembered_free(&before);
 	return rc;
@@ -250,10 +281,13 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	struct nl_links links = {};
 	struct host host = {};
 	enum attach_mode mode;
+	uint64_t confirm = 0;
 	int rc = want_words(args, diag);
 
 	if (!rc)
 		rc = parse_mode(args, &mode, diag);
+	if (!rc)
+		rc = args_confirm(args, &confirm, diag);
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
@@ -270,9 +304,9 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	if (!rc && !dry_run)
 		rc = attached_get(&attached, diag);
 	if (!rc && !dry_run)
-		rc = attach(&host, args, mode, &choices, diag);
+		rc = attach(&host, args, mode, &choices, &attached, diag);
 	if (!rc) {
-		say_choices(args, &choices);
+		say_choices(args, &choices, confirm);
 		if (!(args->given & OPT_JSON))
 			say_unmatched(args, &choices);
 		warn_stacked(&choices, &attached, &links);
@@ -281,6 +315,41 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	choices_free(&choices);
 	nl_links_free(&links);
 	host_close(&host);
+	return rc;
+}
+
+static void say_trial(const struct args *args, const char *outcome, const char *text)
+{
+	bool dry_run = args->given & OPT_DRY_RUN;
+	struct jw j;
+
+	if (!(args->given & OPT_JSON)) {
+		printf("What was attached last %s%s.\n", dry_run ? "would be " : "is ", text);
+		return;
+	}
+	jw_begin(&j, stdout);
+	jw_object(&j, NULL);
+	jw_str(&j, "outcome", dry_run ? "dry run" : outcome);
+	jw_object_end(&j);
+}
+
+int attach_confirm(const struct args *args, struct host *host, struct diag *diag)
+{
+	int rc = args->given & OPT_DRY_RUN ? 0 : tried_keep(diag);
+
+	(void)host;
+	if (!rc)
+		say_trial(args, "confirmed", "kept, for good");
+	return rc;
+}
+
+int attach_rollback(const struct args *args, struct host *host, struct diag *diag)
+{
+	int rc = args->given & OPT_DRY_RUN ? 0 : tried_take_back(diag);
+
+	(void)host;
+	if (!rc)
+		say_trial(args, "rolled back", "detached again");
 	return rc;
 }
 

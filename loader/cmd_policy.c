@@ -58,8 +58,9 @@ const struct command policy_commands[] = {
 		"and over a\n"
 		"reboot. Until then nothing else can be changed. Exit 3 if nothing awaits "
 		"confirmation." },
-	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE,
-		"", "undo the last change: the rules before it are in force again",
+	{ "policy rollback", cmd_policy_rollback, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_DUE,
+		WORDS_NONE, "[--due]",
+		"undo the last change: the rules before it are in force again",
 		"The last command that changed what is in force is undone: an assignment, or "
 		"rules that were\n"
 		"added, changed or removed. Rules have their numbers and counters again. Another "
@@ -67,7 +68,11 @@ const struct command policy_commands[] = {
 		"undoes this one. Rules of single commands also leave the policy's file, or come "
 		"back to it;\n"
 		"after an assignment the files stay as they are.\n"
-		"While a change awaits confirmation it is taken back at once, for good." },
+		"While a change awaits confirmation it is taken back at once, for good.\n"
+		"  --due         waits until the time is over that a change awaits confirmation, "
+		"and "
+		"undoes no\n"
+		"                other; 'attach --confirm' has it run" },
 	{ "policy diff", cmd_policy_diff, OPT_JSON | OPT_IN_FORCE, WORDS_POLICIES,
 		"A B | NAME --in-force", "the rules that differ",
 		"  bpfpol policy diff web --in-force    what 'policy assign web' would change" },

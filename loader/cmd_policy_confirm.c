@@ -71,7 +71,9 @@ int cmd_policy_confirm(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
-		rc = (host.off_left ? off_confirm : confirm_rules)(args, &host, diag);
+		rc = (host.off_left	  ? off_confirm
+			: host.tried_left ? attach_confirm
+					  : confirm_rules)(args, &host, diag);
 	host_close(&host);
 	return rc;
 }

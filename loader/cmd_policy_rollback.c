@@ -5,6 +5,7 @@
 
 #include "assign.h"
 #include "command.h"
+#include "due.h"
 #include "json.h"
 #include "policies.h"
 
@@ -80,15 +81,33 @@ static int roll_back_rules(const struct args *args, struct host *host, struct di
 	return rc;
 }
 
+/* Who opens the host behind the time takes back what is to be. */
+static int when_due(struct diag *diag)
+{
+	struct host host = {};
+	int rc = need_root(diag);
+
+	if (rc)
+		return rc;
+	due_wait();
+	rc = host_open(&host, HOST_TEND, diag);
+	host_close(&host);
+	return rc;
+}
+
 int cmd_policy_rollback(const struct args *args, struct diag *diag)
 {
 	struct host host = {};
 	int rc = args_none(args, diag);
 
+	if (!rc && args->given & OPT_DUE)
+		return when_due(diag);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
-		rc = (host.off_left ? off_rollback : roll_back_rules)(args, &host, diag);
+		rc = (host.off_left	  ? off_rollback
+			: host.tried_left ? attach_rollback
+					  : roll_back_rules)(args, &host, diag);
 	host_close(&host);
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include "assign.h"
 #include "await.h"
 #include "command.h"
+#include "due.h"
 #include "json.h"
 #include "links.h"
 #include "pairs.h"
@@ -240,6 +241,9 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 		rc = put_in_force(r, dry_run, diag);
 	if (!rc)
 		rc = attach_all(r, dry_run, diag);
+	/* A boot has left nobody who waits for the end of a trial. */
+	if (!rc && !dry_run && r->host.tried_left && due_arm(in_seconds(r->host.tried_left), diag))
+		warn(diag, "what was attached on trial is detached by whatever command comes next");
 	if (!rc)
 		rc = check_file(r->host.store, diag);
 	return rc;

@@ -31,6 +31,7 @@ enum option {
 	OPT_SORT = 1 << 18,
 	OPT_DYNAMIC = 1 << 19,
 	OPT_CONFIRM = 1 << 20,
+	OPT_DUE = 1 << 22,
 	OPT_COUNT = 1 << 24,
 	OPT_RATE = 1 << 25,
 	OPT_RAW = 1 << 30, /* the command reads its options itself: all stand in words */
@@ -116,8 +117,11 @@ void say_attached(const struct link_choices *choices);
 /* How to keep what was done; 0: it is kept. */
 void say_confirm(uint64_t seconds);
 
-/* `policy confirm` and `policy rollback` of an `off` that is on trial. The store is not asked. */
 struct host;
+/* `policy confirm` and `policy rollback` of an `attach` that is on trial. */
+int attach_confirm(const struct args *args, struct host *host, struct diag *diag);
+int attach_rollback(const struct args *args, struct host *host, struct diag *diag);
+/* `policy confirm` and `policy rollback` of an `off` that is on trial. The store is not asked. */
 int off_confirm(const struct args *args, struct host *host, struct diag *diag);
 int off_rollback(const struct args *args, struct host *host, struct diag *diag);
 

@@ -283,6 +283,7 @@ static void gather_trial(const struct host *host, struct status *st)
 	uint64_t now = time(NULL);
 
 	st->confirm_in = await_seconds(host);
+	st->tried_in = in_seconds(host->tried_left);
 	st->off_in = in_seconds(host->off_left);
 	if (s->back && s->went_back && !s->undo)
 		st->went_back = now > s->went_back ? now - s->went_back : 1;

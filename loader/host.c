@@ -17,6 +17,7 @@
 #include "off.h"
 #include "spare.h"
 #include "tell.h"
+#include "tried.h"
 
 static uint32_t ifindex_of(const char *name, void *arg)
 {
@@ -82,6 +83,11 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 {
 	int rc = await_tend(host, diag);
 
+	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
+	if (tried_tend(diag)) {
+		diag_to_warning(diag, "what was attached on trial is not detached as it should be");
+		diag_clear(diag);
+	}
 	if (use == HOST_CHANGE)
 		return rc ? rc : await_refuse(host, diag);
 	if (rc)
@@ -118,6 +124,7 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 	else
 		off_tend(host->kernel, &off, diag);
 	note_off(host, &off);
+	host->tried_left = tried_left();
 	return rc || use == HOST_READ ? rc : tend(host, use, diag);
 }
 

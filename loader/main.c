@@ -74,8 +74,9 @@ const struct command commands[] = {
 	{ "status", cmd_status, OPT_JSON | OPT_DEBUG, WORDS_NONE, "[--debug]",
 		"policy in force, interfaces, totals",
 		"  --debug  every filter, as read back from the kernel's maps" },
-	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_MODE, WORDS_IFACES,
-		"IFACE... [--mode native|generic|tc]", "filter on these interfaces",
+	{ "attach", cmd_attach, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_MODE | OPT_CONFIRM,
+		WORDS_IFACES, "IFACE... [--mode native|generic|tc] [--confirm SECONDS]",
+		"filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
 		"Without --mode: XDP in the driver, else generic XDP, else TC; says which, and "
 		"why.\n"

@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "dirs.h"
 #include "stream.h"
+#include "tried.h"
 
 static int parse_mode(const char *word, enum attach_mode *mode)
 {
@@ -89,9 +90,11 @@ int remembered_load(struct remembered_list *list, struct diag *diag)
 {
 	char *path = remembered_path(), *text = NULL;
 	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	int rc = path ? tried_before(&text) : -ENOMEM;
 
 	*list = (struct remembered_list){};
+	if (!rc && !text)
+		rc = file_read(path, &text, &len, diag);
 	if (!rc)
 		rc = parse(list, text);
 	if (!rc || rc == -ENOENT)

@@ -53,8 +53,11 @@ static void put_policy(struct jw *j, const struct status *st)
 	jw_u64(j, "filters", st->n_filters);
 	jw_u64(j, "generation", st->generation);
 	jw_null(j, "overrides");
-	if (st->confirm_in || st->off_in)
-		jw_u64(j, "confirm_in", st->off_in ? st->off_in : st->confirm_in);
+	if (st->confirm_in || st->off_in || st->tried_in)
+		jw_u64(j, "confirm_in",
+			st->off_in     ? st->off_in
+			: st->tried_in ? st->tried_in
+				       : st->confirm_in);
 	else
 		jw_null(j, "confirm_in");
 	jw_object_end(j);
@@ -165,6 +168,15 @@ static void put_filter(struct jw *j, const struct status_filter *s)
 	jw_object_end(j);
 }
 
+/* 0: null */
+static void put_seconds(struct jw *j, const char *key, uint64_t seconds)
+{
+	if (seconds)
+		jw_u64(j, key, seconds);
+	else
+		jw_null(j, key);
+}
+
 static int json_status(FILE *out, const struct status *st)
 {
 	struct jw j;
@@ -175,16 +187,11 @@ static int json_status(FILE *out, const struct status *st)
 	jw_str(&j, "version", st->version);
 	jw_str(&j, "kernel", st->kernel.release);
 	jw_bool(&j, "off", st->off);
-	if (st->off_in)
-		jw_u64(&j, "off_confirm_in", st->off_in);
-	else
-		jw_null(&j, "off_confirm_in");
+	put_seconds(&j, "off_confirm_in", st->off_in);
+	put_seconds(&j, "attach_confirm_in", st->tried_in);
 	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
-	if (st->went_back)
-		jw_u64(&j, "went_back", st->went_back);
-	else
-		jw_null(&j, "went_back");
+	put_seconds(&j, "went_back", st->went_back);
 	jw_object(&j, "dynamic");
 	jw_u64(&j, "rules", st->n_dynamic);
 	jw_u64(&j, "filters", st->n_held);

@@ -184,6 +184,11 @@ static void put_totals(FILE *out, const char *what, const struct bp_totals *t)
 
 static void put_trial(FILE *out, const struct status *st)
 {
+	if (st->tried_in)
+		fprintf(out,
+			"What was attached last awaits confirmation and is detached again in "
+			"%" PRIu64 " s; 'bpfpol policy confirm' keeps it.\n",
+			st->tried_in);
 	if (st->confirm_in)
 		fprintf(out,
 			"The last change awaits confirmation and goes back by itself in %" PRIu64

@@ -54,6 +54,7 @@ struct status {
 	const char *version;
 	struct utsname kernel;
 	bool off;
+	uint64_t tried_in; /* seconds until what was attached on trial is detached; 0: nothing is */
 	uint64_t off_in; /* seconds until filtering is back by itself; 0: it is not off, or stays so
 			  */
 	int agent;	 /* its process; 0: there is none, -1: it has not said which */

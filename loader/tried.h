@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interfaces that are attached on trial. BPFPOL_STATE_DIR/tried says until when, which they are,
+ * and what `interfaces` held before; it is written before anything is attached, and is gone when
+ * that is settled. No kernel side detaches by itself: who waits for the time is due.h, and whoever
+ * comes behind it sees to it in any case.
+ */
+#ifndef BPFPOL_TRIED_H
+#define BPFPOL_TRIED_H
+
+#include "attach.h"
+#include "links.h"
+
+/* ns until they are detached again; 0: none is on trial, or the time is over. */
+uint64_t tried_left(void);
+/* The time is over: detaches them. -errno with a diag: not all of that could be done. */
+int tried_tend(struct diag *diag);
+
+/* words: as they were given; c: what they name now; is: what was attached before. */
+int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
+	const struct attached_list *is, struct diag *diag);
+/* They stay. */
+int tried_keep(struct diag *diag);
+/* They are detached, and forgotten, whatever time is left. Who dies in it has it done later. */
+int tried_take_back(struct diag *diag);
+
+/* What `interfaces` is to hold, where the time is over and nobody could write it. *text: NULL: it
+ * holds what it is to; else caller frees. */
+int tried_before(char **text);
+
+#endif

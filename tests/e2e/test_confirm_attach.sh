@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `attach --confirm`: unconfirmed in time what was attached is detached again and forgotten, by a process
+# that no terminal takes along, by a timer of systemd's, by the agent, by the next command, or by a boot;
+# what was attached before stays.
+# shellcheck disable=SC2317 # functions are called by check and until_true
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
+
+FRAMES=("$(frame dport=1434)" "$(frame dport=9)")
+for i in 7 8; do
+	run_in rx ip link add rx$i type veth peer name other$i
+	run_in rx ip link set rx$i up
+done
+
+filtering() {
+	case $(verdicts "${FRAMES[@]}") in
+	bp) echo on ;;
+	pp) echo off ;;
+	*) echo mixed ;;
+	esac
+}
+
+# attached: the interfaces that are, by what the kernel says.
+attached() {
+	run_in rx ip -o link show | grep xdp | sed -E 's/^[0-9]+: ([a-z0-9]+).*/\1/' | sort | xargs
+}
+
+are() {
+	[ "$(attached)" = "$1" ]
+}
+
+remembered() {
+	sort "$BPFPOL_STATE_DIR/interfaces" 2>/dev/null | xargs
+}
+
+left() {
+	bp status --json | jq -r .attach_confirm_in
+}
+
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+	until_true are ""
+}
+
+# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
+clocks() {
+	sed -i -E "s/^confirm ([0-9]+) .*/confirm \1 $(($(date +%s%N) + $1 * 1000000000)) 1 another-boot/" \
+		"$BPFPOL_STATE_DIR/tried"
+}
+
+# waiters: the processes of this world that wait for the end of a trial.
+waiters() {
+	local pid
+
+	for pid in $(pgrep -f -- 'policy rollback --due'); do
+		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "BPFPOL_STATE_DIR=$BPFPOL_STATE_DIR" &&
+			echo "$pid"
+	done
+}
+
+none_waits() {
+	[ -z "$(waiters)" ]
+}
+
+waits() {
+	[ -n "$(waiters)" ]
+}
+
+kill_waiters() {
+	local pid
+
+	until_true waits
+	for pid in $(waiters); do kill -9 "$pid"; done
+	until_true none_waits
+}
+
+# broken INJECT COMMAND...
+broken() {
+	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
+}
+
+expect_exit 2 bp attach rx7 --confirm 0
+expect_exit 0 bp attach rx0
+bp block udp/1434 >/dev/null
+before=$(snapshot)
+expect_exit 0 bp attach rx7 --confirm 600 --dry-run
+unchanged "a dry run" "$before"
+
+# --- detached by itself, when the terminal with all that it ran is gone
+
+run_in rx setsid -w script -qec "$BPFPOL attach rx0 rx7 --confirm 2; kill -9 0" /dev/null >"$WORLD/said" 2>&1 </dev/null
+same "it was said" 1 "$(grep -c 'goes back by itself in 2 s' "$WORLD/said")"
+check "detached, and the terminal is gone" until_true are rx0
+same "what was attached before filters" on "$(filtering)"
+check "who waited is gone, too" until_true none_waits
+same "and what was remembered is as before" "rx0 auto" "$(remembered)"
+check "nothing is on trial" [ ! -e "$BPFPOL_STATE_DIR/tried" ]
+expect_exit 3 bp policy confirm
+
+# --- confirmed, taken back, and nothing else till then
+
+expect_json "attached" '.confirm_in == 600' bp attach rx7 rx8 --confirm 600 --json
+same "they are" "rx0 rx7 rx8" "$(attached)"
+LEFT=$(left)
+check "status: $LEFT s left" [ "$LEFT" -gt 590 -a "$LEFT" -le 600 ]
+expect_json "confirm_in" '.policy.confirm_in == .attach_confirm_in' bp status --json
+OUT=$(bp status)
+expect_out 'attached last awaits confirmation and is detached again in (59[0-9]|600) s'
+before=$(snapshot)
+for words in "block udp/7" "remove udp/1434" "policy create b" "policy unassign" "attach rx8" "detach rx0" \
+	"attach rx8 --confirm 9" "off --confirm 9"; do
+	# shellcheck disable=SC2086
+	expect_exit 5 bp $words
+	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
+done
+expect_exit 0 bp policy confirm --dry-run
+expect_exit 0 bp policy rollback --dry-run
+unchanged "what is refused, and a dry run" "$before"
+expect_exit 0 bp policy rollback
+expect_out 'detached again'
+same "taken back" "rx0 and rx0 auto" "$(attached) and $(remembered)"
+check "nobody waits for nothing" until_true none_waits
+bp attach rx7 --confirm 600 >/dev/null
+expect_exit 0 bp policy confirm
+same "kept" "rx0 rx7 and rx0 auto rx7 auto" "$(attached) and $(remembered)"
+check "nobody waits for nothing" until_true none_waits
+expect_exit 0 bp policy rollback --due # late, and for nothing
+same "who comes late does nothing" "rx0 rx7 1" "$(attached) $(bp list --json | jq '.rules | length')"
+bp detach rx7 >/dev/null
+expect_exit 1 broken "fsync:error=ENOSPC:when=1" attach rx7 --confirm 600
+same "what cannot be written down is not tried" "rx0 and rx0 auto null" "$(attached) and $(remembered) $(left)"
+check "and nobody waits" until_true none_waits
+
+# --- without whoever waits: the next command, the agent, a boot
+
+bp attach rx7 --confirm 2 >/dev/null
+kill_waiters
+expired() {
+	bp status >/dev/null
+	are rx0
+}
+check "the next command behind the time detaches" until_true expired
+same "and forgets" "rx0 auto" "$(remembered)"
+bp attach rx7 --confirm 600 >/dev/null
+kill_waiters
+reboot
+expect_exit 0 bp restore
+same "a reboot in that time" "rx0 rx7" "$(attached)"
+check "somebody waits again" until_true waits
+expect_exit 0 bp policy rollback
+same "taken back after it" rx0 "$(attached)"
+bp attach rx7 --confirm 600 >/dev/null
+kill_waiters
+reboot
+clocks 2
+bp restore >/dev/null
+check "detached by itself after a reboot" until_true are rx0
+for left in -1 100000; do
+	bp attach rx7 --confirm 600 >/dev/null
+	kill_waiters
+	reboot
+	clocks $left
+	expect_exit 0 bp restore
+	same "$left s left: a reboot leaves it away" "rx0 and rx0 auto" "$(attached) and $(remembered)"
+done
+bp attach rx7 --confirm 600 >/dev/null
+kill_waiters
+reboot
+clocks -1
+OUT=$(broken "rename:error=EROFS" restore 2>&1)
+same "also where no file can be written" rx0 "$(attached)"
+same "and it filters" on "$(filtering)"
+bp restore >/dev/null
+same "what could not be written is, later" "rx0 auto" "$(remembered)"
+
+# --- a pattern: what comes in that time goes with it; not so what comes by a name from before
+
+start_agent
+bp attach 'rx[09]' >/dev/null
+bp attach 'rx*' --confirm 600 >/dev/null
+run_in rx ip link add rx5 type veth peer name other5
+run_in rx ip link add rx9 type veth peer name other9
+check "they come, and are attached" until_true are "rx0 rx5 rx7 rx8 rx9"
+expect_exit 0 bp policy rollback
+check "those that the pattern brought go" until_true are "rx0 rx9"
+stop_agent TERM
+same "it filters" on "$(filtering)"
+
+# --- where systemd runs, and sees what we see: a timer of its own
+
+mkdir "$WORLD/fake"
+cat >"$WORLD/fake/systemd-run" <<'F'
+#!/bin/bash
+printf '%s\n' "$@" >"$FAKE_ARGS"
+exit "${FAKE_EXIT:-0}"
+F
+chmod +x "$WORLD/fake/systemd-run"
+# with_systemd COMMAND...: as its PID 1 would have us.
+with_systemd() {
+	run_in rx env "PATH=$WORLD/fake:$PATH" "FAKE_ARGS=$WORLD/args" "FAKE_EXIT=${FAKE_EXIT:-0}" \
+		unshare -mpf --mount-proc bash -c 'mount -t tmpfs none /run/systemd 2>/dev/null ||
+			{ mkdir -p /run/systemd && mount -t tmpfs none /run/systemd; }
+			mkdir /run/systemd/system; "$@"' - "$BPFPOL" "$@"
+}
+expect_exit 0 with_systemd attach rx7 --confirm 600
+same "a timer" "--on-active=600s 1 1" "$(grep -e --on-active "$WORLD/args") \
+$(grep -c "^--setenv=BPFPOL_STATE_DIR=$BPFPOL_STATE_DIR\$" "$WORLD/args") $(grep -c '^--unit=bpfpol-due-[0-9]*$' "$WORLD/args")"
+check "and no process" none_waits
+same "what it runs" "policy rollback --due" "$(tail -3 "$WORLD/args" | xargs)"
+RUN=$(tail -4 "$WORLD/args" | head -1)
+check "is this program" [ "$RUN" -ef "$BPFPOL" ]
+bp policy rollback >/dev/null
+bp attach rx7 --confirm 2 >/dev/null
+kill_waiters
+expect_exit 0 bp policy rollback --due # as the timer: too early, it waits
+same "the timer detaches" "rx0 rx9" "$(attached)"
+FAKE_EXIT=1 with_systemd attach rx7 --confirm 600 >/dev/null
+same "where systemd refuses it is attached all the same" "rx0 rx7 rx9" "$(attached)"
+expect_exit 0 bp policy rollback
+same "and taken back" "rx0 rx9" "$(attached)"
+
+finish
