@@ -2,7 +2,6 @@
 #include "assign.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,7 @@ void assign_warn_absent(const struct policy *policy, struct diag *diag)
 	for (size_t i = 0; i < policy->n; i++) {
 		const char *name = policy->rules[i]->ifname;
 
-		if (!name || !strcmp(name, said) || if_nametoindex(name))
+		if (!name || !strcmp(name, said) || host_ifindex(name))
 			continue;
 		said = name;
 		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now", name);

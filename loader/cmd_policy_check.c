@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* policy check. */
 #include <errno.h>
-#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,7 +212,7 @@ static int interface_remark(struct check *c, size_t rule)
 {
 	const char *name = c->text->policy->rules[rule]->ifname;
 
-	if (!name || if_nametoindex(name))
+	if (!name || host_ifindex(name))
 		return 0;
 	return remark(c, rule,
 		"there is no interface '%s' now; this rule takes effect when there is", name);

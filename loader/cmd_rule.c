@@ -2,7 +2,6 @@
 /* block, permit, count, remove. */
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -46,7 +45,7 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 
 static int check_here(const struct rule *rule, struct diag *diag)
 {
-	if (rule->ifname && !if_nametoindex(rule->ifname))
+	if (rule->ifname && !host_ifindex(rule->ifname))
 		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
 			"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
 	return 0;

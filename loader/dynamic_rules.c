@@ -184,7 +184,7 @@ int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->rules->n && d->gen; i++) {
 		const struct rule *rule = d->rules->rules[i];
-		uint32_t ifindex = rule->ifname ? if_nametoindex(rule->ifname) : 0;
+		uint32_t ifindex = rule->ifname ? host_ifindex(rule->ifname) : 0;
 
 		if (ifindex)
 			all.v[all.n++] = (struct named){ .id = rule->id, .ifindex = ifindex };

@@ -19,10 +19,18 @@
 #include "tell.h"
 #include "tried.h"
 
+uint32_t host_ifindex(const char *name)
+{
+	uint32_t ifindex = if_nametoindex(name);
+	char is[IF_NAMESIZE];
+
+	return ifindex && if_indextoname(ifindex, is) && !strcmp(is, name) ? ifindex : 0;
+}
+
 static uint32_t ifindex_of(const char *name, void *arg)
 {
 	(void)arg;
-	return if_nametoindex(name);
+	return host_ifindex(name);
 }
 
 void host_env(struct compile_env *env)

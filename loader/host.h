@@ -83,5 +83,11 @@ uint64_t host_links(void);
 
 /* The names and times of this moment, for the compiler. */
 void host_env(struct compile_env *env);
+/*
+ * 0: no interface has that name. Another name that it goes by (`ip link property add ... altname`)
+ * does not count, though the kernel takes it: a rule has one name, by which it is followed, shown
+ * and explained.
+ */
+uint32_t host_ifindex(const char *name);
 
 #endif

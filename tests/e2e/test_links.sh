@@ -194,4 +194,10 @@ for pin in ctl bpfpol_xdp; do
 	TX=tx1 RX=rx1 passes dport=2000
 done
 
+# Another name that the kernel knows an interface by is none to us, in rules as little as to attach.
+run_in rx ip link property add dev rx0 altname other0
+expect_exit 3 bp attach other0
+expect_exit 3 bp block on other0 udp/6
+expect_out "no interface 'other0'"
+
 finish
