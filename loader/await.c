@@ -165,6 +165,19 @@ int await_refuse(struct host *host, struct diag *diag)
 	return refuse(await_left(host), diag);
 }
 
+int await_would_refuse(struct host *host, struct diag *diag)
+{
+	uint64_t left = host->off_left ? host->off_left : host->tried_left;
+
+	if (!left && host->kernel && kernel_awaits(host->kernel))
+		left = kernel_time_left(host->kernel);
+	else if (!left && host_store_names(host, diag))
+		diag_clear(diag); /* who needs it will be told */
+	else if (!left)
+		left = await_left(host);
+	return left ? refuse(left, diag) : 0;
+}
+
 /* What is in force is what the store goes back to. */
 static bool is_before(const struct generation *gen, const struct store *s)
 {

@@ -39,6 +39,8 @@ int await_tend(struct host *host, struct diag *diag);
  * cannot be read.
  */
 int await_refuse(struct host *host, struct diag *diag);
+/* The same, and nothing is put in force or written. */
+int await_would_refuse(struct host *host, struct diag *diag);
 /*
  * The rules in the store's memory are to be put in force, and await confirmation: what they go back
  * to must be what is in force now, and is put there if it is not.

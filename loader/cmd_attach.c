@@ -289,7 +289,7 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = args_confirm(args, &confirm, diag);
 	if (!rc)
-		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = refuse_off(&host, diag);
@@ -475,7 +475,7 @@ int cmd_detach(const struct args *args, struct diag *diag)
 	int rc = want_words(args, diag);
 
 	if (!rc)
-		rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	if (!rc)
 		rc = nl_links_get(&links);
 	if (!rc)

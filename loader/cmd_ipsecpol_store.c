@@ -339,7 +339,7 @@ int ipsecpol_store(
 	if (!rc && p->assign)
 		rc = policies_ask_ahead(p->policy->name, names);
 	if (!rc)
-		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store(&host, diag);

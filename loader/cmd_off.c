@@ -192,7 +192,7 @@ static int try_off(const struct args *args, uint64_t seconds, struct diag *diag)
 	bool dry_run = args->given & OPT_DRY_RUN;
 	struct host host = {};
 	char text[160];
-	int rc = host_open(&host, dry_run ? HOST_READ : HOST_CHANGE, diag);
+	int rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
 	if (!rc)
 		rc = refuse_try(&host, diag);

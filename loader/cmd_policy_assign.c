@@ -94,7 +94,7 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = policies_ask_ahead(args->words[0], &names);
 	if (!rc)
-		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = await_ask(&host, confirm, diag);
@@ -142,7 +142,7 @@ int cmd_policy_unassign(const struct args *args, struct diag *diag)
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+		rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store(&host, diag);

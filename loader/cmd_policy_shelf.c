@@ -297,7 +297,7 @@ static int put_text(
 		.force = args->given & OPT_FORCE,
 	};
 	struct host host = {};
-	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
 	if (!rc)
 		rc = host_store_names(&host, diag);
@@ -489,7 +489,7 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 	if (rc)
 		return rc;
 	name = args->words[0];
-	rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	if (!rc)
 		rc = host_store_names(&host, diag);

@@ -126,7 +126,7 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	if (!rc)
 		rc = tell_rule(p->id, true, &p->held, diag);
 	why = rc;
-	rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	if (!rc)
 		rc = find_static(&host, p, why, diag);
 	if (!rc && !p->already)

@@ -241,7 +241,7 @@ static int add_rule(
 	struct host host = {};
 	bool elsewhere;
 	/* What is to be said when it is done must not fail then. */
-	int rc = text ? host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag) : -ENOMEM;
+	int rc = text ? host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag) : -ENOMEM;
 
 	host.unguarded = opts.force;
 	if (!rc)
@@ -411,7 +411,7 @@ static int act_remove(const struct args *args, const struct rule *rule, int acti
 	uint32_t id = removed->ids[0];
 	struct host host = {};
 	bool elsewhere = false;
-	int rc = host_open(&host, opts.dry_run ? HOST_READ : HOST_CHANGE, diag);
+	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
 	host.unguarded = opts.force;
 	if (!rc)

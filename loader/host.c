@@ -106,9 +106,12 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 
 int host_open(struct host *host, enum host_use use, struct diag *diag)
 {
+	bool dry_run = use == HOST_TRY;
 	struct off off;
 	int rc;
 
+	if (dry_run)
+		use = HOST_READ;
 	*host = (struct host){};
 	if (geteuid())
 		return diag_set(
@@ -133,6 +136,8 @@ int host_open(struct host *host, enum host_use use, struct diag *diag)
 		off_tend(host->kernel, &off, diag);
 	note_off(host, &off);
 	host->tried_left = tried_left();
+	if (!rc && dry_run)
+		return await_would_refuse(host, diag);
 	return rc || use == HOST_READ ? rc : tend(host, use, diag);
 }
 

@@ -34,6 +34,7 @@ struct host {
 enum host_use {
 	HOST_READ,   /* makes nothing that is not there yet */
 	HOST_TEND,   /* ends what others began, and changes nothing else */
+	HOST_TRY,    /* a dry run of a change: as HOST_READ, but refused where that is */
 	HOST_CHANGE, /* refused (-EBUSY) while a change awaits confirmation */
 };
 

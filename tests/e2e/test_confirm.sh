@@ -115,6 +115,8 @@ before=$(snapshot)
 for words in "block udp/7" "permit udp/7" "count udp/7" "remove udp/2002" "policy assign a" \
 	"policy unassign" "policy delete b" "attach rx0" "detach rx0"; do
 	# shellcheck disable=SC2086
+	expect_exit 5 bp $words --dry-run
+	# shellcheck disable=SC2086
 	expect_exit 5 bp $words
 	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
 done

@@ -114,6 +114,8 @@ before=$(snapshot)
 for words in "block udp/7" "remove udp/1434" "policy create b" "policy unassign" "attach rx8" "detach rx0" \
 	"attach rx8 --confirm 9" "off --confirm 9"; do
 	# shellcheck disable=SC2086
+	expect_exit 5 bp $words --dry-run
+	# shellcheck disable=SC2086
 	expect_exit 5 bp $words
 	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
 done
