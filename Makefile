@@ -72,6 +72,7 @@ IMPURE := \
 	hotplug \
 	inplace \
 	journal \
+	late \
 	kernel \
 	layer \
 	library \

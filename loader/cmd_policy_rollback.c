@@ -7,6 +7,7 @@
 #include "command.h"
 #include "due.h"
 #include "json.h"
+#include "late.h"
 #include "policies.h"
 
 static void say_json(const struct args *args, const char *name, const struct assigned *a,
@@ -104,6 +105,8 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 		return when_due(diag);
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
+	if (!rc && !host.off_left && !host.tried_left)
+		rc = late_refuse(args->given & OPT_DRY_RUN, diag);
 	if (!rc)
 		rc = (host.off_left	  ? off_rollback
 			: host.tried_left ? attach_rollback

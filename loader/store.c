@@ -98,19 +98,23 @@ void store_free(struct store **store)
 	*store = NULL;
 }
 
+void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
+{
+	char *path = state_path("journal");
+	struct stat st;
+
+	*inode = *mtime = 0;
+	stat_state(inode, mtime);
+	*journal = path && !stat(path, &st) ? st.st_size : 0;
+	free(path);
+}
+
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
 {
-	uint64_t inode_now = 0, mtime_now = 0;
-	char *path;
-	struct stat st;
-	bool same;
+	uint64_t inode_now, mtime_now, journal_now;
 
-	if (stat_state(&inode_now, &mtime_now) || inode_now != inode || mtime_now != mtime)
-		return false;
-	path = state_path("journal");
-	same = path && (stat(path, &st) ? !journal : (uint64_t)st.st_size == journal);
-	free(path);
-	return same;
+	store_stat(&inode_now, &mtime_now, &journal_now);
+	return inode_now && inode_now == inode && mtime_now == mtime && journal_now == journal;
 }
 
 bool store_is_assigned(const struct store *s, const char *name)

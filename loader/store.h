@@ -92,6 +92,8 @@ bool store_is_lost(const struct store *store);
 int store_salvage(bool look, struct store **store, struct diag *diag);
 void store_free(struct store **store);
 
+/* What store_unchanged() asks for, as of now; 0: there is none. */
+void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal);
 /*
  * Whether `state` and `journal` are still those of that time; no more than two stat(2). journal 0:
  * there was none, as no policy was assigned.

@@ -9,6 +9,7 @@
 
 #include "await.h"
 #include "dirs.h"
+#include "late.h"
 #include "stream.h"
 #include "tried_parts.h"
 
@@ -106,16 +107,18 @@ static int take_back(const struct tried *t, struct diag *diag)
 int tried_tend(struct diag *diag)
 {
 	struct tried t;
-	int rc = tried_load(&t, diag);
+	int rc = tried_load(&t, diag), bad = 0;
 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -EBADMSG)
 		forget(diag);
-	if (!rc && !tried_time_left(&t))
+	if (!rc && !tried_time_left(&t)) {
+		bad = late_note(diag);
 		rc = take_back(&t, diag);
+	}
 	tried_free(&t);
-	return rc;
+	return rc ? rc : bad;
 }
 
 int tried_take_back(struct diag *diag)

@@ -147,6 +147,10 @@ expired() {
 }
 check "the next command behind the time detaches" until_true expired
 same "and forgets" "rx0 auto" "$(remembered)"
+RULES=$(bp list --json)
+expect_exit 3 bp policy rollback
+expect_out "it is too late.*'bpfpol policy rollback' again"
+same "a rollback that comes too late undoes nothing" "$RULES" "$(bp list --json)"
 bp attach rx7 --confirm 600 >/dev/null
 kill_waiters
 reboot

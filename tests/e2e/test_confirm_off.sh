@@ -77,6 +77,23 @@ same "the reports say so" on "$(said)"
 check "and whoever comes first tidies up" [ ! -e "$BPFPOL_STATE_DIR/off" ]
 expect_exit 3 bp policy confirm
 
+# A rollback that comes too late is not one of the change before; the next one is.
+before=$(bp list --json)
+expect_exit 3 bp policy rollback --dry-run
+expect_exit 3 bp policy rollback
+expect_out "it is too late.*'bpfpol policy rollback' again"
+same "nothing was undone" "$before" "$(bp list --json)"
+expect_exit 0 bp policy rollback
+same "the second one undoes" 1 "$(bp list --json | jq '.rules | length')"
+expect_exit 0 bp policy rollback
+same "and is undone" 2 "$(bp list --json | jq '.rules | length')"
+bp off --confirm 1 >/dev/null
+check "it ended by itself" until_true is on
+bp block udp/77 >/dev/null
+expect_exit 0 bp policy rollback
+same "with a change in between that is what is undone" "in udp to port 1434 out udp to port 1434" \
+	"$(bp list --json | jq -r '[.rules[].filter] | sort | join(" ")')"
+
 # --- confirmed, it stays
 
 expect_json "off" '.off and .confirm_in == 600' bp off --confirm 600 --json

@@ -70,7 +70,7 @@ for point in "${POINTS[@]}"; do
 		nok "killed at $point: promoted again" "$(stands), where $SENT were counted"
 done
 same "every kill leaves it in force, and its counters" "$BEFORE" "$FAILED"
-check "killed $KILLED times" [ $((KILLED * 10)) -ge $((${#POINTS[@]} * 9)) ]
+check "killed $KILLED times" [ $((KILLED * 2)) -gt ${#POINTS[@]} ] # of how many: kill_each in killing.sh
 check "before, between and behind" grep -q " dynamic .* dynamic+static .* static " <<<"$LAYERS"
 stop_agent TERM
 
