@@ -14,7 +14,7 @@
 #include "sets.h"
 
 #define HOT_REPEAT 100000
-#define HOT_PACKETS 5
+#define HOT_PACKETS 25
 #define MOST_ROUNDS 64
 
 int rounds = 5;
