@@ -14,18 +14,20 @@ static char *late_path(void)
 	return path_join(dirs_get()->state, "late");
 }
 
-int late_note(struct diag *diag)
+void late_note(void)
 {
 	uint64_t inode, mtime, journal;
 	char text[80], *path = late_path();
-	int len, rc;
+	struct diag ignored = {};
+	int len;
 
 	store_stat(&inode, &mtime, &journal);
 	len = snprintf(text, sizeof(text), "late %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", inode,
 		mtime, journal);
-	rc = path ? file_write(path, text, len, diag) : -ENOMEM;
+	if (path)
+		file_write(path, text, len, &ignored);
+	diag_free(&ignored);
 	free(path);
-	return rc;
 }
 
 int late_refuse(bool dry_run, struct diag *diag)
@@ -50,6 +52,5 @@ int late_refuse(bool dry_run, struct diag *diag)
 		return 0;
 	return diag_set(diag, DIAG_UNKNOWN, ETIME,
 		"it is too late: what was on trial has ended by itself, and nothing was changed; "
-		"to "
-		"undo the last change of the policy, run 'bpfpol policy rollback' again");
+		"to undo the last change of the policy, run 'bpfpol policy rollback' again");
 }

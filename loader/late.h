@@ -11,8 +11,12 @@
 
 #include "diag.h"
 
-/* The time is over. To be noted before what was on trial is forgotten, so that no kill loses it. */
-int late_note(struct diag *diag);
+/*
+ * The time is over. To be noted before what was on trial is forgotten, so that no kill loses it. On
+ * a disk that cannot be written a late rollback is one of the change before, and nothing else is
+ * lost.
+ */
+void late_note(void);
 /* -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run. */
 int late_refuse(bool dry_run, struct diag *diag);
 

@@ -114,7 +114,10 @@ void off_tend(struct kernel *k, struct off *off, struct diag *diag)
 	/* Unless it is that already. What is longer was held for a confirmation that was killed. */
 	if (k && word != BP_OFF && (!off->left || !word || word_left(word) > off->left + SECOND))
 		set(k, word_of(&note));
-	if (note.trial && !note.left && (late_note(diag) || forget(diag)))
+	if (!note.trial || note.left)
+		return;
+	late_note();
+	if (forget(diag))
 		diag_to_warning(diag, "filtering is back, as 'off' was not confirmed in time; but "
 				      "that could not be written down");
 }

@@ -107,18 +107,18 @@ static int take_back(const struct tried *t, struct diag *diag)
 int tried_tend(struct diag *diag)
 {
 	struct tried t;
-	int rc = tried_load(&t, diag), bad = 0;
+	int rc = tried_load(&t, diag);
 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -EBADMSG)
 		forget(diag);
 	if (!rc && !tried_time_left(&t)) {
-		bad = late_note(diag);
+		late_note();
 		rc = take_back(&t, diag);
 	}
 	tried_free(&t);
-	return rc ? rc : bad;
+	return rc;
 }
 
 int tried_take_back(struct diag *diag)

@@ -209,6 +209,12 @@ reboot
 bp restore >/dev/null
 same "and a reboot filters" on "$(filtering)"
 
+bp off --confirm 1 >/dev/null
+check "back on a disk that is full" until_true is on
+expect_exit 0 broken "rename:error=ENOSPC" status
+check "the trial can be forgotten there" [ ! -e "$BPFPOL_STATE_DIR/off" ]
+same "it filters" on "$(said)"
+
 # --- beside the agent, which goes on attaching: it must filter there when the time is over
 
 on_rx7() {
