@@ -1,12 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""agent_load.py SOCKET SECONDS: root's requests to the agent, first with nobody else there, then
-under attack. Prints `NAME VALUE` lines: median and 99th percentile in microseconds of both, requests
-a second of ten clients at once, and what became of those who attacked."""
+"""agent_load.py SOCKET PID SECONDS: root's requests to the agent: with nobody else there; while a hundred
+users knock at a door that the kernel keeps shut (mode 0600), which costs the agent nothing and the
+processors as much; and under attack, with the door open to all.
+
+A control that has nothing to do with the agent is asked in turn with it, each time: a process that
+answers as much to as many bytes. Where only processors are short, both are slowed alike; what the
+attack makes of the agent alone is how much more that is slowed than the control.
+
+Prints `NAME VALUE` lines: medians and 99th percentiles in microseconds, requests a second of ten
+clients at once, and what became of those who attacked."""
 
 import os
 import random
 import selectors
+import signal
 import socket
 import struct
 import sys
@@ -41,23 +49,62 @@ def answer(s):
     return got
 
 
-def ask(path, seconds):
-    """Microseconds of each request of one client, which comes anew when it is dropped; failures."""
-    s, times, failures = connect(path), [], 0
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def control(listener, size):
+    """Answers each request with so many bytes."""
+    reply = struct.pack("=IHHII", REQUEST, VERSION, 0, size - 16, 0) + bytes(size - 16)
+    while True:
+        s, _ = listener.accept()
+        while s.recv(65536):
+            s.sendall(reply)
+
+
+def begin_control(path, size):
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(1)
+    pid = background(control, listener, size)
+    listener.close()
+    return pid
+
+
+class Client:
+    """Microseconds of each request; comes anew when it is dropped."""
+
+    def __init__(self, path):
+        self.path, self.s, self.times, self.failures = path, connect(path), [], 0
+
+    def ask(self):
         start = time.monotonic()
         try:
-            s.sendall(STATUS)
-            good = answer(s)
+            self.s.sendall(STATUS)
+            good = answer(self.s)
         except OSError:
             good = None
         if good is None:
-            failures += 1
-            s = connect(path)
+            self.failures += 1
+            self.s = connect(self.path)
         else:
-            times.append((time.monotonic() - start) * 1e6)
-    return sorted(times), failures
+            self.times.append((time.monotonic() - start) * 1e6)
+
+    def at(self, part):
+        times = sorted(self.times)
+        return times[int(len(times) * part)]
+
+
+def ask(name, paths, seconds):
+    """The medians of the agent and of the control; prints what became of the agent's requests."""
+    clients = [Client(path) for path in paths]
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for client in clients:
+            client.ask()
+    agent, other = clients
+    print(name + "-median", int(agent.at(0.5)))
+    print(name + "-p99", int(agent.at(0.99)))
+    print(name + "-control-median", int(other.at(0.5)))
+    print(name + "-requests", len(agent.times))
+    print(name + "-failures", agent.failures)
+    return agent.at(0.5), other.at(0.5)
 
 
 def rate(path, seconds):
@@ -87,8 +134,9 @@ def background(what, *args):
         os._exit(0)
 
 
-def idle(path, end):
+def idle(path, end, into):
     kept = [connect(path) for _ in range(100)]
+    os.write(into, b".")
     time.sleep(max(0, end - time.monotonic()))
     return kept
 
@@ -124,25 +172,20 @@ def stranger(path, end, number, into):
     os.write(into, struct.pack("=II", tries, served))
 
 
-def main():
-    path, seconds = sys.argv[1], float(sys.argv[2])
-    before, failures = ask(path, seconds)
-    print("alone-median", int(before[len(before) // 2]))
-    print("alone-p99", int(before[len(before) * 99 // 100]))
-    print("alone-failures", failures)
-    print("rate", int(rate(path, seconds)))
-    end = time.monotonic() + seconds + 1
+def attack(path, seconds, measure):
+    """Calls measure(NAME) while users knock in vain, and then under attack."""
+    end = time.monotonic() + 2 * seconds + 1
     out, into = os.pipe()
-    pids = [background(idle, path, end), background(rude, path, end)]
-    pids += [background(stranger, path, end, n, into) for n in range(STRANGERS)]
-    time.sleep(0.5)
-    under, failures = ask(path, seconds)
-    print("attacked-median", int(under[len(under) // 2]))
-    print("attacked-p99", int(under[len(under) * 99 // 100]))
-    print("attacked-failures", failures)
-    print("attacked-requests", len(under))
+    pids = [background(stranger, path, end, n, into) for n in range(STRANGERS)]
+    measure("barred")
+    os.chmod(path, 0o666)
+    idle_out, idle_into = os.pipe()
+    pids += [background(idle, path, end, idle_into), background(rude, path, end)]
+    os.read(idle_out, 1)  # they took the places of all who were idle
+    measure("attacked")
     for pid in pids:
         os.waitpid(pid, 0)
+    os.chmod(path, 0o600)
     os.close(into)
     words = b""
     while part := os.read(out, 65536):
@@ -151,7 +194,34 @@ def main():
     print("strangers", len(tries))
     print("strangers-tries", sum(t for t, _ in tries))
     print("strangers-served", sum(s for _, s in tries))
-    print("ratio", "%.2f" % (under[len(under) // 2] / before[len(before) // 2]))
+
+
+def main():
+    path, agent, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    cpus = os.sched_getaffinity(agent)
+    for pid in (0, agent):
+        os.sched_setaffinity(pid, {max(cpus)})
+    with connect(path) as s:
+        s.sendall(STATUS)
+        size = len(answer(s))
+    other = path + ".control"
+    pid = begin_control(other, size)
+    medians = {}
+
+    def measure(name):
+        medians[name] = ask(name, (path, other), seconds)
+
+    measure("alone")
+    print("rate", int(rate(path, seconds)))
+    attack(path, seconds, measure)
+    os.kill(pid, signal.SIGKILL)
+    os.unlink(other)
+    os.sched_setaffinity(agent, cpus)
+    for name in ("barred", "attacked"):
+        slowed = [now / before for now, before in zip(medians[name], medians["alone"])]
+        print(name + "-slowed", "%.2f" % slowed[0])
+        print(name + "-control-slowed", "%.2f" % slowed[1])
+        print(name + "-share", "%.2f" % (slowed[0] / slowed[1]))
 
 
 main()
