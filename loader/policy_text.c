@@ -49,8 +49,10 @@ const char *policy_name_flaw(const char *name)
 		return "a policy's name has 200 bytes at most";
 	if (!text_is_printable(name))
 		return "a policy's name is UTF-8 text without control characters";
-	if (strpbrk(name, "/\\"))
+	if (strchr(name, '/'))
 		return "a policy's name holds no slash: it is a name, not a path";
+	if (strchr(name, '\\'))
+		return "a policy's name holds no backslash";
 	if (strpbrk(name, "\"'`"))
 		return "a policy's name holds no quotes";
 	if (name[0] == '.' || name[0] == '-')

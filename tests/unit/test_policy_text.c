@@ -221,6 +221,9 @@ static void includes_that_cannot_be(void **state)
 	expect_error("include \"../a\"\n", files,
 		"bpfpol: /p/web.policy:1:9: a policy's name holds no slash: it is a name, not a "
 		"path\n  include \"../a\"\n          ^^^^^^\n");
+	expect_error("include \"a\\\\b\"\n", files,
+		"bpfpol: /p/web.policy:1:9: a policy's name holds no backslash\n"
+		"  include \"a\\\\b\"\n          ^^^^^^\n");
 	/* What is wrong in an included file is wrong there. */
 	expect_error("include \"bad\"\n", files,
 		"bpfpol: /p/bad.policy:1:11: '70000' is above 65535, the highest port\n"
