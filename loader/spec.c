@@ -280,8 +280,8 @@ static int parse_address(struct parser *p, struct span word, struct end *end)
 	if (!strncasecmp(word.s, "dns:", 4))
 		return parse_host(p, word, end);
 	if (parse_prefix(word.s, word.len, &end->prefix, &flaw))
-		return spec_fail(&p->words, word.quoted ? word : span_part(word, flaw.at, flaw.len),
-			"%s", flaw.why);
+		return no_address(
+			p, word, word.quoted ? word : span_part(word, flaw.at, flaw.len), flaw.why);
 	end->kind = END_PREFIX;
 	return 0;
 }
@@ -402,7 +402,7 @@ static int take_proto(struct parser *p)
 	p->proto = take(p);
 	err = parse_proto(&p->words, p->proto, &p->rule->proto);
 	if (err == -ENOENT)
-		return unknown_word(&p->words, p->proto);
+		return unknown_word(p, p->proto);
 	return err ? err : take_type(p);
 }
 
@@ -416,7 +416,7 @@ static int take_proto_ports(struct parser *p)
 	p->ports = word;
 	err = parse_proto(&p->words, p->proto, &p->rule->proto);
 	if (err == -ENOENT)
-		return unknown_proto(&p->words, p->proto);
+		return unknown_proto(p, p->proto);
 	if (!err)
 		err = need_ports(p, word);
 	if (err)

@@ -113,10 +113,42 @@ const char *nearest_first_word(const char *word, size_t len)
 	return nearest(word, len, known, sizeof(known) / sizeof(known[0]));
 }
 
-int unknown_proto(const struct words *words, struct span word)
+/* A host's name, and no address that is written wrong: its last part begins with a letter. */
+static bool looks_like_host(struct span word)
 {
+	size_t at = word.len;
+
+	while (at && word.s[at - 1] != '.')
+		at--;
+	return span_is_host(word) && at < word.len && !is_digit(word.s[at]);
+}
+
+/* Hosts are no ends of a packet, which has one address. */
+static bool may_be_host(const struct parser *p, struct span word)
+{
+	return !p->packet && looks_like_host(word);
+}
+
+int no_address(const struct parser *p, struct span word, struct span part, const char *why)
+{
+	if (may_be_host(p, word))
+		return spec_fail(&p->words, word,
+			"'%.*s' is not an address; for all addresses that a host has write "
+			"dns:%.*s",
+			SHOW(word), SHOW(word));
+	return spec_fail(&p->words, part, "%s", why);
+}
+
+int unknown_proto(const struct parser *p, struct span word)
+{
+	const struct words *words = &p->words;
 	const char *near = nearest_word(word);
 
+	if (span_has(word, '.') && may_be_host(p, word))
+		return spec_fail(words, word,
+			"'%.*s' is no protocol; for all addresses that a host has write dns:%.*s, "
+			"with nothing behind it",
+			SHOW(word), SHOW(word));
 	if (near)
 		return spec_fail(
 			words, word, "unknown protocol '%.*s': did you mean %s?", SHOW(word), near);
@@ -125,8 +157,9 @@ int unknown_proto(const struct words *words, struct span word)
 		SHOW(word));
 }
 
-int unknown_word(const struct words *words, struct span word)
+int unknown_word(const struct parser *p, struct span word)
 {
+	const struct words *words = &p->words;
 	int port = service_port(word.s);
 	const char *near = nearest_word(word);
 
@@ -137,10 +170,13 @@ int unknown_word(const struct words *words, struct span word)
 	if (near)
 		return spec_fail(
 			words, word, "unknown word '%.*s': did you mean %s?", SHOW(word), near);
-	return spec_fail(words, word,
-		"'%.*s' is no word of a rule, no protocol and no address; host names are not "
-		"looked up",
-		SHOW(word));
+	if (may_be_host(p, word))
+		return spec_fail(words, word,
+			"'%.*s' is no word of a rule, no protocol and no address; if it is a host "
+			"write dns:%.*s",
+			SHOW(word), SHOW(word));
+	return spec_fail(
+		words, word, "'%.*s' is no word of a rule, no protocol and no address", SHOW(word));
 }
 
 int unexpected_word(const struct words *words, struct span word, struct span bare)

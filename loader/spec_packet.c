@@ -256,8 +256,10 @@ static int cut_where(struct parser *p)
 
 int parse_packet(struct parser *p)
 {
-	int err = cut_where(p);
+	int err;
 
+	p->packet = true;
+	err = cut_where(p);
 	return err ? err : read_packet(p);
 }
 

@@ -52,6 +52,7 @@ struct parser {
 	bool ended;	       /* what fails is only that they end: more words could put it right */
 	struct rule *rule;
 	bool has_action;
+	bool packet; /* its ends are one address each */
 	/* Where each was given; width 0: not. */
 	struct span dir, on, proto, ports, bare, from, to, from_ports, to_ports;
 };
@@ -120,9 +121,11 @@ bool looks_like_address(struct span word);
 /* The word that a misspelt first word of a policy's line is closest to, or NULL. */
 const char *nearest_first_word(const char *word, size_t len);
 /* Of PROTO/PORTS. */
-int unknown_proto(const struct words *words, struct span word);
+int unknown_proto(const struct parser *p, struct span word);
 /* Of a first word that is no keyword, protocol or address. */
-int unknown_word(const struct words *words, struct span word);
+int unknown_word(const struct parser *p, struct span word);
+/* Where an address stands: what is wrong with that part of the word, unless it is a host's name. */
+int no_address(const struct parser *p, struct span word, struct span part, const char *why);
 /* After the end of the rule; bare: the ADDR that was its BODY. */
 int unexpected_word(const struct words *words, struct span word, struct span bare);
 
