@@ -37,9 +37,6 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 		if (!rule->label)
 			return -ENOMEM;
 	}
-	if (rule->lifetime)
-		rule->deadline = time(NULL) + rule->lifetime;
-	rule->lifetime = 0;
 	return 0;
 }
 
@@ -121,16 +118,48 @@ static bool on_trial(const struct host *host)
 	return host->confirm && host->store && host->store->confirm.seconds;
 }
 
-static void json_applied(const struct args *args, const char *outcome, uint32_t id,
-	const char *text, const struct host *host, const struct names *names)
+/* A rule in words, made before anything is done: to say what was done must not fail then. */
+struct said {
+	char *text, *timed; /* without and with the time that was asked for */
+	uint64_t seconds;   /* that time; 0: for good */
+};
+
+/* From here on the rule has a deadline. With it a lifetime would be one that its file says. */
+static int said_new(struct rule *rule, struct said *said)
+{
+	*said = (struct said){ .timed = spec_text(rule, SPEC_ALL), .seconds = rule->lifetime };
+	if (rule->lifetime)
+		rule->deadline = time(NULL) + rule->lifetime;
+	rule->lifetime = 0;
+	said->text = spec_text(rule, SPEC_ALL);
+	return said->text && said->timed ? 0 : -ENOMEM;
+}
+
+static void said_free(struct said *said)
+{
+	free(said->text);
+	free(said->timed);
+}
+
+/* Otherwise an equal rule stands, and ends when it would have. */
+static bool ends_as_asked(const struct applied *applied)
+{
+	return applied->outcome == APPLIED || applied->outcome == APPLIED_PROLONGED;
+}
+
+static void json_applied(const struct args *args, const char *outcome,
+	const struct applied *applied, const struct said *said, const struct host *host,
+	const struct names *names)
 {
 	struct jw j;
 
 	jw_begin(&j, stdout);
 	jw_object(&j, NULL);
 	jw_str(&j, "outcome", outcome);
-	jw_u64(&j, "id", id);
-	jw_str(&j, "rule", text);
+	jw_u64(&j, "id", applied->id);
+	jw_str(&j, "rule", said->text);
+	if (ends_as_asked(applied) && said->seconds)
+		jw_u64(&j, "expires_in", said->seconds);
 	jw_str(&j, "layer", args->given & OPT_DYNAMIC ? "dynamic" : "static");
 	if (args->policy) {
 		jw_str(&j, "policy", args->policy);
@@ -143,8 +172,8 @@ static void json_applied(const struct args *args, const char *outcome, uint32_t 
 	jw_object_end(&j);
 }
 
-static int say_applied(const struct args *args, const struct applied *applied, const char *text,
-	const struct host *host, const struct names *names)
+static void say_applied(const struct args *args, const struct applied *applied,
+	const struct said *said, const struct host *host, const struct names *names)
 {
 	static const char *const outcomes[] = {
 		[APPLIED] = "added",
@@ -157,15 +186,14 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 		[APPLIED_REPLACED] = "changed; it was already there",
 		[APPLIED_PROLONGED] = "changed; it was already there, and the later end holds",
 	};
+	const char *text = ends_as_asked(applied) ? said->timed : said->text;
 	bool dry_run = args->given & OPT_DRY_RUN;
 	char where[POLICY_NAME_MOST + 64];
 
-	if (!text)
-		return -ENOMEM;
 	if (args->given & OPT_JSON) {
-		json_applied(args, dry_run ? "dry run" : outcomes[applied->outcome], applied->id,
-			text, host, names);
-		return 0;
+		json_applied(args, dry_run ? "dry run" : outcomes[applied->outcome], applied, said,
+			host, names);
+		return;
 	}
 	names_print(names);
 	not_in_force(args, host, where, sizeof(where));
@@ -174,8 +202,7 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 			dry_run ? "would be" : "is");
 	if (applied->outcome == APPLIED_ALREADY)
 		printf("Rule %" PRIu32 " is already there%s%s: %s\n", applied->id,
-			strstr(text, " for ") || args->lifetime ? ", and ends no earlier" : "",
-			where, text);
+			said->seconds ? ", and ends no earlier" : "", where, text);
 	else if (dry_run)
 		printf("Would %s rule %" PRIu32 "%s: %s\n",
 			applied->outcome == APPLIED ? "add" : "change", applied->id, where, text);
@@ -184,7 +211,6 @@ static int say_applied(const struct args *args, const struct applied *applied, c
 			text);
 	if (on_trial(host))
 		say_confirm(host->confirm);
-	return 0;
 }
 
 /* A rule for what leaves is in force only where programs for that are. */
@@ -228,20 +254,18 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	return rc;
 }
 
-static int add_rule(
-	const struct args *args, struct rule **rule, struct names *names, struct diag *diag)
+static int add_rule(const struct args *args, struct rule **rule, const struct said *said,
+	struct names *names, struct diag *diag)
 {
 	struct apply_opts opts = {
 		.dry_run = args->given & OPT_DRY_RUN,
 		.force = args->given & OPT_FORCE,
 		.names = names,
 	};
-	char *text = spec_text(*rule, SPEC_ALL);
 	struct applied applied;
 	struct host host = {};
 	bool elsewhere;
-	/* What is to be said when it is done must not fail then. */
-	int rc = text ? host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag) : -ENOMEM;
+	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
 	host.unguarded = opts.force;
 	if (!rc)
@@ -253,28 +277,25 @@ static int add_rule(
 			       : add_in_force(args, &host, rule, &opts, &applied, diag);
 	if (!rc) {
 		names_warn(names, diag);
-		rc = say_applied(args, &applied, text, &host, names);
+		say_applied(args, &applied, said, &host, names);
 	}
 	host_close(&host);
-	free(text);
 	return rc;
 }
 
 /* The same into the agent, and by it into the kernel. */
-static int add_dynamic(
-	const struct args *args, struct rule *rule, struct names *names, struct diag *diag)
+static int add_dynamic(const struct args *args, struct rule *rule, const struct said *said,
+	struct names *names, struct diag *diag)
 {
 	const struct policy rules = { .rules = &rule, .n = 1 };
-	char *text = spec_text(rule, SPEC_ALL);
 	struct applied applied = {};
 	struct host host = {};
 	int rc = dynamic_put(args, &rules, &applied, &host.off, diag);
 
 	if (!rc) {
 		names_warn(names, diag);
-		rc = say_applied(args, &applied, text, &host, names);
+		say_applied(args, &applied, said, &host, names);
 	}
-	free(text);
 	return rc;
 }
 
@@ -295,6 +316,7 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 	const struct spec_opts opts = { .action = action };
 	struct names names = {};
 	struct rule *rule = NULL;
+	struct said said = {};
 	int rc = check_dynamic(args, diag);
 
 	if (!rc)
@@ -306,8 +328,11 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 	if (!rc)
 		rc = store_read_lists(rule, &names, diag);
 	if (!rc)
-		rc = args->given & OPT_DYNAMIC ? add_dynamic(args, rule, &names, diag)
-					       : add_rule(args, &rule, &names, diag);
+		rc = said_new(rule, &said);
+	if (!rc)
+		rc = args->given & OPT_DYNAMIC ? add_dynamic(args, rule, &said, &names, diag)
+					       : add_rule(args, &rule, &said, &names, diag);
+	said_free(&said);
 	names_free(&names);
 	rule_free(&rule);
 	return rc;

@@ -33,6 +33,7 @@ field() {
 
 bp block udp/1434 >/dev/null
 expect_exit 0 bp block udp/2000 for 2s
+expect_out '^Rule 2 added: block in udp to port 2000 for 2s$'
 blocked dport=2000
 blocked "${V6[@]}" dport=2000
 in_time "for 2s" 1000 3200 "$(until_passes 5000 dport=2000)"
@@ -52,8 +53,10 @@ check "another id" [ "$(field id "in udp to port 2000")" -gt 2 ]
 ID=$(field id "in udp to port 2000")
 # The later deadline wins; what says none is latest.
 expect_exit 0 bp block udp/2000 for 1s
+expect_out 'already there, and ends no earlier: block in udp to port 2000$'
 check "the later deadline wins" [ "$(field expires_in "in udp to port 2000")" -gt 3580 ]
 expect_exit 0 bp block udp/2000 for 2h name "two"
+expect_out 'the later end holds: block in udp to port 2000 for 2h name "two"$'
 check "a later one takes its place" [ "$(field expires_in "in udp to port 2000")" -gt 7190 ]
 same "the label is replaced" two "$(field name "in udp to port 2000")"
 expect_exit 0 bp block udp/2000
