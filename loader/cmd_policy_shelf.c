@@ -65,6 +65,7 @@ static void list_json(const struct shelf *shelf)
 		jw_str(&j, "description", e->description);
 		jw_bool(&j, "assigned", e->assigned);
 		jw_u64(&j, "rules", e->rules);
+		jw_u64(&j, "timed", e->timed);
 		jw_str(&j, "file", path);
 		jw_object_end(&j);
 		free(path);

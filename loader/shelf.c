@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dirs.h"
@@ -41,6 +42,32 @@ static char *name_of_file(int dir, const char *file)
 	return name;
 }
 
+static size_t count_timed(const struct policy *policy)
+{
+	uint64_t now = time(NULL);
+	size_t n = 0;
+
+	for (size_t i = 0; i < policy->n; i++)
+		n += !policy_has_line(policy->rules[i]) && policy->rules[i]->deadline > now;
+	return n;
+}
+
+/* Which are timed is known of the assigned one by the state, of others beside their files. */
+static void add_timed(struct shelf_entry *entry, const struct store *store, struct diag *diag)
+{
+	struct policy *known = NULL;
+
+	if (entry->assigned) {
+		entry->timed = count_timed(store->policy);
+	} else if (known_load(entry->name, &known, diag)) {
+		diag_to_warning(diag, "it is not known which timed rules there are");
+	} else {
+		entry->timed = count_timed(known);
+		policy_free(&known);
+	}
+	entry->rules += entry->timed;
+}
+
 static int add_entry(struct shelf *shelf, const struct store *store, char *name, struct diag *diag)
 {
 	struct shelf_entry entry = { .name = name, .assigned = store_is_assigned(store, name) };
@@ -57,6 +84,8 @@ static int add_entry(struct shelf *shelf, const struct store *store, char *name,
 		rc = policy_text_glance(text, &entry.rules, &entry.description);
 		free(text);
 	}
+	if (!rc)
+		add_timed(&entry, store, diag);
 	if (rc)
 		free(name);
 	else

@@ -10,7 +10,8 @@
 
 struct shelf_entry {
 	char *name;
-	size_t rules;	   /* lines that are rules, not those that it includes */
+	size_t rules;	   /* lines that are rules, not those that it includes; and the timed */
+	size_t timed;	   /* of these, those that no file holds, and that are not over */
 	char *description; /* NULL: none */
 	bool assigned;
 };

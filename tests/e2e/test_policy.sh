@@ -122,13 +122,23 @@ cp good "$POLICIES/web.policy"
 unchanged "an assign that is refused" "$BEFORE"
 
 # A rule for a while stands in no file; assigned again within its time it still holds.
+# timed NAME: how many rules `policy list` counts of it, and how many of these are timed.
+timed() {
+	bp policy list --json | jq -c ".policies[] | select(.name == \"$1\") | [.rules, .timed]"
+}
+BEFORE=$(timed web)
 expect_exit 0 bp block tcp/8080 for 1h
+expect_out ': block in tcp to port 8080 for 1h$'
+same "the list counts it" "$(jq -c 'map(. + 1)' <<<"$BEFORE")" "$(timed web)"
 same "not in the file" 0 "$(bp policy export web | grep -c 8080)"
 expect_exit 0 bp policy show web
 expect_out '^# for 3[0-9]{3}s more: block in tcp to port 8080'
 expect_exit 0 bp policy assign dns
 passes proto=tcp dport=8080
 expect_exit 0 bp block --policy web tcp/8081 for 1h
+expect_out "in policy 'web', which is not assigned: block in tcp to port 8081 for 1h$"
+same "the list counts those of a policy that is not assigned" \
+	"$(jq -c 'map(. + 2)' <<<"$BEFORE")" "$(timed web)"
 expect_exit 0 bp policy assign web
 blocked proto=tcp dport=8080
 blocked proto=tcp dport=8081
