@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* policy confirm, and what is said of it. */
+/* policy confirm. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,14 +8,6 @@
 #include "await.h"
 #include "command.h"
 #include "json.h"
-
-void say_confirm(uint64_t seconds)
-{
-	if (seconds)
-		printf("It goes back by itself in %" PRIu64
-		       " s; 'bpfpol policy confirm' keeps it.\n",
-			seconds);
-}
 
 static int nothing_awaits(const struct store *s, struct diag *diag)
 {

@@ -81,25 +81,6 @@ static int is_elsewhere(
 	return rc;
 }
 
-int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag)
-{
-	if (!host->off || args->given & (OPT_FORCE | OPT_DRY_RUN))
-		return 0;
-	return diag_set(diag, DIAG_REFUSED, EPERM,
-		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for "
-		"then");
-}
-
-void say_attached(const struct link_choices *choices)
-{
-	for (size_t i = 0; i < choices->n; i++)
-		if (choices->v[i].how == ATTACH_NONE)
-			printf("Would attach %s.\n", choices->v[i].link->name);
-		else
-			printf("Attached %s: %s (%s).\n", choices->v[i].link->name,
-				attach_mode_text(choices->v[i].how), choices->v[i].why);
-}
-
 /* What a rule was added to, or changed in, when that is not what is in force. "": it is. */
 static void not_in_force(const struct args *args, const struct host *host, char *buf, size_t size)
 {
@@ -211,23 +192,6 @@ static void say_applied(const struct args *args, const struct applied *applied,
 			text);
 	if (on_trial(host))
 		say_confirm(host->confirm);
-}
-
-/* A rule for what leaves is in force only where programs for that are. */
-void warn_one_way(struct diag *diag)
-{
-	struct attached_list attached;
-	bool all = true;
-
-	if (attached_get(&attached, diag))
-		diag_to_warning(diag, "it is not known where what leaves is filtered");
-	for (size_t i = 0; i < attached.n; i++)
-		all &= attached.v[i].out != TC_NONE;
-	free(attached.v);
-	if (all)
-		return;
-	diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP, "'bpfpol interfaces' shows where");
-	diag_to_warning(diag, "what leaves is not filtered on every interface");
 }
 
 /* To what is in force; attaches first if nothing is attached. */

@@ -110,14 +110,17 @@ int args_one(const struct args *args, const char *what, struct diag *diag);
 /* The words joined, with the one at `index` marked, as the diag's place. */
 void args_place(const struct args *args, int index, struct diag *diag);
 
+/* cmd_say.c: -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
+struct host;
+int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag);
+/* Warns where rules for what leaves are not in force. */
+void warn_one_way(struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */
 struct link_choices;
 void say_attached(const struct link_choices *choices);
-
 /* How to keep what was done; 0: it is kept. */
 void say_confirm(uint64_t seconds);
 
-struct host;
 /* `policy confirm` and `policy rollback` of an `attach` that is on trial. */
 int attach_confirm(const struct args *args, struct host *host, struct diag *diag);
 int attach_rollback(const struct args *args, struct host *host, struct diag *diag);
@@ -149,12 +152,6 @@ int dynamic_remove_rule(const struct args *args, const struct rule *rule, int ac
 /* All of them; *n: how many there are. */
 int dynamic_drop(const struct args *args, size_t *n, struct diag *diag);
 int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag);
-
-/* -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
-struct host;
-int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag);
-/* Warns where rules for what leaves are not in force. */
-void warn_one_way(struct diag *diag);
 
 extern const struct command commands[]; /* ends with a name of NULL */
 const struct command *command_find(const char *name);
