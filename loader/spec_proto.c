@@ -173,7 +173,12 @@ int parse_proto(const struct words *words, struct span span, int *proto)
 		*proto = PROTO_ANY;
 		return 0;
 	}
-	if (!span_number(span, &number)) {
+	if (span_number(span, &number)) {
+		if (number == IPPROTO_AH)
+			return spec_fail(words, span,
+				"51, the authentication header, is walked over in IPv6: a rule "
+				"sees the protocol behind it; that of IPv4 is called `ah`");
+	} else {
 		err = parse_name(words, span, &number);
 		if (err)
 			return err;
