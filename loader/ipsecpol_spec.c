@@ -358,7 +358,8 @@ int filt_parse(
 		err = parse_address(words, &cut, end, ends[end]);
 	if (!err)
 		err = parse_filt_proto(words, &cut, &filt->proto);
-	for (int end = 0; end < 2 && !err; end++)
+	/* The right one first: a protocol in its place would make the left one's lack it. */
+	for (int end = 1; end >= 0 && !err; end--)
 		err = parse_filt_port(words, &cut, end, filt->proto, &ends[end]->port);
 	if (!err && filt->left.kind == FILT_ME && filt->right.kind == FILT_ME)
 		err = spec_fail(words, cut.inner,
