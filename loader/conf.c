@@ -230,6 +230,8 @@ int conf_parse(const char *file, const char *text, struct conf *conf, struct dia
 	struct conf got = {};
 	int rc = 0;
 
+	if (!strncmp(text, "\xef\xbb\xbf", 3)) /* as in policies and lists */
+		text += 3;
 	for (struct entry e = { .file = file, .number = 1 }; *text && !rc; e.number++) {
 		size_t len = strcspn(text, "\n");
 		char *line = strndup(text, len);

@@ -30,6 +30,7 @@ static void good(void **state)
 	parses("", 0, NULL);
 	parses("\n\n# interfaces = no0\n   \t\n", 0, NULL);
 	parses("interfaces = eth0", 1, "eth0");
+	parses("\xef\xbb\xbfinterfaces = eth0\r\n", 1, "eth0");
 	parses("  interfaces=eth0  # it\n", 1, "eth0");
 	parses("interfaces = eth* wan0\twlan[0-9]\r\n", 3, "eth*");
 	parses("interfaces = a\ninterfaces = b c\n", 3, "a");
