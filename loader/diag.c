@@ -65,13 +65,18 @@ void diag_place(struct diag *d, const char *text, size_t column, size_t width)
 	d->width = width ? width : 1;
 }
 
-/* What others wrote is shown on a terminal: nothing in it may steer that terminal. */
-static void put_clean(FILE *out, const char *text, char keep)
+/*
+ * What others wrote is shown on a terminal: nothing in it may steer that terminal, control
+ * characters of two bytes in UTF-8 (U+0080 to U+009F) included.
+ */
+static void put_clean(FILE *out, const char *text, size_t len, char keep)
 {
-	for (; *text; text++) {
-		unsigned char c = *text;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = text[i], next = i + 1 < len ? text[i + 1] : 0;
+		bool two = c == 0xc2 && next >= 0x80 && next <= 0x9f;
 
-		putc((c < ' ' && c != keep) || c == 0x7f ? '?' : c, out);
+		putc(two || (c < ' ' && c != keep) || c == 0x7f ? '?' : c, out);
+		i += two;
 	}
 }
 
@@ -82,11 +87,10 @@ static bool starts_char(char c)
 }
 
 /* Tabs stand in the caret's line as they do in the text, so that both lines align. */
-static void put_caret(FILE *out, const char *text, size_t column, size_t width)
+static void put_caret(FILE *out, const char *text, size_t len, size_t column, size_t width)
 {
-	size_t len = strlen(text), i;
+	size_t i;
 
-	fputs("  ", out);
 	for (i = 0; i < column; i++) {
 		if (i >= len || starts_char(text[i]))
 			putc(i < len && text[i] == '\t' ? '\t' : ' ', out);
@@ -99,11 +103,33 @@ static void put_caret(FILE *out, const char *text, size_t column, size_t width)
 	putc('\n', out);
 }
 
+#define LINE_MOST 1024 /* bytes of a line that are shown */
+#define LINE_BEFORE 64 /* of those before the offence, where not all are */
+
+/* The line and its caret; of a line without end the part that the caret stands in. */
+static void put_line(FILE *out, const char *text, size_t column, size_t width)
+{
+	size_t len = strlen(text), from = 0, to = len;
+
+	if (len > LINE_MOST) {
+		from = column > LINE_BEFORE && column < len ? column - LINE_BEFORE : 0;
+		to = len - from > LINE_MOST ? from + LINE_MOST : len;
+	}
+	while (from && from < to && !starts_char(text[from]))
+		from++;
+	while (to < len && to > from && !starts_char(text[to]))
+		to--;
+	fprintf(out, "  %s", from ? "..." : "");
+	put_clean(out, text + from, to - from, '\t');
+	fprintf(out, "%s\n  %s", to < len ? "..." : "", from ? "   " : "");
+	put_caret(out, text + from, to - from, column - from, width);
+}
+
 static void put_place(FILE *out, const struct diag *d)
 {
 	if (!d->file[0])
 		return;
-	put_clean(out, d->file, 0);
+	put_clean(out, d->file, strlen(d->file), 0);
 	if (d->line)
 		fprintf(out, ":%u", d->line);
 	if (d->line && d->text)
@@ -121,14 +147,10 @@ char *diag_text(const struct diag *d)
 		return NULL;
 	fputs("bpfpol: ", out);
 	put_place(out, d);
-	put_clean(out, d->message, '\n');
+	put_clean(out, d->message, strlen(d->message), '\n');
 	putc('\n', out);
-	if (d->text && d->text[0]) {
-		fputs("  ", out);
-		put_clean(out, d->text, '\t');
-		putc('\n', out);
-		put_caret(out, d->text, d->column, d->width);
-	}
+	if (d->text && d->text[0])
+		put_line(out, d->text, d->column, d->width);
 	if (d->more)
 		fputs(d->more, out);
 	if (stream_close(out)) {

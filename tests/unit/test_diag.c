@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -63,7 +64,47 @@ static void terminal_is_safe(void **state)
 	(void)state;
 	diag_place(&diag, "\033]0;x\a", 0, 1);
 	prints(&diag, "bpfpol: a?[2J\nb\n  ?]0;x?\n  ^\n");
+	/* What ESC [ is, as one character. */
+	diag_place(&diag,
+		"\xc2\x9b"
+		"2J\xc2\xa0\xc2",
+		4, 2);
+	prints(&diag, "bpfpol: a?[2J\nb\n  ?2J\xc2\xa0\xc2\n     ^\n");
 	diag_free(&diag);
+}
+
+/* `c` n times, with `what` at `at`: what is shown of it, and the caret below `what`. */
+static void shows(size_t n, size_t at, size_t width, const char *line, const char *caret)
+{
+	struct diag diag = { .message = "wrong" };
+	char *text = malloc(n + 1), expected[4096];
+
+	memset(text, 'x', n);
+	text[n] = '\0';
+	memset(text + at, 'o', width);
+	diag_place(&diag, text, at, width);
+	snprintf(expected, sizeof(expected), "bpfpol: wrong\n  %s\n  %s\n", line, caret);
+	prints(&diag, expected);
+	diag_free(&diag);
+	free(text);
+}
+
+static void long_lines_are_cut(void **state)
+{
+	char before[65] = "", after[1025] = "", line[2048], caret[2048];
+
+	(void)state;
+	memset(before, 'x', 64);
+	memset(after, 'x', 1024);
+	snprintf(line, sizeof(line), "...%soo%.958s...", before, after);
+	snprintf(caret, sizeof(caret), "%67s^^", "");
+	shows(200000, 100000, 2, line, caret);
+	snprintf(line, sizeof(line), "oo%.1022s...", after);
+	shows(200000, 0, 2, line, "^^");
+	snprintf(line, sizeof(line), "...%soo", before);
+	shows(200000, 199998, 2, line, caret);
+	snprintf(line, sizeof(line), "oo%.1022s", after);
+	shows(1024, 0, 2, line, "^^");
 }
 
 static void system_errors(void **state)
@@ -99,6 +140,7 @@ int main(void)
 		cmocka_unit_test(place_and_caret),
 		cmocka_unit_test(caret_lines_up),
 		cmocka_unit_test(terminal_is_safe),
+		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(system_errors),
 		cmocka_unit_test(long_messages_are_cut),
 	};
