@@ -15,6 +15,7 @@
 #include "shelf.h"
 #include "shipped.h"
 #include "spec.h"
+#include "utf8.h"
 
 /* Policies can be read though it is not known which one is assigned. */
 static int open_to_read(struct host *host, struct diag *diag)
@@ -41,8 +42,8 @@ static void list_text(const struct shelf *shelf)
 	for (size_t i = 0; i < shelf->n; i++) {
 		const struct shelf_entry *e = &shelf->v[i];
 
-		printf("%c %-24s %8zu  %s\n", e->assigned ? '*' : ' ', e->name, e->rules,
-			e->description ? e->description : "");
+		printf("%c %-*s %8zu  %s\n", e->assigned ? '*' : ' ', utf8_width(e->name, 24),
+			e->name, e->rules, e->description ? e->description : "");
 		any |= e->assigned;
 	}
 	if (any)

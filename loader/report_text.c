@@ -6,6 +6,7 @@
 
 #include "report_parts.h"
 #include "spec.h"
+#include "utf8.h"
 
 void time_left_text(uint64_t seconds, char *buf, size_t size)
 {
@@ -85,7 +86,8 @@ static int text_rules(FILE *out, const struct status *st)
 
 static void put_interface(FILE *out, const struct status_interface *f)
 {
-	fprintf(out, "  %-15s %-12s %-7s %s\n", f->name, f->ingress, f->egress, f->why);
+	fprintf(out, "  %-*s %-12s %-7s %s\n", utf8_width(f->name, 15), f->name, f->ingress,
+		f->egress, f->why);
 }
 
 static void interface_head(FILE *out)

@@ -32,3 +32,10 @@ uint32_t utf8_point(const char *s, unsigned int len)
 		c = c << 6 | (s[i] & 0x3f);
 	return c;
 }
+
+int utf8_width(const char *s, int columns)
+{
+	for (; *s; s++)
+		columns += ((unsigned char)*s & 0xc0) == 0x80;
+	return columns;
+}

@@ -15,5 +15,10 @@
 unsigned int utf8_len(const char *s);
 /* The code point of a sequence of that length. */
 uint32_t utf8_point(const char *s, unsigned int len);
+/*
+ * The width in bytes to give printf("%-*s") for s to fill so many columns: bytes that go on with a
+ * character take none. A letter counts as one column, however wide a terminal draws it.
+ */
+int utf8_width(const char *s, int columns);
 
 #endif

@@ -43,6 +43,11 @@ passes dport=53
 same "nothing is attached by that" 0 "$(run_in rx ip -o link show rx0 | grep -c xdp)"
 expect_json "list" '[.policies[] | [.name, .assigned, .rules, .description]]
 	== [["dns", false, 2, null], ["web", false, 2, "the web servers"]]' bp policy list --json
+expect_exit 0 bp policy create Büro
+OUT=$(bp policy list | sed -n 's/ *$//; 2,3p')
+same "a letter of two bytes takes one column" "  Büro                            0
+  dns                             2" "$OUT"
+expect_exit 0 bp policy delete Büro
 expect_json "their ids are known" '[.rules[] | [.id, .name]] == [[1, "database"], [2, null]]' \
 	bp policy show web --json
 expect_exit 0 bp remove --policy web --id 2 --dry-run
