@@ -303,29 +303,46 @@ static void why_clsact(const struct attached *is, char *why, size_t size)
 		add_why(why, size, "; %sby clsact, as this kernel has no TCX (6.6)", what);
 }
 
-int attach_link(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+/* Classifiers that were loaded for a hook where nothing came to be, on the way, are let go. */
+static void tidy_after(struct kernel *k, unsigned int added)
+{
+	if (k->added != added)
+		attach_tidy(k);
+}
+
+int attach_arriving(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
 	const struct attached was = *is;
-	struct diag ignored = {};
-	/* Where half of it is there, the program that is in place is our own. */
-	int rc = was.how == ATTACH_NONE ? attach_check(link, mode, diag) : 0;
+	unsigned int added = k->added;
+	int rc;
 
+	/* Where half of it is there, the program that is in place is our own. */
 	snprintf(why, size, "what leaves is filtered again");
+	if (was.how != ATTACH_NONE)
+		return 0;
+	rc = attach_check(link, mode, diag);
 	if (!rc)
 		rc = pins_make_dir(diag);
-	if (!rc && was.how == ATTACH_NONE)
+	if (!rc)
 		rc = attach_in(k, link, mode, is, why, size, diag);
-	if (!rc && was.out == TC_NONE) {
-		rc = attach_out(k, link, is, why, size, diag);
-		if (rc && was.how == ATTACH_NONE)
-			detach_link(link->ifindex, &ignored);
-	}
-	diag_free(&ignored);
-	attach_tidy(k); /* what was tried on the way */
+	tidy_after(k, added);
 	if (rc)
 		*is = was;
-	else
+	return rc;
+}
+
+int attach_leaving(struct kernel *k, const struct nl_link *link, struct attached *is, char *why,
+	size_t size, struct diag *diag)
+{
+	unsigned int added = k->added;
+	int rc = 0;
+
+	if (is->out == TC_NONE) {
+		rc = attach_out(k, link, is, why, size, diag);
+		tidy_after(k, added);
+	}
+	if (!rc)
 		why_clsact(is, why, size);
 	return rc;
 }

@@ -46,12 +46,18 @@ unsigned int attached_hooks(void);
 int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);
 
 /*
- * Attaches to one interface, in the ways that *is lacks. *is: what it came to; why: a sentence on
- * that choice, of at least 256 bytes. A foreign XDP program is left alone: then TC filters, unless
- * XDP was asked for.
+ * Attaches to one interface, if nothing is: what arrives there is filtered then. *is: what it came
+ * to; why: a sentence on that choice, of at least 256 bytes. A foreign XDP program is left alone:
+ * then TC filters, unless XDP was asked for.
  */
-int attach_link(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+int attach_arriving(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag);
+/*
+ * The rest: what leaves, and the end of the sentence. Of several interfaces that comes after the
+ * first half of each, as it takes the kernel a hundred times as long: a TCX link waits for RCU.
+ */
+int attach_leaving(struct kernel *k, const struct nl_link *link, struct attached *is, char *why,
+	size_t size, struct diag *diag);
 
 /* Lets go of the classifiers that were loaded to attach, where nothing is attached after all. */
 void attach_tidy(struct kernel *k);

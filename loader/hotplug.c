@@ -19,6 +19,7 @@
 #define STRETCH 100	 /* ms that the lock is held for attaching; others wait for it */
 #define BREATH 5	 /* ms without it then: flock(2) has no queue */
 #define AGAIN_MOST 60000 /* ms until an interface that cannot be filtered is tried again */
+#define AGAIN "what leaves is filtered again" /* where the first half was there */
 
 /* What there is, at one moment. */
 struct sight {
@@ -78,14 +79,23 @@ static struct followed *follow(struct hotplug *hp, const struct nl_link *link)
 		return NULL;
 	hp->v = v;
 	v += hp->n++;
-	*v = (struct followed){ .ifindex = link->ifindex };
+	*v = (struct followed){ .ifindex = link->ifindex, .is.how = ATTACH_NONE };
 	memcpy(v->name, link->name, sizeof(v->name));
+	snprintf(v->why, sizeof(v->why), AGAIN);
 	return v;
 }
 
 static bool is_whole(const struct attached *a)
 {
-	return a && a->how != ATTACH_NONE && a->out != TC_NONE;
+	return a->how != ATTACH_NONE && a->out != TC_NONE;
+}
+
+/* As it stands in the list. */
+static struct attached seen_at(const struct attached_list *list, int ifindex)
+{
+	const struct attached *a = attached_find(list, ifindex);
+
+	return a ? *a : (struct attached){ .ifindex = ifindex, .how = ATTACH_NONE };
 }
 
 /* Interfaces last: what is attached to one that is not among them has lost it. */
@@ -178,7 +188,9 @@ static void forget_unseen(struct hotplug *hp)
 /* Something that decides about attaching is another than at the last try. */
 static bool has_changed(const struct followed *f, const struct nl_link *link)
 {
-	return f->mtu != link->mtu || f->xdp_prog != link->xdp_prog || f->up != link->up;
+	bool ours = f->is.how == ATTACH_NATIVE || f->is.how == ATTACH_GENERIC;
+
+	return f->mtu != link->mtu || (!ours && f->xdp_prog != link->xdp_prog) || f->up != link->up;
 }
 
 static bool is_due(const struct followed *f, const struct nl_link *link, uint64_t now)
@@ -207,7 +219,8 @@ static int compare(struct hotplug *hp, struct sight *s, size_t *due)
 		if (!f)
 			return -ENOMEM;
 		f->seen = true;
-		if (is_whole(attached_find(&s->attached, link->ifindex))) {
+		f->is = seen_at(&s->attached, link->ifindex);
+		if (is_whole(&f->is)) {
 			f->held = true;
 			f->tries = 0;
 			hp->filtered++;
@@ -231,63 +244,96 @@ static void not_filtered(struct hotplug *hp, struct followed *f, const struct nl
 		return;
 	hp->failing++;
 	if (first)
-		say("bpfpol: warning: %s is NOT filtered: %s", link->name,
+		say("bpfpol: warning: %s%s is NOT filtered: %s",
+			f->is.how == ATTACH_NONE ? "" : "what leaves ", link->name,
 			diag->kind != DIAG_NONE ? diag->message : strerror(-rc));
 }
 
-static int attach_one(struct hotplug *hp, const struct sight *s, const struct host *host,
-	struct followed *f, const struct nl_link *link)
+static void filtered(
+	struct hotplug *hp, const struct followed *f, const struct nl_link *link, bool first)
 {
-	const struct attached *a = attached_find(&s->attached, link->ifindex);
-	struct attached is =
-		a ? *a : (struct attached){ .ifindex = link->ifindex, .how = ATTACH_NONE };
-	enum attach_mode mode = remembered_find(&s->remembered, link->name)->mode;
-	bool first = !f->tries || has_changed(f, link), back = f->held;
-	struct diag diag = {};
-	char why[256];
-	int rc = attach_link(host->kernel, link, mode, &is, why, sizeof(why), &diag);
+	hp->filtered++;
+	hp->attached += !f->held;
+	hp->put_back += f->held;
+	if (first)
+		say("%s: %s%s (%s)", link->name,
+			f->held ? "somebody took it off; it is filtered again: " : "",
+			attach_mode_text(f->is.how), f->why);
+}
 
+/* The try is over. */
+static void end_try(struct hotplug *hp, struct followed *f, const struct nl_link *link,
+	uint64_t now, int rc, const struct diag *diag)
+{
+	bool first = !f->tries || has_changed(f, link);
+
+	if (rc)
+		not_filtered(hp, f, link, first, rc, diag);
+	else
+		filtered(hp, f, link, first);
 	f->mtu = link->mtu;
 	f->xdp_prog = link->xdp_prog;
 	f->up = link->up;
-	f->held = !rc && is_whole(&is);
-	f->again = s->now + (f->tries < 6 ? 1000ULL << f->tries : AGAIN_MOST);
+	f->held = !rc && is_whole(&f->is);
+	f->again = now + (f->tries < 6 ? 1000ULL << f->tries : AGAIN_MOST);
 	f->tries = f->held ? 0 : f->tries + 1;
-	if (rc) {
-		not_filtered(hp, f, link, first, rc, &diag);
-	} else {
-		hp->filtered++;
-		hp->attached += !back;
-		hp->put_back += back;
-		if (first)
-			say("%s: %s%s (%s)", link->name,
-				back ? "somebody took it off; it is filtered again: " : "",
-				attach_mode_text(is.how), why);
+	snprintf(f->why, sizeof(f->why), AGAIN);
+}
+
+enum half { ARRIVING, LEAVING };
+
+static int attach_half(struct hotplug *hp, const struct sight *s, const struct host *host,
+	struct followed *f, const struct nl_link *link, enum half half)
+{
+	struct diag diag = {};
+	int rc = 0;
+
+	if (half == ARRIVING)
+		rc = attach_arriving(host->kernel, link,
+			remembered_find(&s->remembered, link->name)->mode, &f->is, f->why,
+			sizeof(f->why), &diag);
+	if (!rc && (half == LEAVING || f->is.out != TC_NONE)) {
+		half = LEAVING;
+		rc = attach_leaving(host->kernel, link, &f->is, f->why, sizeof(f->why), &diag);
 	}
+	if (rc || half == LEAVING)
+		end_try(hp, f, link, s->now, rc, &diag);
 	diag_free(&diag);
 	return rc == -ENOMEM ? rc : 0;
 }
 
-/* Those that are due, as many as there is time for. *more: some are left. */
-static int attach_due(
-	struct hotplug *hp, const struct sight *s, const struct host *host, bool *more)
+/* Of those that are due, as many as there is time for. *more: some are left. */
+static int attach_halves(struct hotplug *hp, const struct sight *s, const struct host *host,
+	enum half half, uint64_t begun, bool *more)
 {
-	uint64_t begun = clock_ms(); /* however long the look was: each gets on */
 	int rc = 0;
 
 	for (size_t i = 0; i < s->links.n && !rc; i++) {
 		const struct nl_link *link = &s->links.v[i];
 		struct followed *f = followed_find(hp, link->ifindex);
 
-		if (!f || is_whole(attached_find(&s->attached, link->ifindex)) ||
-			!is_due(f, link, s->now))
+		if (!f || is_whole(&f->is) || !is_due(f, link, s->now) ||
+			(half == ARRIVING) != (f->is.how == ATTACH_NONE))
 			continue;
 		*more = clock_ms() - begun > STRETCH;
 		if (*more)
 			return 0;
-		rc = attach_one(hp, s, host, f, link);
+		rc = attach_half(hp, s, host, f, link, half);
 	}
 	return rc;
+}
+
+/*
+ * What arrives on each of them first. What leaves takes the kernel some 11 ms each, one after the
+ * other. However long the look was, each look gets on.
+ */
+static int attach_due(
+	struct hotplug *hp, const struct sight *s, const struct host *host, bool *more)
+{
+	uint64_t begun = clock_ms();
+	int rc = attach_halves(hp, s, host, ARRIVING, begun, more);
+
+	return rc || *more ? rc : attach_halves(hp, s, host, LEAVING, begun, more);
 }
 
 /* A rule's time is over, and it still stands in the tables. */

@@ -24,6 +24,8 @@ struct followed {
 	bool up;
 	unsigned int tries; /* that came to nothing, or to half of it */
 	uint64_t again;	    /* when it is tried again; ms */
+	struct attached is; /* as it was seen, and what was added to that since */
+	char why[256];	    /* is the first half attached so */
 };
 
 struct held;

@@ -51,6 +51,38 @@ int choices_check(struct link_choices *c, struct diag *diag)
 	return rc;
 }
 
+/* What is there, and what was added to it so far. */
+static struct attached choice_is(const struct link_choice *choice)
+{
+	return (struct attached){
+		.ifindex = choice->link->ifindex,
+		.how = choice->how,
+		.in = choice->in,
+		.out = choice->out,
+	};
+}
+
+static int attach_first_half(struct kernel *k, struct link_choice *choice, struct diag *diag)
+{
+	struct attached is = choice_is(choice);
+	int rc = attach_arriving(
+		k, choice->link, choice->mode, &is, choice->why, sizeof(choice->why), diag);
+
+	if (rc)
+		return rc;
+	choice->undo = choice->how == ATTACH_NONE && choice->out == TC_NONE;
+	choice->how = is.how;
+	choice->in = is.in;
+	return 0;
+}
+
+static int attach_rest(struct kernel *k, struct link_choice *choice, struct diag *diag)
+{
+	struct attached is = choice_is(choice);
+
+	return attach_leaving(k, choice->link, &is, choice->why, sizeof(choice->why), diag);
+}
+
 int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 {
 	int rc = choices_check(c, diag);
@@ -61,24 +93,12 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 	/* Sweeps the pins of interfaces that are gone: their numbers may come again. */
 	if (!rc)
 		rc = attach_adopt(host->kernel, diag);
-	for (size_t i = 0; i < c->n && !rc; i++) {
-		struct link_choice *choice = &c->v[i];
-		struct attached is = {
-			.ifindex = choice->link->ifindex,
-			.how = choice->how,
-			.in = choice->in,
-			.out = choice->out,
-		};
-
-		if (choice->already)
-			continue;
-		rc = attach_link(host->kernel, choice->link, choice->mode, &is, choice->why,
-			sizeof(choice->why), diag);
-		if (rc)
-			break;
-		choice->undo = choice->how == ATTACH_NONE && choice->out == TC_NONE;
-		choice->how = is.how;
-	}
+	for (size_t i = 0; i < c->n && !rc; i++)
+		if (!c->v[i].already)
+			rc = attach_first_half(host->kernel, &c->v[i], diag);
+	for (size_t i = 0; i < c->n && !rc; i++)
+		if (!c->v[i].already)
+			rc = attach_rest(host->kernel, &c->v[i], diag);
 	if (rc)
 		choices_undo(host, c);
 	return rc;

@@ -10,7 +10,8 @@ struct link_choice {
 	const struct nl_link *link;
 	enum attach_mode mode; /* asked for */
 	enum attach_mode how;  /* came to; ATTACH_NONE before */
-	enum tc_way in, out;   /* of what was there before */
+	enum tc_way in;	       /* the same, of TC */
+	enum tc_way out;       /* of what was there before */
 	bool already;	       /* was attached before, both ways */
 	bool undo;	       /* nothing was there before: it can be taken off again */
 	bool remembered;       /* choices_remember() has added it */
