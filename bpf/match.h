@@ -336,6 +336,17 @@ STEP(cut_in6, BP_IN, BP_V6, BP_SPACE_CUT)
 STEP(cut_out4, BP_OUT, BP_V4, BP_SPACE_CUT)
 STEP(cut_out6, BP_OUT, BP_V6, BP_SPACE_CUT)
 
+/*
+ * The kernel makes a plain loop of bpf_loop() where its function is the same on every way there,
+ * else each step is an indirect call, which costs more than what is done in it. So the compiler
+ * must not make one call of those of both families: what stands behind them differs.
+ */
+#define LOOP(step, s, family)                              \
+	do {                                               \
+		bpf_loop(BP_STEPS, step, s, 0);            \
+		asm volatile("# IPv" family ::: "memory"); \
+	} while (0)
+
 static __always_inline void search_begin(struct search *s, __u64 todo)
 {
 	s->best = NULL;
@@ -435,13 +446,13 @@ static __always_inline void search_all(struct search *s, __u64 todo, const __u8 
 		probe(s, dir, BP_V4, BP_SPACE_ALL);
 		if (!s->q->todo && !s->q->next)
 			return;
-		bpf_loop(BP_STEPS, dir == BP_IN ? step_in4 : step_out4, s, 0);
+		LOOP(dir == BP_IN ? step_in4 : step_out4, s, "4");
 	} else {
 		todo = prune(s, words, todo, dir, BP_V6);
 		if (!todo)
 			return;
 		s->q->todo = todo;
-		bpf_loop(BP_STEPS, dir == BP_IN ? step_in6 : step_out6, s, 0);
+		LOOP(dir == BP_IN ? step_in6 : step_out6, s, "6");
 	}
 	search_end(s, dir);
 }
@@ -453,9 +464,9 @@ static __always_inline void search_cut(struct search *s, __u64 todo, const __u8 
 	if (!todo)
 		return;
 	if (s->q->p.family == BP_V4)
-		bpf_loop(BP_STEPS, dir == BP_IN ? step_cut_in4 : step_cut_out4, s, 0);
+		LOOP(dir == BP_IN ? step_cut_in4 : step_cut_out4, s, "4");
 	else
-		bpf_loop(BP_STEPS, dir == BP_IN ? step_cut_in6 : step_cut_out6, s, 0);
+		LOOP(dir == BP_IN ? step_cut_in6 : step_cut_out6, s, "6");
 	if (!s->best)
 		search_end(s, dir);
 }
