@@ -188,6 +188,18 @@ void policy_remove(struct policy *policy, size_t index)
 	memmove(at, at + 1, (policy->n - index) * sizeof(*at));
 }
 
+void policy_drop_lists(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n; i++) {
+		struct end *ends[] = { &policy->rules[i]->from, &policy->rules[i]->to };
+
+		for (int k = 0; k < 2; k++) {
+			free(ends[k]->list.v);
+			ends[k]->list = (struct prefixes){};
+		}
+	}
+}
+
 /*
  * An inout rule holds for what leaves with its ends exchanged: its `from` is remote both ways.
  * So the rule's own direction decides, whichever way the packet goes.

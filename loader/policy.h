@@ -95,6 +95,8 @@ int policy_add(struct policy *policy, struct rule **rule);
 /* The rule's index, or -1. */
 ptrdiff_t policy_find_id(const struct policy *policy, uint32_t id);
 void policy_remove(struct policy *policy, size_t index);
+/* Forgets what its lists hold, which may be much; their files stay named. */
+void policy_drop_lists(struct policy *policy);
 
 /* The end that is far from (near to) this host, for a packet of that direction. */
 const struct end *rule_remote(const struct rule *rule, enum bp_dir dir);

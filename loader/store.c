@@ -195,6 +195,7 @@ void store_assign(struct store *s, struct policy **policy)
 	} else if (s->policy) {
 		policy_free(&s->outgoing);
 		s->outgoing = s->policy;
+		policy_drop_lists(s->outgoing); /* known of it are its words alone */
 	}
 	s->policy = new;
 	if (policy)
