@@ -168,6 +168,8 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 	$(call say,LINK)
 	$Q$C $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpcap -lmnl -luuid -lz -ldl
 
+$B/tests/unit/test_windows: $(call obj,loader/windows.c)
+
 # Its allocations fail when it says so.
 NOMEM := malloc calloc realloc reallocarray strdup strndup asprintf vasprintf open_memstream
 $B/tests/unit/test_nomem: LDFLAGS += $(NOMEM:%=-Wl,--wrap=%)

@@ -89,7 +89,7 @@ int generation_map(struct generation *gen, const struct bp_sizes *sizes, struct 
 	int rc = windows_open(&gen->table, gen->part_fd, sizes);
 
 	if (!rc && sizes)
-		rc = windows_all(&gen->table);
+		rc = windows_fill(&gen->table);
 	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
 }
 
@@ -105,7 +105,9 @@ static int load(struct generation *gen, unsigned int hooks, const struct plan *p
 	if (rc)
 		return rc;
 	gen->table.tables->programs = classifiers_print();
-	return plan_fill(plan, &gen->table, diag);
+	rc = plan_fill(plan, &gen->table, diag);
+	windows_leave(&gen->table);
+	return rc;
 }
 
 int generation_load_for(unsigned int hooks, const struct plan *plan, const struct shared *shared,

@@ -355,9 +355,9 @@ int host_try(struct host *host, struct diag *diag)
 		rc = table_alloc(&table, &plan->tables.sizes);
 	if (!rc)
 		rc = plan_fill(plan, &table, diag);
+	table_free(&table);
 	if (!rc && !host->unguarded && !host->off)
 		rc = try_loaded(host, plan, false, diag);
-	table_free(&table);
 	plan_free(&plan);
 	policy_free(&none);
 	return rc;

@@ -8,7 +8,6 @@
 
 #include "classifier.h"
 #include "dirs.h"
-#include "windows.h"
 
 /* Of all its maps. A larger one costs memory, and what the verifier takes is little beside it. */
 #define MOST (6 << 20)
@@ -108,9 +107,7 @@ static int make_ready(struct generation *gen, const struct bp_sizes *wants, unsi
 		return -ERANGE;
 	rc = suit_hooks(gen, hooks, shared, diag);
 	if (!rc)
-		rc = windows_all(&gen->table);
-	if (!rc)
-		table_empty(&gen->table);
+		rc = table_empty(&gen->table);
 	return rc;
 }
 

@@ -26,7 +26,8 @@ static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
  * not. */
 #define BITS_PER_ELEM 8
 #define LEAST_PRESENT 12
-#define MOST_PRESENT 25 /* 4 MB, likewise */
+#define MOST_PRESENT 25	 /* 4 MB, likewise */
+#define STRIDE (1 << 20) /* bytes of elements that whoever reads all of them has at a time */
 
 static uint32_t log2_of(uint64_t n, uint32_t least, uint32_t most)
 {
@@ -184,14 +185,13 @@ int table_alloc(struct table *t, const struct bp_sizes *sizes)
 {
 	memset(t, 0, sizeof(*t));
 	for (int part = 0; part < TABLE_PARTS; part++) {
-		size_t size = table_part_size(sizes, part);
-		void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+		/* Of what is large the system gives pages of 0 as they are touched. */
+		void *memory = calloc(1, table_part_size(sizes, part));
 
 		if (!memory) {
 			table_free(t);
 			return -ENOMEM;
 		}
-		memset(memory, 0, size);
 		*table_part(t, part) = memory;
 	}
 	t->tables->sizes = *sizes;
@@ -207,22 +207,42 @@ void table_free(struct table *t)
 	}
 }
 
-void table_empty(struct table *t)
+/* Behind what was given out stands nothing, unless who was about to give the next one has died. */
+static size_t used_size(const struct bp_tables *t, enum table_part part)
+{
+	size_t all = table_part_size(&t->sizes, part), used;
+	int family = part - PART_ELEMS4;
+
+	if (part < PART_ELEMS4)
+		return all;
+	used = (t->sizes.homes[family] + t->given[family] + 2ULL) * filter_elem_size(family);
+	return used < all ? used : all;
+}
+
+int table_empty(struct table *t)
 {
 	const struct bp_sizes sizes = t->tables->sizes;
 	const uint64_t programs = t->tables->programs;
 
-	for (int part = 0; part < TABLE_PARTS; part++)
-		memset(*table_part(t, part), 0, table_part_size(&sizes, part));
+	for (int part = PART_TABLES + 1; part < TABLE_PARTS; part++) {
+		size_t size = used_size(t->tables, part);
+		int rc = table_reach(t, part, 0, size);
+
+		if (rc)
+			return rc;
+		memset(*table_part(t, part), 0, size);
+	}
+	memset(t->tables, 0, sizeof(*t->tables));
 	t->tables->sizes = sizes;
 	t->tables->programs = programs;
+	return 0;
 }
 
 int table_reach(const struct table *t, enum table_part part, size_t at, size_t size)
 {
 	int rc;
 
-	if (!t->windows || t->windows->all)
+	if (!t->windows || at + size <= t->windows->there[part])
 		return 0;
 	rc = t->windows->reach(t->windows, part, at, size);
 	if (rc)
@@ -389,22 +409,45 @@ int table_remove(struct table *t, int family, const struct filter_key *key, uint
 	return 0;
 }
 
-int table_walk(const struct table *t,
-	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg)
+typedef int (*walker)(const union filter_elem *elem, int family, void *arg);
+
+/* Those of the numbers from `first` to before `end`. */
+static int walk_part(
+	const struct table *t, int family, size_t first, size_t end, walker fn, void *arg)
+{
+	size_t size = filter_elem_size(family);
+	int rc = table_reach(t, PART_ELEMS4 + family, first * size, (end - first) * size);
+
+	for (size_t i = first; i < end && !rc; i++) {
+		const union filter_elem *elem = (const void *)(t->elems[family] + i * size);
+
+		if (elem->e.rule)
+			rc = fn(elem, family, arg);
+	}
+	return rc;
+}
+
+/* What is smaller than a stride stays. */
+static int walk_family(const struct table *t, int family, walker fn, void *arg)
+{
+	size_t size = filter_elem_size(family), each = STRIDE / size, first = 1;
+	size_t end = t->tables->sizes.homes[family] + t->tables->given[family] + 1ULL;
+	int rc = 0;
+
+	for (; first < end && !rc; first += each) {
+		if (first > 1 && t->windows)
+			t->windows->leave(t->windows, PART_ELEMS4 + family, (first - each) * size,
+				each * size);
+		rc = walk_part(t, family, first, first + each < end ? first + each : end, fn, arg);
+	}
+	return rc;
+}
+
+int table_walk(const struct table *t, walker fn, void *arg)
 {
 	int rc = table_reach(t, PART_GATES, 0, (t->tables->gates + 1) * sizeof(uint64_t));
 
-	for (int family = 0; family < BP_FAMILIES && !rc; family++) {
-		size_t last = t->tables->sizes.homes[family] + t->tables->given[family];
-		size_t size = filter_elem_size(family);
-
-		rc = table_reach(t, PART_ELEMS4 + family, 0, (last + 1) * size);
-		for (size_t i = 1; i <= last && !rc; i++) {
-			const union filter_elem *elem = (const void *)(t->elems[family] + i * size);
-
-			if (elem->e.rule)
-				rc = fn(elem, family, arg);
-		}
-	}
+	for (int family = 0; family < BP_FAMILIES && !rc; family++)
+		rc = walk_family(t, family, fn, arg);
 	return rc;
 }

@@ -22,13 +22,17 @@ enum table_part {
 
 /*
  * For memory of which only what was asked for is there: to map all of a large table costs more than
- * to change one rule in it. What is not there reads as 0, and cannot be written.
+ * to change one rule in it, and counts as this process's memory. What is not there reads as 0, and
+ * cannot be written.
  */
 struct table_windows {
 	/* 0, or -errno: those bytes could not be had. */
 	int (*reach)(struct table_windows *windows, enum table_part part, size_t at, size_t size);
-	bool all;  /* everything is there */
-	bool lost; /* that has happened: what was found since may be wrong */
+	/* Those bytes are of no use now, and nothing points to them; they can be asked for again.
+	 */
+	void (*leave)(struct table_windows *windows, enum table_part part, size_t at, size_t size);
+	size_t there[TABLE_PARTS]; /* bytes from each part's beginning that need no asking */
+	bool lost; /* something could not be had: what was found since may be wrong */
 };
 
 struct table {
@@ -65,8 +69,11 @@ void table_sizes(struct bp_tables *tables, uint64_t elems[BP_DIRS][BP_FAMILIES],
  */
 bool table_sizes_serve(const struct bp_sizes *has, const struct bp_sizes *wants);
 
-/* All 0 again, but for what the memory itself is: its sizes, and what reads it. No packet may. */
-void table_empty(struct table *table);
+/*
+ * All 0 again, but for what the memory itself is: its sizes, and what reads it. No packet may. All
+ * is there then but elements behind the homes that were never given. Or -errno: it is of no use.
+ */
+int table_empty(struct table *table);
 
 /* The element, and the gate, of that number. */
 union filter_elem *table_elem(const struct table *table, int family, uint32_t number);
@@ -92,7 +99,7 @@ int table_remove(struct table *table, int family, const struct filter_key *key, 
 
 /*
  * Calls fn for each element that is there, until it returns another number than 0, which it
- * returns. Their gates are there, too.
+ * returns. Their gates are there, too; of the elements, not many at a time.
  */
 int table_walk(const struct table *table,
 	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg);

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* A few pages cost less than the call. */
 #define WINDOW 32768
+#define AHEAD 32 /* windows: of what is filled in a row */
 
 struct piece {
 	int fd;
@@ -19,7 +21,13 @@ struct piece {
 struct windows {
 	struct table_windows base;
 	struct piece piece[TABLE_PARTS];
+	size_t ahead; /* windows that come with one that was not there */
 };
+
+static size_t windows_of(size_t size)
+{
+	return (size + WINDOW - 1) / WINDOW;
+}
 
 /* The windows from `first` to before `end`, none of which is mapped. */
 static int map_run(struct piece *p, size_t first, size_t end)
@@ -35,10 +43,19 @@ static int map_run(struct piece *p, size_t first, size_t end)
 	return 0;
 }
 
+/* How far it is mapped from its beginning on, if that much is. */
+static size_t whole_to(const struct piece *p, size_t size)
+{
+	while (size < p->size && p->mapped[size / WINDOW])
+		size = (size / WINDOW + 1) * WINDOW;
+	return size < p->size ? size : p->size;
+}
+
 static int reach(struct table_windows *windows, enum table_part part, size_t at, size_t size)
 {
-	struct piece *p = &((struct windows *)windows)->piece[part];
-	size_t i = at / WINDOW, end = (at + size + WINDOW - 1) / WINDOW;
+	struct windows *w = (struct windows *)windows;
+	struct piece *p = &w->piece[part];
+	size_t i = at / WINDOW, end = windows_of(at + size), most = windows_of(p->size);
 	int rc = 0;
 
 	if (at + size > p->size)
@@ -48,12 +65,40 @@ static int reach(struct table_windows *windows, enum table_part part, size_t at,
 
 		while (i < end && !p->mapped[i])
 			i++;
-		if (i > first)
-			rc = map_run(p, first, i);
-		else
+		if (i == first) {
 			i++;
+			continue;
+		}
+		while (i == end && end < most && end < first + w->ahead && !p->mapped[end])
+			i = ++end;
+		rc = map_run(p, first, i);
 	}
+	windows->there[part] = whole_to(p, windows->there[part]);
 	return rc;
+}
+
+/* Nothing is mapped there any more. What the kernel does not take away stays, and is known to. */
+static void unmap_run(struct piece *p, size_t first, size_t end)
+{
+	size_t at = first * WINDOW, size = end * WINDOW;
+
+	size = (size < p->size ? size : p->size) - at;
+	if (mmap(p->memory + at, size, PROT_READ,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+		memset(p->mapped + first, 0, end - first);
+}
+
+/* The last window may hold what comes next. */
+static void leave(struct table_windows *windows, enum table_part part, size_t at, size_t size)
+{
+	struct piece *p = &((struct windows *)windows)->piece[part];
+	size_t first = at / WINDOW, end = (at + size) / WINDOW;
+
+	if (first >= end)
+		return;
+	unmap_run(p, first, end);
+	if (!p->mapped[first] && windows->there[part] > first * WINDOW)
+		windows->there[part] = first * WINDOW;
 }
 
 /* Room for the part, in which nothing is mapped yet: it reads as 0. */
@@ -64,7 +109,7 @@ static int reserve(struct piece *p, int fd, size_t size)
 
 	p->fd = fd;
 	p->size = (size + page - 1) / page * page;
-	p->mapped = calloc((p->size + WINDOW - 1) / WINDOW, 1);
+	p->mapped = calloc(windows_of(p->size), 1);
 	if (!p->mapped)
 		return -ENOMEM;
 	memory = mmap(NULL, p->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -104,6 +149,7 @@ int windows_open(struct table *table, const int fds[TABLE_PARTS], const struct b
 	if (!w)
 		return -ENOMEM;
 	w->base.reach = reach;
+	w->base.leave = leave;
 	table->windows = &w->base;
 	rc = open_part(table, fds, &none, PART_TABLES);
 	if (!rc)
@@ -117,15 +163,30 @@ int windows_open(struct table *table, const int fds[TABLE_PARTS], const struct b
 	return rc;
 }
 
-int windows_all(struct table *table)
+int windows_fill(struct table *table)
 {
 	struct windows *w = (struct windows *)table->windows;
+	const struct bp_sizes *sizes = &table->tables->sizes;
 	int rc = 0;
 
-	for (int part = 0; part < TABLE_PARTS && !rc; part++)
-		rc = reach(&w->base, part, 0, table_part_size(&table->tables->sizes, part));
-	w->base.all = !rc;
+	for (int part = 0; part < PART_ELEMS4 && !rc; part++)
+		rc = reach(&w->base, part, 0, table_part_size(sizes, part));
+	for (int family = 0; family < BP_FAMILIES && !rc; family++)
+		rc = reach(&w->base, PART_ELEMS4 + family, 0,
+			(sizes->homes[family] + 1ULL) * filter_elem_size(family));
+	w->ahead = AHEAD;
 	return rc;
+}
+
+void windows_leave(struct table *table)
+{
+	struct windows *w = (struct windows *)table->windows;
+
+	w->ahead = 0;
+	for (int part = PART_TABLES + 1; part < TABLE_PARTS; part++) {
+		unmap_run(&w->piece[part], 0, windows_of(w->piece[part].size));
+		w->base.there[part] = whole_to(&w->piece[part], 0);
+	}
 }
 
 void windows_close(struct table *table)

@@ -2,6 +2,7 @@
 /*
  * The maps of a generation, mapped piece by piece as they are asked for. The kernel makes every
  * page of a mapping at once and takes each away again: 10 ms for all that a million rules stand in.
+ * And each page of it counts as memory of this process.
  */
 #ifndef BPFPOL_WINDOWS_H
 #define BPFPOL_WINDOWS_H
@@ -13,8 +14,13 @@
  * there. fds: the maps. sizes: of the parts; NULL: as the tables say.
  */
 int windows_open(struct table *table, const int fds[TABLE_PARTS], const struct bp_sizes *sizes);
-/* All of it is there from now on, and nobody asks any more: for who fills it. */
-int windows_all(struct table *table);
+/*
+ * For who fills it: all is there but the elements behind the homes, of which there is mostly room;
+ * those come in long pieces.
+ */
+int windows_fill(struct table *table);
+/* It is filled: nothing is there any more but the tables themselves, until it is asked for. */
+void windows_leave(struct table *table);
 void windows_close(struct table *table);
 
 #endif

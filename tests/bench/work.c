@@ -285,6 +285,14 @@ static void print(const char *name, const char *traffic, const struct sum *s)
 	fflush(stdout);
 }
 
+/* What the twin reads without asking for it. */
+static void reach_all(const struct table *t)
+{
+	for (int part = PART_SETS; part <= PART_PRESENT; part++)
+		if (table_reach(t, part, 0, table_part_size(&t->tables->sizes, part)))
+			die("the tables");
+}
+
 static void count(const char *name, struct policy *policy, int family)
 {
 	struct compile_env env = { .ifindex = no_interface };
@@ -304,6 +312,7 @@ static void count(const char *name, struct policy *policy, int family)
 		fprintf(stderr, "work: %s: %s\n", name, diag.message);
 		exit(1);
 	}
+	reach_all(&gen->table);
 	counted = counted_by(gen->classify[BP_XDP]);
 	for (size_t i = 0; i < gen->table.tables->filters && i < MOST_PACKETS; i++) {
 		packet_of(policy, &p);

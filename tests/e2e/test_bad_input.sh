@@ -7,6 +7,7 @@
 
 POLICIES=$BPFPOL_CONF_DIR/policies
 PER_RULE=200 # bytes of kernel memory, of an IPv4 rule among a million
+MOST_MB=150  # of the process that puts a million addresses in force
 mkdir -p "$POLICIES"
 
 # in_seconds DESC SECONDS COMMAND...: OUT is what it printed, CODE its exit code.
@@ -34,6 +35,15 @@ addresses() {
 			printf "%d.%d.%d.%d\n", at / 16777216, at / 65536 % 256, at / 256 % 256, at % 256
 		}
 	}'
+}
+
+# in_memory DESC COMMAND...: it has at most MOST_MB at any time; PEAK is what it had.
+in_memory() {
+	local desc=$1
+
+	shift
+	PEAK=$(("$("$TOP/build/tests/timed" command 1 "$(netns rx)" "$BPFPOL" "$@" | jq -r 'if .failed == 0 then .rss_kb else 9999999 end')" / 1024))
+	check "$desc in $PEAK MB, $MOST_MB at most" [ "$PEAK" -le $MOST_MB ]
 }
 
 # memlock: bytes that the maps under our pins lock.
@@ -104,5 +114,17 @@ in_seconds "a million addresses" 20 bp block from "@$WORLD/million"
 EACH=$(($(memlock) / 1000000))
 check "they take $EACH bytes of the kernel each, not over $PER_RULE" [ "$EACH" -le $PER_RULE ]
 check "and not nothing, which would be read wrong" [ "$EACH" -ge 64 ]
+
+# Beside them another million comes, or they are only looked at.
+addresses 1000001 >"$WORLD/million"
+echo "block from @$WORLD/million" >"$POLICIES/million.policy"
+in_memory "a million in their place" policy assign million
+check "and not nothing" [ "$PEAK" -ge 64 ]
+addresses 1000002 >"$WORLD/million"
+in_memory "a list that is another one now" policy assign million
+in_memory "a dry run of that" policy assign million --dry-run
+in_memory "their counters" list
+in_memory "their end" policy unassign
+in_memory "a million where nothing was" block from "@$WORLD/million"
 
 finish

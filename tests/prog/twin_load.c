@@ -139,8 +139,9 @@ static int put_in_force(
 
 	resize(round, layer, large, &plan->tables.sizes);
 	if (l->gen && l->used++ % RENEWED && fits(round, l->gen, plan)) {
-		table_empty(&l->gen->table);
-		rc = plan_fill(plan, &l->gen->table, diag);
+		rc = table_empty(&l->gen->table);
+		if (!rc)
+			rc = plan_fill(plan, &l->gen->table, diag);
 	} else {
 		rc = load_anew(w, plan, layer, l, diag);
 	}

@@ -313,9 +313,71 @@ static void test_walk(void **state)
 	table_free(&kit.table);
 }
 
+/* Of the elements, which bytes are there; and how many at most at a time. */
+struct counting {
+	struct table_windows base;
+	size_t first, end, most;
+	bool apart; /* something was asked for that does not begin where the rest ends */
+};
+
+static int reach_more(struct table_windows *windows, enum table_part part, size_t at, size_t size)
+{
+	struct counting *c = (struct counting *)windows;
+
+	if (part != PART_ELEMS4)
+		return 0;
+	if (c->first == c->end)
+		c->first = c->end = at;
+	c->apart |= at != c->end;
+	c->end = at + size;
+	if (c->end - c->first > c->most)
+		c->most = c->end - c->first;
+	return 0;
+}
+
+static void leave_some(struct table_windows *windows, enum table_part part, size_t at, size_t size)
+{
+	struct counting *c = (struct counting *)windows;
+
+	if (part != PART_ELEMS4)
+		return;
+	assert_int_equal(at, c->first);
+	c->first = at + size;
+}
+
+/* Who reads a large table has little of it at a time, and meets all that there is, once. */
+static void test_walk_large(void **state)
+{
+	struct counting c = { .base = { .reach = reach_more, .leave = leave_some } };
+	uint64_t elems[BP_DIRS][BP_FAMILIES] = { { 60000, 0 } };
+	struct bp_tables tables = { 0 };
+	unsigned int seen = 0;
+	struct kit kit = {};
+	char text[64];
+
+	(void)state;
+	table_sizes(&tables, elems, 0);
+	assert_int_equal(table_alloc(&kit.table, &tables.sizes), 0);
+	for (unsigned int i = 0; i < 60000; i++) {
+		snprintf(text, sizeof(text), "in from 10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		kit_rule(&kit, text, i + 1);
+		assert_int_equal(insert(&kit, true), 0);
+	}
+	kit.table.windows = &c.base;
+	assert_int_equal(table_walk(&kit.table, count, &seen), 0);
+	assert_int_equal(seen, 60000);
+	assert_false(c.apart);
+	assert_int_equal(c.end, (1 + tables.sizes.homes[BP_V4] + kit.table.tables->given[BP_V4]) *
+					sizeof(struct bp_elem4));
+	assert_true(c.most <= 2 << 20);
+	kit.table.windows = NULL;
+	table_free(&kit.table);
+}
+
 /* What was emptied is as one that is new, to the last byte. */
 static void test_empty(void **state)
 {
+	struct refusing r = { .base.reach = reach };
 	struct table fresh = {};
 	struct bp_sizes sizes;
 	struct kit kit;
@@ -330,12 +392,16 @@ static void test_empty(void **state)
 	assert_int_equal(insert(&kit, true), 0);
 	*table_gate(&kit.table, 1) = BP_GATE_OPEN;
 	kit.table.tables->dirty = kit.table.tables->folded = 1;
-	table_empty(&kit.table);
+	assert_int_equal(table_empty(&kit.table), 0);
 	assert_int_equal(kit.table.tables->programs, 7);
 	kit.table.tables->programs = 0;
 	for (int part = 0; part < TABLE_PARTS; part++)
 		assert_memory_equal(*table_part(&kit.table, part), *table_part(&fresh, part),
 			table_part_size(&sizes, part));
+	r.left = 2;
+	kit.table.windows = &r.base;
+	assert_int_equal(table_empty(&kit.table), -ENOMEM);
+	kit.table.windows = NULL;
 	table_free(&kit.table);
 	table_free(&fresh);
 }
@@ -395,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_serve),
 		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_walk_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
