@@ -8,17 +8,27 @@
 #include "await.h"
 #include "shelf.h"
 
+#define ABSENT_MOST 8 /* interfaces that are named one by one */
+
 void assign_warn_absent(const struct policy *policy, struct diag *diag)
 {
-	const char *said = "";
+	const char *said[ABSENT_MOST], *last = "";
+	size_t n = 0;
 
-	for (size_t i = 0; i < policy->n; i++) {
+	for (size_t i = 0; policy && i < policy->n && n < ABSENT_MOST; i++) {
 		const char *name = policy->rules[i]->ifname;
+		size_t k = 0;
 
-		if (!name || !strcmp(name, said) || host_ifindex(name))
+		if (!name || !strcmp(name, last))
 			continue;
-		said = name;
-		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now", name);
+		last = name; /* the kernel is asked; rules of one interface often stand together */
+		while (k < n && strcmp(name, said[k]))
+			k++;
+		if (k < n || host_ifindex(name))
+			continue;
+		said[n++] = name;
+		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now%s", name,
+			n < ABSENT_MOST ? "" : ", nor maybe others");
 		diag_to_warning(diag, "rules take effect when their interface is there");
 	}
 }

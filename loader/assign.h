@@ -26,7 +26,7 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 int assign_take_back(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
 	struct diag *diag);
 
-/* Warns of interfaces that rules name and that are not there. */
+/* Warns of interfaces that rules name and that are not there, once each; policy may be NULL. */
 void assign_warn_absent(const struct policy *policy, struct diag *diag);
 
 #endif

@@ -246,6 +246,8 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 		warn(diag, "what was attached on trial is detached by whatever command comes next");
 	if (!rc)
 		rc = check_file(r->host.store, diag);
+	if (!rc)
+		assign_warn_absent(r->host.store->policy, diag);
 	return rc;
 }
 

@@ -59,6 +59,19 @@ expect_exit 0 bp block udp/9
 blocked dport=9
 expect_exit 0 bp remove udp/9
 
+# Rules of interfaces that are not there: each is named once.
+printf 'block on late%d udp/9\n' 0 1 0 1 >"$POLICIES/late.policy"
+printf 'block on rx0 udp/9\n' >>"$POLICIES/late.policy"
+for words in "policy assign late" restore; do
+	[ "$words" != restore ] || reboot
+	# shellcheck disable=SC2086
+	OUT=$(bp $words 2>&1)
+	same "$words names them" "late0 late1" \
+		"$(sed -n "s/.*warning: .*there is no interface '\(late.\)' now$/\1/p" <<<"$OUT" | xargs)"
+done
+expect_exit 0 bp policy assign web
+expect_exit 0 bp policy delete late
+
 # The first one after a rule of its own was added; and in JSON.
 reboot
 expect_json "in JSON" '.policy == "web" and .rules == 3 and .interfaces == ["rx0", "rx1"]
