@@ -184,30 +184,31 @@ static bool on_any(const struct link_choices *c, const char *word)
 	return false;
 }
 
-/*
- * Forgets the choices that are not attached, and the words that hold none that is. A pattern that
- * stands on does not bring back what was taken out of it.
- */
+/* A pattern that stands on does not bring back what was taken out of it. */
+static int forget_name(struct remembered_list *list, const char *name)
+{
+	remembered_remove(list, name);
+	return remembered_find(list, name) ? remembered_add(list, name, ATTACH_NONE) : 0;
+}
+
+/* Forgets the choices that are not attached, and the words that hold none that is. */
 static int forget(const struct args *args, const struct link_choices *c,
 	struct remembered_list *list, struct diag *diag)
 {
 	int rc = 0;
 
-	for (int w = 0; w < args->n; w++) {
+	for (int w = 0; w < args->n && !rc; w++) {
 		if (on_any(c, args->words[w]))
 			continue;
 		remembered_readmit(list, args->words[w]);
-		remembered_remove(list, args->words[w]);
+		if (is_pattern(args->words[w]))
+			remembered_remove(list, args->words[w]);
+		else
+			rc = forget_name(list, args->words[w]);
 	}
-	for (size_t i = 0; i < c->n && !rc; i++) {
-		const char *name = c->v[i].link->name;
-
-		if (c->v[i].how != ATTACH_NONE)
-			continue;
-		remembered_remove(list, name);
-		if (remembered_find(list, name))
-			rc = remembered_add(list, name, ATTACH_NONE);
-	}
+	for (size_t i = 0; i < c->n && !rc; i++)
+		if (c->v[i].how == ATTACH_NONE)
+			rc = forget_name(list, c->v[i].link->name);
 	return rc ? rc : remembered_save(list, diag);
 }
 
@@ -362,7 +363,8 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 
 	for (int w = 0; w < args->n && !rc; w++) {
 		const char *word = args->words[w];
-		bool found = false;
+		/* By a pattern alone: while filtering is off. */
+		bool found = nl_by_name(links, word) && remembered_find(&list, word);
 
 		for (size_t i = 0; i < list.n; i++)
 			found |= list.v[i].mode != ATTACH_NONE && !strcmp(list.v[i].name, word);
@@ -388,6 +390,32 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 	return rc;
 }
 
+/* A word that was remembered, and that nothing filtered goes by. */
+static bool only_forgotten(const struct link_choices *c, const char *word)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!fnmatch(word, c->v[i].link->name, 0))
+			return false;
+	return true;
+}
+
+static void say_forgotten(const struct args *args, const struct link_choices *c, struct jw *j)
+{
+	if (j)
+		jw_array(j, "forgotten");
+	for (int w = 0; w < args->n; w++) {
+		if (!only_forgotten(c, args->words[w]))
+			continue;
+		if (j)
+			jw_str(j, NULL, args->words[w]);
+		else
+			printf("Nothing is filtered as '%s'; it %s forgotten.\n", args->words[w],
+				args->given & OPT_DRY_RUN ? "would be" : "is");
+	}
+	if (j)
+		jw_array_end(j);
+}
+
 /* Those that are off now, or would be. */
 static void say_detached(const struct args *args, const struct link_choices *c)
 {
@@ -410,10 +438,11 @@ static void say_detached(const struct args *args, const struct link_choices *c)
 			printf("%s %s.\n", args->given & OPT_DRY_RUN ? "Would detach" : "Detached",
 				name);
 	}
-	if (json) {
+	if (json)
 		jw_array_end(&j);
+	say_forgotten(args, c, json ? &j : NULL);
+	if (json)
 		jw_object_end(&j);
-	}
 }
 
 /* Takes off what it can, and marks what stays by its mode. */

@@ -81,6 +81,21 @@ expect_exit 0 bp attach 'rx*'
 expect_exit 0 bp off
 expect_exit 0 bp on
 same "the pattern given again takes it in" native "$(has rx0)"
+# What nothing is filtered by is forgotten, and that is said.
+expect_exit 0 bp attach 'none*'
+expect_exit 0 bp detach 'none*' --dry-run
+expect_out "^Nothing is filtered as 'none\*'; it would be forgotten"
+expect_json "said in JSON" '.detached == [] and .forgotten == ["none*"]' bp detach 'none*' --json
+expect_exit 3 bp detach 'none*'
+expect_exit 0 bp off
+expect_exit 0 bp detach rx1
+expect_out "^Nothing is filtered as 'rx1'; it is forgotten"
+expect_exit 0 bp detach rx0 # by its pattern alone
+expect_exit 3 bp detach rx0
+expect_exit 0 bp on
+same "forgotten while off, also where a pattern stands on" "none none" "$(has rx1) $(has rx0)"
+expect_exit 0 bp attach rx1 --mode generic
+expect_exit 0 bp attach 'rx*'
 # A dry run refuses what the run would refuse.
 expect_exit 2 bp attach lo
 expect_exit 2 bp attach lo --dry-run
