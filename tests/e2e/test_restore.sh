@@ -102,10 +102,13 @@ sed -i '/^rx1/d' "$STATE/interfaces"
 run_in rx ip link del rx1
 
 # Pins of a program with another ABI: all is built anew, and the programs that hang obey it.
-# ctl of the root programs, BP_ABI its third word.
+# ctl of the root programs, BP_ABI its fourth word.
 expect_exit 0 bp restore
-"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value 0 0 0 0 0 0 0 0 \
-	1 0 0 0 0 0 0 0 99 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0
+CTL=$BPFPOL_BPFFS/ctl
+SIZE=$("$BPFTOOL" map show pinned "$CTL" --json | jq .bytes_value)
+# shellcheck disable=SC2046
+check "another ABI" "$BPFTOOL" map update pinned "$CTL" key 0 0 0 0 value 0 0 0 0 0 0 0 0 \
+	1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 99 $(yes 0 | head -n $((SIZE - 25)))
 rm -rf "$BPFPOL_RUN_DIR"
 expect_exit 0 bp restore
 expect_out "^Policy 'web' is in force"
