@@ -14,7 +14,7 @@
 #	make coverage	lines of the parsers that unit tests and the corpus reach
 #	make lint	format, shell scripts, layers; make format puts the first right
 #	make sanitize	the tests without root, under ASan and UBSan
-#	make install	PREFIX, DESTDIR
+#	make install	PREFIX, DESTDIR; make uninstall with the same ones takes it away again
 #	make deb	a Debian package, in build/deb; installs what that needs (root)
 
 PREFIX ?= /usr/local
@@ -365,6 +365,16 @@ install: all
 			systemd/$$unit.service.in >$(DESTDIR)$(UNIT_DIR)/$$unit.service || exit; \
 	done
 
+# What is in force stays so, as do policies and state.
+uninstall:
+	for name in bpfpol $(LINKS); do \
+		rm -f $(DESTDIR)$(PREFIX)/sbin/$$name $(DESTDIR)$(BASH_DIR)/$$name \
+			$(DESTDIR)$(FISH_DIR)/$$name.fish $(DESTDIR)$(PREFIX)/share/man/man8/$$name.8; done
+	for page in $(notdir $(wildcard man/*.5 man/*.8)); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
+	rm -f $(DESTDIR)$(ZSH_DIR)/_bpfpol
+	for unit in $(UNITS); do rm -f $(DESTDIR)$(UNIT_DIR)/$$unit.service; done
+
 # Built from a copy: the tree stays as it is, and what was built in it has no part. The environment
 # is the copy's own as well, and finds Debian's programs only.
 DEB ?= $B/deb
@@ -385,6 +395,6 @@ clean:
 	rm -rf $B
 
 .PHONY: all deps unit check test soak twin fuzz fuzzers fuzz-programs coverage coverage-programs \
-	bench mutants sanitize lint format print-fuzzers print-pure demo install deb clean
+	bench mutants sanitize lint format print-fuzzers print-pure demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -21,6 +21,15 @@ check "the agent comes behind" grep -q '^After=bpfpol.service ' "$UNITS/bpfpol-a
 check "and says when it is ready" grep -q '^Type=notify$' "$UNITS/bpfpol-agent.service"
 check "before the network" grep -q '^Before=network-pre.target' "$UNITS/bpfpol.service"
 
+# Taken away again: nothing but directories is left, and what is not ours.
+FILES=$(cd "$DEST" && find . ! -type d | sort)
+echo mine >"$DEST/usr/local/sbin/other"
+check "make uninstall" make -C "$TOP" -s uninstall DESTDIR="$DEST"
+same "leaves what it has not put there" ./usr/local/sbin/other "$(cd "$DEST" && find . ! -type d)"
+rm "$DEST/usr/local/sbin/other"
+make -C "$TOP" -s install DESTDIR="$DEST" BUILD="$(dirname "$BPFPOL")" >/dev/null
+same "and comes again" "$FILES" "$(cd "$DEST" && find . ! -type d | sort)"
+
 # Where program and manual are installed elsewhere, systemd-analyze must find them there.
 sed -i "s,=/usr/local/sbin,=$DEST/usr/local/sbin," "$UNITS"/*
 if ! command -v systemd-analyze >/dev/null; then
