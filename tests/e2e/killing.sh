@@ -10,13 +10,16 @@
 
 CALLS=bpf,openat,write,fsync,fdatasync,rename,link,unlink,unlinkat,rmdir,mkdir,mmap,flock
 CALLS=$CALLS,ftruncate,membarrier,sendto,exit_group
+# Empty where a process stays behind: strace would wait for it.
+FOLLOW=(-f)
 KEPT=udp/1434 # a rule that stands all the time and has counted
 KEPT_SEEN=0
 export KEPT KEPT_SEEN
 
 # points COMMAND...: the calls that it makes once it has the lock, as CALL N (the Nth of that name).
 points() {
-	run_in rx strace -f -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
+	run_in rx strace "${FOLLOW[@]}" -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
+	sed -i '/^[-+]/d' "$WORLD/trace"
 	awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
 		call == "flock" { locked = 1 }
 		locked { print call, n[call] }' "$WORLD/trace"
@@ -38,12 +41,12 @@ kill_at() {
 	local call=$1 n=$2
 
 	shift 2
-	run_in rx strace -f -qq -o /dev/null -e "trace=$call" \
+	run_in rx strace "${FOLLOW[@]}" -qq -o /dev/null -e "trace=$call" \
 		-e "inject=$call:signal=KILL:when=$n" "$BPFPOL" "$@" >/dev/null 2>&1
 }
 
-# kill_each BEGIN AFTER COMMAND...: kills it at every call that it makes once it has the lock: each time
-# BEGIN, the kill, and AFTER CALL N. KILLED: how often it met that call; how often one is made differs from
+# kill_each BEGIN AFTER COMMAND...: kills it at every call that it makes once it has the lock, or those that
+# WHERE (points) names: each time BEGIN, the kill, and AFTER CALL N. KILLED: how often it met that call; how often one is made differs from
 # time to time (programs are loaded where there is no spare, what waits is asked again).
 kill_each() {
 	local begin=$1 after=$2 call n
@@ -51,8 +54,8 @@ kill_each() {
 	shift 2
 	KILLED=0
 	$begin
-	mapfile -t POINTS < <(points "$@")
-	check "$*: ${#POINTS[@]} system calls" [ ${#POINTS[@]} -gt 10 ]
+	mapfile -t POINTS < <("${WHERE:-points}" "$@")
+	check "$*: ${#POINTS[@]} system calls" [ ${#POINTS[@]} -ge "${LEAST:-10}" ]
 	for point in "${POINTS[@]}"; do
 		read -r call n <<<"$point"
 		$begin
@@ -64,10 +67,37 @@ kill_each() {
 	check "$*: killed $KILLED times" [ $((KILLED * 2)) -gt ${#POINTS[@]} ]
 }
 
-# figure_of_kills N COMMAND...: for the table at the end of tests/run.
-figure_of_kills() {
-	local words=${*:2}
+# sweep_act ACT SEEN COMMAND...: the same of what a test does with a change on trial, where it is about to
+# change anything, with KILL_EVERY=1 at every call. The test has `begin ACT`, and `judge_act ACT CALL N`, which
+# notes in FOUND what it finds; in the end that is what was to be SEEN.
+sweep_act() {
+	local before=$FAILED seen=$2
 
+	ACT=$1
+	shift 2
+	FOUND=()
+	begin "$ACT"
+	bp "$@" >/dev/null # from now on as each time: with a spare, with what was there
+	WHERE=changes
+	[ -z "${KILL_EVERY:-}" ] || WHERE=points
+	LEAST=3 kill_each begin_act judge_each "$@"
+	same "$ACT, $*: every kill leaves the one or the other" "$before" "$FAILED"
+	same "$ACT, $*: both are seen" "$seen" "$(printf '%s\n' "${!FOUND[@]}" | sort | xargs)"
+}
+
+begin_act() {
+	begin "$ACT" || nok "$ACT: begin" "it fails"
+}
+
+judge_each() {
+	judge_act "$ACT" "$@"
+}
+
+# figure_of_kills N COMMAND...: for the table at the end of tests/run. TRIAL: of what, where it is to say so.
+figure_of_kills() {
+	local words="${TRIAL:-} ${*:2}"
+
+	words=${words# }
 	words=${words//"$WORLD/"/}
 	words=${words// /-}
 	echo "# figure kills-of-${words//@/} $1"
@@ -173,4 +203,35 @@ old_or_new() {
 		[ "$was$said" = newold ]; then
 		nok "killed at $1 $2" "packets: $was; then status: $said; then packets: $SEEN"
 	fi
+}
+
+# Of the agent, under strace: AGENT_CALLS.
+
+# traced_agent WORD...: strace's further words.
+traced_agent() {
+	: >"$WORLD/agent.log"
+	nsenter "--net=/run/netns/$(netns rx)" strace -qq -o "$WORLD/trace" -e "trace=$AGENT_CALLS" \
+		"$@" "$BPFPOL" agent 2>>"$WORLD/agent.log" &
+	TRACER=$!
+	until_true grep -q 'follows the interfaces' "$WORLD/agent.log"
+}
+
+counted_calls() {
+	awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (c in n) print c, n[c] }' "$WORLD/trace" | sort
+}
+
+# agent_points COMMAND...: the calls that it makes meanwhile, as CALL N. Some come with time alone, or with
+# each client: they hit or they do not.
+agent_points() {
+	counted_calls >"$WORLD/ready"
+	bp "$@" >/dev/null
+	counted_calls >"$WORLD/done"
+	join -a 2 "$WORLD/ready" "$WORLD/done" | awk '
+		{ from = NF == 3 ? $2 : 0; for (i = from + 1; i <= $NF; i++) print $1, i }'
+}
+
+# stop_traced SIGNAL
+stop_traced() {
+	kill "-$1" "$(bp agent status --json | jq .pid)"
+	wait "$TRACER"
 }

@@ -6,6 +6,8 @@
 # shellcheck disable=SC2317 # functions are called by check and until_true
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/trial.sh
+. "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
 
@@ -40,49 +42,6 @@ left() {
 	bp status --json | jq -r .attach_confirm_in
 }
 
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-	until_true are ""
-}
-
-# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
-clocks() {
-	sed -i -E "s/^confirm ([0-9]+) .*/confirm \1 $(($(date +%s%N) + $1 * 1000000000)) 1 another-boot/" \
-		"$BPFPOL_STATE_DIR/tried"
-}
-
-# waiters: the processes of this world that wait for the end of a trial.
-waiters() {
-	local pid
-
-	for pid in $(pgrep -f -- 'policy rollback --due'); do
-		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "BPFPOL_STATE_DIR=$BPFPOL_STATE_DIR" &&
-			echo "$pid"
-	done
-}
-
-none_waits() {
-	[ -z "$(waiters)" ]
-}
-
-waits() {
-	[ -n "$(waiters)" ]
-}
-
-kill_waiters() {
-	local pid
-
-	until_true waits
-	for pid in $(waiters); do kill -9 "$pid"; done
-	until_true none_waits
-}
-
-# broken INJECT COMMAND...
-broken() {
-	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
-}
-
 expect_exit 2 bp attach rx7 --confirm 0
 expect_exit 0 bp attach rx0
 bp block udp/1434 >/dev/null
@@ -110,18 +69,7 @@ check "status: $LEFT s left" [ "$LEFT" -gt 590 -a "$LEFT" -le 600 ]
 expect_json "confirm_in" '.policy.confirm_in == .attach_confirm_in' bp status --json
 OUT=$(bp status)
 expect_out 'attached last awaits confirmation and is detached again in (59[0-9]|600) s'
-before=$(snapshot)
-for words in "block udp/7" "remove udp/1434" "policy create b" "policy unassign" "attach rx8" "detach rx0" \
-	"attach rx8 --confirm 9" "off --confirm 9"; do
-	# shellcheck disable=SC2086
-	expect_exit 5 bp $words --dry-run
-	# shellcheck disable=SC2086
-	expect_exit 5 bp $words
-	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
-done
-expect_exit 0 bp policy confirm --dry-run
-expect_exit 0 bp policy rollback --dry-run
-unchanged "what is refused, and a dry run" "$before"
+refused_on_trial "attach rx8" "attach rx8 --confirm 9"
 expect_exit 0 bp policy rollback
 expect_out 'detached again'
 same "taken back" "rx0 and rx0 auto" "$(attached) and $(remembered)"
@@ -154,6 +102,7 @@ same "a rollback that comes too late undoes nothing" "$RULES" "$(bp list --json)
 bp attach rx7 --confirm 600 >/dev/null
 kill_waiters
 reboot
+until_true are ""
 expect_exit 0 bp restore
 same "a reboot in that time" "rx0 rx7" "$(attached)"
 check "somebody waits again" until_true waits
@@ -162,21 +111,24 @@ same "taken back after it" rx0 "$(attached)"
 bp attach rx7 --confirm 600 >/dev/null
 kill_waiters
 reboot
-clocks 2
+until_true are ""
+clocks tried 2
 bp restore >/dev/null
 check "detached by itself after a reboot" until_true are rx0
 for left in -1 100000; do
 	bp attach rx7 --confirm 600 >/dev/null
 	kill_waiters
 	reboot
-	clocks $left
+	until_true are ""
+	clocks tried $left
 	expect_exit 0 bp restore
 	same "$left s left: a reboot leaves it away" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 done
 bp attach rx7 --confirm 600 >/dev/null
 kill_waiters
 reboot
-clocks -1
+until_true are ""
+clocks tried -1
 OUT=$(broken "rename:error=EROFS" restore 2>&1)
 same "also where no file can be written" rx0 "$(attached)"
 same "and it filters" on "$(filtering)"

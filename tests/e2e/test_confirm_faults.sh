@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # functions are called by until_true
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/trial.sh
+. "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/two.sh
 . "$(dirname "$0")/two.sh"
 # shellcheck source=tests/e2e/agent.sh
@@ -17,28 +19,6 @@ verdict() {
 	pppp) echo none ;;
 	*) echo mixed ;;
 	esac
-}
-
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
-
-# over: as if the trial was another boot's, and its time over.
-over() {
-	python3 - "$BPFPOL_STATE_DIR/state" <<'PY'
-import re, sys, time, zlib
-path = sys.argv[1]
-text = open(path).read()
-text = text[:text.rindex("end ")]
-text = re.sub(r"confirm (\d+) \d+ \d+ \S+", rf"confirm \1 {int((time.time() - 1) * 1e9)} 1 another-boot", text)
-open(path, "w").write(text + "end %08x\n" % zlib.crc32(text.encode()))
-PY
-}
-
-# broken INJECT COMMAND...
-broken() {
-	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
 }
 
 awaits() {
@@ -63,7 +43,7 @@ bp policy assign a >/dev/null
 # The time was over when the host came up, and nothing can be written there.
 begin
 reboot
-over
+clocks state -1
 OUT=$(broken "rename,renameat,renameat2:error=EROFS" restore 2>&1)
 same "restore filters by the rules before, also where no file can be written" a "$(verdict)"
 expect_out 'the store is not in order'
@@ -73,7 +53,7 @@ same "what could not be written is, later" 1 "$(grep -c '^assigned a' "$BPFPOL_S
 # A change that comes first then is undone alone.
 begin
 reboot
-over
+clocks state -1
 expect_exit 0 bp block udp/2009
 bp restore >/dev/null
 blocked dport=2009

@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # functions are called by check and until_true
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/trial.sh
+. "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
 
@@ -35,22 +37,6 @@ attached() {
 # said: what the reports say: on, off, or off? on trial.
 said() {
 	bp status --json | jq -r 'if .off | not then "on" elif .off_confirm_in then "off?" else "off" end'
-}
-
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
-
-# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
-clocks() {
-	sed -i -E "s/^confirm ([0-9]+) .*/confirm \1 $(($(date +%s%N) + $1 * 1000000000)) 1 another-boot/" \
-		"$BPFPOL_STATE_DIR/off"
-}
-
-# broken INJECT COMMAND...
-broken() {
-	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
 }
 
 expect_exit 2 bp off --confirm 0
@@ -103,18 +89,7 @@ expect_json "status: seconds left" '.policy.confirm_in > 590 and .policy.confirm
 OUT=$(bp status)
 expect_out 'OFF, and is back by itself in (59[0-9]|600) s'
 same "the program stands" 1 "$(attached)"
-before=$(snapshot)
-for words in "block udp/7" "permit udp/7" "count udp/7" "remove udp/1434" "policy create b" "policy unassign" \
-	"attach rx0" "detach rx0" "off --confirm 9"; do
-	# shellcheck disable=SC2086
-	expect_exit 5 bp $words --dry-run
-	# shellcheck disable=SC2086
-	expect_exit 5 bp $words
-	expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
-done
-expect_exit 0 bp policy confirm --dry-run
-expect_exit 0 bp policy rollback --dry-run
-unchanged "what is refused, and a dry run" "$before"
+refused_on_trial "attach rx0"
 expect_exit 0 bp policy confirm
 expect_out 'stays off'
 same "it stays off" "off off" "$(filtering) $(said)"
@@ -156,14 +131,14 @@ expect_exit 0 bp policy rollback
 same "taken back after a reboot" on "$(filtering)"
 bp off --confirm 600 >/dev/null
 reboot
-clocks 2
+clocks off 2
 bp restore >/dev/null
 check "back by itself after a reboot" until_true is on
 same "they say so" on "$(said)"
 for left in -1 100000; do # over; or the clock was set back to before it began
 	bp off --confirm 600 >/dev/null
 	reboot
-	clocks $left
+	clocks off $left
 	expect_exit 0 bp restore
 	same "$left s left: a reboot filters" "on on" "$(filtering) $(said)"
 done

@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # functions are called by until_true
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/trial.sh
+. "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/two.sh
 . "$(dirname "$0")/two.sh"
 
@@ -19,24 +21,6 @@ verdict() {
 
 judges() {
 	[ "$(verdict)" = "$1" ]
-}
-
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
-
-# clocks SECONDS-LEFT: as if it was another boot's, and the calendar's clock said that so much is left.
-clocks() {
-	python3 - "$BPFPOL_STATE_DIR/state" "$1" <<'PY'
-import re, sys, time, zlib
-path, left = sys.argv[1], float(sys.argv[2])
-text = open(path).read()
-text = text[:text.rindex("end ")]
-by = int((time.time() + left) * 1e9)
-text = re.sub(r"confirm (\d+) \d+ \d+ \S+", rf"confirm \1 {by} 1 another-boot", text)
-open(path, "w").write(text + "end %08x\n" % zlib.crc32(text.encode()))
-PY
 }
 
 field() {
@@ -73,7 +57,7 @@ bp policy assign a >/dev/null
 # It goes back by itself after the reboot, with nobody there.
 bp policy assign b --confirm 600 >/dev/null
 reboot
-clocks 4
+clocks state 4
 bp restore >/dev/null
 check "it goes back by itself after a reboot" until_true judges a
 same "the state knows nothing of it yet" 1 "$(grep -c '^assigned b' "$BPFPOL_STATE_DIR/state")"
@@ -84,7 +68,7 @@ same "now it does" 1 "$(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
 for left in -1 5000; do
 	bp policy assign b --confirm 600 >/dev/null
 	reboot
-	clocks "$left"
+	clocks state "$left"
 	same "$left s: reports say a before restore" a "$(field .policy.name)"
 	bp restore >/dev/null
 	same "$left s: restore puts the rules before in force" a "$(verdict)"

@@ -41,10 +41,6 @@ err_all off where on
 on
 
 # A boot: what fails is told, nothing on disk is lost by it, and the next one does the rest.
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
 both
 reboot
 FILES=$(files)

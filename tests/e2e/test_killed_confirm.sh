@@ -3,6 +3,7 @@
 # kill -9 wherever `policy assign --confirm`, `policy confirm`, `policy rollback` and the first
 # command after a change went back by itself change anything: packets, the store and the reports hold
 # the one policy or the other, and know alike whether it awaits confirmation.
+# shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/killing.sh
@@ -63,66 +64,41 @@ begin() {
 	esac
 }
 
-# one CALL N ACT COMMAND...: what packets saw before the next command, and what the reports then say.
-one() {
-	local call=$1 n=$2 act=$3 was said now packets
+# judge_act ACT CALL N: what packets saw before the next command, and what the reports then say.
+judge_act() {
+	local act=$1 at="killed at $2 $3" was said now packets
 
-	shift 3
-	begin "$act" || nok "$act: $call $n: begin" "cannot assign"
-	kill_at "$call" "$n" "$@"
-	[ $? -eq 137 ] && KILLED=$((KILLED + 1))
 	was=$(verdict)
 	said=$(reported)
 	packets=$(counted)
 	now=$(verdict)
-	SEEN[$said]=$((${SEEN[$said]:-0} + 1))
+	FOUND[$said]=1
 	if [ "${said%\?}" != "$now" ] || [ "$said" != "$(on_disk)" ] ||
 		[ "${said#"$now"}" != "$(in_kernel)" ] || [ "$was" = mixed ]; then
-		nok "$act: killed at $call $n" "packets: $was; reports: $said; disk: $(on_disk); \
+		nok "$act: $at" "packets: $was; reports: $said; disk: $(on_disk); \
 kernel: $(in_kernel); then packets: $now"
 	fi
 	[ "$packets" -ge "${COUNTED[$now]:-0}" ] ||
-		nok "$act: killed at $call $n: counters fell" "$packets, before ${COUNTED[$now]}"
+		nok "$act: $at: counters fell" "$packets, before ${COUNTED[$now]}"
 	COUNTED[$now]=$packets
 	case $act$was$now in
 	assignaa | assignbb | assignab | confirmbb | rollbackbb | rollbackba | rollbackaa | backaa) ;;
-	*) nok "$act: killed at $call $n" "packets: $was, then $now" ;;
+	*) nok "$act: $at" "packets: $was, then $now" ;;
 	esac
 	# Whatever it is, it is whole: what it came from is still there.
 	[ "$now" = a ] && return
 	bp policy rollback >/dev/null
-	judges a || nok "$act: killed at $call $n: rollback" "$(verdict)"
+	judges a || nok "$act: $at: rollback" "$(verdict)"
 }
 
-# sweep_act ACT EITHER OR COMMAND...: at each point; both are seen.
-sweep_act() {
-	local act=$1 either=$2 or=$3 points before=$FAILED
-
-	shift 3
-	begin "$act"
-	bp "$@" >/dev/null # from now on with a spare
-	begin "$act"
-	mapfile -t points < <(changes "$@")
-	KILLED=0
-	SEEN=()
-	for point in "${points[@]}"; do
-		# shellcheck disable=SC2086
-		one $point "$act" "$@"
-	done
-	same "$*: every kill leaves the one or the other" "$before" "$FAILED"
-	check "$*: killed $KILLED times at ${#points[@]} points" \
-		[ $((KILLED * 10)) -ge $((${#points[@]} * 8)) -a $KILLED -gt 10 ]
-	check "$*: $either ${SEEN[$either]:-0} times, $or ${SEEN[$or]:-0}" \
-		[ "${SEEN[$either]:-0}" -gt 0 -a "${SEEN[$or]:-0}" -gt 0 ]
-}
-
-declare -A SEEN COUNTED
+TRIAL="trial of assign"
+declare -A FOUND COUNTED
 bp attach rx0 >/dev/null
 case ${KILLED_ACT:-assign} in
-assign) sweep_act assign a 'b?' policy assign b --confirm 600 ;;
-confirm) sweep_act confirm 'b?' b policy confirm ;;
-rollback) sweep_act rollback 'b?' a policy rollback ;;
-back) sweep_act back a a list ;;
+assign) sweep_act assign 'a b?' policy assign b --confirm 600 ;;
+confirm) sweep_act confirm 'b b?' policy confirm ;;
+rollback) sweep_act rollback 'a b?' policy rollback ;;
+back) sweep_act back a list ;;
 esac
 bp policy assign a >/dev/null
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"

@@ -51,55 +51,31 @@ begin() {
 	esac
 }
 
-# one CALL N ACT COMMAND...
-one() {
-	local call=$1 n=$2 act=$3 was said now
+# judge_act ACT CALL N
+judge_act() {
+	local act=$1 at="killed at $2 $3" was said now
 
-	shift 3
-	begin "$act"
-	kill_at "$call" "$n" "$@"
-	[ $? -eq 137 ] && KILLED=$((KILLED + 1))
 	was=$(filtering)
 	said=$(reported)
 	now=$(filtering)
-	SEEN[$said]=$((${SEEN[$said]:-0} + 1))
+	FOUND[$said]=1
 	[ "${said%\?}$said$said" = "$now$(on_disk)$(in_kernel)" ] ||
-		nok "$act: killed at $call $n" \
+		nok "$act: $at" \
 			"packets: $was; reports: $said; disk: $(on_disk); kernel: $(in_kernel); then packets: $now"
 	case $act$was$said in
 	offonon | offon"off?" | offoff"off?" | confirmoff* | rollbackoff"off?" | rollbackoffon | rollbackonon | overonon) ;;
-	*) nok "$act: killed at $call $n" "packets: $was, then $said" ;;
+	*) nok "$act: $at" "packets: $was, then $said" ;;
 	esac
 }
 
-# sweep_act ACT EITHER OR COMMAND...: at each point; both are seen.
-sweep_act() {
-	local act=$1 either=$2 or=$3 points before=$FAILED
-
-	shift 3
-	begin "$act"
-	mapfile -t points < <(changes "$@")
-	KILLED=0
-	SEEN=()
-	for point in "${points[@]}"; do
-		# shellcheck disable=SC2086
-		one $point "$act" "$@"
-	done
-	same "$*: every kill leaves the one or the other" "$before" "$FAILED"
-	figure_of_kills "$KILLED" "$act" "$@"
-	check "$*: killed $KILLED times at ${#points[@]} points" \
-		[ $((KILLED * 10)) -ge $((${#points[@]} * 8)) -a $KILLED -gt 1 ]
-	check "$*: $either ${SEEN[$either]:-0} times, $or ${SEEN[$or]:-0}" \
-		[ "${SEEN[$either]:-0}" -gt 0 -a "${SEEN[$or]:-0}" -gt 0 ]
-}
-
-declare -A SEEN
+TRIAL="trial of off"
+declare -A FOUND
 bp attach rx0 >/dev/null
 bp block udp/1434 >/dev/null
-sweep_act off on 'off?' off --confirm 600
-sweep_act confirm 'off?' off policy confirm
-sweep_act rollback 'off?' on policy rollback
-sweep_act over on on list
+sweep_act off 'off? on' off --confirm 600
+sweep_act confirm 'off off?' policy confirm
+sweep_act rollback 'off? on' policy rollback
+sweep_act over on list
 bp on >/dev/null
 same "it filters" on "$(filtering)"
 same "nothing is left over" "" "$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name off)"

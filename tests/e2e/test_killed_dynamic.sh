@@ -52,43 +52,21 @@ stop_agent TERM
 
 # --- the agent
 
-# traced_agent WORD...: under strace, with these words.
-traced_agent() {
-	: >"$WORLD/agent.log"
-	nsenter "--net=/run/netns/$(netns rx)" strace -qq -o "$WORLD/trace" -e "trace=$AGENT_CALLS" \
-		"$@" "$BPFPOL" agent 2>>"$WORLD/agent.log" &
-	TRACER=$!
-	until_true grep -qE 'follows the interfaces' "$WORLD/agent.log"
-}
-
-counted() {
-	awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (c in n) print c, n[c] }' "$WORLD/trace" | sort
-}
-
 traced_agent
-counted >"$WORLD/ready"
-bp block --dynamic udp/2000 >/dev/null
-counted >"$WORLD/done"
-bp block --dynamic udp/2001 >/dev/null
-AGENT=$(bp agent status --json | jq .pid)
-kill -TERM "$AGENT"
-wait $TRACER
-# Calls that come with time alone, or with each client, make a few more: they hit or they do not.
-mapfile -t POINTS < <(join -a 2 "$WORLD/ready" "$WORLD/done" | awk '
-	{ from = NF == 3 ? $2 : 0; for (i = from + 1; i <= $NF; i++) print $1, i }')
+mapfile -t POINTS < <(agent_points block --dynamic udp/2000)
+stop_traced TERM
 check "${#POINTS[@]} system calls of the agent" [ ${#POINTS[@]} -gt 10 ]
 DIED=0 BEFORE=$FAILED
 for point in "${POINTS[@]}"; do
 	read -r call n <<<"$point"
 	traced_agent -e "inject=$call:signal=KILL:when=$n"
 	bp block --dynamic udp/2000 >"$WORLD/said" 2>&1
-	if kill -0 "$TRACER" 2>/dev/null && bp agent status >/dev/null 2>&1; then
-		AGENT=$(bp agent status --json | jq .pid)
-		kill -KILL "$AGENT"
+	if bp agent status >/dev/null 2>&1; then
+		stop_traced KILL
 	else
 		DIED=$((DIED + 1))
+		wait "$TRACER"
 	fi
-	wait "$TRACER" 2>/dev/null
 	gone() { [ "$(verdicts "${FRAMES[@]}")" = bpp ]; }
 	until_true gone || nok "the agent killed at $point" "packets: $(verdicts "${FRAMES[@]}")"
 	bp block udp/7 >/dev/null || nok "killed at $point: the next change" "fails"

@@ -76,33 +76,10 @@ stop_agent TERM
 
 # --- the agent
 
-# traced_agent WORD...: under strace, with these words.
-traced_agent() {
-	: >"$WORLD/agent.log"
-	nsenter "--net=/run/netns/$(netns rx)" strace -qq -o "$WORLD/trace" -e "trace=$AGENT_CALLS" \
-		"$@" "$BPFPOL" agent 2>>"$WORLD/agent.log" &
-	TRACER=$!
-	until_true grep -q 'follows the interfaces' "$WORLD/agent.log"
-}
-
-counted() {
-	awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (c in n) print c, n[c] }' "$WORLD/trace" | sort
-}
-
-# stop_traced SIGNAL
-stop_traced() {
-	kill "-$1" "$(bp agent status --json | jq .pid)"
-	wait "$TRACER"
-}
-
 traced_agent
 renew
-counted >"$WORLD/ready"
-bp promote --id "$ID" >/dev/null
-counted >"$WORLD/done"
+mapfile -t POINTS < <(agent_points promote --id "$ID" | each_nth)
 stop_traced TERM
-mapfile -t POINTS < <(join -a 2 "$WORLD/ready" "$WORLD/done" | awk '
-	{ from = NF == 3 ? $2 : 0; for (i = from + 1; i <= $NF; i++) print $1, i }' | each_nth)
 check "${#POINTS[@]} system calls of the agent" [ ${#POINTS[@]} -gt 5 ]
 DIED=0 STATIC=0 BEFORE=$FAILED
 for point in "${POINTS[@]}"; do

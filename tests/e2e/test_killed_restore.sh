@@ -16,11 +16,6 @@ bp block udp/2000 >/dev/null
 FRAMES=("$(frame dport=1434)" "$(frame src=198.51.100.1)" "$(frame dport=2000)" "$(frame dport=9)")
 
 # reboot: what it leaves of us.
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
-
 files() {
 	find "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR" -type f -exec sha256sum {} + | sort
 }

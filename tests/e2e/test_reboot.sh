@@ -5,10 +5,9 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# reboot: what it leaves of us.
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
+# left_by_reboot: of our programs.
+left_by_reboot() {
+	reboot
 	run_in rx ip -o link show rx0 | grep -c xdp
 }
 
@@ -25,7 +24,7 @@ bp block tcp/22 >/dev/null
 bp remove udp/1433 >/dev/null
 rm "$WORLD/list"
 BEFORE=$(rules)
-same "no program is left" 0 "$(reboot)"
+same "no program is left" 0 "$(left_by_reboot)"
 passes dport=1434
 expect_exit 0 bp attach rx0
 same "the same rules, with their ids" "$BEFORE" "$(rules)"
@@ -42,12 +41,12 @@ check "ids go on" [ "$(bp status --json | jq '[.rules[].id] | max')" -gt "$LAST"
 
 # The first command after a reboot may also be the next rule.
 BEFORE=$(rules)
-same "no program is left" 0 "$(reboot)"
+same "no program is left" 0 "$(left_by_reboot)"
 expect_exit 0 bp block udp/54
 blocked dport=54
 blocked dport=1434
 same "the old rules too" "$BEFORE" "$(bp remove udp/54 >/dev/null; rules)"
-same "no program is left" 0 "$(reboot)"
+same "no program is left" 0 "$(left_by_reboot)"
 expect_exit 0 bp off
 expect_exit 0 bp on
 blocked dport=1434
@@ -76,7 +75,7 @@ bp block udp/3000 >/dev/null
 bp block udp/3001 >/dev/null
 bp block udp/3002 >/dev/null
 sed -i 's/3001/3009/' "$JOURNAL"
-same "no program is left" 0 "$(reboot)"
+same "no program is left" 0 "$(left_by_reboot)"
 expect_exit 0 bp attach rx0
 blocked dport=3000
 for port in 3001 3002 3009; do passes "dport=$port"; done

@@ -10,11 +10,6 @@ POLICIES=$BPFPOL_CONF_DIR/policies
 STATE=$BPFPOL_STATE_DIR
 
 # reboot: what it leaves of us.
-reboot() {
-	fresh_bpffs
-	rm -rf "$BPFPOL_RUN_DIR"
-}
-
 rules() {
 	bp list --json | jq -c '[.rules[] | [.id, .action, .filter, .name]] | sort'
 }

@@ -89,6 +89,12 @@ fresh_bpffs() {
 	return 1
 }
 
+# What the kernel held is gone, as at a reboot; what is on disk is not.
+reboot() {
+	fresh_bpffs
+	rm -rf "$BPFPOL_RUN_DIR"
+}
+
 make_world() {
 	SPACES=()
 	WORLD=$(mktemp -d "${TMPDIR:-/tmp}/bpfpol-test.XXXXXX") || exit 1
