@@ -252,7 +252,7 @@ comma := ,
 FUZZED := capture capture_copy dirs fold_file journal library lists names policies policy_file previous record \
 	remembered salvage state store moment tried_file
 # The store's own files, on a disk in memory.
-$B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_capture: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
+$B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_tried $B/tests/unit/test_capture: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
 FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
@@ -276,7 +276,7 @@ fuzz: fuzzers
 # Lines of the parsers that the tests without root and the corpus reach.
 COVERED := $(wildcard loader/spec*.c loader/policy_*.c loader/ipsecpol*.c) $(patsubst %,loader/%.c,capture \
 	capture_copy conf fold fold_file frame held_text http journal lists previous record remembered salvage \
-	sockets state store wire)
+	sockets state store tried_file wire)
 
 coverage-programs: $(UNIT) $(FUZZERS)
 

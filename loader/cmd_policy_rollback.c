@@ -9,6 +9,7 @@
 #include "json.h"
 #include "late.h"
 #include "policies.h"
+#include "tried.h"
 
 static void say_json(const struct args *args, const char *name, const struct assigned *a,
 	const struct host *host)
@@ -82,7 +83,10 @@ static int roll_back_rules(const struct args *args, struct host *host, struct di
 	return rc;
 }
 
-/* Who opens the host behind the time takes back what is to be. */
+/*
+ * Who opens the host behind the time takes back what is to be. That it is damaged is for somebody
+ * to hear who is there.
+ */
 static int when_due(struct diag *diag)
 {
 	struct host host = {};
@@ -91,6 +95,8 @@ static int when_due(struct diag *diag)
 	if (rc)
 		return rc;
 	due_wait();
+	if (tried_check())
+		return 0;
 	rc = host_open(&host, HOST_TEND, diag);
 	host_close(&host);
 	return rc;

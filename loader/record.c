@@ -106,15 +106,16 @@ int store_damaged(const char *name, struct diag *diag)
 		dirs_get()->state, name, dirs_get()->state);
 }
 
-static const char end_line[] = "end 01234567\n";
+#define END_LINE 13 /* characters of "end 01234567\n" */
 
 int sum_check(char *text, size_t len)
 {
-	unsigned int sum;
-	char *end = text + len - strlen(end_line);
+	char line[END_LINE + 1], *end = text + len - END_LINE;
 
-	if (len < strlen(end_line) || sscanf(end, "end %8x\n", &sum) != 1 ||
-		crc32(0, (const Bytef *)text, end - text) != sum)
+	if (len < END_LINE)
+		return -EINVAL;
+	snprintf(line, sizeof(line), "end %08lx\n", crc32(0, (const Bytef *)text, end - text));
+	if (strcmp(line, end))
 		return -EINVAL;
 	*end = '\0';
 	return 0;

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "await.h"
 #include "dirs.h"
 #include "late.h"
-#include "stream.h"
+#include "moment.h"
 #include "tried_parts.h"
 
 static char *interfaces_path(void)
@@ -22,7 +21,7 @@ static bool has(const struct tried *t, const char *kind, const char *name, int m
 {
 	size_t len = strlen(kind);
 
-	for (char **line = t->lines + 1; *line; line++) {
+	for (char **line = t->lines; *line; line++) {
 		const char *word = *line + len;
 
 		if (!strncmp(*line, kind, len) &&
@@ -76,15 +75,6 @@ static int write_before(const struct tried *t, struct diag *diag)
 	return rc;
 }
 
-static int forget(struct diag *diag)
-{
-	char *path = tried_path();
-	int rc = path ? file_remove(path, diag) : -ENOMEM;
-
-	free(path);
-	return rc;
-}
-
 /*
  * Forgotten first, as restore and the agent would attach them again. When the time is over a disk
  * that cannot be written stands in the way of no detaching.
@@ -101,7 +91,7 @@ static int take_back(const struct tried *t, struct diag *diag)
 		bad = detach_tried(t, &before, diag);
 	remembered_free(&before);
 	rc = rc ? rc : bad;
-	return rc ? rc : forget(diag);
+	return rc ? rc : tried_forget(diag);
 }
 
 int tried_tend(struct diag *diag)
@@ -111,8 +101,12 @@ int tried_tend(struct diag *diag)
 
 	if (rc == -ENOENT)
 		return 0;
-	if (rc == -EBADMSG)
-		forget(diag);
+	if (rc == -EBADMSG) {
+		late_note(); /* a rollback was meant for it */
+		diag_to_warning(diag, "nobody knows what was attached on trial");
+		diag_clear(diag);
+		return tried_set_aside(diag);
+	}
 	if (!rc && !tried_time_left(&t)) {
 		late_note();
 		rc = take_back(&t, diag);
@@ -134,48 +128,60 @@ int tried_take_back(struct diag *diag)
 
 int tried_keep(struct diag *diag)
 {
-	return forget(diag);
+	return tried_forget(diag);
 }
 
-static int write_text(const char *text, size_t len, struct diag *diag)
+/* "KIND NAME"; NULL: no memory. */
+static char *line_of(const char *kind, const char *name)
 {
-	struct diag ignored = {};
-	char *path = tried_path();
-	int rc = path ? file_write(path, text, len, diag) : -ENOMEM;
+	char *line;
 
-	if (rc)
-		forget(&ignored); /* a failed write may have been one */
-	diag_free(&ignored);
-	free(path);
-	return rc;
+	return asprintf(&line, "%s %s", kind, name) < 0 ? NULL : line;
+}
+
+static int list_lines(struct tried *t, char *const *words, int n, const struct link_choices *c,
+	const struct attached_list *is)
+{
+	size_t at = 0;
+
+	t->lines = calloc(n + c->n + 1, sizeof(*t->lines));
+	if (!t->lines)
+		return -ENOMEM;
+	for (int w = 0; w < n; w++, at++)
+		if (!(t->lines[at] = line_of("word", words[w])))
+			return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++, at++) {
+		const struct nl_link *link = c->v[i].link;
+		const char *kind = attached_find(is, link->ifindex) ? "kept" : "tried";
+
+		if (!(t->lines[at] = line_of(kind, link->name)))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag)
 {
-	char *path = interfaces_path(), *before = NULL, *text = NULL;
-	struct confirm confirm = {};
+	char *path = interfaces_path(), *before = NULL;
+	struct tried t = {};
 	struct moment now;
 	size_t len;
 	int rc = path ? file_read(path, &before, &len, diag) : -ENOMEM;
-	FILE *out = !rc || rc == -ENOENT ? stream_open(&text, &len) : NULL;
 
-	moment_now(&now);
-	confirm_begin(&confirm, seconds, &now);
-	if (out) {
-		confirm_print(out, &confirm);
-		for (int w = 0; w < n; w++)
-			fprintf(out, "word %s\n", words[w]);
-		for (size_t i = 0; i < c->n; i++)
-			fprintf(out, "%s %s\n",
-				attached_find(is, c->v[i].link->ifindex) ? "kept" : "tried",
-				c->v[i].link->name);
-		fprintf(out, before ? "interfaces\n%s" : "none\n", before);
-		rc = stream_close(out) ? -ENOMEM : write_text(text, len, diag);
-	} else if (!rc || rc == -ENOENT) {
-		rc = -ENOMEM;
+	if (rc == -ENOENT)
+		rc = 0;
+	if (!rc)
+		rc = list_lines(&t, words, n, c, is);
+	if (!rc) {
+		moment_now(&now);
+		confirm_begin(&t.confirm, seconds, &now);
+		t.before = before;
+		rc = tried_save(&t, diag);
 	}
-	free(text);
+	for (char **line = t.lines; line && *line; line++)
+		free(*line);
+	tried_free(&t);
 	free(before);
 	free(path);
 	return rc;

@@ -11,6 +11,8 @@
 #include "attach.h"
 #include "links.h"
 
+/* -EBADMSG: something is, but nobody knows what any more. */
+int tried_check(void);
 /* ns until they are detached again; 0: none is on trial, or the time is over. */
 uint64_t tried_left(void);
 /* The time is over: detaches them. -errno with a diag: not all of that could be done. */

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the file `tried` says. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dirs.h"
 #include "moment.h"
+#include "store_parts.h"
+#include "stream.h"
 #include "tried.h"
 #include "tried_parts.h"
 
-char *tried_path(void)
-{
-	return path_join(dirs_get()->state, "tried");
-}
+static const char head[] = "bpfpol tried 1\n";
 
 void tried_free(struct tried *t)
 {
@@ -21,41 +21,136 @@ void tried_free(struct tried *t)
 	*t = (struct tried){};
 }
 
-/* -EBADMSG: it is not one of ours. */
-static int parse(struct tried *t)
+static bool is_line(const char *line)
 {
-	char *at = t->text, *end;
-	size_t n = 0;
+	static const char *const kinds[] = { "word ", "tried ", "kept " };
 
-	t->lines = calloc(strlen(at) + 1, sizeof(*t->lines));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strncmp(line, kinds[i], strlen(kinds[i])))
+			return line[strlen(kinds[i])];
+	return false;
+}
+
+/* Behind the first line and before the checksum. -EBADMSG: it is not one of ours. */
+static int parse(struct tried *t, char *at)
+{
+	char *end = strchr(at, '\n');
+	size_t n = 1;
+	int rc;
+
+	if (!end)
+		return -EBADMSG;
+	*end = '\0';
+	rc = confirm_parse(at, &t->confirm);
+	if (rc)
+		return rc;
+	for (char *c = end + 1; *c; c++)
+		n += *c == '\n';
+	t->lines = calloc(n, sizeof(*t->lines));
 	if (!t->lines)
 		return -ENOMEM;
-	for (; (end = strchr(at, '\n')); at = end + 1) {
+	n = 0;
+	for (at = end + 1; (end = strchr(at, '\n')); at = end + 1) {
 		*end = '\0';
 		if (!strcmp(at, "interfaces"))
 			t->before = end + 1;
-		if (t->before || !strcmp(at, "none"))
-			return confirm_parse(t->lines[0] ? t->lines[0] : "", &t->confirm);
-		t->lines[n++] = at;
+		else if (!strcmp(at, "none"))
+			return end[1] ? -EBADMSG : 0;
+		else if (is_line(at))
+			t->lines[n++] = at;
+		else
+			return -EBADMSG;
+		if (t->before)
+			return 0;
 	}
 	return -EBADMSG;
 }
 
+static int parse_file(struct tried *t, size_t len)
+{
+	char *at = t->text;
+
+	if (strlen(at) != len)
+		return -EBADMSG;
+	if (!strncmp(at, head, strlen(head))) {
+		if (sum_check(at, len))
+			return -EBADMSG;
+		at += strlen(head);
+	}
+	return parse(t, at);
+}
+
 int tried_load(struct tried *t, struct diag *diag)
 {
-	char *path = tried_path();
+	char *path = state_path("tried");
 	size_t len;
 	int rc;
 
 	*t = (struct tried){};
 	rc = path ? file_read(path, &t->text, &len, diag) : -ENOMEM;
 	if (!rc)
-		rc = parse(t);
+		rc = parse_file(t, len);
 	if (rc == -EBADMSG)
 		diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			"%s is damaged, so what was attached last stays attached", path);
+			"%s is damaged or of another version, so what was attached last stays "
+			"attached; 'bpfpol detach INTERFACE' detaches it",
+			path);
 	if (rc)
 		tried_free(t);
+	free(path);
+	return rc;
+}
+
+static int print(const struct tried *t, char **text, size_t *len)
+{
+	FILE *out = stream_open(text, len);
+
+	if (!out)
+		return -ENOMEM;
+	fputs(head, out);
+	confirm_print(out, &t->confirm);
+	for (char **line = t->lines; *line; line++)
+		fprintf(out, "%s\n", *line);
+	fprintf(out, t->before ? "interfaces\n%s" : "none\n", t->before);
+	sum_put(out, text, len);
+	return stream_close(out) ? -ENOMEM : 0;
+}
+
+int tried_save(const struct tried *t, struct diag *diag)
+{
+	char *path = state_path("tried"), *text = NULL;
+	struct diag ignored = {};
+	size_t len;
+	int rc = path ? print(t, &text, &len) : -ENOMEM;
+
+	if (!rc) {
+		rc = file_write(path, text, len, diag);
+		if (rc)
+			tried_forget(&ignored); /* a failed write may have been one */
+	}
+	diag_free(&ignored);
+	free(text);
+	free(path);
+	return rc;
+}
+
+int tried_forget(struct diag *diag)
+{
+	char *path = state_path("tried");
+	int rc = path ? file_remove(path, diag) : -ENOMEM;
+
+	free(path);
+	return rc;
+}
+
+int tried_set_aside(struct diag *diag)
+{
+	char *path = state_path("tried"), *aside = state_path("tried.damaged");
+	int rc = path && aside ? 0 : -ENOMEM;
+
+	if (!rc && rename(path, aside))
+		rc = diag_errno(diag, errno, "cannot move %s away", path);
+	free(aside);
 	free(path);
 	return rc;
 }
@@ -68,22 +163,37 @@ uint64_t tried_time_left(const struct tried *t)
 	return confirm_left(&t->confirm, &now);
 }
 
-uint64_t tried_left(void)
+static int load_quietly(struct tried *t)
 {
 	struct diag ignored = {};
+	int rc = tried_load(t, &ignored);
+
+	diag_free(&ignored);
+	return rc;
+}
+
+int tried_check(void)
+{
 	struct tried t;
-	uint64_t ns = tried_load(&t, &ignored) ? 0 : tried_time_left(&t);
+	int rc = load_quietly(&t);
 
 	tried_free(&t);
-	diag_free(&ignored);
+	return rc == -EBADMSG ? rc : 0;
+}
+
+uint64_t tried_left(void)
+{
+	struct tried t;
+	uint64_t ns = load_quietly(&t) ? 0 : tried_time_left(&t);
+
+	tried_free(&t);
 	return ns;
 }
 
 int tried_before(char **text)
 {
-	struct diag ignored = {};
 	struct tried t;
-	int rc = tried_load(&t, &ignored);
+	int rc = load_quietly(&t);
 
 	*text = NULL;
 	if (!rc && !tried_time_left(&t)) {
@@ -91,6 +201,5 @@ int tried_before(char **text)
 		rc = *text ? 0 : -ENOMEM;
 	}
 	tried_free(&t);
-	diag_free(&ignored);
 	return rc == -ENOMEM ? rc : 0;
 }

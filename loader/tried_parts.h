@@ -7,20 +7,25 @@
 #include "diag.h"
 
 /*
- * Behind the line of confirm.h a line each: "word WORD", "tried NAME" of what was not attached,
- * "kept NAME" of what was; then "interfaces", or "none" where there was no such file, and what it
- * held.
+ * "bpfpol tried 1", the line of confirm.h, then a line each: "word WORD" as it was given, "tried
+ * NAME" of what was not attached, "kept NAME" of what was; "interfaces", or "none" where there was
+ * no such file, and what it held; a checksum. The first versions wrote neither the first line nor
+ * the checksum.
  */
 struct tried {
 	struct confirm confirm;
 	char *text;
-	char **lines; /* into it; ends with NULL */
-	char *before; /* into it; NULL: there was no file */
+	char **lines; /* words, tried and kept; into text; ends with NULL */
+	char *before; /* into text; NULL: there was no file */
 };
 
-char *tried_path(void);
 /* -ENOENT without a diag: nothing is on trial. -EBADMSG: the file is not one of ours. */
 int tried_load(struct tried *t, struct diag *diag);
+/* Of t all but its text. */
+int tried_save(const struct tried *t, struct diag *diag);
+int tried_forget(struct diag *diag);
+/* One that cannot be read is kept as tried.damaged. */
+int tried_set_aside(struct diag *diag);
 uint64_t tried_time_left(const struct tried *t);
 void tried_free(struct tried *t);
 

@@ -135,6 +135,27 @@ same "and it filters" on "$(filtering)"
 bp restore >/dev/null
 same "what could not be written is, later" "rx0 auto" "$(remembered)"
 
+# --- what it stands in is damaged: nobody knows what was on trial, so it stays, and filters
+
+bp attach rx7 --confirm 600 >/dev/null
+sed -i 's/^tried rx7/tried rx8/' "$BPFPOL_STATE_DIR/tried"
+cp "$BPFPOL_STATE_DIR/tried" "$WORLD/damaged"
+expect_exit 0 bp list
+expect_out 'tried is damaged or of another version, so what was attached last stays attached'
+same "what was attached stays" "rx0 rx7 on null" "$(attached) $(filtering) $(left)"
+check "nobody waits for nothing" until_true none_waits
+check "it is kept, to be looked at" cmp "$WORLD/damaged" "$BPFPOL_STATE_DIR/tried.damaged"
+expect_exit 3 bp policy confirm
+RULES=$(bp list --json)
+expect_exit 3 bp policy rollback
+same "a rollback was meant for it, and undoes nothing else" "$RULES" "$(bp list --json)"
+expect_exit 0 bp detach rx7
+# One of the version that wrote no checksum is taken back as ever.
+bp attach rx7 --confirm 600 >/dev/null
+sed -i -e 1d -e '$d' "$BPFPOL_STATE_DIR/tried"
+expect_exit 0 bp policy rollback
+same "one without a checksum" "rx0 and rx0 auto" "$(attached) and $(remembered)"
+
 # --- a pattern: what comes in that time goes with it; not so what comes by a name from before
 
 start_agent

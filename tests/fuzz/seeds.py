@@ -200,6 +200,16 @@ def sockets():
            b" 00000000000000000000000001000000:0000 08 0:0 0:0 0 0 0 6\n")
 
 
+def tried():
+    old = b"confirm 60 1900000000000000000 77 0a1b-2c\nword eth*\ntried eth7\nkept eth0\n"
+    yield b"-" + old + b"interfaces\neth0 auto\nwan* native\n"
+    yield b"-" + old + b"none\n"
+    yield b"+bpfpol tried 1\n" + old + b"interfaces\neth0 auto\n"
+    yield b"+bpfpol tried 1\nconfirm 604800 18446744073709551615 18446744073709551615 -\nnone\n"
+    yield b"+bpfpol tried 2\n" + old + b"none\n"
+    yield b"-bpfpol tried 1\n" + old + b"none\n"
+
+
 def complete():
     for number, line in enumerate([*inputs("rules"), *inputs("packets")]):
         yield bytes([number % 4]) + b"\n".join(line.split()[:9]) + b"\n" * (number % 2)
@@ -207,7 +217,8 @@ def complete():
 
 TARGETS = {"capture": capture, "complete": complete, "conf": conf, "frame": frame, "held": held,
            "http": http, "interfaces": interfaces, "ipsecpol": ipsecpol, "list": address_list,
-           "packet": packet, "policy": policy, "sockets": sockets, "spec": spec, "store": store, "wire": wire}
+           "packet": packet, "policy": policy, "sockets": sockets, "spec": spec, "store": store,
+           "tried": tried, "wire": wire}
 
 
 def main():
