@@ -37,11 +37,22 @@ static int no_interface(const struct args *args, int index, struct diag *diag)
 		"there is no interface '%s'; 'bpfpol interfaces' lists them", args->words[index]);
 }
 
-static int want_words(const struct args *args, struct diag *diag)
+/* A pattern needs no interface that it names, and would end its line in the files that keep it. */
+static int check_words(const struct args *args, struct diag *diag)
 {
-	return args->n ? 0
-		       : diag_set(diag, DIAG_USAGE, EINVAL,
-				 "say which interface; 'bpfpol interfaces' lists them");
+	if (!args->n)
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"say which interface; 'bpfpol interfaces' lists them");
+	for (int w = 0; w < args->n; w++) {
+		if (!is_pattern(args->words[w]) ||
+			!args->words[w][strcspn(args->words[w], " \t\r\n\v\f/")])
+			continue;
+		args_place(args, w, diag);
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"no interface's name has a blank or a slash in it; give patterns as words "
+			"of their own");
+	}
+	return 0;
 }
 
 /*
@@ -283,7 +294,7 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	struct host host = {};
 	enum attach_mode mode;
 	uint64_t confirm = 0;
-	int rc = want_words(args, diag);
+	int rc = check_words(args, diag);
 
 	if (!rc)
 		rc = parse_mode(args, &mode, diag);
@@ -319,39 +330,35 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	return rc;
 }
 
-static void say_trial(const struct args *args, const char *outcome, const char *text)
+/* text: what it is then. */
+static int settle(const struct args *args, int (*act)(struct diag *), const char *outcome,
+	const char *text, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
+	int rc = dry_run ? 0 : act(diag);
 	struct jw j;
 
+	if (rc)
+		return rc;
 	if (!(args->given & OPT_JSON)) {
 		printf("What was attached last %s%s.\n", dry_run ? "would be " : "is ", text);
-		return;
+		return 0;
 	}
 	jw_begin(&j, stdout);
 	jw_object(&j, NULL);
 	jw_str(&j, "outcome", dry_run ? "dry run" : outcome);
 	jw_object_end(&j);
+	return 0;
 }
 
 int attach_confirm(const struct args *args, struct host *host, struct diag *diag)
 {
-	int rc = args->given & OPT_DRY_RUN ? 0 : tried_keep(diag);
-
-	(void)host;
-	if (!rc)
-		say_trial(args, "confirmed", "kept, for good");
-	return rc;
+	return settle(args, tried_keep, "confirmed", "kept, for good", diag);
 }
 
 int attach_rollback(const struct args *args, struct host *host, struct diag *diag)
 {
-	int rc = args->given & OPT_DRY_RUN ? 0 : tried_take_back(diag);
-
-	(void)host;
-	if (!rc)
-		say_trial(args, "rolled back", "detached again");
-	return rc;
+	return settle(args, tried_take_back, "rolled back", "detached again", diag);
 }
 
 /* Which of the words' interfaces are attached; one that is neither attached nor remembered: 3. */
@@ -501,7 +508,7 @@ int cmd_detach(const struct args *args, struct diag *diag)
 	struct attached_list attached = {};
 	struct nl_links links = {};
 	struct host host = {};
-	int rc = want_words(args, diag);
+	int rc = check_words(args, diag);
 
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);

@@ -101,6 +101,8 @@ expect_exit 2 bp attach lo
 expect_exit 2 bp attach lo --dry-run
 expect_exit 1 bp attach rx1 --mode native --dry-run
 expect_exit 2 bp attach
+expect_exit 2 bp attach $'rx*\nrx1 native' # it would end a line of what is remembered
+expect_out "no interface's name has a blank"
 expect_exit 2 bp attach rx0 --mode fast
 expect_out 'fast'
 
