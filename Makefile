@@ -45,6 +45,7 @@ IMPURE := \
 	assign \
 	attach \
 	await \
+	beside \
 	capture \
 	capture_copy \
 	classifier \
@@ -66,6 +67,7 @@ IMPURE := \
 	held \
 	held_ask \
 	held_change \
+	held_replace \
 	held_serve \
 	hooks \
 	host \

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent_metrics.h"
+#include "beside.h"
 #include "clients.h"
 #include "clock.h"
 #include "dropin.h"
@@ -23,7 +25,7 @@
 #include "scrape.h"
 #include "seat.h"
 
-enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_CLIENTS, FD_SCRAPE = FD_CLIENTS + CLIENTS };
+enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_BESIDE, FD_CLIENTS, FD_SCRAPE = FD_CLIENTS + CLIENTS };
 
 struct agent {
 	struct seat seat;
@@ -31,6 +33,7 @@ struct agent {
 	struct held held;
 	struct dropins dropins;
 	struct clients clients;
+	struct beside beside;
 	struct scrape scrape;
 	uint64_t looks; /* the hotplug's, when the rules that are held were looked after */
 	int signal_fd;
@@ -116,17 +119,53 @@ static int serve_status(const struct agent *a, const struct wire_request *reques
 	return 0;
 }
 
+/* What takes long is done beside the loop. */
+static int serve_rules(struct agent *a, const struct wire_request *request, FILE *out, FILE *err)
+{
+	int code = held_serve(&a->held, request, true, out, err);
+
+	if (code != -EINPROGRESS)
+		return code;
+	switch (beside_begin(&a->beside, request)) {
+	case 0:
+		return SERVE_LATER;
+	case -EBUSY:
+		return WIRE_BUSY;
+	}
+	fprintf(err, "bpfpol: the agent has too little memory\n");
+	return DIAG_SYSTEM;
+}
+
 static int serve(const struct wire_request *request, FILE *out, FILE *err, void *arg)
 {
 	struct agent *a = arg;
 	int code = serve_status(a, request, out);
 
 	if (code == -ENOENT)
-		code = held_serve(&a->held, request, out, err);
+		code = serve_rules(a, request, out, err);
 	if (code != -ENOENT)
 		return code;
 	fprintf(err, "bpfpol: the agent knows no such request\n");
 	return DIAG_USAGE;
+}
+
+static int serve_beside(const struct wire_request *request, FILE *out, FILE *err, void *arg)
+{
+	struct agent *a = arg;
+
+	return held_serve(&a->held, request, false, out, err);
+}
+
+/* Whoever asked for it may be gone. */
+static void end_beside(struct agent *a)
+{
+	struct beside *b = &a->beside;
+
+	if (!beside_is_done(b))
+		return;
+	clients_reply(&a->clients, b->who, b->rc ? NULL : &b->answer.reply);
+	beside_end(b);
+	a->looks = UINT64_MAX; /* what had to wait for it */
 }
 
 /* Of the agent itself, behind what every 'bpfpol metrics' shows. */
@@ -202,9 +241,12 @@ static int open_all(struct agent *a, struct diag *diag)
 	if (rc)
 		return rc;
 	clients_init(&a->clients, serve, a);
+	mallopt(M_ARENA_MAX, 1); /* what one thread lets go the other can use */
 	rc = scrape_open(&a->scrape, metrics, a);
 	if (!rc)
 		rc = open_signals(a, diag);
+	if (!rc && beside_open(&a->beside, serve_beside, a))
+		rc = diag_errno(diag, errno, "cannot make a thread");
 	if (rc) {
 		scrape_close(&a->scrape);
 		seat_leave(&a->seat);
@@ -266,6 +308,7 @@ static int get_ready(struct agent *a, struct diag *diag)
 
 	if (rc)
 		return rc;
+	a->held.turn = (struct held_turn){ beside_thread_give, beside_thread_take, &a->beside };
 	a->hotplug.held = &a->held;
 	dropins_read(&a->dropins);
 	rc = privileges_drop();
@@ -284,7 +327,7 @@ static int get_ready(struct agent *a, struct diag *diag)
 /* Rules that are held are looked after behind each look at the host. */
 static void look_after_rules(struct agent *a)
 {
-	if (!a->ready)
+	if (!a->ready || a->held.busy)
 		return;
 	put_dropins(a);
 	if (a->looks == a->hotplug.looks && held_wait(&a->held, clock_ms()))
@@ -301,17 +344,22 @@ static int sooner(int a, int b)
 static int wait_for_more(struct agent *a, struct pollfd *fds)
 {
 	uint64_t now = clock_ms();
-	int wait = clients_poll(&a->clients, fds + FD_CLIENTS, now);
+	int wait = clients_poll(&a->clients, fds + FD_CLIENTS, now), rc;
 
 	fds[FD_SIGNAL] = (struct pollfd){ .fd = a->signal_fd, .events = POLLIN };
 	fds[FD_LISTEN] = (struct pollfd){ .fd = a->seat.listen_fd, .events = POLLIN };
+	fds[FD_BESIDE] = (struct pollfd){ .fd = a->beside.fd, .events = POLLIN };
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
 	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
 	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
-	wait = sooner(wait, held_wait(&a->held, now));
+	if (!a->held.busy)
+		wait = sooner(wait, held_wait(&a->held, now));
 	if (a->dropins.read) /* the lock was not free */
 		wait = sooner(wait, BUSY);
-	return poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
+	beside_give(&a->beside);
+	rc = poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
+	beside_take(&a->beside);
+	return rc;
 }
 
 static int check_seat(struct agent *a, uint64_t now, struct diag *diag)
@@ -352,6 +400,8 @@ static int loop(struct agent *a, struct diag *diag)
 			take_signals(a);
 		if (fds[FD_LINKS].revents)
 			hotplug_event(&a->hotplug);
+		if (fds[FD_BESIDE].revents)
+			end_beside(a);
 		clients_handle(&a->clients, fds + FD_CLIENTS, now);
 		if (fds[FD_LISTEN].revents)
 			clients_accept(&a->clients, a->seat.listen_fd, now);
@@ -359,6 +409,16 @@ static int loop(struct agent *a, struct diag *diag)
 		rc = check_seat(a, now, diag);
 	}
 	return rc;
+}
+
+static void close_all(struct agent *a)
+{
+	clients_free(&a->clients);
+	scrape_close(&a->scrape);
+	dropins_free(&a->dropins);
+	held_close(&a->held);
+	hotplug_close(&a->hotplug);
+	close(a->signal_fd);
 }
 
 int agent_run(struct diag *diag)
@@ -369,13 +429,12 @@ int agent_run(struct diag *diag)
 	if (!rc) {
 		rc = loop(a, diag);
 		notify("STOPPING=1\n");
-		clients_free(&a->clients);
-		scrape_close(&a->scrape);
-		dropins_free(&a->dropins);
-		held_close(&a->held);
-		hotplug_close(&a->hotplug);
-		close(a->signal_fd);
 		seat_leave(&a->seat);
+		/* What is in the middle of something goes with the process, as dynamic rules do. */
+		if (beside_close(&a->beside))
+			close_all(a);
+		else
+			a = NULL;
 		if (!rc)
 			fprintf(stderr, "The agent ends; what is filtered stays so.\n");
 	}

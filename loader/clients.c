@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "stream.h"
 
 #define PATIENCE 2000 /* ms for a request that has begun, or for a part of a reply */
 #define ROOM (WIRE_REQUEST_HEAD + WIRE_MOST)
@@ -39,7 +38,7 @@ static void drop(struct client *client)
 
 static bool is_idle(const struct client *client)
 {
-	return !client->n_in && !client->out;
+	return !client->n_in && !client->out && !client->waits;
 }
 
 /* A free place, or that of the one who was idle longest; if all are busy, who was longest so. */
@@ -86,7 +85,7 @@ void clients_accept(struct clients *c, int listen_fd, uint64_t now)
 		client = make_place(c);
 		client->fd = fd;
 		client->since = now;
-		client->order = ++c->order;
+		client->who = client->order = ++c->order;
 	}
 }
 
@@ -98,11 +97,11 @@ int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now)
 		const struct client *v = &c->v[i];
 		int64_t left = (int64_t)(v->since + PATIENCE) - (int64_t)now;
 
-		fds[i] = (struct pollfd){ .fd = v->fd,
+		fds[i] = (struct pollfd){ .fd = v->waits ? -1 : v->fd,
 			.events = v->out     ? POLLOUT
 				  : v->ended ? 0
 					     : POLLIN };
-		if (v->fd < 0 || is_idle(v))
+		if (v->fd < 0 || v->waits || is_idle(v))
 			continue;
 		left = left > 0 && !v->more ? left : 0;
 		if (wait < 0 || left < wait)
@@ -125,29 +124,26 @@ static void refuse(struct client *client, const char *why)
 	client->last = true;
 }
 
-static void answer(struct clients *c, struct client *client, const struct wire_request *request)
+static void take_answer(struct client *client, const struct wire_reply *reply)
 {
-	struct wire_reply reply = {};
-	char *out_text = NULL, *err_text = NULL;
-	FILE *out = stream_open(&out_text, &reply.out_len);
-	FILE *err = stream_open(&err_text, &reply.err_len);
-	bool whole = out && err;
-
-	if (whole)
-		reply.exit = c->serve(request, out, err, c->arg);
-	if (out && stream_close(out))
-		whole = false;
-	if (err && stream_close(err))
-		whole = false;
-	reply.out = out_text;
-	reply.err = err_text;
-	c->served++;
-	if (whole)
-		put_reply(client, &reply);
+	if (reply)
+		put_reply(client, reply);
 	else
 		refuse(client, "bpfpol: the agent has too little memory\n");
-	free(out_text);
-	free(err_text);
+}
+
+static void answer(struct clients *c, struct client *client, const struct wire_request *request)
+{
+	struct answer answer;
+	int rc = answer_make(&answer, c->serve, request, c->arg);
+
+	c->served++;
+	client->waits = rc == SERVE_LATER;
+	if (client->waits)
+		return;
+	take_answer(client, rc ? NULL : &answer.reply);
+	if (!rc)
+		answer_free(&answer);
 }
 
 static void say_bad(struct clients *c, struct client *client, int rc)
@@ -184,6 +180,7 @@ static void take_request(struct clients *c, struct client *client)
 	}
 	request.fds = client->fds;
 	request.n_fds = client->n_fds;
+	request.who = client->who;
 	request.gone = is_gone(client->fd);
 	client->order = ++c->order;
 	answer(c, client, &request);
@@ -286,7 +283,7 @@ static void read_more(struct client *client, uint64_t now)
 static void answer_all(struct clients *c, struct client *client)
 {
 	client->more = false;
-	for (int i = 0; client->n_in && !client->out; i++) {
+	for (int i = 0; client->n_in && !client->out && !client->waits; i++) {
 		client->more = i == ANSWER_MOST;
 		if (client->more)
 			return;
@@ -305,7 +302,7 @@ static void handle(struct clients *c, struct client *client, short events, uint6
 		read_more(client, now);
 	if (client->fd >= 0)
 		answer_all(c, client);
-	if (client->ended && !client->out && !client->more)
+	if (client->ended && !client->out && !client->more && !client->waits)
 		drop(client);
 }
 
@@ -318,10 +315,29 @@ void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now)
 			continue;
 		if (fds[i].revents || client->more)
 			handle(c, client, fds[i].revents, now);
-		if (client->fd >= 0 && !is_idle(client) && now > client->since + PATIENCE) {
+		if (client->fd >= 0 && !client->waits && !is_idle(client) &&
+			now > client->since + PATIENCE) {
 			c->dropped++;
 			drop(client);
 		}
+	}
+}
+
+void clients_reply(struct clients *c, uint64_t who, const struct wire_reply *reply)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *client = &c->v[i];
+
+		if (client->fd < 0 || !client->waits || client->who != who)
+			continue;
+		client->waits = false;
+		client->since = clock_ms();
+		take_answer(client, reply);
+		if (client->fd >= 0)
+			send_reply(client);
+		client->more = client->fd >= 0 && !client->out && client->n_in;
+		if (client->fd >= 0 && client->ended && !client->out && !client->more)
+			drop(client);
 	}
 }
 

@@ -8,14 +8,10 @@
 
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 
-#include "wire.h"
+#include "answer.h"
 
 #define CLIENTS 64
-
-/* Answers one request: writes output and errors, returns the exit code. Descriptors are copied. */
-typedef int (*serve_fn)(const struct wire_request *request, FILE *out, FILE *err, void *arg);
 
 struct client {
 	int fd; /* -1: nobody */
@@ -25,6 +21,8 @@ struct client {
 	bool more;		  /* what was read may hold another whole request */
 	bool last;		  /* goes when it has its reply: what it sends cannot be read on */
 	bool ended;		  /* sends no more, and goes when all is answered */
+	bool waits;		  /* for an answer that comes later */
+	uint64_t who;		  /* its number */
 	uint64_t order;		  /* of who did something last, among all */
 	uint64_t since; /* idle, or busy with this request or this part of the reply; ms */
 };
@@ -44,6 +42,8 @@ void clients_accept(struct clients *c, int listen_fd, uint64_t now);
 int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now);
 /* Reads, answers and writes what the entries say can be, and drops who takes too long. */
 void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now);
+/* The answer that was to come later; NULL: there is too little memory for it. */
+void clients_reply(struct clients *c, uint64_t who, const struct wire_reply *reply);
 unsigned int clients_count(const struct clients *c);
 void clients_free(struct clients *c);
 

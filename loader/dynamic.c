@@ -28,9 +28,9 @@ struct dynamic {
 	struct layer layer;
 	uint32_t id[BP_ARRAYS]; /* of its arrays */
 	struct arrays offered;
-	struct rule_count *retired; /* .rule: whose counts are asked for; NULL: nobody's */
-	bool stale;		    /* gen is of other root programs than the arrays */
+	bool stale; /* gen is of other root programs than the arrays */
 	struct generation *gen;
+	struct generation *before; /* of a change that is not settled: what it counted, gen lacks */
 	uint64_t number;
 };
 
@@ -163,87 +163,6 @@ static void set_in_force(const struct dynamic *d, struct kernel *k, const struct
 		__atomic_store_n(&k->ctl->dynamic, number, __ATOMIC_SEQ_CST);
 }
 
-static int by_id(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static int keep_only(struct rule_counts *counts, const struct policy *rules)
-{
-	uint32_t *ids = calloc(rules->n + 1, sizeof(*ids));
-
-	if (!ids)
-		return -ENOMEM;
-	for (size_t i = 0; i < rules->n; i++)
-		ids[i] = rules->rules[i]->id;
-	qsort(ids, rules->n, sizeof(*ids), by_id);
-	counts_keep(counts, ids, rules->n);
-	free(ids);
-	return 0;
-}
-
-/*
- * What the old generation has counted in the end becomes the base of the new one: a map that is
- * bound to its program, so that whoever reads back finds it, and nobody has to pin it.
- */
-static int fold(const struct generation *old, struct generation *gen, const struct policy *rules,
-	struct rule_count *retired)
-{
-	struct rule_counts counts = {};
-	int rc = counts_add_table(&counts, &old->table);
-	int base = -1;
-
-	if (!rc && old->base_fd >= 0)
-		rc = counts_add_map(&counts, old->base_fd);
-	counts_sum(&counts);
-	if (!rc && retired && counts_find(&counts, retired->rule))
-		*retired = *counts_find(&counts, retired->rule);
-	if (!rc)
-		rc = keep_only(&counts, rules);
-	if (!rc) {
-		base = counts_to_map(&counts);
-		rc = base < 0 ? base : 0;
-	}
-	if (!rc && bpf_prog_bind_map(gen->classify[BP_XDP], base, NULL))
-		rc = -errno;
-	free(counts.v);
-	if (rc && base >= 0)
-		close(base);
-	else if (!rc)
-		gen->base_fd = base;
-	return rc;
-}
-
-/* Puts it in force on all hooks at once, in place of what was. */
-static int switch_to(struct dynamic *d, struct kernel *k, struct generation **gen,
-	const struct policy *rules, struct diag *diag)
-{
-	struct generation *old = d->gen;
-	int rc = layer_place(&d->layer, *gen);
-
-	if (rc) {
-		layer_displace(&d->layer, (*gen)->odd);
-		return diag_errno(diag, -rc, "cannot put the dynamic rules in place");
-	}
-	d->gen = *gen;
-	*gen = NULL;
-	d->number = d->gen->number = d->number + 1;
-	set_in_force(d, k, rules);
-	if (old) {
-		kernel_wait_for_packets();
-		if (fold(old, d->gen, rules, d->retired))
-			diag_to_warning(diag, "the dynamic rules are in force, but their counters "
-					      "begin anew");
-		if (old->odd != d->gen->odd) /* new root programs begin at 1 again */
-			layer_displace(&d->layer, old->odd);
-		generation_free(&old);
-	}
-	__atomic_store_n(&d->gen->table.tables->folded, 1, __ATOMIC_SEQ_CST);
-	return 0;
-}
-
 /* Root programs may have been loaded anew; then what was held is of no use any more. */
 static int hold_again(struct dynamic *d, const struct kernel *k, struct diag *diag)
 {
@@ -260,40 +179,179 @@ static int hold_again(struct dynamic *d, const struct kernel *k, struct diag *di
 	return 0;
 }
 
-static int load(struct dynamic *d, struct kernel *k, const struct policy *rules,
+/* --- all of them in one step --- */
+
+/*
+ * gen: with the rules that are to be, until it is put in force; old: what was in force, until it is
+ * counted up.
+ */
+struct dynamic_change {
+	struct kernel *k;
+	struct generation *gen, *old;
+	uint32_t *ids; /* of the rules, rising */
+	size_t n_ids;
+	struct rule_counts counts;
+	int base, rc; /* the map that holds these, or -1; -errno: they could not be counted up */
+};
+
+int dynamic_begin(struct dynamic *d, struct dynamic_change **out, struct diag *diag)
+{
+	struct dynamic_change *c = calloc(1, sizeof(*c));
+	bool anew;
+	int rc = c ? open_kernel(d, &c->k, diag) : -ENOMEM;
+
+	if (rc) {
+		free(c);
+		return rc;
+	}
+	c->base = -1;
+	anew = memcmp(d->id, c->k->shared.dynamic, sizeof(d->id));
+	rc = anew ? hold_again(d, c->k, diag) : 0;
+	d->stale |= anew && !rc; /* until this has gone well the next check tries again */
+	c->k->shared.dynamic_fd = d->layer.fd;
+	if (rc)
+		dynamic_change_free(&c);
+	else
+		*out = c;
+	return rc;
+}
+
+int dynamic_build(const struct dynamic *d, struct dynamic_change *c, const struct policy *rules,
 	const struct compile_env *env, struct diag *diag)
 {
-	bool anew = memcmp(d->id, k->shared.dynamic, sizeof(d->id));
-	struct generation *gen = NULL;
 	struct plan *plan = NULL;
-	int rc = anew ? hold_again(d, k, diag) : 0;
+	int rc = plan_new(rules, env, &plan, diag);
 
-	d->stale |= anew && !rc; /* until this has gone well the next check tries again */
-	k->shared.dynamic_fd = d->layer.fd;
 	if (!rc)
-		rc = plan_new(rules, env, &plan, diag);
-	if (!rc)
-		rc = generation_load_dynamic(plan, &k->shared, (d->number + 1) & 1, &gen, diag);
-	if (!rc)
-		rc = switch_to(d, k, &gen, rules, diag);
-	if (!rc)
-		d->stale = false;
+		rc = generation_load_dynamic(
+			plan, &c->k->shared, (d->number + 1) & 1, &c->gen, diag);
 	plan_free(&plan);
-	generation_free(&gen);
 	return rc;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int note_ids(struct dynamic_change *c, const struct policy *rules)
+{
+	c->ids = calloc(rules->n + 1, sizeof(*c->ids));
+	if (!c->ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules->n; i++)
+		c->ids[c->n_ids++] = rules->rules[i]->id;
+	qsort(c->ids, c->n_ids, sizeof(*c->ids), by_id);
+	return 0;
+}
+
+int dynamic_switch(
+	struct dynamic *d, struct dynamic_change *c, const struct policy *rules, struct diag *diag)
+{
+	int rc = note_ids(c, rules);
+
+	if (rc)
+		return rc;
+	rc = layer_place(&d->layer, c->gen);
+	if (rc) {
+		layer_displace(&d->layer, c->gen->odd);
+		return diag_errno(diag, -rc, "cannot put the dynamic rules in place");
+	}
+	c->old = d->before = d->gen;
+	d->gen = c->gen;
+	c->gen = NULL;
+	d->number = d->gen->number = d->number + 1;
+	set_in_force(d, c->k, rules);
+	d->stale = false;
+	return 0;
+}
+
+static int add_counts(struct rule_counts *counts, const struct generation *gen)
+{
+	int rc = counts_add_table(counts, &gen->table);
+
+	return !rc && gen->base_fd >= 0 ? counts_add_map(counts, gen->base_fd) : rc;
+}
+
+/*
+ * What the old generation has counted in the end becomes the base of the new one: a map that is
+ * bound to its program, so that whoever reads back finds it, and nobody has to pin it.
+ */
+void dynamic_sum(struct dynamic_change *c, struct rule_count *retired)
+{
+	const struct rule_count *found = NULL;
+
+	if (!c->old)
+		return;
+	kernel_wait_for_packets();
+	c->rc = add_counts(&c->counts, c->old);
+	counts_sum(&c->counts);
+	if (c->rc)
+		return;
+	if (retired)
+		found = counts_find(&c->counts, retired->rule);
+	if (found)
+		*retired = *found;
+	counts_keep(&c->counts, c->ids, c->n_ids);
+	c->base = counts_to_map(&c->counts);
+	c->rc = c->base < 0 ? c->base : 0;
+}
+
+void dynamic_settle(struct dynamic *d, struct dynamic_change *c, struct diag *diag)
+{
+	if (c->base >= 0 && bpf_prog_bind_map(d->gen->classify[BP_XDP], c->base, NULL))
+		c->rc = -errno;
+	if (c->old && c->rc) {
+		diag_to_warning(
+			diag, "the dynamic rules are in force, but their counters begin anew");
+	} else if (c->old) {
+		d->gen->base_fd = c->base;
+		c->base = -1;
+	}
+	if (c->old && c->old->odd != d->gen->odd) /* new root programs begin at 1 again */
+		layer_displace(&d->layer, c->old->odd);
+	d->before = NULL;
+	__atomic_store_n(&d->gen->table.tables->folded, 1, __ATOMIC_SEQ_CST);
+}
+
+void dynamic_change_free(struct dynamic_change **out)
+{
+	struct dynamic_change *c = *out;
+
+	if (!c)
+		return;
+	if (c->base >= 0)
+		close(c->base);
+	generation_free(&c->gen);
+	generation_free(&c->old);
+	kernel_free(&c->k);
+	free(c->counts.v);
+	free(c->ids);
+	free(c);
+	*out = NULL;
 }
 
 int dynamic_load(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
 	struct diag *diag)
 {
-	struct kernel *k = NULL;
-	int rc = open_kernel(d, &k, diag);
+	struct dynamic_change *c = NULL;
+	int rc = dynamic_begin(d, &c, diag);
 
 	if (!rc)
-		rc = load(d, k, rules, env, diag);
-	kernel_free(&k);
+		rc = dynamic_build(d, c, rules, env, diag);
+	if (!rc)
+		rc = dynamic_switch(d, c, rules, diag);
+	if (!rc) {
+		dynamic_sum(c, NULL);
+		dynamic_settle(d, c, diag);
+	}
+	dynamic_change_free(&c);
 	return rc;
 }
+
+/* --- one by one --- */
 
 /* Sets whether packets meet the rules, by whether there are any. */
 static int begin_or_end(struct dynamic *d, const struct policy *rules, struct diag *diag)
@@ -336,10 +394,8 @@ static int add_in_place(struct dynamic *d, const struct policy *rules, const str
 int dynamic_add(struct dynamic *d, const struct policy *rules, const struct rule *rule,
 	const struct compile_env *env, struct diag *diag)
 {
-	int rc = d->gen && inplace_fits(d->gen, rule) ? add_in_place(d, rules, rule, env, diag)
-						      : -ENOSPC;
-
-	return rc == -ENOSPC ? dynamic_load(d, rules, env, diag) : rc;
+	return d->gen && inplace_fits(d->gen, rule) ? add_in_place(d, rules, rule, env, diag)
+						    : -ENOSPC;
 }
 
 static bool is_small(const struct rule *rule)
@@ -350,12 +406,12 @@ static bool is_small(const struct rule *rule)
 }
 
 int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct rule *rule,
-	const struct compile_env *env, struct diag *diag)
+	const struct compile_env *env)
 {
 	struct diag ignored = {};
 
 	if (!d->gen || !is_small(rule) || inplace_delete(d->gen, rule, env))
-		return dynamic_load(d, rules, env, diag);
+		return -ENOSPC;
 	note(d->gen, rule, -1);
 	/* The rule is gone by now, whatever comes of this, which dynamic_check() does as well. */
 	if (!rules->n)
@@ -364,15 +420,25 @@ int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct r
 	return 0;
 }
 
-int dynamic_retire(struct dynamic *d, const struct policy *rules, uint32_t id,
-	const struct compile_env *env, struct rule_count *count, struct diag *diag)
-{
-	int rc;
+/* ...of a change that is built. */
 
-	*count = (struct rule_count){ .rule = id };
-	d->retired = count;
-	rc = dynamic_load(d, rules, env, diag);
-	d->retired = NULL;
+int dynamic_change_add(
+	struct dynamic_change *c, const struct rule *rule, const struct compile_env *env)
+{
+	int rc = inplace_fits(c->gen, rule) ? inplace_insert(c->gen, rule, env) : -ENOSPC;
+
+	if (!rc)
+		note(c->gen, rule, 1);
+	return rc;
+}
+
+int dynamic_change_remove(
+	struct dynamic_change *c, const struct rule *rule, const struct compile_env *env)
+{
+	int rc = is_small(rule) ? inplace_delete(c->gen, rule, env) : -ENOSPC;
+
+	if (!rc)
+		note(c->gen, rule, -1);
 	return rc;
 }
 
@@ -398,9 +464,9 @@ int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts)
 	*counts = (struct rule_counts){};
 	if (!d->gen)
 		return 0;
-	rc = counts_add_table(counts, &d->gen->table);
-	if (!rc && d->gen->base_fd >= 0)
-		rc = counts_add_map(counts, d->gen->base_fd);
+	rc = add_counts(counts, d->gen);
+	if (!rc && d->before)
+		rc = add_counts(counts, d->before);
 	counts_sum(counts);
 	return rc;
 }
@@ -445,7 +511,7 @@ static int check(struct dynamic *d, struct kernel *k, const struct policy *rules
 	int rc;
 
 	if (d->stale || memcmp(d->id, k->shared.dynamic, sizeof(d->id))) {
-		rc = load(d, k, rules, env, diag);
+		rc = dynamic_load(d, rules, env, diag);
 		return rc ? rc : 1;
 	}
 	if (layer_is_placed(&d->layer, d->gen->odd) &&

@@ -50,27 +50,51 @@ int dynamic_load(struct dynamic *d, const struct policy *rules, const struct com
 	struct diag *diag);
 
 /*
- * One rule more. rules: all that are to be in force, `rule` among them. In place where there is
- * room (microseconds; other rules are not looked at), else all are loaded anew. All filters of the
- * rule match from one moment on. On failure none does, and the others still stand: the caller takes
- * the rule out of its list.
+ * The same in steps, of which those that take long (read, build, sum, free) change nothing that the
+ * others of this file look at: meanwhile another thread may do these, but begin no other such
+ * change. What comes in or goes out in place while it is built has to be done to the change as well
+ * (dynamic_change_add(), dynamic_change_remove()) before it is put in force.
+ *
+ *	dynamic_begin()		opens what it needs
+ *	dynamic_build()		long: compiles and loads the rules, which must stay as they are
+ *	dynamic_switch()		puts them in force, all at once
+ *	dynamic_sum()		long: waits for packets, and adds up what was counted before
+ *	dynamic_settle()	until then dynamic_held_counts() adds what the old ones have counted
+ *	dynamic_change_free()	long: also after any failure
+ */
+struct dynamic_change;
+int dynamic_begin(struct dynamic *d, struct dynamic_change **change, struct diag *diag);
+int dynamic_build(const struct dynamic *d, struct dynamic_change *change,
+	const struct policy *rules, const struct compile_env *env, struct diag *diag);
+int dynamic_switch(struct dynamic *d, struct dynamic_change *change, const struct policy *rules,
+	struct diag *diag);
+/* retired: .rule is one that goes with this, whose counts are told, to the last packet; or NULL. */
+void dynamic_sum(struct dynamic_change *change, struct rule_count *retired);
+void dynamic_settle(struct dynamic *d, struct dynamic_change *change, struct diag *diag);
+void dynamic_change_free(struct dynamic_change **change);
+
+/* One rule more or less in what is built. On failure it is of no use any more. -ENOSPC. */
+int dynamic_change_add(
+	struct dynamic_change *change, const struct rule *rule, const struct compile_env *env);
+int dynamic_change_remove(
+	struct dynamic_change *change, const struct rule *rule, const struct compile_env *env);
+
+/*
+ * One rule more. rules: all that are to be in force, `rule` among them. In place (microseconds;
+ * other rules are not looked at): -ENOSPC without a diag where there is no room, and all have to be
+ * loaded anew. All filters of the rule match from one moment on. On failure none does, and the
+ * others still stand: the caller takes the rule out of its list.
  */
 int dynamic_add(struct dynamic *d, const struct policy *rules, const struct rule *rule,
 	const struct compile_env *env, struct diag *diag);
 
 /*
- * One rule less. rules: those that stay, `rule` not among them. env: as the rule was put in with,
- * as far as interfaces go; after they changed, dynamic_load() is the way.
+ * One rule less, in place. rules: those that stay, `rule` not among them. env: as the rule was put
+ * in with, as far as interfaces go; after they changed, dynamic_load() is the way. -ENOSPC: so it
+ * is for this rule.
  */
 int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct rule *rule,
-	const struct compile_env *env, struct diag *diag);
-
-/*
- * The same, and *count: all that it has counted, to the last packet. All rules are loaded anew for
- * that.
- */
-int dynamic_retire(struct dynamic *d, const struct policy *rules, uint32_t id,
-	const struct compile_env *env, struct rule_count *count, struct diag *diag);
+	const struct compile_env *env);
 
 /*
  * The rule, one of those in force that ends at a time, ends at another one: rule->deadline, not 0.

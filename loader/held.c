@@ -16,6 +16,18 @@
 #define MOST_BATCH 4096
 #define CREDIT 2000 /* ms */
 
+void held_give_turn(const struct held *h)
+{
+	if (h->turn.give)
+		h->turn.give(h->turn.arg);
+}
+
+void held_take_turn(const struct held *h)
+{
+	if (h->turn.take)
+		h->turn.take(h->turn.arg);
+}
+
 int held_open(struct held *h, struct diag *diag)
 {
 	struct host host = {};
@@ -38,7 +50,7 @@ int held_open(struct held *h, struct diag *diag)
 
 int held_begin(struct held *h, struct diag *diag)
 {
-	return held_load(h, h->rules, diag);
+	return held_load(h, diag);
 }
 
 void held_close(struct held *h)
@@ -68,47 +80,15 @@ int held_offer(struct held *h, const int fd[BP_ARRAYS])
 
 /* Loading. */
 
-static bool names_interface(const struct policy *rules)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->rules[i]->ifname)
-			return true;
-	return false;
-}
-
 void held_note_end(struct held *h, uint64_t deadline)
 {
 	if (deadline && (!h->ends_at || deadline < h->ends_at))
 		h->ends_at = deadline;
 }
 
-int held_load(struct held *h, const struct policy *rules, struct diag *diag)
-{
-	return held_load_and_retire(h, rules, NULL, diag);
-}
-
-int held_load_and_retire(
-	struct held *h, const struct policy *rules, struct rule_count *count, struct diag *diag)
-{
-	uint64_t links = names_interface(rules) ? host_links() : 0;
-	struct compile_env env;
-	int rc;
-
-	host_env(&env);
-	rc = count ? dynamic_retire(h->d, rules, count->rule, &env, count, diag)
-		   : dynamic_load(h->d, rules, &env, diag);
-	if (rc)
-		return rc;
-	h->links = links;
-	h->ends_at = 0;
-	for (size_t i = 0; i < rules->n; i++)
-		held_note_end(h, rules->rules[i]->deadline);
-	return 0;
-}
-
 int held_refresh(struct held *h, struct diag *diag)
 {
-	return h->links && h->links != host_links() ? held_load(h, h->rules, diag) : 0;
+	return h->links && h->links != host_links() ? held_load(h, diag) : 0;
 }
 
 /* Ids. */
@@ -222,6 +202,8 @@ void held_look(struct held *h)
 	struct diag diag = {};
 	int rc;
 
+	if (h->busy) /* soon enough when that is done */
+		return;
 	h->waits = false;
 	rc = held_sweep(h, &diag);
 	if (!rc)

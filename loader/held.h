@@ -9,6 +9,23 @@
 #include "apply.h"
 #include "dynamic.h"
 
+/* A rule that came or went in place. */
+struct held_noted {
+	struct rule *rule;
+	bool gone;
+};
+
+/*
+ * What takes long (held_replace() in held_parts.h, and to read a long text) can be done by a thread
+ * beside the one that answers. One of them has the turn at a time, and with it all that is the
+ * agent's; give() and take() are called around what needs none of that. NULL: there is one thread.
+ */
+struct held_turn {
+	void (*give)(void *arg);
+	void (*take)(void *arg);
+	void *arg;
+};
+
 struct held {
 	struct dynamic *d;
 	struct policy *rules;	  /* by rising id */
@@ -19,7 +36,19 @@ struct held {
 	uint64_t reload_at;	  /* ms: not before, where interfaces change all the time */
 	bool waits;		  /* ...and a look was before that */
 	char trouble[1024];	  /* what was said last, so that it is said once */
+	struct held_turn turn;
+	bool busy;  /* all are being loaded anew; others can change some in place meanwhile */
+	bool quick; /* who has the turn must not take long: see held_add() */
+	const struct policy *coming; /* while they are built: what changes is noted; or NULL */
+	struct held_log {
+		struct held_noted *v;
+		size_t n, room, done;
+	} log;
 };
+
+/* Around what takes long and needs nothing of the agent's. */
+void held_give_turn(const struct held *h);
+void held_take_turn(const struct held *h);
 
 /*
  * Takes hold of the layer, and loads and pins root programs if there are none. Before privileges
@@ -51,7 +80,9 @@ int held_wait(const struct held *h, uint64_t now);
  * Adds rules in one step: all or none. None of them repeats another. Those that stand already get
  * the later end, label and log of these. Lists have been read. They are taken over one by one.
  * applied: one for each. -EAGAIN without a diag: ids are to be reserved, and another process
- * changes the store just now.
+ * changes the store just now; or others have to be through with what they do. -EINPROGRESS without
+ * a diag, with h->quick alone: it would take long, and nothing was done. Both also from the
+ * functions below.
  */
 int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);

@@ -14,6 +14,48 @@
 
 /* Going. */
 
+static int copy_list(const struct held *h, size_t more, struct policy *next)
+{
+	const struct policy *p = h->rules;
+
+	*next = (struct policy){ .name = p->name, .n = p->n, .room = p->n + more + 1 };
+	next->rules = calloc(next->room, sizeof(*next->rules));
+	if (!next->rules)
+		return -ENOMEM;
+	memcpy(next->rules, p->rules, p->n * sizeof(*p->rules));
+	return 0;
+}
+
+/* Those for which gone[] says so, in one step. retired: of one of them, if it is to be told. */
+static int take_all_out(
+	struct held *h, const bool *gone, struct rule_count *retired, struct diag *diag)
+{
+	struct policy stay;
+	size_t n = 0;
+	int rc = copy_list(h, 0, &stay);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < stay.n; i++)
+		if (!gone[i])
+			stay.rules[n++] = stay.rules[i];
+	stay.n = n;
+	return held_replace(h, &stay, retired, diag);
+}
+
+static int take_out_anew(struct held *h, size_t at, struct diag *diag)
+{
+	bool *gone = calloc(h->rules->n, sizeof(*gone));
+	int rc = -ENOMEM;
+
+	if (gone) {
+		gone[at] = true;
+		rc = take_all_out(h, gone, NULL, diag);
+	}
+	free(gone);
+	return rc;
+}
+
 /* The list is without the rule while the kernel is told, and has it again if that fails. */
 static int take_out(struct held *h, size_t at, struct diag *diag)
 {
@@ -21,62 +63,52 @@ static int take_out(struct held *h, size_t at, struct diag *diag)
 	struct rule *rule = p->rules[at];
 	size_t behind = (p->n - at - 1) * sizeof(rule);
 	struct compile_env env;
-	int rc;
+	int rc = held_note(h, rule, true);
 
+	if (rc)
+		return rc;
 	host_env(&env);
 	memmove(&p->rules[at], &p->rules[at + 1], behind);
 	p->n--;
-	rc = dynamic_remove(h->d, p, rule, &env, diag);
+	rc = dynamic_remove(h->d, p, rule, &env);
 	if (!rc) {
-		rule_free(&rule);
+		if (!h->coming)
+			rule_free(&rule);
 		return 0;
 	}
 	memmove(&p->rules[at + 1], &p->rules[at], behind);
 	p->rules[at] = rule;
 	p->n++;
-	return rc;
+	if (h->coming)
+		h->log.n--;
+	return take_out_anew(h, at, diag);
 }
 
-/* Those for which gone[] says so, in one step. retired: of one of them, if it is to be told. */
-static int take_all_out(
-	struct held *h, const bool *gone, struct rule_count *retired, struct diag *diag)
+/* Of these ids, which are found again: others have had their turn. */
+static int take_some_out(struct held *h, const uint32_t *ids, size_t n, struct diag *diag)
 {
-	struct policy stay = { .name = h->rules->name }, *p = h->rules;
-	int rc;
-
-	stay.rules = calloc(p->n + 1, sizeof(*stay.rules));
-	if (!stay.rules)
-		return -ENOMEM;
-	for (size_t i = 0; i < p->n; i++)
-		if (!gone[i])
-			stay.rules[stay.n++] = p->rules[i];
-	rc = held_load_and_retire(h, &stay, retired, diag);
-	for (size_t i = 0; i < p->n && !rc; i++)
-		if (gone[i])
-			rule_free(&p->rules[i]);
-	if (!rc) {
-		memcpy(p->rules, stay.rules, stay.n * sizeof(*stay.rules));
-		p->n = stay.n;
-	}
-	free(stay.rules);
-	return rc;
-}
-
-static int take_some_out(struct held *h, const size_t *at, size_t n, struct diag *diag)
-{
+	size_t found = 0;
+	ptrdiff_t last = -1;
 	bool *gone;
 	int rc = held_refresh(h, diag);
 
-	if (rc || !n)
+	if (rc)
 		return rc;
-	if (n == 1)
-		return take_out(h, *at, diag);
-	gone = calloc(h->rules->n, sizeof(*gone));
+	gone = calloc(h->rules->n + 1, sizeof(*gone));
 	if (!gone)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		gone[at[i]] = true;
-	rc = take_all_out(h, gone, NULL, diag);
+	for (size_t i = 0; i < n; i++) {
+		ptrdiff_t at = held_find_id(h, ids[i]);
+
+		if (at < 0 || gone[at])
+			continue;
+		gone[last = at] = true;
+		found++;
+	}
+	if (found == 1)
+		rc = take_out(h, last, diag);
+	else if (found)
+		rc = take_all_out(h, gone, NULL, diag);
 	free(gone);
 	return rc;
 }
@@ -87,7 +119,7 @@ static bool is_over(const struct rule *rule, uint64_t now)
 }
 
 /* They judge no more: in what order they go is nothing to any packet. */
-static int sweep(struct held *h, uint64_t now, bool *gone, struct diag *diag)
+static int sweep(struct held *h, uint64_t now, uint32_t *ids, bool *gone, struct diag *diag)
 {
 	size_t n = 0;
 	int rc = 0;
@@ -95,15 +127,18 @@ static int sweep(struct held *h, uint64_t now, bool *gone, struct diag *diag)
 	h->ends_at = 0;
 	for (size_t i = 0; i < h->rules->n; i++) {
 		gone[i] = is_over(h->rules->rules[i], now);
-		n += gone[i];
-		if (!gone[i])
+		if (gone[i])
+			ids[n++] = h->rules->rules[i]->id;
+		else
 			held_note_end(h, h->rules->rules[i]->deadline);
 	}
 	if (n > FEW)
-		return take_all_out(h, gone, NULL, diag);
-	for (size_t i = h->rules->n; n && !rc && i--;)
-		if (gone[i])
-			rc = take_out(h, i, diag);
+		rc = take_all_out(h, gone, NULL, diag);
+	for (size_t i = 0; i < n && n <= FEW && !rc; i++) {
+		ptrdiff_t at = held_find_id(h, ids[i]);
+
+		rc = at < 0 ? 0 : take_out(h, at, diag);
+	}
 	if (rc)
 		h->ends_at = now; /* again, the next time */
 	return rc;
@@ -112,38 +147,38 @@ static int sweep(struct held *h, uint64_t now, bool *gone, struct diag *diag)
 int held_sweep(struct held *h, struct diag *diag)
 {
 	uint64_t now = time(NULL);
+	uint32_t *ids;
 	bool *gone;
 	int rc;
 
-	if (!h->ends_at || h->ends_at > now)
+	if (h->busy || !h->ends_at || h->ends_at > now)
 		return 0;
 	rc = held_refresh(h, diag);
 	if (rc)
 		return rc;
 	gone = calloc(h->rules->n + 1, sizeof(*gone));
-	rc = gone ? sweep(h, now, gone, diag) : -ENOMEM;
+	ids = calloc(h->rules->n + 1, sizeof(*ids));
+	rc = gone && ids ? sweep(h, now, ids, gone, diag) : -ENOMEM;
 	free(gone);
+	free(ids);
 	return rc;
 }
 
 int held_remove(struct held *h, const struct rule *rule, int action, const struct apply_opts *opts,
 	struct apply_removed *removed, struct diag *diag)
 {
-	size_t at[BP_ACTIONS];
 	int rc = held_sweep(h, diag);
 
 	removed->n = 0;
 	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
 		ptrdiff_t is = action == -1 || action == a ? held_find_same(h, rule, a) : -1;
 
-		if (is < 0)
-			continue;
-		at[removed->n] = is;
-		removed->ids[removed->n++] = h->rules->rules[is]->id;
+		if (is >= 0)
+			removed->ids[removed->n++] = h->rules->rules[is]->id;
 	}
 	if (!rc && !removed->n)
 		return apply_unknown_rule(h->rules, rule, diag);
-	return rc || opts->dry_run ? rc : take_some_out(h, at, removed->n, diag);
+	return rc || opts->dry_run ? rc : take_some_out(h, removed->ids, removed->n, diag);
 }
 
 int held_find(const struct held *h, uint32_t id, const struct rule **rule, struct diag *diag)
@@ -160,31 +195,14 @@ int held_find(const struct held *h, uint32_t id, const struct rule **rule, struc
 int held_remove_id(struct held *h, uint32_t id, const struct apply_opts *opts, struct diag *diag)
 {
 	const struct rule *rule;
-	size_t at;
 	int rc = held_find(h, id, &rule, diag);
 
-	if (rc || opts->dry_run)
-		return rc;
-	at = held_find_id(h, id);
-	return take_some_out(h, &at, 1, diag);
+	return rc || opts->dry_run ? rc : take_some_out(h, &id, 1, diag);
 }
 
 int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *diag)
 {
-	size_t *at = calloc(n + 1, sizeof(*at)), found = 0;
-	int rc;
-
-	if (!at)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		ptrdiff_t is = held_find_id(h, ids[i]);
-
-		if (is >= 0)
-			at[found++] = is;
-	}
-	rc = take_some_out(h, at, found, diag);
-	free(at);
-	return rc;
+	return take_some_out(h, ids, n, diag);
 }
 
 /* The static rule of its number goes on from there. */
@@ -223,23 +241,11 @@ int held_retire(struct held *h, uint32_t id, bool keep, struct diag *diag)
 
 int held_drop(struct held *h, const struct apply_opts *opts, size_t *n, struct diag *diag)
 {
-	struct policy *none;
+	struct policy none = { .name = h->rules->name };
 	int rc = held_sweep(h, diag);
 
 	*n = h->rules->n;
-	if (rc || opts->dry_run || !*n)
-		return rc;
-	none = policy_new("dynamic");
-	if (!none)
-		return -ENOMEM;
-	rc = held_load(h, none, diag);
-	if (rc) {
-		policy_free(&none);
-		return rc;
-	}
-	policy_free(&h->rules);
-	h->rules = none;
-	return 0;
+	return rc || opts->dry_run || !*n ? rc : held_replace(h, &none, NULL, diag);
 }
 
 /* Coming. */
@@ -256,36 +262,29 @@ struct addition {
 
 static int addition_begin(const struct held *h, size_t more, struct addition *c)
 {
-	*c = (struct addition){ .next = { .name = h->rules->name, .n = h->rules->n } };
-	c->next.rules = calloc(h->rules->n + more + 1, sizeof(*c->next.rules));
-	if (!c->next.rules)
-		return -ENOMEM;
-	memcpy(c->next.rules, h->rules->rules, h->rules->n * sizeof(*c->next.rules));
-	c->next.room = h->rules->n + more + 1;
-	return 0;
+	*c = (struct addition){};
+	return copy_list(h, more, &c->next);
 }
 
-/* What is not h->rules' own goes, or with `done` what is h->rules' own and has no place in it. */
-static void addition_end(struct held *h, struct addition *c, bool done)
+/* Nothing comes of it. */
+static void addition_drop(const struct held *h, struct addition *c)
 {
-	struct policy *p = h->rules;
-
-	for (size_t i = 0; c->next.rules && i < c->next.n; i++) {
-		bool own = i < p->n && p->rules[i] == c->next.rules[i];
-
-		if (!own && !done)
+	for (size_t i = 0; c->next.rules && i < c->next.n; i++)
+		if (i >= h->rules->n || h->rules->rules[i] != c->next.rules[i])
 			rule_free(&c->next.rules[i]);
-		else if (!own && i < p->n)
-			rule_free(&p->rules[i]);
-	}
-	if (!done) {
-		free(c->next.rules);
-		return;
-	}
-	free(p->rules);
-	p->rules = c->next.rules;
-	p->n = c->next.n;
-	p->room = c->next.room;
+	free(c->next.rules);
+}
+
+/* What the kernel need not be told, or has been told. */
+static void addition_keep(struct held *h, struct addition *c)
+{
+	for (size_t i = 0; i < h->rules->n; i++)
+		if (h->rules->rules[i] != c->next.rules[i])
+			rule_free(&h->rules->rules[i]);
+	free(h->rules->rules);
+	h->rules->rules = c->next.rules;
+	h->rules->n = c->next.n;
+	h->rules->room = c->next.room;
 }
 
 static int refuse_permit(const struct held *h, const struct rule *rule,
@@ -349,17 +348,22 @@ static int add_to(struct held *h, struct rule **rule, const struct apply_opts *o
 	return 0;
 }
 
-static int put_in_force(struct held *h, const struct addition *c, uint32_t id, struct diag *diag)
+static int put_in_force(struct held *h, struct addition *c, uint32_t id, struct diag *diag)
 {
 	struct compile_env env;
-	int rc = -ENOENT;
+	bool done = !c->kernel;
 
-	if (!c->kernel)
-		return 0;
+	if (h->busy) { /* those that stand there may be looked at */
+		addition_drop(h, c);
+		return -EAGAIN;
+	}
 	host_env(&env);
 	if (c->prolonged)
-		rc = dynamic_prolong(h->d, c->next.rules[held_find_id(h, id)], &env);
-	return rc ? held_load(h, &c->next, diag) : 0;
+		done = !dynamic_prolong(h->d, c->next.rules[held_find_id(h, id)], &env);
+	if (!done)
+		return held_replace(h, &c->next, NULL, diag);
+	addition_keep(h, c);
+	return 0;
 }
 
 static int add_some(struct held *h, struct policy *rules, const struct apply_opts *opts,
@@ -372,38 +376,85 @@ static int add_some(struct held *h, struct policy *rules, const struct apply_opt
 		rc = add_to(h, &rules->rules[i], opts, &c, &applied[i], diag);
 	c.prolonged &= rules->n == 1;
 	if (!rc && !opts->dry_run)
-		rc = put_in_force(h, &c, applied[0].id, diag);
-	addition_end(h, &c, !rc && !opts->dry_run);
+		return put_in_force(h, &c, applied[0].id, diag);
+	addition_drop(h, &c);
 	return rc;
+}
+
+static int add_anew(struct held *h, struct rule *rule, struct diag *diag)
+{
+	struct policy next;
+	int rc = copy_list(h, 1, &next);
+
+	if (rc) {
+		rule_free(&rule);
+		return rc;
+	}
+	next.rules[next.n++] = rule;
+	return held_replace(h, &next, NULL, diag);
+}
+
+/* The rule is among h->rules; if it cannot come it is not, and is the caller's. */
+static int add_in_place(struct held *h, struct rule *rule, struct diag *diag)
+{
+	uint64_t links = rule->ifname && !h->links ? host_links() : h->links;
+	struct compile_env env;
+	int rc;
+
+	host_env(&env);
+	rc = held_note(h, rule, false);
+	if (!rc) {
+		rc = dynamic_add(h->d, h->rules, rule, &env, diag);
+		h->log.n -= rc && h->coming;
+	}
+	if (rc) {
+		h->rules->n--;
+		return rc;
+	}
+	h->links = links;
+	held_note_end(h, rule->deadline);
+	return 0;
 }
 
 /* In place, if it is a new one. */
 static int add_new(struct held *h, struct rule **rule, struct applied *applied, struct diag *diag)
 {
-	const struct rule *added = *rule;
-	struct compile_env env;
-	uint64_t links = added->ifname && !h->links ? host_links() : h->links;
+	struct rule *added = *rule;
 	int rc;
 
-	host_env(&env);
-	(*rule)->id = h->next_id++;
+	added->id = h->next_id++;
+	*applied = (struct applied){ APPLIED, added->id, false };
 	rc = policy_add(h->rules, rule);
 	if (rc)
 		return rc;
-	rc = dynamic_add(h->d, h->rules, added, &env, diag);
-	if (rc) {
-		policy_remove(h->rules, h->rules->n - 1);
-		return rc;
-	}
-	*applied = (struct applied){ APPLIED, added->id, false };
-	h->links = links;
-	held_note_end(h, added->deadline);
-	return 0;
+	rc = add_in_place(h, added, diag);
+	if (rc == -ENOSPC)
+		return add_anew(h, added, diag);
+	if (rc)
+		rule_free(&added);
+	return rc;
+}
+
+/* Nothing is done yet that would have to be undone where this cannot go on. */
+static int add(struct held *h, struct policy *rules, const struct apply_opts *opts,
+	struct applied *applied, struct diag *diag)
+{
+	int rc;
+
+	for (size_t i = 0; i < rules->n && h->coming; i++)
+		if (held_is_coming(h, rules->rules[i]))
+			return -EAGAIN;
+	if (rules->n > 1 || opts->dry_run ||
+		held_find_same(h, rules->rules[0], rules->rules[0]->action) >= 0)
+		return add_some(h, rules, opts, applied, diag);
+	rc = refuse_permit(h, rules->rules[0], opts, diag);
+	return rc ? rc : add_new(h, &rules->rules[0], applied, diag);
 }
 
 int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag)
 {
+	uint32_t next_id;
 	int rc = held_sweep(h, diag);
 
 	if (!rc)
@@ -412,9 +463,9 @@ int held_add(struct held *h, struct policy *rules, const struct apply_opts *opts
 		rc = held_reserve(h, rules->n, diag);
 	if (rc || !rules->n)
 		return rc;
-	if (rules->n > 1 || opts->dry_run ||
-		held_find_same(h, rules->rules[0], rules->rules[0]->action) >= 0)
-		return add_some(h, rules, opts, applied, diag);
-	rc = refuse_permit(h, rules->rules[0], opts, diag);
-	return rc ? rc : add_new(h, &rules->rules[0], applied, diag);
+	next_id = h->next_id;
+	rc = add(h, rules, opts, applied, diag);
+	if (rc == -EAGAIN || rc == -EINPROGRESS) /* it will be asked for again */
+		h->next_id = next_id;
+	return rc;
 }

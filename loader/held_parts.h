@@ -5,11 +5,21 @@
 
 #include "held.h"
 
-/* Puts these in force, which become h->rules if the caller makes them so. */
-int held_load(struct held *h, const struct policy *rules, struct diag *diag);
-/* The same, where one of them goes and its counts are asked for: count->rule; NULL: nobody's. */
-int held_load_and_retire(
-	struct held *h, const struct policy *rules, struct rule_count *count, struct diag *diag);
+/*
+ * Puts these in force, in place of those that are held, which they become: `next` holds, by rising
+ * id, those of h->rules that stay, and new ones. Both are taken over: what is not held in the end
+ * is freed, also on failure, when nothing has changed. Others have their turn meanwhile; what they
+ * change in place is part of it. retired: see dynamic_sum(). -EAGAIN, -EINPROGRESS: see held.h.
+ */
+int held_replace(
+	struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag);
+/* Those that are held anew. */
+int held_load(struct held *h, struct diag *diag);
+/* That rule came or went in place. Before it does: one that went is freed later if this notes it,
+ * which is when h->coming is set. -ENOMEM. */
+int held_note(struct held *h, struct rule *rule, bool gone);
+/* A rule of that match is among those that come, and not in force yet. */
+bool held_is_coming(const struct held *h, const struct rule *rule);
 /* What is changed in place must know interfaces as the rest was compiled. */
 int held_refresh(struct held *h, struct diag *diag);
 /* Rules whose time is over go. */

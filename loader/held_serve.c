@@ -56,19 +56,35 @@ static int read_file(int fd, char **text, size_t *len, struct diag *diag)
 	return diag_errno(diag, err, "cannot read the rules");
 }
 
-static int take_rules(const struct call *c, int at, struct policy **rules, struct diag *diag)
+/*
+ * A million addresses take a while, in which others have their turn. Names of services would not do
+ * meanwhile, as the C library has one place for its answer; commands write numbers.
+ */
+static int read_long(const struct call *c, struct policy **rules, struct diag *diag)
 {
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
 
+	if (c->held->quick)
+		return -EINPROGRESS;
+	held_give_turn(c->held);
+	rc = read_file(c->request->fds[0], &text, &len, diag);
+	if (!rc)
+		rc = held_read(text, len, rules);
+	free(text);
+	held_take_turn(c->held);
+	return rc;
+}
+
+static int take_rules(const struct call *c, int at, struct policy **rules, struct diag *diag)
+{
+	int rc;
+
 	if (c->n == at + 1 && !c->request->n_fds) {
 		rc = held_read(c->words[at], strlen(c->words[at]), rules);
 	} else if (c->n == at && c->request->n_fds == 1) {
-		rc = read_file(c->request->fds[0], &text, &len, diag);
-		if (!rc)
-			rc = held_read(text, len, rules);
-		free(text);
+		rc = read_long(c, rules, diag);
 	} else {
 		return bad_request(diag);
 	}
@@ -226,7 +242,9 @@ static int run(struct call *c, struct diag *diag)
 		if (strcmp(c->request->words[0], requests[i].name))
 			continue;
 		/* Who gave up has said that it failed. Of the arrays nobody waits to hear. */
-		if (c->request->gone && requests[i].run != take_arrays)
+		if (requests[i].run == take_arrays)
+			c->held->quick = false;
+		else if (c->request->gone)
 			return 0;
 		return c->held->d || requests[i].run == tell_all ? requests[i].run(c, diag)
 								 : -EAGAIN;
@@ -248,7 +266,7 @@ static void take_options(struct call *c)
 	}
 }
 
-int held_serve(struct held *h, const struct wire_request *request, FILE *out, FILE *err)
+int held_serve(struct held *h, const struct wire_request *request, bool quick, FILE *out, FILE *err)
 {
 	struct call c = { .held = h, .request = request, .out = out };
 	struct diag diag = {};
@@ -257,9 +275,13 @@ int held_serve(struct held *h, const struct wire_request *request, FILE *out, FI
 	if (!request->n)
 		return -ENOENT;
 	take_options(&c);
+	h->quick = quick;
 	rc = run(&c, &diag);
+	h->quick = false;
 	if (rc == -ENOSYS) {
 		code = -ENOENT;
+	} else if (rc == -EINPROGRESS && diag.kind == DIAG_NONE) {
+		code = rc;
 	} else if (rc == -EAGAIN && diag.kind == DIAG_NONE) {
 		code = WIRE_BUSY;
 	} else if (rc) {

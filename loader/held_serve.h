@@ -21,7 +21,11 @@
 #include "held.h"
 #include "wire.h"
 
-/* The exit code; WIRE_BUSY: later. -ENOENT: it is no such request. What went wrong goes to err. */
-int held_serve(struct held *h, const struct wire_request *request, FILE *out, FILE *err);
+/*
+ * The exit code; WIRE_BUSY: later. -ENOENT: it is no such request. What went wrong goes to err.
+ * quick: -EINPROGRESS, with nothing done, where it would take long.
+ */
+int held_serve(
+	struct held *h, const struct wire_request *request, bool quick, FILE *out, FILE *err);
 
 #endif

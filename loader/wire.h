@@ -31,7 +31,8 @@ struct wire_request {
 	/* Of these wire_get_request() says nothing. */
 	const int *fds; /* descriptors that came along */
 	int n_fds;
-	bool gone; /* who asked waits for no reply any more */
+	uint64_t who; /* who asked: a number that no other client has */
+	bool gone;    /* and waits for no reply any more */
 };
 
 /* The bytes of a request; caller frees. -E2BIG: more than fits. -ENOMEM. */

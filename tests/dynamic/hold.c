@@ -64,6 +64,8 @@ static int add(struct holder *h, const char *line, struct diag *diag)
 	if (rc)
 		return rc;
 	rc = dynamic_add(h->d, h->rules, added, &h->env, diag);
+	if (rc == -ENOSPC)
+		rc = dynamic_load(h->d, h->rules, &h->env, diag);
 	if (rc)
 		policy_remove(h->rules, h->rules->n - 1);
 	return rc;
@@ -89,7 +91,9 @@ static int take_out(struct holder *h, const char *line, struct diag *diag)
 	if (rc)
 		return rc;
 	policy_remove(h->rules, at);
-	rc = dynamic_remove(h->d, h->rules, rule, &h->env, diag);
+	rc = dynamic_remove(h->d, h->rules, rule, &h->env);
+	if (rc == -ENOSPC)
+		rc = dynamic_load(h->d, h->rules, &h->env, diag);
 	rule_free(&rule);
 	return rc;
 }

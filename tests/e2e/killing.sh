@@ -205,33 +205,30 @@ old_or_new() {
 	fi
 }
 
-# Of the agent, under strace: AGENT_CALLS.
+# Of the agent, under strace (agent.sh).
 
-# traced_agent WORD...: strace's further words.
-traced_agent() {
-	: >"$WORLD/agent.log"
-	nsenter "--net=/run/netns/$(netns rx)" strace -qq -o "$WORLD/trace" -e "trace=$AGENT_CALLS" \
-		"$@" "$BPFPOL" agent 2>>"$WORLD/agent.log" &
+is_traced() {
+	! grep -q '^TracerPid:.0$' "/proc/$AGENT/status"
+}
+
+# trace_agent CALLS WORD...: strace of all threads of the agent, with these words, from now on. Calls are
+# counted thread by thread.
+trace_agent() {
+	strace -f -qq -o "$WORLD/trace" -e "trace=$1" "${@:2}" -p "$AGENT" 2>/dev/null &
 	TRACER=$!
-	until_true grep -q 'follows the interfaces' "$WORLD/agent.log"
+	until_true is_traced
 }
 
-counted_calls() {
-	awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (c in n) print c, n[c] }' "$WORLD/trace" | sort
-}
-
-# agent_points COMMAND...: the calls that it makes meanwhile, as CALL N. Some come with time alone, or with
-# each client: they hit or they do not.
-agent_points() {
-	counted_calls >"$WORLD/ready"
-	bp "$@" >/dev/null
-	counted_calls >"$WORLD/done"
-	join -a 2 "$WORLD/ready" "$WORLD/done" | awk '
-		{ from = NF == 3 ? $2 : 0; for (i = from + 1; i <= $NF; i++) print $1, i }'
-}
-
-# stop_traced SIGNAL
-stop_traced() {
-	kill "-$1" "$(bp agent status --json | jq .pid)"
+# untrace_agent SIGNAL: ends it, if it lives. Its exit code is left in STATUS.
+untrace_agent() {
+	kill "-$1" "$AGENT" 2>/dev/null
+	wait "$AGENT"
+	# shellcheck disable=SC2034
+	STATUS=$?
 	wait "$TRACER"
+}
+
+# agent_points: what was traced, as CALL N.
+agent_points() {
+	awk '$2 ~ /^[a-z]/ { sub(/\(.*/, "", $2); print $2, ++n[$1, $2] }' "$WORLD/trace" | sort -u -k1,1 -k2,2n
 }

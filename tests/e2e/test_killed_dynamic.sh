@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kill -9 at every system call of `block --dynamic` and `remove --dynamic`: the rule is there or not, as
 # packets and list say. Then of the agent that is doing it: dynamic rules are gone, the next agent begins
-# with none, and the static rule misses no packet.
+# with none, and the static rule misses no packet. DYNAMIC_STEP=N: at every Nth call of those that are
+# made often.
 # shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,6 +13,7 @@
 . "$TOP/tests/e2e/agent.sh"
 
 FRAMES=("$(frame dport=1434)" "$(frame dport=2000)" "$(frame dport=9)")
+LISTED=$(frame src=11.0.7.1)
 AGENT_CALLS=bpf,mmap,sendto,sendmsg,recvmsg,recvfrom,accept4,ppoll,poll,openat,membarrier
 
 bp block udp/1434 >/dev/null
@@ -52,22 +54,30 @@ stop_agent TERM
 
 # --- the agent
 
-traced_agent
-mapfile -t POINTS < <(agent_points block --dynamic udp/2000)
-stop_traced TERM
+# At a change in place, and at one that all are loaded anew for, beside the loop.
+CHANGES=("block --dynamic udp/2000" "block --dynamic from @$WORLD/list")
+seq -f '11.0.%g.1' 100 >"$WORLD/list"
+start_agent
+trace_agent "$AGENT_CALLS"
+for words in "${CHANGES[@]}"; do
+	# shellcheck disable=SC2086
+	bp $words >/dev/null
+done
+untrace_agent TERM
+mapfile -t POINTS < <(agent_points | awk -v s="${DYNAMIC_STEP:-4}" '++n[$1] < 4 || n[$1] % s == 0')
 check "${#POINTS[@]} system calls of the agent" [ ${#POINTS[@]} -gt 10 ]
 DIED=0 BEFORE=$FAILED
 for point in "${POINTS[@]}"; do
 	read -r call n <<<"$point"
-	traced_agent -e "inject=$call:signal=KILL:when=$n"
-	bp block --dynamic udp/2000 >"$WORLD/said" 2>&1
-	if bp agent status >/dev/null 2>&1; then
-		stop_traced KILL
-	else
-		DIED=$((DIED + 1))
-		wait "$TRACER"
-	fi
-	gone() { [ "$(verdicts "${FRAMES[@]}")" = bpp ]; }
+	start_agent
+	trace_agent "$AGENT_CALLS" -e "inject=$call:signal=KILL:when=$n"
+	for words in "${CHANGES[@]}"; do
+		# shellcheck disable=SC2086
+		bp $words >/dev/null 2>&1
+	done
+	bp agent status >/dev/null 2>&1 || DIED=$((DIED + 1))
+	untrace_agent KILL
+	gone() { [ "$(verdicts "${FRAMES[@]}" "$LISTED")" = bppp ]; }
 	until_true gone || nok "the agent killed at $point" "packets: $(verdicts "${FRAMES[@]}")"
 	bp block udp/7 >/dev/null || nok "killed at $point: the next change" "fails"
 	bp remove udp/7 >/dev/null

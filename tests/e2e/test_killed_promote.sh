@@ -76,24 +76,23 @@ stop_agent TERM
 
 # --- the agent
 
-traced_agent
+start_agent
 renew
-mapfile -t POINTS < <(agent_points promote --id "$ID" | each_nth)
-stop_traced TERM
+trace_agent "$AGENT_CALLS"
+bp promote --id "$ID" >/dev/null
+untrace_agent TERM
+mapfile -t POINTS < <(agent_points | each_nth)
 check "${#POINTS[@]} system calls of the agent" [ ${#POINTS[@]} -gt 5 ]
 DIED=0 STATIC=0 BEFORE=$FAILED
 for point in "${POINTS[@]}"; do
 	read -r call n <<<"$point"
-	traced_agent -e "inject=$call:signal=KILL:when=$n"
+	start_agent
 	renew
+	trace_agent "$AGENT_CALLS" -e "inject=$call:signal=KILL:when=$n"
 	bp promote --id "$ID" >"$WORLD/said" 2>&1
 	code=$?
-	if bp agent status >/dev/null 2>&1; then
-		stop_traced KILL
-	else
-		DIED=$((DIED + 1))
-		wait "$TRACER"
-	fi
+	bp agent status >/dev/null 2>&1 || DIED=$((DIED + 1))
+	untrace_agent KILL
 	if [ $code -eq 0 ]; then
 		STATIC=$((STATIC + 1))
 		is_as_said() { [[ $(stands) = static\ * && $(verdicts "$FRAME") = b ]]; }
