@@ -2,6 +2,7 @@
 /* policy rollback. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "assign.h"
 #include "command.h"
@@ -83,9 +84,12 @@ static int roll_back_rules(const struct args *args, struct host *host, struct di
 	return rc;
 }
 
+#define LONGEST_PAUSE 60 /* seconds; two minutes in all */
+
 /*
  * Who opens the host behind the time takes back what is to be. That it is damaged is for somebody
- * to hear who is there.
+ * to hear who is there. What stands in the way may be gone a moment later: there is nobody else to
+ * come.
  */
 static int when_due(struct diag *diag)
 {
@@ -97,9 +101,14 @@ static int when_due(struct diag *diag)
 	due_wait();
 	if (tried_check())
 		return 0;
-	rc = host_open(&host, HOST_TEND, diag);
-	host_close(&host);
-	return rc;
+	for (unsigned int pause = 1;; pause *= 2) {
+		rc = host_open(&host, HOST_TEND, diag);
+		host_close(&host);
+		if (!rc || pause > LONGEST_PAUSE)
+			return rc;
+		diag_clear(diag);
+		sleep(pause);
+	}
 }
 
 int cmd_policy_rollback(const struct args *args, struct diag *diag)

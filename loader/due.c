@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,6 @@
 #include "tried.h"
 
 #define SECOND 1000000000ULL /* ns */
-
-extern char **environ;
 
 static bool same_namespace(const char *name)
 {
@@ -43,11 +42,46 @@ static bool systemd_sees_us(void)
 	       same_namespace("mnt");
 }
 
-/* 0: it has a timer. */
+/* Where packages put it: what PATH the caller has is no matter of root's. */
+static const char *find_systemd_run(void)
+{
+	static const char *const places[] = { "/usr/bin/systemd-run", "/bin/systemd-run",
+		"/run/current-system/sw/bin/systemd-run" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (!access(places[i], X_OK))
+			return places[i];
+	return NULL;
+}
+
+/* We hold the lock, so it gets no more than this. */
+#define PATIENCE 5000 /* ms */
+
+/* 0: it ended well. */
+static int await_end(pid_t pid)
+{
+	struct pollfd end = { .fd = syscall(__NR_pidfd_open, pid, 0), .events = POLLIN };
+	int status, rc;
+
+	do
+		rc = poll(&end, 1, PATIENCE);
+	while (rc < 0 && errno == EINTR);
+	if (end.fd >= 0)
+		close(end.fd);
+	if (!rc)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+/* With nothing of the caller's: neither streams nor variables, which could name another bus. */
 static int spawn_quietly(char *const argv[])
 {
+	static char *const variables[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	posix_spawn_file_actions_t files;
-	int status, rc = posix_spawn_file_actions_init(&files);
+	int rc = posix_spawn_file_actions_init(&files);
 	pid_t pid;
 
 	if (rc)
@@ -55,14 +89,9 @@ static int spawn_quietly(char *const argv[])
 	for (int fd = 0; fd < 3 && !rc; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
 	if (!rc)
-		rc = posix_spawnp(&pid, argv[0], &files, NULL, argv, environ);
+		rc = posix_spawn(&pid, argv[0], &files, NULL, argv, variables);
 	posix_spawn_file_actions_destroy(&files);
-	if (rc)
-		return -rc;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+	return rc ? -rc : await_end(pid);
 }
 
 #define FIXED 8 /* arguments before the variables */
@@ -74,12 +103,14 @@ static int systemd_arm(uint64_t seconds)
 	static const char *const names[VARIABLES] = { "BPFPOL_CONF_DIR", "BPFPOL_STATE_DIR",
 		"BPFPOL_BPFFS", "BPFPOL_RUN_DIR" };
 	char unit[64], after[64], self[4096], set[VARIABLES][4096];
-	char *argv[FIXED + VARIABLES + COMMAND + 1] = { "systemd-run", "--quiet",
+	char *argv[FIXED + VARIABLES + COMMAND + 1] = { (char *)find_systemd_run(), "--quiet",
 		"--no-ask-password", "--collect", unit, after, "--timer-property=AccuracySec=100ms",
 		"--description=detaches what was attached on trial" };
 	int n = FIXED;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
+	if (!argv[0])
+		return -ENOENT;
 	if (len < 0)
 		return -errno;
 	self[len] = '\0';

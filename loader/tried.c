@@ -17,27 +17,39 @@ static char *interfaces_path(void)
 	return path_join(dirs_get()->state, "interfaces");
 }
 
-static bool has(const struct tried *t, const char *kind, const char *name, int match)
+/* Words name what they match. */
+static bool has_word(const struct tried *t, const char *name)
 {
-	size_t len = strlen(kind);
+	for (char **line = t->lines; *line; line++)
+		if (!strncmp(*line, "word ", 5) && !fnmatch(*line + 5, name, 0))
+			return true;
+	return false;
+}
 
+/* By its number as long as that means what it did: whoever renames an interface tries no other. */
+static bool has(const struct tried *t, const char *kind, const struct nl_link *link, bool same_boot)
+{
 	for (char **line = t->lines; *line; line++) {
-		const char *word = *line + len;
+		char is[8], name[64];
+		int number = 0;
 
-		if (!strncmp(*line, kind, len) &&
-			(match ? !fnmatch(word, name, 0) : !strcmp(word, name)))
+		if (sscanf(*line, "%7s %63s %d", is, name, &number) < 2 || strcmp(is, kind))
+			continue;
+		if (number && same_boot ? number == link->ifindex : !strcmp(name, link->name))
 			return true;
 	}
 	return false;
 }
 
 /* It came with the trial. What came since then under a name that was followed before did not. */
-static bool is_tried(const struct tried *t, const struct remembered_list *before, const char *name)
+static bool is_tried(const struct tried *t, const struct remembered_list *before,
+	const struct nl_link *link, bool same_boot)
 {
-	if (has(t, "tried ", name, false))
+	if (has(t, "kept", link, same_boot))
+		return false;
+	if (has(t, "tried", link, same_boot))
 		return true;
-	return has(t, "word ", name, true) && !has(t, "kept ", name, false) &&
-	       !remembered_find(before, name);
+	return has_word(t, link->name) && !remembered_find(before, link->name);
 }
 
 /* Goes on after a failure. before: what is remembered without it. */
@@ -46,16 +58,22 @@ static int detach_tried(
 {
 	struct attached_list is = {};
 	struct nl_links links = {};
+	struct moment now;
 	int rc = attached_get(&is, diag);
+	bool same_boot;
 
+	moment_now(&now);
+	same_boot = *now.boot_id && !strcmp(now.boot_id, t->confirm.by.boot_id);
 	if (!rc)
 		rc = nl_links_get(&links);
 	if (rc)
 		is.n = 0;
 	for (size_t i = 0; i < is.n; i++) {
 		const struct nl_link *link = nl_by_index(&links, is.v[i].ifindex);
-		int bad = link && is_tried(t, before, link->name) ? detach_link(link->ifindex, diag)
-								  : 0;
+		int bad = 0;
+
+		if (link && is_tried(t, before, link, same_boot))
+			bad = detach_link(link->ifindex, diag);
 
 		rc = rc ? rc : bad;
 	}
@@ -131,14 +149,6 @@ int tried_keep(struct diag *diag)
 	return tried_forget(diag);
 }
 
-/* "KIND NAME"; NULL: no memory. */
-static char *line_of(const char *kind, const char *name)
-{
-	char *line;
-
-	return asprintf(&line, "%s %s", kind, name) < 0 ? NULL : line;
-}
-
 static int list_lines(struct tried *t, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is)
 {
@@ -148,16 +158,19 @@ static int list_lines(struct tried *t, char *const *words, int n, const struct l
 	if (!t->lines)
 		return -ENOMEM;
 	for (int w = 0; w < n; w++, at++)
-		if (!(t->lines[at] = line_of("word", words[w])))
-			return -ENOMEM;
-	for (size_t i = 0; i < c->n; i++, at++) {
+		if (asprintf(&t->lines[at], "word %s", words[w]) < 0)
+			break;
+	for (size_t i = 0; i < c->n && at == n + i; i++) {
 		const struct nl_link *link = c->v[i].link;
 		const char *kind = attached_find(is, link->ifindex) ? "kept" : "tried";
 
-		if (!(t->lines[at] = line_of(kind, link->name)))
-			return -ENOMEM;
+		if (asprintf(&t->lines[at], "%s %s %d", kind, link->name, link->ifindex) >= 0)
+			at++;
 	}
-	return 0;
+	if (at == n + c->n)
+		return 0;
+	t->lines[at] = NULL;
+	return -ENOMEM;
 }
 
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,

@@ -8,9 +8,10 @@
 
 /*
  * "bpfpol tried 1", the line of confirm.h, then a line each: "word WORD" as it was given, "tried
- * NAME" of what was not attached, "kept NAME" of what was; "interfaces", or "none" where there was
+ * NAME NUMBER" of what was not attached, "kept NAME NUMBER" of what was, by which the kernel knows
+ * it until the next boot; "interfaces", or "none" where there was
  * no such file, and what it held; a checksum. The first versions wrote neither the first line nor
- * the checksum.
+ * the checksum nor the numbers.
  */
 struct tried {
 	struct confirm confirm;

@@ -201,7 +201,7 @@ def sockets():
 
 
 def tried():
-    old = b"confirm 60 1900000000000000000 77 0a1b-2c\nword eth*\ntried eth7\nkept eth0\n"
+    old = b"confirm 60 1900000000000000000 77 0a1b-2c\nword eth*\ntried eth7 7\nkept eth0 2\n"
     yield b"-" + old + b"interfaces\neth0 auto\nwan* native\n"
     yield b"-" + old + b"none\n"
     yield b"+bpfpol tried 1\n" + old + b"interfaces\neth0 auto\n"
