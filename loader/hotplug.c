@@ -132,7 +132,10 @@ static void take_off(struct hotplug *hp, int ifindex)
 	diag_free(&diag);
 }
 
-/* One that is gone for good leaves dead pins; one that was moved away takes our programs along. */
+/*
+ * One that is gone for good leaves dead pins, of a number that another one may have by now; one
+ * that was moved away takes our programs along.
+ */
 static void let_go(struct hotplug *hp, const struct sight *s)
 {
 	for (size_t i = 0; i < s->attached.n; i++) {
@@ -149,10 +152,11 @@ static void let_go(struct hotplug *hp, const struct sight *s)
 		int ifindex = s->strays.v[i].ifindex;
 		const struct followed *f = followed_find(hp, ifindex);
 
-		if (nl_by_index(&s->links, ifindex) || attached_find(&s->attached, ifindex))
+		if (attached_find(&s->attached, ifindex))
 			continue;
 		take_off(hp, ifindex);
-		say("%s: it is gone", f ? f->name : "an interface");
+		if (!nl_by_index(&s->links, ifindex))
+			say("%s: it is gone", f ? f->name : "an interface");
 	}
 }
 

@@ -8,59 +8,12 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
+# shellcheck source=tests/e2e/followed.sh
+. "$TOP/tests/e2e/followed.sh"
 
 cd "$WORLD" || exit 1
 [ "$TC" = tcx ] && CYCLES=${HOTPLUG_CYCLES:-200} || CYCLES=${HOTPLUG_CYCLES:-60}
 MANY=${HOTPLUG_MANY:-50}
-
-# filtered IFACE: both ways, by what the program itself says.
-filtered() {
-	[ "$(bp interfaces --json | jq -r --arg i "$1" '.interfaces[]
-		| select(.name == $i) | "\(.ingress) \(.egress)"')" = "xdp-native $TC" ]
-}
-
-open() {
-	[ "$(bp interfaces --json | jq -r --arg i "$1" '.interfaces[]
-		| select(.name == $i) | "\(.ingress) \(.egress)"')" = "none none" ]
-}
-
-pins() {
-	find "$BPFPOL_BPFFS/links" -type f 2>/dev/null | wc -l
-}
-
-pins_are() {
-	[ "$(pins)" -eq "$1" ]
-}
-
-# Two looks of the agent more, so that something can be said not to happen.
-after_looks() {
-	local now
-
-	now=$(bp agent status --json | jq .interfaces.looks)
-	until_true looked $((now + 2))
-}
-
-looked() {
-	[ "$(bp agent status --json | jq .interfaces.looks)" -ge "$1" ]
-}
-
-# index IFACE
-index() {
-	run_in rx cat "/proc/net/dev_snmp6/$1" | awk '$1 == "ifIndex" { print $2 }'
-}
-
-# on_port FRAME-CHECK...: the same by port1.
-on_port() {
-	TX=tx1 RX=port1 "$@"
-}
-
-fds() {
-	find "/proc/$AGENT/fd" | wc -l
-}
-
-fds_are() {
-	[ "$(fds)" -le "$1" ]
-}
 
 # Patterns may be for what comes later.
 expect_exit 0 bp attach rx0 'port*'
@@ -268,9 +221,6 @@ echo "# memory: $MEMORY KiB before, $(bp agent status --json | jq .memory_kib) a
 # kernel a hundred times as long. Stopped, so that it finds all of them in one look.
 for ((i = 0; i < MANY; i++)); do echo "link add port1$i type veth peer name other1$i"; done >add
 for ((i = 0; i < MANY; i++)); do echo "link del port1$i"; done >del
-pins_of() {
-	find "$BPFPOL_BPFFS/links" -type f -name "$1" | wc -l
-}
 # all_of PATTERN NUMBER
 all_of() {
 	local i
