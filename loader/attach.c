@@ -2,12 +2,14 @@
 #include "attach.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hooks.h"
@@ -216,6 +218,12 @@ static int attach_tc(struct kernel *k, const struct nl_link *link, enum bp_hook 
 	rc = hook_link(k->root[hook], hook, link->ifindex);
 	if (!rc)
 		return 0;
+	if (rc == -EEXIST)
+		return diag_set(diag, DIAG_SYSTEM, EEXIST,
+			"bpfpol's own program is on TC of %s by a link whose pin was taken away, "
+			"and which somebody else holds ('bpftool link show' lists it; 'bpftool "
+			"link detach' takes it off)",
+			link->name);
 	if (rc != -EINVAL && rc != -EOPNOTSUPP)
 		return diag_errno(diag, -rc, "%s does not take a TC program", link->name);
 	*way = TC_CLSACT;
@@ -310,10 +318,46 @@ static void tidy_after(struct kernel *k, unsigned int added)
 		attach_tidy(k);
 }
 
+static bool is_root(const struct kernel *k, __u32 id)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bp_hook_is_xdp(hook) && !bpf_obj_get_info_by_fd(k->root[hook], &info, &len) &&
+			info.id == id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A program of our own, where no pin says so: somebody took the pin away, and the kernel takes the
+ * link off a moment later, if nobody else holds it. To filter by TC beside it would count twice.
+ */
+static int wait_for_own(const struct kernel *k, struct nl_link *link, struct diag *diag)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 };
+
+	for (int i = 0; i < 20 && link->xdp_prog && is_root(k, link->xdp_prog); i++) {
+		nanosleep(&moment, NULL);
+		if (bpf_xdp_query_id(link->ifindex, 0, &link->xdp_prog))
+			return 0; /* it has just gone */
+	}
+	if (!link->xdp_prog || !is_root(k, link->xdp_prog))
+		return 0;
+	return diag_set(diag, DIAG_SYSTEM, EBUSY,
+		"%s carries bpfpol's own XDP program by a link whose pin was taken away, and which "
+		"somebody else holds ('bpftool link show' lists it; 'bpftool link detach' takes it "
+		"off)",
+		link->name);
+}
+
 int attach_arriving(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
 	struct attached *is, char *why, size_t size, struct diag *diag)
 {
 	const struct attached was = *is;
+	struct nl_link now = *link;
 	unsigned int added = k->added;
 	int rc;
 
@@ -321,11 +365,13 @@ int attach_arriving(struct kernel *k, const struct nl_link *link, enum attach_mo
 	snprintf(why, size, "what leaves is filtered again");
 	if (was.how != ATTACH_NONE)
 		return 0;
-	rc = attach_check(link, mode, diag);
+	rc = wait_for_own(k, &now, diag);
+	if (!rc)
+		rc = attach_check(&now, mode, diag);
 	if (!rc)
 		rc = pins_make_dir(diag);
 	if (!rc)
-		rc = attach_in(k, link, mode, is, why, size, diag);
+		rc = attach_in(k, &now, mode, is, why, size, diag);
 	tidy_after(k, added);
 	if (rc)
 		*is = was;

@@ -7,11 +7,26 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clsact.h"
 
 #define TCX_FIRST (1U << 3) /* BPF_F_BEFORE (6.6), before nobody in particular */
+
+/* -EEXIST: ours is there by a link whose pin has just gone, and goes a moment later. */
+static int create(
+	int prog, int ifindex, enum bpf_attach_type type, struct bpf_link_create_opts *opts)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 };
+	int fd = bpf_link_create(prog, ifindex, type, opts);
+
+	for (int i = 0; i < 20 && fd == -EEXIST; i++) {
+		nanosleep(&moment, NULL);
+		fd = bpf_link_create(prog, ifindex, type, opts);
+	}
+	return fd;
+}
 
 int hook_link(int prog, enum bp_hook hook, int ifindex)
 {
@@ -30,7 +45,7 @@ int hook_link(int prog, enum bp_hook hook, int ifindex)
 		[BP_L3_OUT] = TCX_FIRST };
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags[hook]);
 	char *path = pin_path(hook, ifindex, PIN_LINK, 0);
-	int fd = path ? bpf_link_create(prog, ifindex, types[hook], &opts) : -ENOMEM;
+	int fd = path ? create(prog, ifindex, types[hook], &opts) : -ENOMEM;
 	int rc = fd < 0 ? fd : 0;
 
 	if (!rc) {

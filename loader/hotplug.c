@@ -120,7 +120,8 @@ static void sight_free(struct sight *s)
 	nl_links_free(&s->links);
 }
 
-static void take_off(struct hotplug *hp, int ifindex)
+/* Whether it is off: if not, the next look tries again. */
+static bool take_off(struct hotplug *hp, int ifindex)
 {
 	struct diag diag = {};
 	int rc = detach_link(ifindex, &diag);
@@ -130,6 +131,7 @@ static void take_off(struct hotplug *hp, int ifindex)
 	else
 		hp->detached++;
 	diag_free(&diag);
+	return !rc;
 }
 
 /*
@@ -142,11 +144,9 @@ static void let_go(struct hotplug *hp, const struct sight *s)
 		int ifindex = s->attached.v[i].ifindex;
 		const struct followed *f = followed_find(hp, ifindex);
 
-		if (nl_by_index(&s->links, ifindex))
-			continue;
-		take_off(hp, ifindex);
-		say("%s: it has left this network namespace, and is not filtered there",
-			f ? f->name : "an interface");
+		if (!nl_by_index(&s->links, ifindex) && take_off(hp, ifindex))
+			say("%s: it has left this network namespace, and is not filtered there",
+				f ? f->name : "an interface");
 	}
 	for (size_t i = 0; i < s->strays.n; i++) {
 		int ifindex = s->strays.v[i].ifindex;
@@ -154,8 +154,7 @@ static void let_go(struct hotplug *hp, const struct sight *s)
 
 		if (attached_find(&s->attached, ifindex))
 			continue;
-		take_off(hp, ifindex);
-		if (!nl_by_index(&s->links, ifindex))
+		if (take_off(hp, ifindex) && !nl_by_index(&s->links, ifindex))
 			say("%s: it is gone", f ? f->name : "an interface");
 	}
 }
@@ -170,7 +169,8 @@ static void rename_to(struct hotplug *hp, const struct sight *s, struct followed
 	if (!strcmp(f->name, link->name))
 		return;
 	if (!wanted && attached_find(&s->attached, f->ifindex)) {
-		take_off(hp, f->ifindex);
+		if (!take_off(hp, f->ifindex))
+			return;
 		say("%s: it is called %s now, which is not to be filtered: taken off", f->name,
 			link->name);
 	} else {

@@ -146,6 +146,26 @@ agent_said '^port4: somebody took it off; it is filtered again: generic XDP'
 check "generic XDP is put back" until_true is_so port4 xdp-generic "$TC"
 run_in rx ip link del port4
 
+# Our own program, by a link that somebody holds while its pin is gone: not taken for another's, beside
+# which TC would filter, and count, a second time.
+hold_link() {
+	"$BPFTOOL" link pin id "$("$BPFTOOL" -j link show pinned "$1" | jq .id)" "$WORLD/bpf/held"
+	: >"$WORLD/agent.log"
+	rm "$1"
+}
+hold_link "$BPFPOL_BPFFS/links/xdp-$(index port1)"
+agent_said "^bpfpol: warning: port1 is NOT filtered: port1 carries bpfpol's own XDP program"
+check "not by TC" is_so port1 none "$TC"
+rm "$WORLD/bpf/held"
+check "XDP again when it is gone" until_true filtered port1
+if [ "$TC" = tcx ]; then
+	hold_link "$BPFPOL_BPFFS/links/tc-out-$(index port1)"
+	agent_said "^bpfpol: warning: what leaves port1 is NOT filtered: bpfpol's own program"
+	check "what arrives is filtered meanwhile" is_so port1 xdp-native none
+	rm "$WORLD/bpf/held"
+	check "TC again when it is gone" until_true filtered port1
+fi
+
 # What was attached in another mode comes back so.
 bp attach --mode generic 'gen*' >/dev/null
 bp attach --mode tc 'ctl*' >/dev/null
