@@ -60,6 +60,7 @@ IMPURE := \
 	dynamic% \
 	explain \
 	explain_capture \
+	fault \
 	fold_file \
 	gather \
 	generation \
@@ -70,7 +71,7 @@ IMPURE := \
 	held_replace \
 	held_serve \
 	hooks \
-	host \
+	host% \
 	hotplug \
 	inplace \
 	journal \
@@ -113,6 +114,8 @@ IMPURE := \
 	switch \
 	tell \
 	terminal \
+	tie \
+	told \
 	vantage \
 	watcher \
 	windows

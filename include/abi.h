@@ -33,8 +33,9 @@
 
 #include <linux/types.h>
 
-#define BP_ABI 13
+#define BP_ABI 14
 
+#define BP_NAME 256   /* bytes of a name, its end included */
 #define BP_TUPLES 64  /* per direction, family and space: one word of bits */
 #define BP_CHAIN 1024 /* filters that may share a tuple and a key */
 /* Elements of a chain, which holds those of all keys of one home. */
@@ -396,6 +397,7 @@ struct bp_tables {
 	__u64 links;	/* fingerprint of the interfaces' names and numbers, if a rule names one */
 	__u64 folded;	/* `base` holds the final counts of the generation before this one */
 	__u64 programs; /* fingerprint of what its classifiers were loaded from; 0: of several */
+	char policy[BP_NAME]; /* the policy's name; "": none */
 };
 
 #define BP_OFF (~0ULL)
@@ -430,6 +432,9 @@ struct bp_ctl {
 	__u32 pad;
 	__u64 netns; /* the loader's: inode of the network namespace whose interfaces are filtered
 		      */
+	/* The loader's: the store whose rules are in force, by its number; 0: it is not known. */
+	__u64 store;
+	char store_dir[BP_NAME]; /* where that is; may be cut */
 };
 
 /* Where a hook's classifier of that generation stands in the program array of its kind. */
@@ -542,7 +547,7 @@ static inline __u32 bp_rank_len(__u64 rank, __u32 shift, __u32 full)
 _Static_assert(sizeof(struct bp_elem4) == 64, "bp_elem4: one cache line");
 _Static_assert(sizeof(struct bp_elem6) == 88, "bp_elem6");
 _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
-_Static_assert(sizeof(struct bp_ctl) == 80, "bp_ctl");
+_Static_assert(sizeof(struct bp_ctl) == 88 + BP_NAME, "bp_ctl");
 _Static_assert(__builtin_offsetof(struct bp_totals, blocked) == sizeof(__u64),
 	"bp_totals: blocked is second");
 _Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");

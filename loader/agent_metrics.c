@@ -13,7 +13,7 @@ static int write_all(
 {
 	struct host host = {};
 	struct status status = {};
-	int rc = host_open(&host, HOST_READ, diag);
+	int rc = host_open_to_look(&host, diag);
 
 	host.agent = true;
 	if (!rc && held) {

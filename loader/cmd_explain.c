@@ -11,6 +11,7 @@
 #include "dirs.h"
 #include "explain.h"
 #include "explain_capture.h"
+#include "fault.h"
 #include "probe.h"
 
 #define TRIES 5
@@ -60,7 +61,8 @@ static void nobody_text(const struct explainer *ex, char *text, size_t size)
 			"do",
 			ex->name, ex->name);
 	else
-		snprintf(text, size, "no policy is assigned: every packet passes");
+		snprintf(text, size, "no policy is %s: every packet passes",
+			ex->host.fault ? "in force" : "assigned");
 }
 
 static int note_place(const struct explainer *ex, struct explained *at)
@@ -107,8 +109,9 @@ static int describe(const struct explainer *ex, struct explained *at)
 			"restore' puts it in force",
 			ex->name);
 	if (!rc && explainer_blind(ex))
-		rc = note(at, "the agent does not tell what its rules say: the verdict is the "
-			      "kernel's, and rules that lost are not listed");
+		rc = note(at, "%s: the verdict is the kernel's, and rules that lost are not listed",
+			ex->host.fault ? "it is not known what all rules say"
+				       : "the agent does not tell what its rules say");
 	return rc;
 }
 
@@ -213,6 +216,8 @@ static int explain_once(const struct args *args, bool last, struct diag *diag)
 			  : -EAGAIN;
 	if (!rc)
 		rc = args_report(args)->packet(stdout, &explained);
+	if (!rc)
+		rc = fault_tell(&ex.host, diag);
 	notes_free(&explained.at);
 	free(explained.packet);
 	free(explained.matched);
@@ -278,6 +283,8 @@ static int explain_capture(const struct args *args, struct diag *diag)
 		rc = note_capture(&ex, &explained);
 	if (!rc)
 		rc = args_report(args)->capture(stdout, &explained);
+	if (!rc)
+		rc = fault_tell(&ex.host, diag);
 	notes_free(&explained.at);
 	explained_capture_free(&explained);
 	explainer_close(&ex);

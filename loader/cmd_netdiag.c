@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "fault.h"
 #include "gather.h"
 #include "netdiag.h"
 #include "netlink.h"
@@ -124,13 +125,15 @@ int cmd_netdiag(const struct args *args, struct diag *diag)
 		return 0;
 	}
 	/* To read is to change nothing, not even what a killed command left half done. */
-	rc = host_open(&host, HOST_READ, diag);
+	rc = host_open_to_look(&host, diag);
 	if (!rc)
 		rc = gather(&host,
 			GATHER_INTERFACES | (asked.word[NETDIAG_DEBUG] ? GATHER_FILTERS : 0), &st,
 			diag);
 	if (!rc)
 		rc = show(&asked, &st, diag);
+	if (!rc)
+		rc = fault_tell(&host, diag);
 	gather_free(&st);
 	host_close(&host);
 	return rc;

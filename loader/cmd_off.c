@@ -14,6 +14,7 @@
 #include "json.h"
 #include "links.h"
 #include "off.h"
+#include "tie.h"
 
 #define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
 
@@ -42,6 +43,7 @@ struct stop {
 	bool switched;	    /* the control word says that all is to pass */
 	size_t left;	    /* links that are still where they were */
 	bool unknown;	    /* nobody can tell which links there are */
+	bool other;	    /* the store is not that of the filter, and is left alone */
 	bool written;	    /* a reboot and every later command will know */
 	struct diag kernel; /* why not, in the kernel */
 	struct diag disk;
@@ -51,7 +53,7 @@ struct stop {
  * The control word alone, and by hand: what else is pinned may be damaged, and must not stand in
  * the way. One of another ABI has other words, and is left alone.
  */
-static int switch_off(struct diag *diag)
+static int switch_off(struct stop *s, struct diag *diag)
 {
 	int rc = dir_check(dirs_get()->bpffs, diag), fd;
 	char *path = rc ? NULL : path_join(dirs_get()->bpffs, "ctl");
@@ -72,6 +74,7 @@ static int switch_off(struct diag *diag)
 		rc = diag_set(diag, DIAG_SYSTEM, EPROTO, "%s is another version's", path);
 	} else {
 		__atomic_store_n(&ctl->off, BP_OFF, __ATOMIC_SEQ_CST);
+		s->other = tie_check_word(ctl, &s->disk);
 	}
 	if (ctl != MAP_FAILED)
 		munmap(ctl, sizeof(*ctl));
@@ -95,14 +98,14 @@ static void stop_all(struct stop *s)
 	struct diag switching = {};
 	int rc;
 
-	s->switched = !switch_off(&switching);
+	s->switched = !switch_off(s, &switching);
 	rc = detach_all(&s->left, &s->kernel);
 	s->unknown = rc && !s->left;
 	if (!s->switched && switching.kind != DIAG_NONE) {
 		diag_free(&s->kernel);
 		s->kernel = switching;
 	}
-	s->written = stopped(s) && !off_write(&s->disk);
+	s->written = stopped(s) && !s->other && !off_write(&s->disk);
 }
 
 static void stop_free(struct stop *s)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* list, status, interfaces, metrics. */
 #include "command.h"
+#include "fault.h"
 #include "gather.h"
 
 static int show(const struct args *args, unsigned int parts,
@@ -16,6 +17,8 @@ static int show(const struct args *args, unsigned int parts,
 		rc = gather(&host, parts, &status, diag);
 	if (!rc)
 		rc = print(stdout, &status);
+	if (!rc)
+		rc = fault_tell(&host, diag);
 	gather_free(&status);
 	host_close(&host);
 	return rc;

@@ -17,6 +17,7 @@
 #include "pairs.h"
 #include "policies.h"
 #include "shelf.h"
+#include "tie.h"
 
 struct restore {
 	struct host host;
@@ -46,6 +47,8 @@ static int load(struct restore *r, bool dry_run, struct diag *diag)
 
 	if (rc == -ENOMEM || (!rc && !store_is_lost(r->host.store)))
 		return rc;
+	if (rc == -EUCLEAN)
+		warn(diag, "they are LOST; see to them again");
 	diag_clear(diag);
 	store_free(&r->host.store);
 	r->salvaged = true;
@@ -56,11 +59,11 @@ static int load(struct restore *r, bool dry_run, struct diag *diag)
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
 static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 {
-	if (!r->host.store->policy && !r->remembered.n)
+	if (!r->host.store->policy && !r->remembered.n && !r->host.take)
 		return 0;
 	if (dry_run)
 		return host_try(&r->host, diag);
-	return host_in_step(&r->host) ? 0 : host_rebuild(&r->host, diag);
+	return host_in_step(&r->host) && !r->salvaged ? 0 : host_rebuild(&r->host, diag);
 }
 
 static bool is_pattern(const char *name)
@@ -251,12 +254,19 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 	return rc;
 }
 
-/* While filtering is off: a store that is damaged is mended, as `on` could not read it. */
+/*
+ * While filtering is off: a store that is damaged is mended, as `on` could not read it, and one
+ * that takes another's place is there to be read.
+ */
 static int mend(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = load(r, dry_run, diag);
 
-	return rc || dry_run || !r->salvaged ? rc : store_commit(r->host.store, diag);
+	if (!rc && !dry_run && (r->salvaged || (r->host.take && !r->host.store->inode)))
+		rc = store_commit(r->host.store, diag);
+	if (!rc && !dry_run && r->host.take && r->host.kernel)
+		tie_keep(r->host.kernel, true);
+	return rc;
 }
 
 static void restore_free(struct restore *r)
@@ -273,11 +283,14 @@ static void restore_free(struct restore *r)
 int cmd_restore(const struct args *args, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
+	bool force = args->given & OPT_FORCE;
 	struct restore r = {};
 	int rc = args_none(args, diag);
 
 	if (!rc)
-		rc = host_open(&r.host, dry_run ? HOST_READ : HOST_TEND, diag);
+		rc = host_open(&r.host,
+			(dry_run ? HOST_READ : HOST_TEND) | HOST_SALVAGE | (force ? HOST_TAKE : 0),
+			diag);
 	r.host.unguarded = true;		   /* a boot puts back what was decided before */
 	if (!rc && r.host.off && !r.host.off_left) /* on trial the programs stand all the time */
 		rc = mend(&r, dry_run, diag);

@@ -19,6 +19,7 @@
 /* What was looked at last. The rules are the store's. */
 struct look {
 	struct store *store;
+	char *fault; /* why that is the kernel's word; NULL: it is not */
 	struct status status;
 	struct top_counts counts;
 	struct top_table table;
@@ -38,6 +39,7 @@ static void look_free(struct look *look)
 	top_counts_free(&look->counts);
 	gather_free(&look->status);
 	store_free(&look->store);
+	free(look->fault);
 	*look = (struct look){};
 }
 
@@ -66,7 +68,9 @@ static int gather_look(struct host *host, struct look *old, struct look *new, st
 	if (!rc)
 		rc = top_table_make(&new->status, &new->counts, &old->counts, &new->table);
 	new->store = host->store;
+	new->fault = host->fault;
 	host->store = NULL;
+	host->fault = NULL;
 	return rc;
 }
 
@@ -150,6 +154,8 @@ static int show_once(const struct args *args, const struct top_view *view, struc
 		rc = top_arrange(&look.table, view);
 	if (!rc)
 		rc = args_report(args)->rates(stdout, &look.table);
+	if (!rc && look.fault)
+		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s", look.fault);
 	look_free(&look);
 	return rc;
 }
@@ -178,6 +184,8 @@ static void look_live(struct look *look, struct top_view *view, struct top_histo
 	int rc = look_again(look, &diag);
 
 	say_diag(view, rc, &diag);
+	if (!rc && look->fault)
+		say(view, STYLE_ALERT, look->fault);
 	if (!rc && look->table.ns)
 		top_history_add(history, &look->table);
 }

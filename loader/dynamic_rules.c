@@ -2,12 +2,12 @@
 #include "dynamic_rules.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "held_ask.h"
 #include "host.h"
+#include "told.h"
 
 #define TRIES 100
 
@@ -51,61 +51,20 @@ int dynamic_filters(struct filters *filters, const struct kernel *k, const struc
 	return rc;
 }
 
-static int by_rule(const void *a, const void *b)
-{
-	const struct status_filter *x = a, *y = b;
-
-	if (x->rule != y->rule)
-		return x->rule < y->rule ? -1 : 1;
-	return x->filter.rank < y->filter.rank ? 1 : x->filter.rank > y->filter.rank ? -1 : 0;
-}
-
-static uint64_t deadline_of(const struct status_filter *f, const struct compile_env *env)
-{
-	return f->ends == UINT64_MAX
-		       ? 0
-		       : env->now + (f->ends - env->boot_now + 999999999) / 1000000000;
-}
-
-/* The rule of the n filters that begin there. */
-static int put_together(struct dynamic_rules *d, const struct status_filter *f, size_t n,
-	const struct compile_env *env)
-{
-	char buf[IF_NAMESIZE], *ifname = f->ifindex ? if_indextoname(f->ifindex, buf) : NULL;
-	struct rule *rule = NULL;
-	bool exact;
-	int rc = filters_rule(f, n, ifname, &rule, &exact);
-
-	if (rc)
-		return rc;
-	rule->deadline = deadline_of(f, env);
-	d->untold[d->told->n] = !exact;
-	d->n_untold += !exact;
-	rc = policy_add(d->told, &rule);
-	rule_free(&rule);
-	return rc;
-}
-
 static int put_all_together(struct dynamic_rules *d, const struct kernel *k)
 {
 	struct filters filters = {};
 	struct compile_env env;
-	size_t n;
+	struct told told = {};
 	int rc;
 
 	host_env(&env);
 	rc = dynamic_filters(&filters, k, d->gen, env.boot_now);
-	if (!rc && filters.n)
-		qsort(filters.v, filters.n, sizeof(*filters.v), by_rule);
-	d->told = policy_new("dynamic");
-	d->untold = calloc(filters.n + 1, sizeof(*d->untold));
-	if (!d->told || !d->untold)
-		rc = -ENOMEM;
-	for (size_t i = 0; i < filters.n && !rc; i += n) {
-		for (n = 1; i + n < filters.n && filters.v[i + n].rule == filters.v[i].rule; n++)
-			;
-		rc = put_together(d, &filters.v[i], n, &env);
-	}
+	if (!rc)
+		rc = told_make(&filters, "dynamic", &env, &told);
+	d->told = told.rules;
+	d->untold = told.untold;
+	d->n_untold = told.n_untold;
 	free(filters.v);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fault.h"
 #include "policies.h"
 #include "probe.h"
 
@@ -47,6 +48,11 @@ static int no_policy(struct explainer *ex, enum explain_by by)
 	return ex->none ? 0 : -ENOMEM;
 }
 
+static bool kernel_has_rules(const struct kernel *k)
+{
+	return k && k->gen;
+}
+
 static int choose_policy(struct explainer *ex, const char *name, struct diag *diag)
 {
 	struct policy *stored = ex->host.store->policy;
@@ -68,7 +74,8 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 	if (!stored)
 		return no_policy(ex, EXPLAIN_NOBODY);
 	ex->policy = stored;
-	if (!ex->other && host_in_step(&ex->host)) {
+	if (!ex->other &&
+		(ex->host.fault ? kernel_has_rules(ex->host.kernel) : host_in_step(&ex->host))) {
 		ex->by = EXPLAIN_IN_FORCE;
 		ex->gen = ex->host.kernel->gen;
 		ex->journal = ex->gen->table.tables->journal;
@@ -118,7 +125,7 @@ bool explainer_asks(const struct explainer *ex)
 
 bool explainer_blind(const struct explainer *ex)
 {
-	return ex->dynamic.n_untold;
+	return ex->dynamic.n_untold || (ex->by == EXPLAIN_IN_FORCE && ex->host.n_untold);
 }
 
 int explainer_open(struct explainer *ex, const char *policy, const struct spec_packet *packet,
@@ -129,7 +136,7 @@ int explainer_open(struct explainer *ex, const char *policy, const struct spec_p
 	*ex = (struct explainer){};
 	rc = host_open_to_read(&ex->host, diag);
 	if (!rc)
-		rc = host_store(&ex->host, diag);
+		rc = fault_store(&ex->host, true, diag);
 	if (!rc)
 		rc = vantage_find(packet, &ex->vantage, diag);
 	if (!rc) {

@@ -47,8 +47,8 @@ void explainer_close(struct explainer *ex);
 
 /* Whether rules are asked at all. */
 bool explainer_asks(const struct explainer *ex);
-/* What a dynamic rule says is not all known: the kernel's word stands alone, and losers are not
- * told. */
+/* What a rule says is not all known, as the agent does not tell, or the store cannot be used: the
+ * kernel's word stands alone, and losers are not told. */
 bool explainer_blind(const struct explainer *ex);
 
 struct explain_frame {

@@ -11,6 +11,7 @@
 #include "attach.h"
 #include "await.h"
 #include "dynamic_rules.h"
+#include "fault.h"
 #include "notes.h"
 #include "protected.h"
 #include "seat.h"
@@ -71,7 +72,10 @@ static int gather_static(
 {
 	struct rule_counts counts = {};
 	const struct layer_rules layer = {
-		.policy = host->store->policy, .counts = &counts, .ranks = ranks
+		.policy = host->store->policy,
+		.counts = &counts,
+		.untold = host->untold,
+		.ranks = ranks,
 	};
 	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
 
@@ -225,6 +229,10 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 
 	if (!rc)
 		rc = remembered_load(&remembered, diag);
+	if (rc && rc != -ENOMEM && host->fault) {
+		diag_clear(diag); /* it was said */
+		rc = 0;
+	}
 	if (!rc)
 		rc = nl_links_get(&links);
 	if (!rc)
@@ -291,15 +299,16 @@ static void gather_trial(const struct host *host, struct status *st)
 
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
-	int rc = parts & GATHER_COUNTS ? host_store_names(host, diag) : host_store(host, diag);
+	int rc = fault_store(host, !(parts & GATHER_COUNTS), diag);
 
-	*st = (struct status){ .version = VERSION, .off = host->off };
+	*st = (struct status){ .version = VERSION, .off = host->off, .fault = host->fault };
 	uname(&st->kernel);
 	if (seat_is_taken(&st->agent) && !st->agent)
 		st->agent = -1;
 	if (rc)
 		return rc;
-	st->policy = host->store->policy ? host->store->policy->name : NULL;
+	if (host->store->policy && *host->store->policy->name)
+		st->policy = host->store->policy->name;
 	gather_trial(host, st);
 	if (host->kernel && host->kernel->gen) {
 		st->generation = host->kernel->gen->number;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,7 +18,7 @@
 #include "off.h"
 #include "spare.h"
 #include "tell.h"
-#include "tried.h"
+#include "tie.h"
 
 uint32_t host_ifindex(const char *name)
 {
@@ -59,123 +60,6 @@ uint64_t host_links(void)
 	return sum ? sum : 1;
 }
 
-static void note_off(struct host *host, const struct off *off)
-{
-	host->off = off->is;
-	host->off_left = off->left;
-}
-
-/*
- * Pins are named by the numbers of interfaces, and each network namespace has its own. One that is
- * gone, or has nothing attached any more, gives place.
- */
-static int check_namespace(const struct kernel *k, struct diag *diag)
-{
-	uint64_t ours = kernel_namespace(), theirs = k->ctl->netns;
-
-	if (!ours || theirs == ours)
-		return 0;
-	if (theirs && attached_any())
-		return diag_set(diag, DIAG_SYSTEM, EXDEV,
-			"%s holds the filter of another network namespace, net:[%" PRIu64 "], and "
-			"this one is net:[%" PRIu64 "]; give it directories of its own by "
-			"BPFPOL_CONF_DIR, BPFPOL_STATE_DIR, BPFPOL_BPFFS and BPFPOL_RUN_DIR, or "
-			"run this in the other one",
-			dirs_get()->bpffs, theirs, ours);
-	k->ctl->netns = ours;
-	return 0;
-}
-
-/* A change needs a store that can be written; who only looks is told, and sees what judges. */
-static int tend(struct host *host, enum host_use use, struct diag *diag)
-{
-	int rc = await_tend(host, diag);
-
-	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
-	if (tried_tend(diag)) {
-		diag_to_warning(diag, "what was attached on trial is not detached as it should be");
-		diag_clear(diag);
-	}
-	if (use == HOST_CHANGE)
-		return rc ? rc : await_refuse(host, diag);
-	if (rc)
-		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
-				      "but still on disk");
-	return 0;
-}
-
-int host_open(struct host *host, enum host_use use, struct diag *diag)
-{
-	bool dry_run = use == HOST_TRY;
-	struct off off;
-	int rc;
-
-	if (dry_run)
-		use = HOST_READ;
-	*host = (struct host){};
-	if (geteuid())
-		return diag_set(
-			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
-	rc = use != HOST_READ || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
-	if (!rc)
-		rc = use != HOST_READ ? dir_make(dirs_get()->state, diag)
-				      : dir_check(dirs_get()->state, diag);
-	if (rc == -ENOENT && diag->kind == DIAG_NONE)
-		rc = 0; /* nothing is stored */
-	if (!rc)
-		rc = kernel_open(&host->kernel, diag);
-	if (rc == -ENOENT)
-		rc = 0;
-	if (!rc && host->kernel)
-		rc = check_namespace(host->kernel, diag);
-	if (!rc && host->kernel && use != HOST_READ && kernel_recover(host->kernel, diag))
-		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
-	if (rc || use == HOST_READ)
-		off_look(host->kernel, &off);
-	else
-		off_tend(host->kernel, &off, diag);
-	note_off(host, &off);
-	host->tried_left = tried_left();
-	if (!rc && dry_run)
-		return await_would_refuse(host, diag);
-	return rc || use == HOST_READ ? rc : tend(host, use, diag);
-}
-
-/* Where nothing is pinned, reading makes nothing. */
-static enum host_use use_of_host(void)
-{
-	char *path = path_join(dirs_get()->bpffs, "ctl");
-	enum host_use use = path && !access(path, F_OK) ? HOST_TEND : HOST_READ;
-
-	free(path);
-	return use;
-}
-
-void host_catch_up(struct host *host, struct diag *diag)
-{
-	if (!host->kernel || host->off || host_in_step(host))
-		return;
-	host->unguarded = true; /* what was decided then */
-	if (host_rebuild(host, diag))
-		diag_to_warning(diag, "the rules on disk could not be put in force");
-}
-
-int host_open_to_read(struct host *host, struct diag *diag)
-{
-	enum host_use use = use_of_host();
-	int rc = host_open(host, use, diag);
-
-	if (!rc && use != HOST_READ)
-		host_catch_up(host, diag);
-	return rc;
-}
-
-void host_close(struct host *host)
-{
-	kernel_free(&host->kernel);
-	store_free(&host->store);
-}
-
 int host_store(struct host *host, struct diag *diag)
 {
 	int rc = host_store_names(host, diag);
@@ -183,9 +67,39 @@ int host_store(struct host *host, struct diag *diag)
 	return rc ? rc : store_read_copies(host->store, diag);
 }
 
+/*
+ * Changes of single rules that are in force have gone from the journal: more of it was in force
+ * than there is. Only a command that was killed may have taken one back.
+ */
+static bool has_lost(const struct host *host)
+{
+	const struct bp_tables *t =
+		host->kernel && host->kernel->gen ? host->kernel->gen->table.tables : NULL;
+	const struct store *s = host->store;
+
+	return t && !t->dirty && s->inode && t->state_inode == s->inode &&
+	       t->state_mtime == s->mtime && t->journal > s->journal;
+}
+
+/* What is in force stays so, whoever comes, until somebody says that it is to go. */
+static int load(struct host *host, struct diag *diag)
+{
+	size_t warned = strlen(diag->warnings);
+	int rc = store_load(&host->store, diag);
+
+	if (rc || !has_lost(host))
+		return rc;
+	store_free(&host->store);
+	diag->warnings[warned] = '\0'; /* that they are lost, which they are not yet */
+	return diag_set(diag, DIAG_SYSTEM, EUCLEAN,
+		"%s/journal is damaged, and has lost changes of single rules that are in force; "
+		"put it back from a backup, or 'bpfpol restore' goes on without them",
+		dirs_get()->state);
+}
+
 int host_store_names(struct host *host, struct diag *diag)
 {
-	int rc = host->store ? 0 : store_load(&host->store, diag);
+	int rc = host->store ? 0 : load(host, diag);
 
 	/* A store that was moved away or put back from a backup must not give a number twice. */
 	if (!rc && host->kernel && host->kernel->ctl->next_id > host->store->next_id)
@@ -209,7 +123,8 @@ int host_kernel(struct host *host, struct diag *diag)
 		/* `off` asks for no lock, and may have come in between. */
 		host->kernel->ctl->off = off_word();
 		off_look(host->kernel, &off);
-		note_off(host, &off);
+		host->off = off.is;
+		host->off_left = off.left;
 		/* Programs of an earlier root stay where they hang, but must obey this one. */
 		rc = attach_adopt(host->kernel, diag);
 	}
@@ -271,6 +186,7 @@ void host_stamp(struct generation *gen, const struct store *s)
 	t->state_inode = s->inode;
 	t->state_mtime = s->mtime;
 	t->journal = s->journal;
+	snprintf(t->policy, sizeof(t->policy), "%s", s->policy ? s->policy->name : "");
 }
 
 static int commit(void *arg, struct diag *diag)
@@ -282,6 +198,7 @@ static int commit(void *arg, struct diag *diag)
 	if (rc)
 		return rc;
 	host_stamp(c->gen, s);
+	tie_keep(c->host->kernel, c->host->take);
 	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
 	if (s->next_id > c->host->kernel->ctl->next_id)
 		c->host->kernel->ctl->next_id = s->next_id;

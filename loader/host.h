@@ -27,6 +27,16 @@ struct host {
 	const struct dynamic *holder;
 	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
 	const struct link_choices *adding;
+	bool take; /* what is in force is another store's, and is to be replaced */
+	/*
+	 * Why the store cannot be used, where a command looks all the same (fault.h); NULL: it can.
+	 * untold: the store is what the kernel has in force, and these of its rules are not all
+	 * known; NULL: it is what is on disk.
+	 */
+	char *fault;
+	int fault_rc;
+	bool *untold;
+	size_t n_untold;
 	/* Of these, those that are attached with the first rules, before these are; NULL: none. */
 	struct link_choices *first;
 };
@@ -36,14 +46,20 @@ enum host_use {
 	HOST_TEND,   /* ends what others began, and changes nothing else */
 	HOST_TRY,    /* a dry run of a change: as HOST_READ, but refused where that is */
 	HOST_CHANGE, /* refused (-EBUSY) while a change awaits confirmation */
+	/* Beside one of these: */
+	HOST_SALVAGE = 8, /* not refused where `state` is lost, and what was before it is there */
+	HOST_TAKE = 16,	  /* nor where what is in force is another store's (tie.h) */
 };
 
 int host_open(struct host *host, enum host_use use, struct diag *diag);
 /*
- * For reports. A command that was killed may have left the kernel behind the store: what it began
- * is ended first. If that fails it is a warning.
+ * For reports, which show what is in force whatever became of the store: see fault.h. A command
+ * that was killed may have left the kernel behind the store: what it began is ended first. If that
+ * fails it is a warning.
  */
 int host_open_to_read(struct host *host, struct diag *diag);
+/* The same, and nothing is ended: a store that cannot be used is noted as a fault. */
+int host_open_to_look(struct host *host, struct diag *diag);
 /* Ends what a command that was killed began, where the kernel is behind the store. Warnings only.
  */
 void host_catch_up(struct host *host, struct diag *diag);

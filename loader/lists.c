@@ -83,9 +83,8 @@ static int load(struct end *end, const struct rule *rule, const char *side, stru
 	if (rc == -ENOENT)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			"%s, the copy of the list %s%s of rule %" PRIu32
-			", is gone; remove the rule "
-			"with 'bpfpol remove --id %" PRIu32 "' and block the list again",
-			path, list_host(end->file) ? "" : "@", end->file, rule->id, rule->id);
+			", is gone; 'bpfpol restore' reads the list itself again",
+			path, list_host(end->file) ? "" : "@", end->file, rule->id);
 	free(path);
 	return rc;
 }

@@ -181,7 +181,7 @@ const struct command commands[] = {
 		"\n"
 		"In any order and case; also by a link to bpfpol named ipsecpol or ipseccmd.\n"
 		"'man bpfpol-ipsecpol' has every old command beside the new one." },
-	{ "restore", cmd_restore, OPT_JSON | OPT_DRY_RUN, WORDS_NONE, "",
+	{ "restore", cmd_restore, OPT_JSON | OPT_DRY_RUN | OPT_FORCE, WORDS_NONE, "[--force]",
 		"put everything in force again from disk, as at boot",
 		"The assigned policy, and the interfaces that are there; those that come later "
 		"need "
@@ -189,7 +189,9 @@ const struct command commands[] = {
 		"more. What is damaged or missing is said, and the rest put in force. Exit 1 if "
 		"not "
 		"all could\n"
-		"be. While filtering is off, no more is done than to mend a damaged store." },
+		"be. While filtering is off, no more is done than to mend a damaged store.\n"
+		"  --force  also where the rules in force are another store's, or of one that is "
+		"lost" },
 	{ "agent", cmd_agent, OPT_JSON, WORDS_AGENT, "[status]",
 		"follow the interfaces that come and go, and hold dynamic rules, until stopped",
 		"Runs in the foreground; the unit bpfpol-agent starts it. Every interface whose "

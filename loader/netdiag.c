@@ -316,8 +316,8 @@ int netdiag_text(FILE *out, const struct netdiag *nd)
 		fprintf(out, "IP Security test . . . . . . . . . : %s\n",
 			why ? "Failed" : "Passed");
 		if (!st->policy)
-			fprintf(out,
-				"IPSec policy service is active, but no policy is assigned.\n");
+			fprintf(out, "IPSec policy service is active, but no policy is %s.\n",
+				st->fault ? "in force" : "assigned");
 		else if (why)
 			fprintf(out, "%s IPSec Policy assigned, but NOT IN FORCE: '%s'\n%s.\n",
 				source_word(nd), st->policy, why);

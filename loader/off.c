@@ -75,6 +75,13 @@ static void look(const struct kernel *k, struct note *note, struct off *off)
 	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
 }
 
+void off_look_at_word(const struct kernel *k, struct off *off)
+{
+	uint64_t word = k ? k->ctl->off : 0, left = word_left(word);
+
+	*off = (struct off){ .is = word == BP_OFF || left, .left = left };
+}
+
 void off_look(const struct kernel *k, struct off *off)
 {
 	struct note note;

@@ -16,9 +16,11 @@ struct off {
 
 /* For a command that changes nothing. k may be NULL: nothing is pinned. */
 void off_look(const struct kernel *k, struct off *off);
+/* By the control word alone, where the file is not this filter's. */
+void off_look_at_word(const struct kernel *k, struct off *off);
 /*
- * The same, and what a command that was killed, or the end of the time, has left undone is done. A
- * file that cannot be removed is a warning: its time is over whatever it says.
+ * off_look(), and what a command that was killed, or the end of the time, has left undone is done.
+ * A file that cannot be removed is a warning: its time is over whatever it says.
  */
 void off_tend(struct kernel *k, struct off *off, struct diag *diag);
 /* What a new control word begins with. */

@@ -102,7 +102,8 @@ int store_damaged(const char *name, struct diag *diag)
 	return diag_set(diag, DIAG_SYSTEM, EBADMSG,
 		"%s/%s is damaged or of another version, so the policy in force cannot be read; "
 		"'bpfpol restore' goes back to the one before it, or restore it from a backup, or "
-		"begin without it: move state, journal and previous.* in %s away",
+		"begin without it: move state, journal and previous.* in %s away, then 'bpfpol "
+		"restore --force'",
 		dirs_get()->state, name, dirs_get()->state);
 }
 

@@ -90,9 +90,13 @@ int remembered_load(struct remembered_list *list, struct diag *diag)
 {
 	char *path = remembered_path(), *text = NULL;
 	size_t len;
-	int rc = path ? tried_before(&text) : -ENOMEM;
+	int rc = path ? dir_check(dirs_get()->state, diag) : -ENOMEM;
 
 	*list = (struct remembered_list){};
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		rc = 0;
+	if (!rc)
+		rc = tried_before(&text);
 	if (!rc && !text)
 		rc = file_read(path, &text, &len, diag);
 	if (!rc)

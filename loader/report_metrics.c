@@ -68,6 +68,9 @@ static void put_state(FILE *out, const struct status *st)
 	put_gauge(out, "bpfpol_off", st->off, "1 while 'bpfpol off' has stopped all filtering.");
 	put_gauge(out, "bpfpol_in_force", st->policy && st->generation && !st->off,
 		"1 while a policy is assigned, loaded into the kernel and not off.");
+	put_gauge(out, "bpfpol_store_readable", !st->fault,
+		"1 while the store on disk can be used; 0: what is told is the kernel's word "
+		"alone.");
 	put_head(out, "bpfpol_policy", "info", NULL, "The assigned policy; no sample: none is.");
 	if (st->policy) {
 		put_label(out, "bpfpol_policy_info{", "name", st->policy);

@@ -27,8 +27,10 @@ char *rule_line(const struct status_rule *r)
 
 	if (!r->untold)
 		return spec_text(r->rule, SPEC_ALL);
-	if (asprintf(&text, "%s %s ... (the agent does not tell the rest)",
-		    action_name(r->rule->action), dir_name(r->rule->dir)) < 0)
+	if (asprintf(&text, "%s %s ... (%s)", action_name(r->rule->action), dir_name(r->rule->dir),
+		    r->rule->layer == LAYER_DYNAMIC
+			    ? "the agent does not tell the rest"
+			    : "'bpfpol status --debug' shows its filters") < 0)
 		return NULL;
 	return text;
 }
@@ -50,6 +52,8 @@ static int put_rule(FILE *out, const struct status_rule *r)
 
 void text_not_in_force(FILE *out, const struct status *st)
 {
+	if (st->fault)
+		fprintf(out, "The store cannot be used; this is what the kernel has in force.\n");
 	if (st->off_in)
 		fprintf(out,
 			"Filtering is OFF, and is back by itself in %" PRIu64
@@ -70,7 +74,11 @@ static int text_rules(FILE *out, const struct status *st)
 	int rc = 0;
 
 	text_not_in_force(out, st);
-	if (!st->policy && st->n_rules)
+	if (st->fault && !st->n_rules)
+		fprintf(out, "No rule is in force; everything passes.\n");
+	else if (st->fault)
+		;
+	else if (!st->policy && st->n_rules)
 		fprintf(out, "No policy is assigned; these rules are gone when the agent ends.\n");
 	else if (!st->policy)
 		fprintf(out, "No policy is assigned; 'bpfpol block udp/1434' makes one.\n");
@@ -212,6 +220,8 @@ static int text_status(FILE *out, const struct status *st)
 			"Policy '%s' (local): %zu rules, %" PRIu64 " filters, generation %" PRIu64
 			"\n",
 			st->policy, st->n_rules - st->n_dynamic, st->n_filters, st->generation);
+	else if (st->fault)
+		fprintf(out, "No policy is in force, and it is not known which one is assigned.\n");
 	else
 		fprintf(out, "No policy is assigned.\n");
 	if (st->n_dynamic)

@@ -23,7 +23,8 @@ int text_rates(FILE *out, struct top_table *t)
 	if (t->status->policy)
 		fprintf(out, "Policy '%s', over %.1f s\n", t->status->policy, t->ns / 1e9);
 	else
-		fprintf(out, "No policy is assigned; over %.1f s\n", t->ns / 1e9);
+		fprintf(out, "No policy is %s; over %.1f s\n",
+			t->status->fault ? "in force" : "assigned", t->ns / 1e9);
 	for (int dir = 0; dir < BP_DIRS; dir++)
 		put_total(out, dir_names[dir], &t->totals[dir]);
 	if (t->shown)

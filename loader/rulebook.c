@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "dirs.h"
+#include "fault.h"
 #include "held_ask.h"
 
 /* ms until the agent is asked again about what nobody knows */
@@ -50,6 +51,35 @@ static int index_rules(struct rulebook *book, struct store *store, struct policy
 	return 0;
 }
 
+/* Those that are not all known would be shown as what they are not. */
+static void forget_untold(const struct host *host)
+{
+	struct policy *policy = host->store->policy;
+
+	for (size_t i = policy ? policy->n : 0; i--;)
+		if (host->untold && host->untold[i])
+			policy_remove(policy, i);
+}
+
+/* Where the store cannot be used, what the kernel tells. */
+static int load(bool again, struct store **store, struct diag *diag)
+{
+	struct host host = {};
+	int rc = host_open_to_look(&host, diag);
+
+	if (!rc)
+		rc = fault_store(&host, false, diag);
+	if (!rc) {
+		forget_untold(&host);
+		if (!again)
+			fault_warn(&host, diag);
+		*store = host.store;
+		host.store = NULL;
+	}
+	host_close(&host);
+	return rc;
+}
+
 int rulebook_look(struct rulebook *book, struct diag *diag)
 {
 	const struct store *s = book->store;
@@ -65,7 +95,7 @@ int rulebook_look(struct rulebook *book, struct diag *diag)
 		rc = lock_take(diag);
 	if (rc)
 		return rc;
-	rc = store_load(&new, diag);
+	rc = load(s, &new, diag);
 	lock_release();
 	if (!rc)
 		rc = index_rules(book, new, book->held);

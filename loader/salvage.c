@@ -159,7 +159,12 @@ static int go_back(
 
 bool store_is_lost(const struct store *s)
 {
-	return !s->inode && newest_previous(UINT64_MAX);
+	return !s->inode && store_can_go_back();
+}
+
+bool store_can_go_back(void)
+{
+	return newest_previous(UINT64_MAX) != 0;
 }
 
 int store_salvage(bool look, struct store **out, struct diag *diag)

@@ -61,12 +61,16 @@ static int take_line(struct store *s, const char *line)
 	return s->policy ? 0 : -ENOMEM;
 }
 
+/* -EPROTO: whole, and of another version. */
 static int take_text(struct store *s, char *text, size_t len)
 {
+	unsigned int version;
 	int rc = 0;
 
-	if (sum_check(text, len) || strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
+	if (sum_check(text, len))
 		return -EBADMSG;
+	if (strncmp(text, STATE_HEAD, strlen(STATE_HEAD)))
+		return sscanf(text, "bpfpol state %u", &version) == 1 ? -EPROTO : -EBADMSG;
 	text += strlen(STATE_HEAD);
 	for (char *line = text, *end; (end = strchr(line, '\n')) && !rc; line = end + 1) {
 		*end = '\0';
@@ -83,6 +87,12 @@ static int load(struct store *s, const char *path, const char *name, struct diag
 
 	if (!rc) {
 		rc = take_text(s, text, len);
+		if (rc == -EPROTO)
+			diag_set(diag, DIAG_SYSTEM, EPROTO,
+				"%s/%s was written by a newer version of bpfpol; install that one "
+				"again, or 'bpfpol restore' goes back to the rules before the last "
+				"change",
+				dirs_get()->state, name);
 		if (rc == -EBADMSG)
 			rc = store_damaged(name, diag);
 	}

@@ -54,6 +54,8 @@ struct status {
 	const char *version;
 	struct utsname kernel;
 	bool off;
+	const char *
+		fault; /* why rules are the kernel's word and not the store's; NULL: they are not */
 	uint64_t tried_in; /* seconds until what was attached on trial is detached; 0: nothing is */
 	uint64_t off_in; /* seconds until filtering is back by itself; 0: it is not off, or stays so
 			  */

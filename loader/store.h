@@ -13,6 +13,7 @@
  *				copies of lists are kept with them. While `state` awaits
  *				confirmation they are what it goes back to by itself.
  *	lists/			copies of the address lists of the rules in these files
+ *	id			which store it is (tie.h)
  *	names/HOST		addresses of a host when it was last looked up (names.h)
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
  *				ids of its rules, and its timed rules, which no file holds
@@ -85,6 +86,8 @@ void store_stat_before(
 	const struct store *store, uint64_t *inode, uint64_t *mtime, uint64_t *journal);
 /* `state` is gone, though a commit to go back to is there. */
 bool store_is_lost(const struct store *store);
+/* There is such a commit on disk, whatever became of `state`. */
+bool store_can_go_back(void);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
  * warnings. The next commit puts the store in order. `look`: no file is moved aside.

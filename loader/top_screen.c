@@ -98,7 +98,8 @@ static void put_state(struct canvas *c, const struct top_table *t, const char *f
 			"restore'",
 			st->policy);
 	else if (!st->policy)
-		canvas_printf(c, 0, STYLE_TITLE, cells, "No policy is assigned%s", dynamic);
+		canvas_printf(c, 0, STYLE_TITLE, cells, "No policy is %s%s",
+			st->fault ? "in force" : "assigned", dynamic);
 	else if (*filter)
 		canvas_printf(c, 0, STYLE_TITLE, cells, "Policy '%s', %zu of %zu rules hold '%s'",
 			st->policy, t->shown, t->n, filter);

@@ -47,7 +47,13 @@ static int interfaces_get(struct interfaces *is, struct diag *diag)
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
 	rc = attached_get(&is->attached, diag);
-	return rc ? rc : remembered_load(&is->remembered, diag);
+	if (rc)
+		return rc;
+	/* Only what is not attached is chosen by it: where it cannot be read, by the rest. */
+	rc = remembered_load(&is->remembered, diag);
+	if (rc && rc != -ENOMEM)
+		diag_clear(diag);
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static void interfaces_free(struct interfaces *is)

@@ -115,7 +115,11 @@ OUT=$(debug)
 expect_out 'Dest Port : 4444$'
 blocked proto=tcp dport=4444
 same "to read puts nothing right" "$OUT" "$(debug)"
-bp list >/dev/null
+expect_exit 1 bp list
+expect_out 'lost changes of single rules that are in force'
+blocked proto=tcp dport=4444
+expect_exit 1 bp restore
+expect_out 'they are LOST; see to them again'
 OUT=$(debug)
 same "until a command does" 0 "$(grep -c 'Dest Port : 4444' <<<"$OUT")"
 passes proto=tcp dport=4444

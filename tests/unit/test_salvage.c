@@ -118,7 +118,7 @@ static void a_copy_that_is_gone(void **state)
 	unlink(in_dir("state/lists/1.2.from"));
 	assert_int_equal(store_load(&s, &diag), 0);
 	assert_int_equal(store_read_copies(s, &diag), -EBADMSG);
-	assert_non_null(strstr(diag.message, "remove --id 1"));
+	assert_non_null(strstr(diag.message, "bpfpol restore"));
 	store_free(&s);
 	diag_clear(&diag);
 	assert_int_equal(store_salvage(false, &s, &diag), 0); /* from the list itself */

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* host.h: opening, for commands that look and for those that change. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "await.h"
+#include "dirs.h"
+#include "fault.h"
+#include "off.h"
+#include "tie.h"
+#include "tried.h"
+
+static void note_off(struct host *host, const struct off *off)
+{
+	host->off = off->is;
+	host->off_left = off->left;
+}
+
+/*
+ * Pins are named by the numbers of interfaces, and each network namespace has its own. One that is
+ * gone, or has nothing attached any more, gives place.
+ */
+static int check_namespace(const struct kernel *k, struct diag *diag)
+{
+	uint64_t ours = kernel_namespace(), theirs = k->ctl->netns;
+
+	if (!ours || theirs == ours)
+		return 0;
+	if (theirs && attached_any())
+		return diag_set(diag, DIAG_SYSTEM, EXDEV,
+			"%s holds the filter of another network namespace, net:[%" PRIu64 "], and "
+			"this one is net:[%" PRIu64 "]; give it directories of its own by "
+			"BPFPOL_CONF_DIR, BPFPOL_STATE_DIR, BPFPOL_BPFFS and BPFPOL_RUN_DIR, or "
+			"run this in the other one",
+			dirs_get()->bpffs, theirs, ours);
+	k->ctl->netns = ours;
+	return 0;
+}
+
+/* A change needs a store that can be written; who only looks is told, and sees what judges. */
+static int tend(struct host *host, enum host_use use, struct diag *diag)
+{
+	int rc = await_tend(host, diag);
+
+	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
+	if (tried_tend(diag)) {
+		diag_to_warning(diag, "what was attached on trial is not detached as it should be");
+		diag_clear(diag);
+	}
+	if (use == HOST_CHANGE)
+		return rc ? rc : await_refuse(host, diag);
+	if (rc)
+		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
+				      "but still on disk");
+	return 0;
+}
+
+/* The lock, and what is pinned. */
+static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
+{
+	int rc = use != HOST_READ || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
+
+	if (!rc)
+		rc = kernel_open(&host->kernel, diag);
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		rc = 0;
+	return rc || !host->kernel ? rc : check_namespace(host->kernel, diag);
+}
+
+/* Its directory, and that what is in force is of that store. */
+static int open_store(struct host *host, enum host_use use, enum host_use also, struct diag *diag)
+{
+	bool ask = host->kernel && !(also & HOST_TAKE);
+	int rc = ask ? tie_check(host->kernel, also & HOST_SALVAGE, diag) : 0;
+
+	if (!rc)
+		rc = use != HOST_READ ? dir_make(dirs_get()->state, diag)
+				      : dir_check(dirs_get()->state, diag);
+	if (rc == -ENOENT && diag->kind == DIAG_NONE)
+		rc = 0; /* nothing is stored */
+	if (!rc && ask && use != HOST_READ)
+		tie_follow(host->kernel);
+	return rc;
+}
+
+/* What is said on disk is not asked, where that is not of this filter or cannot be read. */
+static int go_without(struct host *host)
+{
+	struct off off;
+
+	off_look_at_word(host->kernel, &off);
+	note_off(host, &off);
+	return 0;
+}
+
+/* look: what is wrong with the store is noted. */
+static int open_host(
+	struct host *host, enum host_use use, enum host_use also, bool look, struct diag *diag)
+{
+	bool dry_run = use == HOST_TRY;
+	struct off off;
+	int rc;
+
+	if (dry_run)
+		use = HOST_READ;
+	*host = (struct host){ .take = also & HOST_TAKE };
+	if (geteuid())
+		return diag_set(
+			diag, DIAG_DENIED, EPERM, "this needs root: run it again with sudo");
+	rc = open_kernel(host, use, diag);
+	if (!rc)
+		rc = open_store(host, use, also, diag);
+	else
+		look = false;
+	if (rc && look && rc != -ENOMEM)
+		return fault_note(host, rc, diag) ? -ENOMEM : go_without(host);
+	if (!rc && host->kernel && use != HOST_READ && kernel_recover(host->kernel, diag))
+		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
+	if (rc || use == HOST_READ)
+		off_look(host->kernel, &off);
+	else
+		off_tend(host->kernel, &off, diag);
+	note_off(host, &off);
+	host->tried_left = tried_left();
+	if (!rc && dry_run)
+		return await_would_refuse(host, diag);
+	return rc || use == HOST_READ ? rc : tend(host, use, diag);
+}
+
+int host_open(struct host *host, enum host_use how, struct diag *diag)
+{
+	enum host_use also = how & (HOST_SALVAGE | HOST_TAKE);
+
+	return open_host(host, how & ~also, also, false, diag);
+}
+
+/* Where nothing is pinned, reading makes nothing. */
+static enum host_use use_of_host(void)
+{
+	char *path = path_join(dirs_get()->bpffs, "ctl");
+	enum host_use use = path && !access(path, F_OK) ? HOST_TEND : HOST_READ;
+
+	free(path);
+	return use;
+}
+
+void host_catch_up(struct host *host, struct diag *diag)
+{
+	if (!host->kernel || host->off || host->fault || host_in_step(host))
+		return;
+	host->unguarded = true; /* what was decided then */
+	if (host_rebuild(host, diag))
+		diag_to_warning(diag, "the rules on disk could not be put in force");
+}
+
+int host_open_to_look(struct host *host, struct diag *diag)
+{
+	return open_host(host, HOST_READ, 0, true, diag);
+}
+
+int host_open_to_read(struct host *host, struct diag *diag)
+{
+	enum host_use use = use_of_host();
+	int rc = open_host(host, use, 0, true, diag);
+
+	if (rc || use == HOST_READ || host->fault)
+		return rc;
+	/* A store that cannot be read is no warning: it is what is said. */
+	rc = host_in_step(host) || !host->kernel ? 0 : host_store(host, diag);
+	if (rc)
+		return rc == -ENOMEM ? rc : fault_note(host, rc, diag);
+	host_catch_up(host, diag);
+	return 0;
+}
+
+void host_close(struct host *host)
+{
+	kernel_free(&host->kernel);
+	store_free(&host->store);
+	free(host->fault);
+	free(host->untold);
+	host->fault = NULL;
+	host->untold = NULL;
+}
