@@ -176,17 +176,32 @@ static void stop_again(struct stop *first)
 	diag_free(&lock);
 }
 
-/* Of another version's programs the control word says nothing. */
-static int refuse_try(const struct host *host, struct diag *diag)
+/*
+ * Of another version's programs the control word says nothing: with ours in their place it does.
+ * Where that is not to be had, nobody could promise that filtering comes back.
+ */
+static int take_their_place(struct host *host, struct diag *diag)
+{
+	int rc;
+
+	host->unguarded = true; /* what was decided then */
+	rc = host_rebuild(host, diag);
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	diag_to_warning(diag,
+		"what filters now is another version's, and this one's cannot take its "
+		"place");
+	return diag_set(diag, DIAG_SYSTEM, EPROTO,
+		"another version's programs do not know of --confirm; 'bpfpol off' without it "
+		"stops them until 'bpfpol on'");
+}
+
+static int begin_try(struct host *host, bool dry_run, struct diag *diag)
 {
 	if (host->off)
 		return diag_set(diag, DIAG_REFUSED, EPERM,
 			"filtering is off, and stays so; 'bpfpol on' starts it again");
-	if (!host->kernel && attached_any())
-		return diag_set(diag, DIAG_SYSTEM, EPROTO,
-			"what filters now is another version's, which does not know of --confirm; "
-			"'bpfpol restore' puts this one's in its place");
-	return 0;
+	return dry_run || host->kernel || !attached_any() ? 0 : take_their_place(host, diag);
 }
 
 /* The programs stay on the interfaces until that is confirmed, and look at the time themselves. */
@@ -198,7 +213,7 @@ static int try_off(const struct args *args, uint64_t seconds, struct diag *diag)
 	int rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
 	if (!rc)
-		rc = refuse_try(&host, diag);
+		rc = begin_try(&host, dry_run, diag);
 	if (!rc && !dry_run)
 		rc = off_begin(host.kernel, seconds, diag);
 	if (!rc) {

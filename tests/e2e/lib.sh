@@ -137,6 +137,16 @@ snapshot() {
 	done
 }
 
+# other_abi: the pins are another version's: of ctl all is as it was but BP_ABI, the fourth word.
+other_abi() {
+	local bytes
+
+	read -r -a bytes < <("$BPFTOOL" -j map lookup pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 |
+		jq -r '.value | join(" ")')
+	bytes[24]=0x63
+	"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value "${bytes[@]}"
+}
+
 # unchanged DESC BEFORE: BEFORE is what snapshot gave then.
 unchanged() {
 	local now

@@ -190,6 +190,27 @@ expect_exit 0 broken "rename:error=ENOSPC" status
 check "the trial can be forgotten there" [ ! -e "$BPFPOL_STATE_DIR/off" ]
 same "it filters" on "$(said)"
 
+# --- where another version's programs filter: ours take their place, as those know of no time
+
+check "another version's" other_abi
+expect_exit 0 bp off --confirm 600 --dry-run
+same "a dry run does nothing" on "$(filtering)"
+expect_exit 0 bp off --confirm 600
+same "off on trial" "off off?" "$(filtering) $(said)"
+expect_exit 0 bp policy rollback
+same "and back" "on on" "$(filtering) $(said)"
+check "another version's, and a store that cannot be read" other_abi
+cp -a "$BPFPOL_STATE_DIR/state" "$WORLD/state"
+truncate -s 20 "$BPFPOL_STATE_DIR/state"
+expect_exit 1 bp off --confirm 600
+expect_out "'bpfpol off' without it"
+same "it filters" on "$(filtering)"
+expect_exit 0 bp off
+same "and that works" off "$(filtering)"
+cp -a "$WORLD/state" "$BPFPOL_STATE_DIR/state"
+expect_exit 0 bp on
+same "on" on "$(filtering)"
+
 # --- beside the agent, which goes on attaching: it must filter there when the time is over
 
 on_rx7() {

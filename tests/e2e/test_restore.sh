@@ -97,16 +97,6 @@ sed -i '/^rx1/d' "$STATE/interfaces"
 run_in rx ip link del rx1
 
 # Pins of a program with another ABI: all is built anew, and the programs that hang obey it.
-# other_abi: of ctl, all bytes as they are but BP_ABI, the fourth word.
-# shellcheck disable=SC2317 # check calls it
-other_abi() {
-	local bytes
-
-	read -r -a bytes < <("$BPFTOOL" -j map lookup pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 |
-		jq -r '.value | join(" ")')
-	bytes[24]=0x63
-	"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value "${bytes[@]}"
-}
 expect_exit 0 bp restore
 check "another ABI" other_abi
 rm -rf "$BPFPOL_RUN_DIR"
