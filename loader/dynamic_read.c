@@ -14,21 +14,25 @@
 #define MOST_MAPS 64  /* that a program refers to */
 #define PATIENCE 1000 /* ms until a new generation has the counters of the one before */
 
-/* The programs' ids. The arrays are open for no longer than that takes: see layer.h. */
+/*
+ * The programs' ids; 0: that one is gone. When the holder is, the kernel empties one array after
+ * the other, and a layer that still judges packets on one hook is there. The arrays are open for no
+ * longer than that takes: see layer.h.
+ */
 static int read_programs(const struct kernel *k, uint64_t number, uint32_t ids[BP_HOOKS])
 {
 	struct layer layer;
+	bool any = false;
 	int rc = number ? layer_open(&k->shared, &layer) : -ENOENT;
 
 	if (rc)
 		return rc;
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
 		ids[hook] = layer_program(&layer, hook, number & 1);
-		if (!ids[hook])
-			rc = -ENOENT;
+		any |= ids[hook] != 0;
 	}
 	layer_close(&layer);
-	return rc;
+	return any ? 0 : -ENOENT;
 }
 
 static uint64_t number_of(const struct kernel *k)
@@ -76,7 +80,13 @@ static int read_maps(struct generation *gen)
 	__u32 ids[MOST_MAPS];
 	struct bpf_prog_info info = { .nr_map_ids = MOST_MAPS, .map_ids = (uintptr_t)ids };
 	__u32 len = sizeof(info);
-	int rc = bpf_obj_get_info_by_fd(gen->classify[BP_XDP], &info, &len) ? -errno : 0;
+	int hook = 0, rc;
+
+	while (hook < BP_HOOKS - 1 && gen->classify[hook] < 0)
+		hook++;
+	if (gen->classify[hook] < 0)
+		return -ENOENT;
+	rc = bpf_obj_get_info_by_fd(gen->classify[hook], &info, &len) ? -errno : 0;
 
 	for (__u32 i = 0; i < info.nr_map_ids && i < MOST_MAPS && !rc; i++) {
 		int fd = bpf_map_get_fd_by_id(ids[i]);
@@ -98,8 +108,10 @@ static int read_all(const struct kernel *k, uint64_t number, struct generation *
 	int rc = read_programs(k, number, ids);
 
 	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
+		if (!ids[hook])
+			continue;
 		gen->classify[hook] = bpf_prog_get_fd_by_id(ids[hook]);
-		if (gen->classify[hook] < 0)
+		if (gen->classify[hook] < 0 && errno != ENOENT)
 			rc = -errno;
 	}
 	return rc ? rc : read_maps(gen);
