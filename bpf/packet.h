@@ -40,8 +40,9 @@ struct frame {
 	bool l3;	/* begins with the IP header */
 	bool aggregate; /* of several packets: each gets a length of its own, whatever it says here
 			 */
-	bool unsaid;	/* it may be one: an IPv4 length of 0 reaches to the end of the frame, which
-			 * is how the kernel takes an aggregate's (iph_totlen()) */
+	bool unsaid;	/* it may be one: a length of 0, in IPv6 before hop-by-hop options, reaches
+			 * to the end of the frame, which is how the kernel takes an aggregate's
+			 * (iph_totlen(), ip6_rcv_core()) */
 };
 
 /*
@@ -242,7 +243,7 @@ static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct c
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
-	if (f->aggregate)
+	if (f->aggregate || (f->unsaid && !c->left && p->proto == IPPROTO_HOPOPTS))
 		c->left = frame_left - sizeof(*ip);
 	if (c->left + sizeof(*ip) > frame_left)
 		return READ_BAD;

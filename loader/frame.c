@@ -192,8 +192,11 @@ static void read_v6_payload(const uint8_t *payload, size_t len, struct frame *fr
 	read_l4(payload, len, frame);
 }
 
-/* RFC 8200. A jumbogram (RFC 2675, payload length 0) has no payload here. */
-static void read_v6(const uint8_t *ip, size_t len, struct frame *frame)
+/*
+ * RFC 8200. A jumbogram (RFC 2675, payload length 0, hop-by-hop options) has no payload here, but
+ * for generic: an aggregate of more than 64 KB looks like one.
+ */
+static void read_v6(const uint8_t *ip, size_t len, bool generic, struct frame *frame)
 {
 	size_t payload;
 
@@ -206,6 +209,8 @@ static void read_v6(const uint8_t *ip, size_t len, struct frame *frame)
 	memcpy(frame->src, ip + 8, 16);
 	memcpy(frame->dst, ip + 24, 16);
 	payload = be16(ip + 4);
+	if (generic && !payload && frame->proto == IPPROTO_HOPOPTS)
+		payload = len - V6_HEADER;
 	if (payload > len - V6_HEADER)
 		frame->class = FRAME_BAD;
 	else
@@ -238,7 +243,7 @@ static void read_ethernet(const uint8_t *data, size_t len, bool generic, struct 
 	if (type == TYPE_IPV4)
 		read_v4(data + at + 2, len - at - 2, generic, frame);
 	else if (type == TYPE_IPV6)
-		read_v6(data + at + 2, len - at - 2, frame);
+		read_v6(data + at + 2, len - at - 2, generic, frame);
 }
 
 static void read_bare_ip(const uint8_t *data, size_t len, struct frame *frame)
@@ -248,7 +253,7 @@ static void read_bare_ip(const uint8_t *data, size_t len, struct frame *frame)
 	if (data[0] >> 4 == 4)
 		read_v4(data, len, false, frame);
 	else if (data[0] >> 4 == 6)
-		read_v6(data, len, frame);
+		read_v6(data, len, false, frame);
 }
 
 /* It passes, until an IP header is announced. */

@@ -55,5 +55,23 @@ counts "generic XDP" 0000 1 0
 counts "generic XDP" ffff 0 2
 expect_exit 0 bp block tcp
 same "a rule without ports sees it" "" "$(SEND=gso sniffed "$(aggregate 22 ffff)")"
+expect_exit 0 bp remove tcp
+
+# In IPv6 that is a payload length of 0 before hop-by-hop options; before anything else it is none,
+# and what a rule asks for cannot be read: blocked, and counted as malformed.
+payload_0() {
+	local hex
+
+	hex=$(frame "${V6[@]}" proto=tcp "dport=$1" len=376 "${@:2}")
+	echo "${hex:0:36}0000${hex:40}"
+}
+
+BEFORE=$(bp status --json | jq .totals.in.malformed) PACKETS=$(counter packets "in tcp to port 22")
+same "IPv6, payload length 0: one arrives" 1 \
+	"$(sniffed "$(payload_0 22 ext=0:8)" "$(payload_0 23 ext=0:8)" | grep -c .)"
+same "the other is the rule's" $((PACKETS + 1)) "$(counter packets "in tcp to port 22")"
+same "and nothing is malformed" "$BEFORE" "$(bp status --json | jq .totals.in.malformed)"
+same "before other headers it is none" "" "$(sniffed "$(payload_0 23)" "$(payload_0 23 ext=60:8)")"
+same "that is malformed" $((BEFORE + 2)) "$(bp status --json | jq .totals.in.malformed)"
 
 finish

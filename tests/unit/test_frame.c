@@ -464,6 +464,34 @@ static void test_generic(void **state)
 	}
 }
 
+/* In IPv6 that is payload length 0 before hop-by-hop options; before anything else there is none.
+ */
+static void test_generic_v6(void **state)
+{
+	static const struct {
+		const char *text;
+		enum frame_class class;
+	} samples[] = {
+		{ E6 IP6("0000", "00") EXT8("11") UDP, FRAME_WHOLE },
+		{ E6 IP6("0000", "00") EXT8("11") "0000", FRAME_CUT },
+		{ E6 IP6("0000", "3c") EXT8("11") UDP, FRAME_CUT },
+		{ E6 IP6("0000", "11") UDP, FRAME_CUT },
+	};
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		uint8_t data[128];
+		size_t n = from_hex(samples[i].text, data);
+
+		frame_read_generic(data, n, &f);
+		assert_int_equal(f.class, samples[i].class);
+		assert_int_equal(f.has_ports, !i);
+		frame_read(data, n, false, &f);
+		assert_int_equal(f.class, FRAME_CUT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_generic),
+		cmocka_unit_test(test_generic_v6),
 		cmocka_unit_test(test_type_and_code),
 		cmocka_unit_test(test_captures),
 	};
