@@ -80,6 +80,15 @@ refused "somebody's policies" policy list
 rm -rf "$BPFPOL_CONF_DIR"
 mv "$WORLD/kept" "$BPFPOL_CONF_DIR"
 
+# One of root's that others may write to is none of ours either.
+for place in "${PLACES[@]}"; do
+	for mode in 1777 0770; do
+		chmod $mode "$place"
+		refused "${place##*/} with mode $mode" block udp/7
+		chmod 700 "$place"
+	done
+done
+
 # An agent of somebody's is not asked.
 mv "$BPFPOL_RUN_DIR" "$WORLD/kept"
 as_nobody mkdir -m 755 "$BPFPOL_RUN_DIR"
@@ -127,6 +136,14 @@ expect_exit 1 bp agent
 rm "$BPFPOL_RUN_DIR/agent.lock"
 same "nor through one to a lock" precious "$(cat "$WORLD/precious")"
 blocked dport=1434
+
+# What is left of a change that died is swept away, but not through a link.
+ln -s "$WORLD/ours" "$BPFPOL_BPFFS/gen-7777"
+rm -f "$BPFPOL_STATE_DIR/journal"
+mv "$WORLD/journal" "$BPFPOL_STATE_DIR/journal"
+expect_exit 0 bp policy assign local
+rm "$BPFPOL_BPFFS/gen-7777"
+same "what it named is as it was" "block udp/1" "$(cat "$WORLD/ours/secret")"
 
 # --- a hundred of them at once
 
