@@ -87,6 +87,8 @@ struct remembered_list {
 	struct remembered *v;
 	size_t n;
 };
+/* A name holds itself, also one with brackets or stars in it; a pattern what fnmatch(3) says. */
+bool word_holds(const char *word, const char *name);
 /* What is wrong with bpfpol.conf is a warning. */
 int remembered_load(struct remembered_list *list, struct diag *diag);
 /* An empty list leaves no file. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* attach, detach. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,8 +70,8 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 		for (size_t i = 0; i < links->n && !rc; i++) {
 			const struct nl_link *link = &links->v[i];
 
-			if (is_pattern(word) ? !nl_can_filter(link) || fnmatch(word, link->name, 0)
-					     : strcmp(word, link->name) != 0)
+			if (!word_holds(word, link->name) ||
+				(is_pattern(word) && !nl_can_filter(link)))
 				continue;
 			found = true;
 			rc = choices_add(choices, link, mode);
@@ -91,7 +90,7 @@ static void say_unmatched(const struct args *args, const struct link_choices *c)
 		bool any = false;
 
 		for (size_t i = 0; i < c->n; i++)
-			any |= !fnmatch(args->words[w], c->v[i].link->name, 0);
+			any |= word_holds(args->words[w], c->v[i].link->name);
 		if (!any)
 			printf("Nothing is called '%s' now; %s.\n", args->words[w],
 				seat_is_taken(&pid) ? "the agent attaches what comes later"
@@ -190,7 +189,7 @@ static int remember(const struct args *args, enum attach_mode mode, struct diag 
 static bool on_any(const struct link_choices *c, const char *word)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].how != ATTACH_NONE && !fnmatch(word, c->v[i].link->name, 0))
+		if (c->v[i].how != ATTACH_NONE && word_holds(word, c->v[i].link->name))
 			return true;
 	return false;
 }
@@ -378,7 +377,7 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 		for (size_t i = 0; i < attached->n && !rc; i++) {
 			const struct nl_link *link = nl_by_index(links, attached->v[i].ifindex);
 
-			if (!link || fnmatch(word, link->name, 0))
+			if (!link || !word_holds(word, link->name))
 				continue;
 			found = true;
 			rc = choices_add(choices, link, ATTACH_AUTO);
@@ -401,7 +400,7 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 static bool only_forgotten(const struct link_choices *c, const char *word)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (!fnmatch(word, c->v[i].link->name, 0))
+		if (word_holds(word, c->v[i].link->name))
 			return false;
 	return true;
 }

@@ -39,6 +39,11 @@ static char *remembered_path(void)
 	return path_join(dirs_get()->state, "interfaces");
 }
 
+bool word_holds(const char *word, const char *name)
+{
+	return !strcmp(word, name) || (strpbrk(word, "*?[") && !fnmatch(word, name, 0));
+}
+
 static struct remembered *entry(struct remembered_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->n; i++)
@@ -175,7 +180,7 @@ void remembered_remove(struct remembered_list *list, const char *name)
 void remembered_readmit(struct remembered_list *list, const char *word)
 {
 	for (size_t i = list->n; i-- > 0;)
-		if (list->v[i].mode == ATTACH_NONE && !fnmatch(word, list->v[i].name, 0))
+		if (list->v[i].mode == ATTACH_NONE && word_holds(word, list->v[i].name))
 			drop(list, i);
 }
 
@@ -187,7 +192,8 @@ const struct remembered *remembered_find(const struct remembered_list *list, con
 		const struct remembered *r = &list->v[i];
 		bool equal = !strcmp(r->name, name);
 
-		if (equal || (!found && !fnmatch(r->name, name, 0)))
+		/* What was taken out is a name, whatever it looks like. */
+		if (equal || (!found && r->mode != ATTACH_NONE && word_holds(r->name, name)))
 			found = r;
 		if (equal)
 			break;

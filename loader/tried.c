@@ -2,7 +2,6 @@
 #include "tried.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@ static char *interfaces_path(void)
 static bool has_word(const struct tried *t, const char *name)
 {
 	for (char **line = t->lines; *line; line++)
-		if (!strncmp(*line, "word ", 5) && !fnmatch(*line + 5, name, 0))
+		if (!strncmp(*line, "word ", 5) && word_holds(*line + 5, name))
 			return true;
 	return false;
 }

@@ -183,6 +183,22 @@ done
 run_in rx ip link del gen0
 check "no pin is left" until_true pins_are "$BASE"
 
+# A name that looks like a pattern holds itself as well.
+run_in rx ip link add 'odd[0]' type veth peer name odd0
+run_in rx ip link add oddo type veth peer name 'odd*'
+expect_exit 0 bp attach 'odd[0]'
+check "a name with brackets" filtered 'odd[0]'
+expect_exit 0 bp detach 'odd[0]'
+check "and off again" open 'odd[0]'
+bp attach 'odd*' >/dev/null
+expect_exit 0 bp detach 'odd[0]'
+after_looks
+check "taken out of a pattern" open 'odd[0]'
+check "which stands on" filtered oddo
+bp detach 'odd*' >/dev/null
+run_in rx ip link del oddo
+run_in rx ip link del odd0
+
 # More events than the kernel keeps for it: nothing depends on them.
 LOST=$(bp agent status --json | jq .interfaces.lost_events)
 for ((i = 0; i < 1500; i++)); do
