@@ -116,6 +116,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 {
 	struct rule *old = host->store->policy->rules[at];
 	bool reload = !rule_same_lists(old, *rule);
+	bool assigns = host->store->changed; /* the policy that has it was not assigned */
 	uint64_t deadline = old->deadline;
 	bool log = old->log;
 	int rc;
@@ -123,6 +124,8 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	applied->outcome = APPLIED_ALREADY;
 	applied->id = old->id;
 	if (!reload && !rule_merge(old, *rule)) {
+		if (assigns)
+			return finish(host, opts, diag);
 		host->confirm = 0; /* nothing is changed */
 		return host_in_step(host) || host->off || opts->dry_run ? 0
 									: host_settle(host, diag);
@@ -137,8 +140,8 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	}
 	if (opts->dry_run)
 		return 0;
-	if (deadline == old->deadline && log == old->log && !host->confirm && host_in_step(host) &&
-		!journal_is_long(host->kernel->gen->table.tables->journal))
+	if (!assigns && deadline == old->deadline && log == old->log && !host->confirm &&
+		host_in_step(host) && !journal_is_long(host->kernel->gen->table.tables->journal))
 		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);
 	return rc ? rc : host_settle(host, diag);

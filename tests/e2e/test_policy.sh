@@ -172,6 +172,22 @@ same "for good, in the file too" "block in tcp to port 8082" \
 	"$(bp policy export web | grep 8082)"
 expect_exit 0 bp remove tcp/8082
 
+# A rule that `local` has already in its file, where none is assigned: it is, and in force.
+expect_exit 0 bp policy unassign
+expect_exit 0 bp block udp/4000
+blocked dport=4000
+for words in "" 'name again' "for 1h"; do
+	expect_exit 0 bp policy unassign
+	passes dport=4000
+	# shellcheck disable=SC2086
+	expect_exit 0 bp block udp/4000 $words
+	expect_out "^Policy 'local' is assigned"
+	blocked dport=4000
+	same "assigned: local" local "$(assigned)"
+	expect_exit 0 bp list
+done
+expect_exit 0 bp policy assign web
+
 # Off: assigned on disk alone.
 expect_exit 0 bp off
 expect_exit 0 bp policy assign dns
