@@ -294,6 +294,7 @@ static int try_on(struct host *host, bool dry_run, struct diag *diag)
 	int rc = nl_links_get(&links);
 
 	host->off = false;
+	host->ending_off = true;
 	if (!rc)
 		rc = choose_remembered(&links, &choices, diag);
 	if (!rc)

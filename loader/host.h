@@ -27,7 +27,8 @@ struct host {
 	const struct dynamic *holder;
 	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
 	const struct link_choices *adding;
-	bool take; /* what is in force is another store's, and is to be replaced */
+	bool ending_off; /* this is what ends `off` */
+	bool take;	 /* what is in force is another store's, and is to be replaced */
 	/*
 	 * Why the store cannot be used, where a command looks all the same (fault.h); NULL: it can.
 	 * untold: the store is what the kernel has in force, and these of its rules are not all

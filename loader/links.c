@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dirs.h"
+#include "off.h"
 
 int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_mode mode)
 {
@@ -83,6 +84,22 @@ static int attach_rest(struct kernel *k, struct link_choice *choice, struct diag
 	return attach_leaving(k, choice->link, &is, choice->why, sizeof(choice->why), diag);
 }
 
+/*
+ * `off` asks for no lock. One that came while we attached may have found nothing to detach yet, and
+ * waits for us no longer than it says: what it stopped is not for us to begin. On trial the
+ * programs stay where they are.
+ */
+static int refuse_off_since(const struct host *host, struct diag *diag)
+{
+	struct off off;
+
+	off_look(host->kernel, &off);
+	if (host->ending_off || host->off || !off.is || off.left)
+		return 0;
+	return diag_set(diag, DIAG_REFUSED, EPERM,
+		"'bpfpol off' came meanwhile, and stays; 'bpfpol on' starts filtering again");
+}
+
 int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 {
 	int rc = choices_check(c, diag);
@@ -99,6 +116,8 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 	for (size_t i = 0; i < c->n && !rc; i++)
 		if (!c->v[i].already)
 			rc = attach_rest(host->kernel, &c->v[i], diag);
+	if (!rc)
+		rc = refuse_off_since(host, diag);
 	if (rc)
 		choices_undo(host, c);
 	return rc;

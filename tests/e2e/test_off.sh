@@ -9,6 +9,11 @@ on_rx0() {
 	run_in rx ip -o link show rx0 | grep -c xdp
 }
 
+# shellcheck disable=SC2317 # until_true calls it
+has_pin() {
+	[ -n "$(ls "$BPFPOL_BPFFS/links")" ]
+}
+
 # The first `block` loads and attaches, and takes its time; `off` comes in between.
 run_in rx strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=30000 \
 	"$BPFPOL" block udp/1434 >/dev/null 2>&1 &
@@ -22,6 +27,25 @@ wait $BLOCK
 same "off beside a block: no program" 0 "$(on_rx0)"
 passes dport=1434
 expect_json "off beside a block: status" '.off == true' bp status --json
+expect_exit 0 bp on
+expect_exit 0 bp attach rx0
+expect_exit 0 bp block udp/1434
+blocked dport=1434
+
+# One that comes in between and does not wait for the lock, as it gives up after a while: here it has one of
+# its own. What was about to attach then does not.
+expect_exit 0 bp policy unassign
+expect_exit 0 bp detach rx0
+run_in rx strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=100000 \
+	"$BPFPOL" attach rx0 >"$WORLD/said" 2>&1 &
+BLOCK=$!
+check "it attaches" until_true has_pin
+BPFPOL_RUN_DIR=$WORLD/other expect_exit 0 bp off
+wait $BLOCK
+same "what attached meanwhile: refused" 5 $?
+check "and says so" grep -q "'bpfpol off' came meanwhile" "$WORLD/said"
+same "no program" 0 "$(on_rx0)"
+expect_json "it is off" '.off == true' bp status --json
 expect_exit 0 bp on
 expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
