@@ -20,6 +20,11 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile bool have_frags = true;
 const volatile __u32 snap = 0;	    /* bytes of a frame that are told; at most BP_SNAP */
 const volatile __u32 only_rule = 0; /* packets that it counts, alone; 0: all */
+/* Packets that match one of these; none: all. verdict: 0: both, else what is blocked (1) or not
+ * (2).
+ */
+const volatile __u32 n_wanted = 0, verdict = 0;
+const volatile struct bp_wanted wanted[BP_WANTED] = {};
 /*
  * Packets of rules without `log` are a sample: each CPU earns a nanosecond in a nanosecond, has at
  * most `purse` of them, and pays `price` for a packet. 0: all are told.
@@ -110,6 +115,48 @@ static __always_inline void fill(struct bp_event *e, const struct query *q, cons
 	e->pad = 0;
 }
 
+static __always_inline bool is_between(__u16 port, __u16 lo, __u16 hi)
+{
+	return port >= lo && port <= hi;
+}
+
+/* What could not be read is wanted by nobody who asks for it. */
+static __always_inline bool is_it(
+	const struct query *q, const volatile struct bp_wanted *w, const __u8 dir)
+{
+	if (w->dir != dir || (w->ifindex && w->ifindex != q->ifindex))
+		return false;
+	if (w->any)
+		return true;
+	if (q->reading == READ_EXEMPT || q->reading == READ_OPAQUE || w->family != q->p.family)
+		return false;
+	if (w->flags & BPT_PROTO && (q->reading == READ_BLIND || w->proto != q->p.proto))
+		return false;
+	if (w->flags & q->p.lacks & ~BPT_PROTO)
+		return false;
+	for (int i = 0; i < 4; i++)
+		if ((q->p.remote[i] & w->remote_mask[i]) != w->remote[i] ||
+			(q->p.local[i] & w->local_mask[i]) != w->local[i])
+			return false;
+	return is_between(q->p.rport, w->rport_lo, w->rport_hi) &&
+	       is_between(q->p.lport, w->lport_lo, w->lport_hi);
+}
+
+/* The tables are constants to the verifier: it goes round as often as there are some. */
+static __always_inline bool is_wanted(const struct query *q, const __u8 hook)
+{
+	const __u8 dir = hook == BP_TC_OUT || hook == BP_L3_OUT ? BP_OUT : BP_IN;
+
+	if (verdict && q->blocked != (verdict == 1))
+		return false;
+	if (!n_wanted)
+		return true;
+	for (__u32 i = 0; i < BP_WANTED && i < n_wanted; i++)
+		if (is_it(q, &wanted[i], dir))
+			return true;
+	return false;
+}
+
 /* An event with all but the frame; NULL: the packet is not told. */
 static __always_inline struct bp_event *begin(const struct query *q, const __u8 hook)
 {
@@ -117,7 +164,7 @@ static __always_inline struct bp_event *begin(const struct query *q, const __u8 
 	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
 	struct bp_event *e;
 
-	if (!a || !is_asked_for(q))
+	if (!a || !is_asked_for(q) || !is_wanted(q, hook))
 		return NULL;
 	if (!q->logged && price && !can_pay(a)) {
 		a->tally.left_out++;

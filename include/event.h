@@ -46,6 +46,24 @@ struct bp_watch_tally {
 	__u64 lost;	/* as the ring was full */
 };
 
+/*
+ * What a watcher wants to be told of: packets of that direction that match all of it. Addresses in
+ * network order and masked, as are the masks; 0..65535: any port.
+ */
+#define BP_WANTED 32
+struct bp_wanted {
+	__u32 remote[4], remote_mask[4], local[4], local_mask[4];
+	__u32 ifindex; /* 0: any */
+	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
+	__u8 dir, family; /* enum bp_dir, enum bp_family */
+	__u8 proto;
+	__u8 flags; /* enum bp_flags: BPT_PROTO, BPT_PORTS, and of BPT_L4 what is asked for at all
+		     */
+	__u8 any;   /* of any family, and also what cannot be read: no more than the above is asked
+		       for */
+	__u8 pad[3];
+};
+
 _Static_assert(sizeof(struct bp_event) == 112, "bp_event");
 
 #endif

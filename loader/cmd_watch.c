@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "host.h"
 #include "pcapng.h"
 #include "rulebook.h"
 #include "seat.h"
+#include "wanted.h"
 #include "watcher.h"
 
 #define RATE 500    /* packets a second on each CPU, unless --rate says another */
@@ -287,13 +289,30 @@ static int run(struct watching *w, const char *pcap, struct watch_want *want, st
 	return rc;
 }
 
+static int find_interface(struct wanted *wanted, struct diag *diag)
+{
+	uint32_t ifindex = wanted->ifname ? host_ifindex(wanted->ifname) : 0;
+
+	if (wanted->ifname && !ifindex) {
+		diag_place(diag, wanted->ifname, 0, strlen(wanted->ifname));
+		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"there is no interface of that name; 'bpfpol interfaces' shows those "
+			"that are");
+	}
+	wanted_on(wanted, ifindex);
+	return 0;
+}
+
 int cmd_watch(const struct args *args, struct diag *diag)
 {
 	struct watching *w = calloc(1, sizeof(*w));
 	struct watch_want want = {};
 	uint64_t id = 0, rate = RATE;
-	int rc = w ? args_none(args, diag) : -ENOMEM;
+	struct wanted wanted = {};
+	int rc = w ? wanted_parse(args->n, args->words, &wanted, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = find_interface(&wanted, diag);
 	if (!rc)
 		rc = parse_number("--id", args->id, 1, UINT32_MAX, &id, diag);
 	if (!rc)
@@ -304,10 +323,17 @@ int cmd_watch(const struct args *args, struct diag *diag)
 		rc = diag_set(diag, DIAG_USAGE, EINVAL,
 			"--json and --pcap are two ways to show the same: give one of them");
 	if (!rc) {
-		want = (struct watch_want){ .rule = id, .rate = rate };
+		want = (struct watch_want){
+			.rule = id,
+			.rate = rate,
+			.verdict = wanted.verdict,
+			.wanted = wanted.v,
+			.n_wanted = wanted.n,
+		};
 		w->report = args_report(args);
 		rc = run(w, args->pcap, &want, diag);
 	}
+	wanted_free(&wanted);
 	free(w);
 	return rc;
 }

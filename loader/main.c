@@ -116,18 +116,24 @@ const struct command commands[] = {
 		"  --sort COLUMN          packet-rate, byte-rate, packets, bytes, id, rule\n"
 		"  --once                 one table, over one interval; also where there is no "
 		"terminal" },
-	{ "watch", cmd_watch, OPT_JSON | OPT_ID | OPT_COUNT | OPT_RATE | OPT_PCAP, WORDS_NONE,
-		"[--id N] [--count N] [--rate N] [--pcap FILE]",
+	{ "watch", cmd_watch, OPT_JSON | OPT_ID | OPT_COUNT | OPT_RATE | OPT_PCAP, WORDS_REMOVED,
+		"[MATCH] [--id N] [--count N] [--rate N] [--pcap FILE]",
 		"packets as they are blocked, live",
 		"  bpfpol watch\n"
 		"  bpfpol watch --id 7 --count 10 --json     a JSON object a line\n"
-		"  bpfpol watch --pcap - | tshark -r -\n"
+		"  bpfpol watch in on eth0 udp/1434\n"
+		"  bpfpol watch 203.0.113.0/24 --pcap - | tshark -r -\n"
 		"A line for each packet: when, where, what it is, and which rule blocks it; until "
 		"Ctrl-C.\n"
 		"Of a flood a sample is shown, and how many were left out. Packets of rules with "
 		"`log` are\n"
 		"all shown, also those that such a rule permits or counts. One can watch at a "
 		"time.\n"
+		"MATCH is a rule: [block|permit] [in|out|inout] [on IFACE], protocol, ports and "
+		"addresses.\n"
+		"Others are not told, nor sampled. block: what is blocked; permit: what is not; "
+		"without\n"
+		"a direction: both.\n"
 		"  --id N                 packets that this rule blocks, or logs, alone\n"
 		"  --count N              ends after so many packets\n"
 		"  --rate N               of rules without `log` so many a second on each CPU at "

@@ -59,6 +59,10 @@ static void set_constants(struct watcher *w)
 	}
 	c->snap = w->want.bytes;
 	c->only_rule = w->want.rule;
+	c->verdict = w->want.verdict;
+	c->n_wanted = w->want.n_wanted;
+	if (w->want.n_wanted)
+		memcpy(c->wanted, w->want.wanted, w->want.n_wanted * sizeof(*w->want.wanted));
 	c->price = w->want.rate ? SECOND / w->want.rate : 0;
 	c->purse = c->price > SECOND ? c->price : SECOND;
 }

@@ -12,9 +12,13 @@
 #include "event.h"
 
 struct watch_want {
-	uint32_t rule;	/* packets that this one counts, alone; 0: all */
-	uint32_t rate;	/* without `log`, so many a second on each CPU at most; 0: all */
-	uint32_t bytes; /* of a frame, BP_SNAP at most */
+	uint32_t rule;	  /* packets that this one counts, alone; 0: all */
+	uint32_t rate;	  /* without `log`, so many a second on each CPU at most; 0: all */
+	uint32_t bytes;	  /* of a frame, BP_SNAP at most */
+	uint32_t verdict; /* 1: blocked, 2: not, alone; 0: both */
+	/* Packets that one of these matches, alone; n_wanted 0: all. Not owned. */
+	const struct bp_wanted *wanted;
+	uint32_t n_wanted; /* BP_WANTED at most */
 };
 
 /* Anything but 0 ends watcher_read(), which returns it if it is negative. */

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "wanted.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter.h"
+#include "spec.h"
+#include "stream.h"
+
+static void take_prefix(const uint8_t *address, unsigned int len, uint32_t *to, uint32_t *mask)
+{
+	uint8_t bits[16] = {};
+
+	for (unsigned int i = 0; i < len; i++)
+		bits[i / 8] |= 0x80 >> i % 8;
+	memcpy(mask, bits, sizeof(bits));
+	memcpy(to, address, sizeof(bits));
+	for (int i = 0; i < 4; i++)
+		to[i] &= mask[i];
+}
+
+static int take_filter(const struct filter *f, void *arg)
+{
+	const struct port_range any = { 0, 65535 };
+	struct port_range rport = f->shape.flags & (BPT_RPORT | BPT_RRANGE) ? f->rport : any;
+	struct port_range lport = f->shape.flags & (BPT_LPORT | BPT_LRANGE) ? f->lport : any;
+	struct wanted *wanted = arg;
+	struct bp_wanted *w = &wanted->v[wanted->n];
+
+	if (is_shadow(&f->shape))
+		return 0;
+	if (wanted->n == BP_WANTED)
+		return -E2BIG;
+	*w = (struct bp_wanted){
+		.rport_lo = rport.lo,
+		.rport_hi = rport.hi,
+		.lport_lo = lport.lo,
+		.lport_hi = lport.hi,
+		.dir = f->shape.dir,
+		.family = f->shape.family,
+		.proto = f->proto,
+		.flags = f->shape.flags & (BPT_PROTO | BPT_L4 | BPT_PORTS),
+	};
+	take_prefix(f->remote, f->shape.rlen, w->remote, w->remote_mask);
+	take_prefix(f->local, f->shape.llen, w->local, w->local_mask);
+	wanted->n++;
+	return 0;
+}
+
+static int refuse(int argc, char *const *argv, struct diag *diag, const char *why)
+{
+	if (argc == 1)
+		diag_place(diag, argv[0], 0, strlen(argv[0]));
+	return diag_set(diag, DIAG_USAGE, EINVAL, "%s", why);
+}
+
+static const char *why_not(const struct rule *rule, bool has_action)
+{
+	if (has_action && rule->action == BP_COUNT)
+		return "a packet is blocked or not: begin with block, with permit, or with neither";
+	if (rule->emergency || rule->log || rule->label || rule->lifetime)
+		return "emergency, for, log and name say nothing of a packet: leave them out";
+	if (rule->from.kind == END_FILE || rule->to.kind == END_FILE)
+		return "packets are not watched by a list: give an address or a prefix";
+	if (rule->from.kind == END_ME || rule->to.kind == END_ME)
+		return "packets are not watched by 'me': give the address, or in or out alone";
+	return NULL;
+}
+
+/* The same words with `out`; not to be read where they say a direction: then *rule is NULL. */
+static int parse_out(
+	int argc, char *const *argv, bool has_action, struct rule **rule, struct diag *diag)
+{
+	const struct spec_opts opts = { .action = BP_BLOCK };
+	char *line = NULL;
+	size_t len;
+	FILE *out = stream_open(&line, &len);
+	int rc;
+
+	if (!out)
+		return -ENOMEM;
+	fputs("out", out);
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (!i && has_action)
+			word += strcspn(word, " \t");
+		fprintf(out, " %s", word);
+	}
+	rc = stream_close(out) ? -ENOMEM : spec_parse_line(line, &opts, rule, diag);
+	free(line);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+static int take_rule(const struct rule *rule, bool all, struct wanted *wanted)
+{
+	uint32_t n = wanted->n;
+	int rc = filter_each(rule, take_filter, wanted);
+
+	/* Of a rule without a body also what has no family. */
+	for (; n < wanted->n; n++)
+		wanted->v[n].any = all;
+	return rc;
+}
+
+static bool has_body(const struct rule *rule)
+{
+	return rule->proto != PROTO_ANY || rule->from.kind != END_ANY || rule->to.kind != END_ANY ||
+	       rule->from.ports.n || rule->to.ports.n;
+}
+
+static int take_both(const struct rule *rule, const struct rule *out, struct wanted *wanted)
+{
+	bool all = !has_body(rule);
+	int rc = take_rule(rule, all, wanted);
+
+	if (!rc && out)
+		rc = take_rule(out, all, wanted);
+	if (!rc && rule->ifname) {
+		wanted->ifname = strdup(rule->ifname);
+		rc = wanted->ifname ? 0 : -ENOMEM;
+	}
+	return rc;
+}
+
+int wanted_parse(int argc, char *const *argv, struct wanted *wanted, struct diag *diag)
+{
+	bool has_action = false;
+	const struct spec_opts opts = {
+		.action = -1, .action_optional = true, .has_action = &has_action
+	};
+	struct rule *rule = NULL, *out = NULL;
+	struct diag ignored = {};
+	const char *why;
+	int rc;
+
+	*wanted = (struct wanted){};
+	if (!argc)
+		return 0;
+	/* Alone they are no rule. */
+	if (argc == 1 && (!strcmp(argv[0], "block") || !strcmp(argv[0], "permit"))) {
+		wanted->verdict = argv[0][0] == 'b' ? 1 : 2;
+		return 0;
+	}
+	rc = spec_parse_args(argc, argv, &opts, &rule, diag);
+	if (rc)
+		return rc;
+	why = why_not(rule, has_action);
+	rc = why ? refuse(argc, argv, diag, why)
+		 : parse_out(argc, argv, has_action, &out, &ignored);
+	diag_free(&ignored);
+	if (!rc)
+		rc = take_both(rule, out, wanted);
+	if (rc == -E2BIG)
+		rc = refuse(argc, argv, diag,
+			"that are more than 32 matches, of addresses and ports: ask for fewer");
+	if (!rc && has_action)
+		wanted->verdict = rule->action == BP_BLOCK ? 1 : 2;
+	rule_free(&rule);
+	rule_free(&out);
+	if (rc)
+		wanted_free(wanted);
+	return rc;
+}
+
+void wanted_on(struct wanted *wanted, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < wanted->n; i++)
+		wanted->v[i].ifindex = ifindex;
+}
+
+void wanted_free(struct wanted *wanted)
+{
+	free(wanted->ifname);
+	*wanted = (struct wanted){};
+}
