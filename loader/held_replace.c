@@ -81,8 +81,8 @@ static int append(struct policy *next, struct rule *rule)
 }
 
 /* A copy of it may stand there, which says something else and is nobody's any more. */
-static int cut_out(struct held *h, struct policy *next, const struct held_noted *noted,
-	struct dynamic_change *c, const struct compile_env *env)
+static int cut_out(struct policy *next, const struct held_noted *noted, struct dynamic_change *c,
+	const struct compile_env *env)
 {
 	ptrdiff_t at = policy_find_id(next, noted->rule->id);
 	struct rule *rule;
@@ -113,7 +113,7 @@ static int catch_up(struct held *h, struct policy *next, struct dynamic_change *
 		int rc = 0;
 
 		if (noted->gone) {
-			rc = cut_out(h, next, noted, c, env);
+			rc = cut_out(next, noted, c, env);
 		} else if (append(next, noted->rule)) {
 			return -ENOMEM;
 		} else if (follows) {
