@@ -75,6 +75,27 @@ check "times" [ "$(fields x.pcapng frame.time_epoch | cut -d. -f1 | sort -u |
 	awk -v s="$SEC" '$1 < s || $1 > s + 30' | wc -l)" = 0 ]
 same "tshark has no complaint" "" "$(tshark -r x.pcapng 2>&1 >/dev/null | grep -v 'Running as user')"
 
+# What arrives without Ethernet headers begins with the IP header here, too.
+if [ -c /dev/net/tun ] && run_in rx ip tuntap add mode tun name tun0; then
+	run_in rx ip link set tun0 up
+	expect_exit 0 bp attach tun0
+	capture z.pcapng --count 2
+	echo go | run_in rx "$PKT" tun tun0 "$(frame src=10.80.0.1 dst=10.80.0.2 dport=1434 len=300)" \
+		"$(frame src=fd80::1 dst=fd80::2 dport=1434)" >/dev/null 2>&1 &
+	wait $WATCH
+	same "inbound by a tun device" 0 $?
+	same "its link" "tun0|7|1 tun0|7|1" "$(fields z.pcapng frame.interface_name frame.encap_type \
+		frame.packet_flags_direction | sed 's/0x0*//' | xargs)"
+	same "bytes from the IP header on" "256|328 48|48" "$(fields z.pcapng frame.cap_len frame.len | xargs)"
+	same "its addresses and ports" "10.80.0.1||1434 |fd80::1|1434" \
+		"$(fields z.pcapng ip.src ipv6.src udp.dstport | xargs)"
+	expect_json "explain reads it as it was" '.totals.packets == 2 and .totals.blocked == 2' \
+		bp explain --json --pcap z.pcapng
+	run_in rx ip link del tun0
+else
+	skip "a tun device" "there is no /dev/net/tun"
+fi
+
 # A tag that the kernel has taken off is back in its place.
 expect_exit 0 bp detach rx0
 expect_exit 0 bp attach rx0 --mode tc
