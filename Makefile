@@ -55,6 +55,7 @@ IMPURE := \
 	counts \
 	cmd_% \
 	conf_file \
+	direct \
 	dirs \
 	dropin \
 	dynamic% \

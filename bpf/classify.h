@@ -166,16 +166,10 @@ static __always_inline bool search_on(struct search *s, struct query *q, CTX *ct
 
 	s->q = q;
 	s->tables = bpf_map_lookup_elem(&tables, &zero);
-	s->present = NULL;
 	s->best = NULL;
 	s->ctx = ctx;
 	if (!s->tables)
 		return false;
-	if (layout.ask_present[BP_V4] || layout.ask_present[BP_V6]) {
-		s->present = bpf_map_lookup_elem(&present, &zero);
-		if (!s->present)
-			return false;
-	}
 	q->withheld = s->tables->withheld;
 	return true;
 }

@@ -28,7 +28,6 @@
 struct search {
 	struct query *q;
 	const struct bp_tables *tables;
-	const __u64 *present;
 	struct bp_elem *best;
 	CTX *ctx;
 };
@@ -171,13 +170,16 @@ __noinline int elem6_matches(struct query *q, const struct bp_elem6 *e, CTX *ctx
 }
 
 /* Where the chain begins that holds all elements of that hash; 0: there are none. */
-static __always_inline __u32 find_home(const struct search *s, __u64 hash, const __u8 family)
+static __always_inline __u32 find_home(__u64 hash, const __u8 family)
 {
-	const __u64 *word = s->present + layout.present[family] +
-			    bp_present_word(hash, layout.present_mask[family]);
+	const __u64 *word;
 
-	if (layout.ask_present[family] && ~*word & bp_present_bits(hash))
-		return 0;
+	if (layout.ask_present[family]) {
+		word = value_of(&present);
+		word += layout.present[family] + bp_present_word(hash, layout.present_mask[family]);
+		if (~*word & bp_present_bits(hash))
+			return 0;
+	}
 	return bp_home(hash, layout.homes[family]);
 }
 
@@ -193,7 +195,7 @@ static __always_inline __u32 start(
 		p->rport & t->rport_mask, p->lport & t->lport_mask);
 	if (family == BP_V4) {
 		key[1] = bp_key_word(p->remote[0] & t->rmask[0], p->local[0] & t->lmask[0]);
-		return find_home(s, bp_hash(key, BP_KEY4), BP_V4);
+		return find_home(bp_hash(key, BP_KEY4), BP_V4);
 	}
 #pragma unroll
 	for (int i = 0; i < 4; i += 2) {
@@ -202,7 +204,7 @@ static __always_inline __u32 start(
 		key[3 + i / 2] =
 			bp_key_word(p->local[i] & t->lmask[i], p->local[i + 1] & t->lmask[i + 1]);
 	}
-	return find_home(s, bp_hash(key, BP_KEY6), BP_V6);
+	return find_home(bp_hash(key, BP_KEY6), BP_V6);
 }
 
 /* Whether the element's key is the packet's, masked by the tuple. */
@@ -429,14 +431,10 @@ static __always_inline void search_end(const struct search *s, const __u8 dir)
 /* Probes the tuples that are live and leaves the best element, or NULL, in s->best. */
 static __always_inline void search_all(struct search *s, __u64 todo, const __u8 dir)
 {
-	__u32 zero = 0;
-	const __u64 *words;
+	const __u64 *words = value_of(&sets);
 
 	search_begin(s, 0);
 	if (!todo)
-		return;
-	words = bpf_map_lookup_elem(&sets, &zero);
-	if (!words)
 		return;
 	if (s->q->p.family == BP_V4) {
 		todo = prune(s, words, todo, dir, BP_V4);

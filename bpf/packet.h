@@ -62,7 +62,10 @@ static __always_inline void *fetch(struct cursor *c, void *room, const __u32 siz
 {
 	if (far)
 		return load_bytes(c->ctx, c->at, room, size) ? NULL : room;
-	return c->pos + size > c->end ? NULL : c->pos;
+	if (c->pos + size > c->end)
+		return NULL;
+	__builtin_assume(c->pos != NULL); /* or else each NULL is asked for twice */
+	return c->pos;
 }
 
 static __always_inline void go_on(struct cursor *c, __u32 bytes, const bool far)

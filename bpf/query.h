@@ -58,8 +58,12 @@ struct query {
 	bool hidden; /* blocked, as a rule asks for what the packet does not show */
 	__s8 me;     /* whether the local end is this host; -1: not asked yet */
 
-	__u64 todo;	   /* tuples still to probe */
-	__u32 tuple, next; /* being probed; next: the element of its chain, if not 0 */
+	__u64 todo; /* tuples still to probe */
+	/*
+	 * next: the element of the probed tuple's chain, if not 0. Not beside best_rank: the
+	 * compiler would set both to 0 in pieces of which best_rank is not loaded as one.
+	 */
+	__u32 next, tuple;
 	__u64 best_rank;
 	/* Of the best, for those who have no pointer to it. */
 	__u32 best_rule;

@@ -97,13 +97,13 @@ static __always_inline int classify_skb(
 		return p ? read_frame(&f, p, dir, true) : READ_EXEMPT;                        \
 	}                                                                                     \
                                                                                               \
-	SEC("tc") int classify_##name(CTX *skb)                                               \
+	SEC("classifier_tc") int classify_##name(CTX *skb)                                    \
 	{                                                                                     \
 		return classify_skb(skb, far_##name,                                          \
 			(struct place){ &tc_generations, &tc_dynamic, hook, dir }, l3);       \
 	}                                                                                     \
                                                                                               \
-	SEC("tc") int count_##name(CTX *skb)                                                  \
+	SEC("classifier_tc") int count_##name(CTX *skb)                                       \
 	{                                                                                     \
 		return settle(skb, (struct place){ &tc_generations, &tc_dynamic, hook, dir }) \
 			       ? TC_ACT_SHOT                                                  \

@@ -63,26 +63,26 @@ static __always_inline int classify_frame(CTX *ctx, const bool unsaid, const str
 #define IN_XDP ((struct place){ &xdp_generations, &xdp_dynamic, BP_XDP, BP_IN })
 #define IN_GENERIC ((struct place){ &generic_generations, &generic_dynamic, BP_GENERIC, BP_IN })
 
-SEC("xdp")
+SEC("classifier_xdp")
 int classify_xdp(CTX *ctx)
 {
 	return classify_frame(ctx, false, IN_XDP);
 }
 
-SEC("xdp")
+SEC("classifier_xdp")
 int count_xdp(CTX *ctx)
 {
 	return settle(ctx, IN_XDP) ? XDP_DROP : XDP_PASS;
 }
 
 /* What it sees may be an aggregate, without a word that it is. */
-SEC("xdp")
+SEC("classifier_xdp")
 int classify_generic(CTX *ctx)
 {
 	return classify_frame(ctx, true, IN_GENERIC);
 }
 
-SEC("xdp")
+SEC("classifier_xdp")
 int count_generic(CTX *ctx)
 {
 	return settle(ctx, IN_GENERIC) ? XDP_DROP : XDP_PASS;

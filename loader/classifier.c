@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "direct.h"
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
@@ -65,6 +66,10 @@ static void set_layout(const volatile struct bp_layout *to, const struct bp_size
 
 static int open_xdp(const struct bp_sizes *sizes, struct objects *o)
 {
+	int rc = direct_begin();
+
+	if (rc)
+		return rc;
 	o->xdp = xdp_bpf__open();
 	if (!o->xdp)
 		return -errno;
@@ -80,6 +85,10 @@ static int open_xdp(const struct bp_sizes *sizes, struct objects *o)
 
 static int open_tc(const struct bp_sizes *sizes, struct objects *o)
 {
+	int rc = direct_begin();
+
+	if (rc)
+		return rc;
 	o->tc = tc_bpf__open();
 	if (!o->tc)
 		return -errno;
@@ -228,7 +237,7 @@ static int load_object(struct objects *o, bool xdp, unsigned int hooks,
 	select_hooks(o, xdp, hooks, gen);
 	if (!rc)
 		rc = share_maps(object, gen, shared);
-	return rc ? rc : bpf_object__load(object);
+	return rc ? rc : direct_load(object);
 }
 
 /* A descriptor of its own: the object's go with the object. */

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "direct.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const direct[] = { "sets", "present" };
+#define DIRECT (sizeof(direct) / sizeof(direct[0]))
+
+static struct bpf_object *loading; /* libbpf does not say which object's program it loads */
+
+static bool is_direct(int fd)
+{
+	for (size_t i = 0; i < DIRECT; i++)
+		if (fd == bpf_object__find_map_fd_by_name(loading, direct[i]))
+			return true;
+	return false;
+}
+
+/* BPF_LD | BPF_IMM | BPF_DW is of two instructions: the map, and then how far in its value. */
+static int prepare(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	size_t n = bpf_program__insn_cnt(prog);
+	struct bpf_insn *code = malloc(n * sizeof(*code));
+	int rc;
+
+	(void)opts;
+	(void)cookie;
+	if (!code)
+		return -ENOMEM;
+	memcpy(code, bpf_program__insns(prog), n * sizeof(*code));
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (code[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (code[i].src_reg == BPF_PSEUDO_MAP_FD && is_direct(code[i].imm)) {
+			code[i].src_reg = BPF_PSEUDO_MAP_VALUE;
+			code[i + 1].imm = 0;
+		}
+		i++;
+	}
+	rc = bpf_program__set_insns(prog, code, n);
+	free(code);
+	return rc;
+}
+
+int direct_begin(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = prepare);
+	static bool begun;
+	int rc;
+
+	if (begun)
+		return 0;
+	rc = libbpf_register_prog_handler("classifier_xdp", BPF_PROG_TYPE_XDP, BPF_XDP, &opts);
+	if (rc >= 0)
+		rc = libbpf_register_prog_handler(
+			"classifier_tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);
+	begun = rc >= 0;
+	return rc < 0 ? rc : 0;
+}
+
+int direct_load(struct bpf_object *object)
+{
+	int rc;
+
+	loading = object;
+	rc = bpf_object__load(object);
+	loading = NULL;
+	return rc;
+}
