@@ -145,6 +145,7 @@ int args_parse(
 		}
 		i += used;
 	}
+	diag->changes = command->options & OPT_DRY_RUN && !(args->given & OPT_DRY_RUN);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ struct command {
 	const char *synopsis, *summary, *details;
 };
 
-/* -EINVAL: an option that the command does not have, or without its value. */
+/* -EINVAL: an option that the command does not have, or without its value. Says diag->changes. */
 int args_parse(
 	const struct command *command, int argc, char **argv, struct args *args, struct diag *diag);
 /* Whether the last word is `name`, which takes the next one whole, whatever it looks like. */

@@ -7,6 +7,7 @@
 #ifndef BPFPOL_DIAG_H
 #define BPFPOL_DIAG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The exit codes of the contract. */
@@ -28,6 +29,7 @@ struct diag {
 	unsigned int column; /* of the offence in text, in bytes, from 0 */
 	unsigned int width;  /* of the offence, in bytes, at least 1 */
 	char *more;	     /* whole messages that follow this one; owned; NULL: none */
+	bool changes;	     /* what is run is no question, and no dry run of a change */
 	char warnings[2048]; /* a line each: what is worth knowing though all went well */
 };
 

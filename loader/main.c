@@ -392,6 +392,21 @@ static void hold_streams(void)
 		close(fd);
 }
 
+/* What fails changes nothing: what was changed has not failed because nobody can be told. */
+static int finish_output(struct diag *diag)
+{
+	int err;
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	err = errno;
+	if (!diag->changes)
+		return diag_errno(diag, err, "cannot write the output");
+	fprintf(stderr, "bpfpol: warning: it is done, but the output cannot be written: %s\n",
+		strerror(err));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct diag diag = {};
@@ -404,8 +419,10 @@ int main(int argc, char **argv)
 	rc = run(argc, argv, &diag);
 	for (char *line = strtok(diag.warnings, "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(stderr, "bpfpol: warning: %s\n", line);
-	if (fflush(stdout) && !rc)
-		rc = diag_errno(&diag, errno, "cannot write the output");
+	if (!rc)
+		rc = finish_output(&diag);
+	else
+		fflush(stdout);
 	if (rc) {
 		char *text;
 

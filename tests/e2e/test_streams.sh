@@ -26,7 +26,18 @@ bp restore >&- 2>&-
 bp interfaces >&-
 same "what is printed goes into no file" "$BEFORE" "$(files)"
 
+# What fails changes nothing, so what was changed has not failed; only its dry run has.
 bp block tcp/25 <&- >&- 2>&-
+same "a change that nobody can be told of is done" 0 $?
+OUT=$(bp block tcp/27 2>&1 >/dev/full)
+same "so on a full disk" 0 $?
+expect_out '^bpfpol: warning: it is done, but the output cannot be written: No space left'
+expect_exit 0 bp remove tcp/27
+bp policy create another >&- 2>/dev/null
+same "so of policies" 0 $?
+expect_exit 0 bp policy delete another
+bp block tcp/25 --dry-run >/dev/full 2>&1
+same "a dry run was for its output" 1 $?
 same "the lock is empty" 0 "$(stat -c %s "$BPFPOL_RUN_DIR/lock")"
 same "the change is made" 0 "$(counter packets 'in tcp to port 25')"
 expect_exit 0 bp restore
