@@ -107,7 +107,7 @@ bool rule_has_dir(const struct rule *rule, enum bp_dir dir);
 bool proto_has_ports(int proto);
 bool proto_has_type(int proto);
 
-/* Sorts and drops repetitions. */
+/* Sorts and drops repetitions. Of a long list, list->v is another one afterwards. */
 void prefixes_sort(struct prefixes *list);
 int prefix_cmp(const struct prefix *a, const struct prefix *b);
 bool prefix_holds(const struct prefix *prefix, int family, const uint8_t address[16]);

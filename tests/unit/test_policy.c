@@ -136,6 +136,43 @@ static void sorting_drops_repetitions(void **state)
 	assert_int_equal(v[4].family, 6);
 }
 
+static bool has(const struct prefixes *list, const struct prefix *prefix)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!prefix_cmp(&list->v[i], prefix))
+			return true;
+	return false;
+}
+
+/* Long lists are sorted in another way. */
+static void sorting_many(void **state)
+{
+	struct prefixes list = { calloc(20000, sizeof(struct prefix)), 20000 };
+	struct prefix some[20];
+	unsigned int seed = 1;
+
+	(void)state;
+	assert_non_null(list.v);
+	for (size_t i = 0; i < list.n; i++) {
+		struct prefix *p = &list.v[i];
+
+		for (int k = 0; k < 5; k++)
+			p->bytes[k] = (seed = seed * 1103515245 + 12345) >> 16 & (k % 2 ? 3 : 255);
+		p->family = seed >> 24 & 1 ? 4 : 6;
+		p->bytes[4] = p->family == 4 ? 0 : p->bytes[4];
+		p->len = 31 + (seed >> 25 & 1);
+		if (i % 1000 == 0)
+			some[i / 1000] = *p;
+	}
+	prefixes_sort(&list);
+	assert_in_range(list.n, 10000, 19999);
+	for (size_t i = 1; i < list.n; i++)
+		assert_true(prefix_cmp(&list.v[i - 1], &list.v[i]) < 0);
+	for (size_t i = 0; i < 20; i++)
+		assert_true(has(&list, &some[i]));
+	free(list.v);
+}
+
 static void prefixes_hold_addresses(void **state)
 {
 	const uint8_t inside[16] = { 10, 15, 255, 255 }, outside[16] = { 10, 16, 0, 0 };
@@ -212,6 +249,7 @@ int main(void)
 		cmocka_unit_test(directions_of_rules),
 		cmocka_unit_test(protocols_with_ports),
 		cmocka_unit_test(sorting_drops_repetitions),
+		cmocka_unit_test(sorting_many),
 		cmocka_unit_test(prefixes_hold_addresses),
 		cmocka_unit_test(names),
 	};
