@@ -15,6 +15,8 @@ struct planner {
 	struct plan *plan;
 	struct diag *diag;
 	uint64_t elems[BP_DIRS][BP_FAMILIES];
+	uint64_t *taken[BP_FAMILIES]; /* a bit for each home */
+	uint64_t chained[BP_FAMILIES];
 };
 
 int compile_too_long_chain(struct diag *diag, const struct rule *rule)
@@ -48,7 +50,7 @@ uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env)
 	return ifindex ? ifindex : IFINDEX_ABSENT;
 }
 
-/* Passes 1 to 3. */
+/* Passes 1 to 4. */
 
 static const struct shapes *shapes_of(const struct plan *p, const struct shape *s)
 {
@@ -114,6 +116,43 @@ static int number_tuples(struct plan *p)
 	return rc;
 }
 
+static int count_home(const struct filter *f, void *arg)
+{
+	struct planner *p = arg;
+	const struct bp_tables *t = &p->plan->tables;
+	const struct shape *s = &f->shape;
+	unsigned int number = shapes_tuple(shapes_of(p->plan, s), s);
+	struct filter_key key;
+	uint32_t home;
+
+	filter_key(f, &t->tuple[s->dir][s->family][bp_space_of(s->kind)][number], number, &key);
+	home = table_home(&t->sizes, s->family, &key);
+	p->chained[s->family] += p->taken[s->family][home / 64] >> home % 64 & 1;
+	p->taken[s->family][home / 64] |= 1ULL << home % 64;
+	return 0;
+}
+
+/* Shadows that are equal share an element: of them there may be fewer. */
+static int count_chained(struct planner *p)
+{
+	struct bp_sizes *sizes = &p->plan->tables.sizes;
+	int rc = 0;
+
+	for (int f = 0; f < BP_FAMILIES; f++) {
+		p->taken[f] = calloc(sizes->homes[f] / 64 + 1, sizeof(uint64_t));
+		rc = p->taken[f] ? rc : -ENOMEM;
+	}
+	if (!rc)
+		rc = each_filter(p, count_home);
+	for (int f = 0; f < BP_FAMILIES; f++) {
+		uint64_t n = p->elems[BP_IN][f] + p->elems[BP_OUT][f];
+
+		table_sizes_chained(sizes, f, n, p->chained[f]);
+		free(p->taken[f]);
+	}
+	return rc;
+}
+
 /* How many gates the policy needs. */
 static int count_gates(const struct plan *p, uint64_t *gates, struct diag *diag)
 {
@@ -145,13 +184,15 @@ int plan_new(const struct policy *policy, const struct compile_env *env, struct 
 		rc = number_tuples(p.plan);
 	if (!rc)
 		rc = count_gates(p.plan, &gates, diag);
-	if (rc) {
-		plan_free(&p.plan);
-		return rc;
+	if (!rc) {
+		table_sizes(&p.plan->tables, p.elems, gates);
+		rc = count_chained(&p);
 	}
-	table_sizes(&p.plan->tables, p.elems, gates);
-	*out = p.plan;
-	return 0;
+	if (rc)
+		plan_free(&p.plan);
+	else
+		*out = p.plan;
+	return rc;
 }
 
 void plan_free(struct plan **plan)
@@ -164,7 +205,7 @@ void plan_free(struct plan **plan)
 	*plan = NULL;
 }
 
-/* Pass 4: elements. */
+/* Pass 5: elements. */
 
 struct filler {
 	const struct plan *plan;

@@ -5,7 +5,8 @@
  * Pass 1, shapes: every filter's shape is gathered; equal ones share a tuple.
  * Pass 2, merging: where there are more shapes than tuples, some share a coarser one (merge.h).
  * Pass 3, numbers: tuples are numbered by falling bound, so that the first probe is the best.
- * Pass 4, elements: every filter becomes a key and an element in the tables (table.h). They may be
+ * Pass 4, homes: how many elements will find another one at home, and so how much room they need.
+ * Pass 5, elements: every filter becomes a key and an element in the tables (table.h). They may be
  * the kernel's, so that nothing is copied.
  */
 #ifndef BPFPOL_COMPILE_H
@@ -32,13 +33,13 @@ struct compile_env {
 struct plan {
 	const struct policy *policy; /* not owned */
 	struct compile_env env;
-	struct bp_tables tables; /* before pass 4: nothing is given out yet */
+	struct bp_tables tables; /* before pass 5: nothing is given out yet */
 	struct shapes shapes[BP_DIRS][BP_FAMILIES][BP_SPACES];
 	unsigned int n_shapes; /* before merging */
 };
 
 /*
- * Passes 1 to 3. Expired rules are left out. -ENOMEM; -E2BIG with a diag that says which limit is
+ * Passes 1 to 4. Expired rules are left out. -ENOMEM; -E2BIG with a diag that says which limit is
  * passed and what to do: more than BP_GATES rules with a gate, or more shapes than can be told
  * apart in reasonable time. The policy must outlive the plan.
  */
@@ -47,9 +48,9 @@ int plan_new(const struct policy *policy, const struct compile_env *env, struct 
 void plan_free(struct plan **plan);
 
 /*
- * Pass 4, into tables that are empty (table_empty()) and have the sizes of plan->tables.sizes, or
- * larger. -E2BIG with a diag: more than BP_CHAIN filters with an equal key. Then the tables are of
- * no use.
+ * Pass 5, into tables that are empty (table_empty()) and have the sizes of plan->tables.sizes, or
+ * such as table_sizes_serve(). -E2BIG with a diag: more than BP_CHAIN filters with an equal key;
+ * -ENOSPC without one: these have too few homes. Then the tables are of no use.
  */
 int plan_fill(const struct plan *plan, struct table *table, struct diag *diag);
 

@@ -289,14 +289,12 @@ static int build(
 		spare_take(k->ctl->generation + 1, &plan->tables.sizes, hooks, &k->shared);
 	int rc;
 
-	if (!gen)
-		return generation_load_for(hooks, plan, &k->shared, out, diag);
-	rc = plan_fill(plan, &gen->table, diag);
-	if (rc)
-		spare_give_back(&gen);
-	else
+	rc = gen ? plan_fill(plan, &gen->table, diag) : -ENOSPC;
+	if (!rc)
 		*out = gen;
-	return rc;
+	else
+		spare_give_back(&gen);
+	return rc == -ENOSPC ? generation_load_for(hooks, plan, &k->shared, out, diag) : rc;
 }
 
 int host_try_rules(struct host *host, const struct policy *rules, struct diag *diag)

@@ -106,6 +106,11 @@ void table_sizes(struct bp_tables *t, uint64_t elems[BP_DIRS][BP_FAMILIES], uint
 	index_sizes(t, elems); /* last: it asks how large all of a layout is */
 }
 
+void table_sizes_chained(struct bp_sizes *sizes, int family, uint64_t elems, uint64_t chained)
+{
+	sizes->elems[family] = chained + room_for(elems, LEAST_ELEMS) - elems;
+}
+
 /* wants: what room_for() gave. */
 static bool room_serves(uint32_t has, uint32_t wants, uint32_t least)
 {
@@ -281,6 +286,11 @@ static uint64_t *present_word(const struct table *t, int family, uint64_t hash)
 
 	table_reach(t, PART_PRESENT, word * sizeof(uint64_t), sizeof(uint64_t));
 	return t->present + word;
+}
+
+uint32_t table_home(const struct bp_sizes *sizes, int family, const struct filter_key *key)
+{
+	return bp_home(hash_of(family, key), sizes->homes[family]);
 }
 
 static uint32_t home_of(const struct table *t, int family, uint64_t hash)

@@ -59,9 +59,14 @@ void table_free(struct table *table);
 
 /*
  * Sizes for that many elements and gates, and for more to come, into tables->sizes. The tuples are
- * named already: where none stands in the fine indices, those have no room.
+ * named already: where none stands in the fine indices, those have no room. Behind the homes there
+ * is room for all elements, as none may be at home.
  */
 void table_sizes(struct bp_tables *tables, uint64_t elems[BP_DIRS][BP_FAMILIES], uint64_t gates);
+/* Of those elements of a family so many, or fewer, will stand behind the homes. */
+void table_sizes_chained(struct bp_sizes *sizes, int family, uint64_t elems, uint64_t chained);
+/* Which home elements of that key have: 1 to sizes->homes. */
+uint32_t table_home(const struct bp_sizes *sizes, int family, const struct filter_key *key);
 
 /*
  * Whether tables of those sizes will do for who wants these: nothing that a packet meets is larger

@@ -58,6 +58,7 @@ static void resize(const struct round *round, int layer, bool large, struct bp_s
 	if (sizes->gates < GATES)
 		sizes->gates = GATES;
 	for (f = 0; f < BP_FAMILIES; f++) {
+		sizes->elems[f] += sizes->homes[f]; /* of which there will be others */
 		if (sizes->elems[f] < (large ? LARGE_ROOM : SMALL_ROOM))
 			sizes->elems[f] = large ? LARGE_ROOM : SMALL_ROOM;
 	}
