@@ -161,7 +161,8 @@ static void offer_protos(const struct completion *c)
 	char ports[24];
 
 	if (strchr(c->begun, '/')) {
-		offer_services(c);
+		if (c->begun[0] != '@') /* a list's path, whose names are not services */
+			offer_services(c);
 		return;
 	}
 	for (int proto = 0; proto < BUILT_IN_PROTOS; proto++) {

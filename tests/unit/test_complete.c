@@ -401,6 +401,7 @@ static void rules_and_packets(void **state)
 	gives("block from d", "dns:");
 	gives("explain udp from d", "");
 	gives("block from @x", "<@>");
+	gives("block @lists/http", "<@>");
 	gives("block udp @", "");
 	gives("block in on ", "eth0|wlan0");
 	gives("block in on eth0 o", "");
