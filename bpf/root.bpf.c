@@ -36,15 +36,18 @@ static __always_inline void judge(
 	count_total(dir, 1, false, false);
 }
 
-/* For several buffers where the kernel knows that: the loader says so (BPF_F_XDP_HAS_FRAGS). */
-SEC("xdp")
+/*
+ * For several buffers where the kernel knows that: the loader says so (BPF_F_XDP_HAS_FRAGS). Not in
+ * section "xdp", see direct_begin().
+ */
+SEC("root_xdp")
 int bpfpol_xdp(struct xdp_md *ctx)
 {
 	judge(ctx, &xdp_generations, &xdp_dynamic, BP_XDP, BP_IN);
 	return XDP_PASS;
 }
 
-SEC("xdp")
+SEC("root_xdp")
 int bpfpol_generic(struct xdp_md *ctx)
 {
 	judge(ctx, &generic_generations, &generic_dynamic, BP_GENERIC, BP_IN);

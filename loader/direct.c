@@ -54,7 +54,10 @@ int direct_begin(void)
 
 	if (begun)
 		return 0;
-	rc = libbpf_register_prog_handler("classifier_xdp", BPF_PROG_TYPE_XDP, BPF_XDP, &opts);
+	rc = libbpf_register_prog_handler("root_xdp", BPF_PROG_TYPE_XDP, BPF_XDP, NULL);
+	if (rc >= 0)
+		rc = libbpf_register_prog_handler(
+			"classifier_xdp", BPF_PROG_TYPE_XDP, BPF_XDP, &opts);
 	if (rc >= 0)
 		rc = libbpf_register_prog_handler(
 			"classifier_tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);

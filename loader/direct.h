@@ -10,7 +10,12 @@
 
 #include <bpf/libbpf.h>
 
-/* To be called before the object of a classifier is opened. -errno. */
+/*
+ * To be called before an object of ours is opened: tells libbpf of our sections, those of XDP with
+ * their attach type. For its own ones it asks the kernel once whether it knows these, and where
+ * that one question fails it leaves them out. An array of programs takes no others than its first
+ * one's, so those pinned then would refuse each that comes later. -errno.
+ */
 int direct_begin(void);
 /* Loads it. -errno. */
 int direct_load(struct bpf_object *object);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "direct.h"
 #include "dirs.h"
 #include "root.skel.h"
 #include "spare.h"
@@ -144,11 +145,13 @@ int kernel_load(struct kernel **out, struct diag *diag)
 		return diag_set(diag, DIAG_SYSTEM, ENOTSUP,
 			"this kernel is older than 5.17, which bpfpol needs");
 	}
-	skel = root_bpf__open();
+	rc = direct_begin();
+	skel = rc ? NULL : root_bpf__open();
 	if (skel &&
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1)
 		bpf_program__set_flags(skel->progs.bpfpol_xdp, BPF_F_XDP_HAS_FRAGS);
-	rc = skel ? root_bpf__load(skel) : -errno;
+	if (!rc)
+		rc = skel ? root_bpf__load(skel) : -errno;
 	if (!rc) {
 		rc = take(k, skel->obj);
 		if (!rc)

@@ -65,4 +65,12 @@ done
 same "restore: ${#POINTS[@]} errors, $FAILS fail it: the next one does it" "$BEFORE" "$FAILED"
 echo "# figure errors-in-attachments $RUNS"
 
+# libbpf asks by this program whether there are attach types. The answer, if it comes by an error, would be
+# pinned with the arrays of programs, and each later program refused (direct.h).
+reboot
+run_in rx strace -f -qq -o "$WORLD/trace" -e trace=bpf "$BPFPOL" restore >/dev/null
+same "no question about attach types decides what is pinned" 0 \
+	"$(grep -c 'BPF_PROG_LOAD, {prog_type=BPF_PROG_TYPE_CGROUP_SOCK,' "$WORLD/trace")"
+check "but programs are loaded" grep -q 'BPF_PROG_LOAD, {prog_type=BPF_PROG_TYPE_XDP,' "$WORLD/trace"
+
 finish
