@@ -43,8 +43,10 @@ notes "no rule"
 expect_exit 0 bp block udp/1434
 expect_exit 0 bp block out udp from me to any port 99
 notes "none that asks of what arrives"
-expect_exit 0 bp count to me for 1s
+expect_exit 0 bp count to me for 1h
 notes "one that asks" "'me' is not exact .IPv4, IPv6.: without forwarding, unicast to nobody here"
+expect_exit 0 bp remove to me
+expect_exit 0 bp count to me for 1s
 # shellcheck disable=SC2317 # until_true calls it
 expired() {
 	[ "$(bp status --json | jq -c "$NOTES")" = '[]' ]
