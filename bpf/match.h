@@ -446,10 +446,10 @@ static __always_inline void search_all(struct search *s, __u64 todo, const __u8 
 			return;
 		LOOP(dir == BP_IN ? step_in4 : step_out4, s, "4");
 	} else {
-		todo = prune(s, words, todo, dir, BP_V6);
-		if (!todo)
+		/* Read back, it is any number to the verifier, and what follows is seen once. */
+		s->q->todo = prune(s, words, todo, dir, BP_V6);
+		if (!*(volatile __u64 *)&s->q->todo)
 			return;
-		s->q->todo = todo;
 		LOOP(dir == BP_IN ? step_in6 : step_out6, s, "6");
 	}
 	search_end(s, dir);
