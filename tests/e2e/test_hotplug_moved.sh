@@ -37,16 +37,21 @@ FDS=$(fds)
 same "the rule judges on port1" b "$(verdict port1 tx1)"
 same "and not on else1" p "$(verdict else1 tx2)"
 
-# Two swap their names, by a third one, which the agent never sees.
+# By a third one, which the agent never sees where it does not look in between.
+swap_names() {
+	run_in rx ip link set port1 down
+	run_in rx ip link set else1 down
+	run_in rx ip link set port1 name other1
+	run_in rx ip link set else1 name port1
+	run_in rx ip link set other1 name else1
+	run_in rx ip link set port1 up
+	run_in rx ip link set else1 up
+}
+
+# Two swap their names.
 pause_agent
 : >"$WORLD/agent.log"
-run_in rx ip link set port1 down
-run_in rx ip link set else1 down
-run_in rx ip link set port1 name other1
-run_in rx ip link set else1 name port1
-run_in rx ip link set other1 name else1
-run_in rx ip link set port1 up
-run_in rx ip link set else1 up
+swap_names
 resume_agent
 agent_said '^port1: it is called else1 now, which is not to be filtered'
 check "two that swap names: the one that is to be filtered is" until_true filtered port1
@@ -56,13 +61,7 @@ check "the rule went along with the name" until_true judges port1 tx2 b
 same "and judges nothing there" p "$(verdict else1 tx1)"
 
 # Back, between two looks.
-run_in rx ip link set port1 down
-run_in rx ip link set else1 down
-run_in rx ip link set port1 name other1
-run_in rx ip link set else1 name port1
-run_in rx ip link set other1 name else1
-run_in rx ip link set port1 up
-run_in rx ip link set else1 up
+swap_names
 check "and back" until_true filtered port1
 check "the other is open" until_true open else1
 check "the rule, too" until_true judges port1 tx1 b
