@@ -45,6 +45,7 @@ IMPURE := \
 	assign \
 	attach \
 	await \
+	awaited \
 	beside \
 	capture \
 	capture_copy \
@@ -59,6 +60,8 @@ IMPURE := \
 	dirs \
 	dropin \
 	dynamic% \
+	enforce \
+	env \
 	explain \
 	explain_capture \
 	fault \
@@ -325,8 +328,9 @@ mutants: all $B/tests/pkt $B/tests/twin
 sanitize:
 	$(MAKE) BUILD=$B/sanitize FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -O1" check
 
-lint:
-	tests/lint
+# Who calls whom is read from the object files.
+lint: $(call obj,loader/main.c $(LOADER))
+	BUILD=$B tests/lint
 
 format:
 	find bpf include loader tests -name '*.[ch]' -exec clang-format -i {} +

@@ -8,6 +8,8 @@
 
 #include "cover.h"
 #include "dynamic.h"
+#include "enforce.h"
+#include "env.h"
 #include "inplace.h"
 #include "pairs.h"
 #include "policies.h"
@@ -50,7 +52,7 @@ static bool is_open(const struct generation *gen, const struct inplace_found *fo
 	const uint64_t *gate = found->gate ? table_gate(&gen->table, found->gate) : NULL;
 	struct compile_env env;
 
-	host_env(&env);
+	env_now(&env);
 	return !gate || !*gate || *gate > env.boot_now;
 }
 
@@ -107,7 +109,7 @@ static int need_policy(struct host *host, const struct apply_opts *opts, struct 
 /* Puts what stands in the store's memory in force, or with a dry run only tries. */
 static int finish(struct host *host, const struct apply_opts *opts, struct diag *diag)
 {
-	return opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+	return opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
 }
 
 /* An equal rule stands in the store at that index. */
@@ -127,8 +129,9 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		if (assigns)
 			return finish(host, opts, diag);
 		host->confirm = 0; /* nothing is changed */
-		return host_in_step(host) || host->off || opts->dry_run ? 0
-									: host_settle(host, diag);
+		return host_in_step(host) || host->off || opts->dry_run
+			       ? 0
+			       : enforce_settle(host, diag);
 	}
 	if (reload)
 		rule_inherit(*rule, old);
@@ -144,7 +147,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		host_in_step(host) && !journal_is_long(host->kernel->gen->table.tables->journal))
 		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);
-	return rc ? rc : host_settle(host, diag);
+	return rc ? rc : enforce_settle(host, diag);
 }
 
 /* By way of the store: reads it all, changes it, and puts all of it in force. */
@@ -161,7 +164,7 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	rc = need_policy(host, opts, applied, diag);
 	if (rc)
 		return rc;
-	host_env(&env);
+	env_now(&env);
 	at = store_find(host->store, *rule, (*rule)->action, env.now);
 	if (at >= 0)
 		return add_again(host, at, rule, opts, applied, diag);
@@ -195,7 +198,7 @@ static void mend(struct host *host)
 	bool was = host->unguarded;
 
 	host->unguarded = true; /* what was decided before */
-	host_rebuild(host, &ignored);
+	enforce(host, &ignored);
 	host->unguarded = was;
 	diag_free(&ignored);
 }
@@ -233,7 +236,7 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 
 	if (rc)
 		return rc;
-	host_env(&env);
+	env_now(&env);
 	t->dirty = 1;
 	rc = journal_add(&t->journal, rule, diag);
 	if (!rc) {
@@ -245,7 +248,7 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 		t->rules++;
 		t->filters += filters;
 		if (rule->ifname && !t->links)
-			t->links = host_links();
+			t->links = env_links();
 	}
 	t->dirty = 0;
 	return rc;
@@ -330,7 +333,7 @@ static int delete_in_place(struct host *host, const struct rule *rules, const ui
 	struct compile_env env;
 	int rc;
 
-	host_env(&env);
+	env_now(&env);
 	t->dirty = 1;
 	rc = journal_del(&t->journal, ids, n, diag);
 	if (rc) {

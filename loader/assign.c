@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "await.h"
+#include "enforce.h"
+#include "env.h"
 #include "shelf.h"
 
 #define ABSENT_MOST 8 /* interfaces that are named one by one */
@@ -24,7 +26,7 @@ void assign_warn_absent(const struct policy *policy, struct diag *diag)
 		last = name; /* the kernel is asked; rules of one interface often stand together */
 		while (k < n && strcmp(name, said[k]))
 			k++;
-		if (k < n || host_ifindex(name))
+		if (k < n || env_ifindex(name))
 			continue;
 		said[n++] = name;
 		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now%s", name,
@@ -59,7 +61,7 @@ static int tell(struct host *host, const struct apply_opts *opts, struct assigne
 static int put_in_force(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
 	struct diag *diag)
 {
-	int rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+	int rc = opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
 
 	return tell(host, opts, assigned, rc);
 }

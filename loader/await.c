@@ -3,66 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <time.h>
 
-#define SECOND 1000000000ULL /* ns */
-
-/* The generation is what the store on disk says. */
-static bool stands(const struct generation *gen)
-{
-	const struct bp_tables *t = gen ? gen->table.tables : NULL;
-
-	return t && store_unchanged(t->state_inode, t->state_mtime, t->journal);
-}
-
-static bool kernel_knows(const struct host *host)
-{
-	return host->kernel && kernel_awaits(host->kernel) && stands(kernel_on_trial(host->kernel));
-}
-
-uint64_t await_left(const struct host *host)
-{
-	struct moment now;
-
-	if (!host->store->confirm.seconds)
-		return 0;
-	if (kernel_knows(host))
-		return kernel_time_left(host->kernel);
-	moment_now(&now);
-	return confirm_left(&host->store->confirm, &now);
-}
-
-uint64_t in_seconds(uint64_t ns)
-{
-	return (ns + SECOND - 1) / SECOND;
-}
-
-uint64_t await_seconds(const struct host *host)
-{
-	return in_seconds(await_left(host));
-}
-
-/* The change stays: better than nothing at all. */
-static int keep_for_good(struct store *s, struct diag *diag)
-{
-	s->confirm = (struct confirm){};
-	s->untidy = true;
-	diag_to_warning(diag, "what was in force before is LOST, so that the last change cannot go "
-			      "back any more: it stays");
-	return 0;
-}
-
-int await_check(struct host *host, struct diag *diag)
-{
-	struct store *s = host->store;
-	int rc;
-
-	if (!s->confirm.seconds || await_left(host))
-		return 0;
-	rc = store_take_back(s, s->confirm.by.real / SECOND, diag);
-	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
-}
+#include "awaited.h"
+#include "enforce.h"
 
 /* Both on disk and in memory: it is what judges. */
 static void settle(struct generation *gen, const struct store *s)
@@ -102,8 +45,8 @@ int await_tend(struct host *host, struct diag *diag)
 
 	if (!k || !kernel_awaits(k))
 		return 0;
-	if (!kernel_knows(host)) {
-		bool back = !kernel_time_left(k) || stands(kernel_before_trial(k)) ||
+	if (!awaited_is_known(host->kernel)) {
+		bool back = !kernel_time_left(k) || awaited_is_stored(kernel_before_trial(k)) ||
 			    taken_back(host, diag);
 
 		if (back || kernel_confirm(k, NULL, NULL, diag))
@@ -134,21 +77,13 @@ static int unguarded(struct host *host, int (*act)(struct host *, struct diag *)
 	return rc;
 }
 
-bool await_stands(struct host *host)
-{
-	if (!kernel_knows(host))
-		return false;
-	kernel_on_trial(host->kernel)->table.tables->dirty = 0; /* nothing changes it now */
-	return true;
-}
-
 int await_refuse(struct host *host, struct diag *diag)
 {
 	if (host->off_left || host->tried_left)
 		return refuse(host->off_left ? host->off_left : host->tried_left, diag);
 	if (host->kernel && kernel_awaits(host->kernel))
 		return refuse(kernel_time_left(host->kernel), diag);
-	if (host->kernel && stands(host->kernel->gen))
+	if (host->kernel && awaited_is_stored(host->kernel->gen))
 		return 0;
 	if (host_store_names(host, diag)) {
 		diag_clear(diag); /* who needs it will be told */
@@ -156,13 +91,13 @@ int await_refuse(struct host *host, struct diag *diag)
 	}
 	/* A commit of its own: the change that comes can be undone by itself. */
 	if (host->store->taking_back)
-		return unguarded(host, host_settle, diag);
+		return unguarded(host, enforce_settle, diag);
 	if (!host->store->confirm.seconds)
 		return 0;
 	/* A boot, or a command that was killed, has left it to us to put it in force. */
-	if (!host->off && unguarded(host, host_rebuild, diag))
+	if (!host->off && unguarded(host, enforce, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
-	return refuse(await_left(host), diag);
+	return refuse(awaited_left(host->kernel, host->store), diag);
 }
 
 int await_would_refuse(struct host *host, struct diag *diag)
@@ -174,67 +109,8 @@ int await_would_refuse(struct host *host, struct diag *diag)
 	else if (!left && host_store_names(host, diag))
 		diag_clear(diag); /* who needs it will be told */
 	else if (!left)
-		left = await_left(host);
+		left = awaited_left(host->kernel, host->store);
 	return left ? refuse(left, diag) : 0;
-}
-
-/* What is in force is what the store goes back to. */
-static bool is_before(const struct generation *gen, const struct store *s)
-{
-	const struct bp_tables *t = gen ? gen->table.tables : NULL;
-	uint64_t inode, mtime, journal;
-
-	if (!s->previous || !t)
-		return !s->previous && !t;
-	store_stat_before(s, &inode, &mtime, &journal);
-	return inode && t->state_inode == inode && t->state_mtime == mtime && t->journal == journal;
-}
-
-static int load_before(const struct store *s, struct store **before, struct diag *diag)
-{
-	int rc = store_load_before(s, before, diag);
-
-	if (!rc)
-		rc = store_read_copies(*before, diag);
-	if (!rc)
-		store_stat_before(s, &(*before)->inode, &(*before)->mtime, &(*before)->journal);
-	if (!rc)
-		(*before)->confirm = (struct confirm){};
-	else
-		store_free(before);
-	return rc;
-}
-
-/* Changes nothing on disk. */
-static int put_in_force(struct host *host, struct store *store, struct diag *diag)
-{
-	struct host with = {
-		.kernel = host->kernel,
-		.store = store,
-		.unguarded = true, /* it was in force, or would be */
-		.aside = true,
-	};
-	int rc = host_rebuild(&with, diag);
-
-	host->kernel = with.kernel;
-	return rc;
-}
-
-int await_prepare(struct host *host, struct diag *diag)
-{
-	struct store *other = NULL, *s = host->store;
-	int rc;
-
-	if (host->confirm)
-		rc = host_in_step(host) ? 0 : store_load(&other, diag);
-	else
-		rc = is_before(host->kernel->gen, s) ? 0 : load_before(s, &other, diag);
-	if (rc && rc != -ENOMEM && !host->confirm)
-		return keep_for_good(s, diag);
-	if (!rc && other)
-		rc = put_in_force(host, other, diag);
-	store_free(&other);
-	return rc;
 }
 
 /* A commit of the store, and the generation that then stands for it. */
@@ -260,7 +136,7 @@ int await_confirm(struct host *host, struct diag *diag)
 	int rc = 0;
 
 	if (!host->off && !(host->kernel && kernel_awaits(host->kernel)))
-		rc = unguarded(host, host_rebuild, diag);
+		rc = unguarded(host, enforce, diag);
 	if (rc)
 		return rc;
 	s->confirm = (struct confirm){};
@@ -283,7 +159,7 @@ int await_go_back(struct host *host, struct diag *diag)
 	if (rc)
 		return rc;
 	if (!k || !kernel_awaits(k))
-		return unguarded(host, host_settle, diag);
+		return unguarded(host, enforce_settle, diag);
 	return kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
 }
 

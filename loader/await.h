@@ -8,27 +8,11 @@
 #ifndef BPFPOL_AWAIT_H
 #define BPFPOL_AWAIT_H
 
+#include "awaited.h"
 #include "host.h"
-#include "moment.h"
 
-/* ns until what the store says to await confirmation goes back; 0: nothing awaits any more. */
-uint64_t await_left(const struct host *host);
-/* The same in seconds, not less than that. */
-uint64_t await_seconds(const struct host *host);
+/* For host_open.c */
 
-/* A part of a second is one. */
-uint64_t in_seconds(uint64_t ns);
-
-/* For host.c */
-
-/* The store was read: if the time to confirm it is over, it is in memory what was before. */
-int await_check(struct host *host, struct diag *diag);
-
-/*
- * The trial in the kernel is that of the store, so that nothing is to be put in force. Whatever a
- * command that was killed has left of it is in order then.
- */
-bool await_stands(struct host *host);
 /*
  * What the kernel went back from by itself goes from the disk, too. What it awaits and the store
  * does not, as a command was killed, ends in the kernel.
@@ -41,11 +25,6 @@ int await_tend(struct host *host, struct diag *diag);
 int await_refuse(struct host *host, struct diag *diag);
 /* The same, and nothing is put in force or written. */
 int await_would_refuse(struct host *host, struct diag *diag);
-/*
- * The rules in the store's memory are to be put in force, and await confirmation: what they go back
- * to must be what is in force now, and is put there if it is not.
- */
-int await_prepare(struct host *host, struct diag *diag);
 
 /*
  * What the command changes is to be confirmed within that time; 0: it is not. -EPERM with

@@ -7,7 +7,7 @@
 #include "command.h"
 #include "dirs.h"
 #include "due.h"
-#include "guard.h"
+#include "enforce.h"
 #include "json.h"
 #include "links.h"
 #include "seat.h"
@@ -258,7 +258,7 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 	if (!rc)
 		rc = choices_check(choices, diag);
 	if (!rc)
-		rc = guard_attach(host, choices, diag);
+		rc = enforce_try_links(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
 	if (!rc && confirm)
@@ -271,7 +271,7 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = choices_attach(host, choices, diag);
 	/* Boot, or an upgrade, may have left the policy on disk alone. */
 	if (!rc && !host_in_step(host)) {
-		rc = host_rebuild(host, diag);
+		rc = enforce(host, diag);
 		if (rc)
 			choices_undo(host, choices);
 	}
@@ -311,7 +311,7 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	if (!rc && dry_run)
 		rc = choices_check(&choices, diag);
 	if (!rc && dry_run)
-		rc = guard_attach(&host, &choices, diag);
+		rc = enforce_try_links(&host, &choices, diag);
 	if (!rc && !dry_run)
 		rc = attached_get(&attached, diag);
 	if (!rc && !dry_run)

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "enforce.h"
 #include "links.h"
 #include "protected.h"
 #include "seat.h"
@@ -69,7 +70,7 @@ static int try_beside(struct host *host, const struct policy *stored, const stru
 	for (size_t i = 0; more && i < more->n; i++)
 		more->rules[i]->id = host->store->next_id + i; /* a number is all that it lacks */
 	put(&all, more, 0);
-	rc = host_try_rules(host, &all, diag);
+	rc = enforce_try_rules(host, &all, diag);
 	free(all.rules);
 	return rc;
 }
@@ -185,7 +186,7 @@ static int prepare(const struct args *args, struct host *host, const struct poli
 	if (!rc && held && !host->off)
 		rc = try_together(host, held, 0, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */
-		rc = host_rebuild(host, diag);
+		rc = enforce(host, diag);
 	if (rc && choices->n && !dry_run)
 		choices_undo(host, choices);
 	lock_release(); /* the agent takes it where it has to give ids */

@@ -12,6 +12,7 @@
 
 #include "assign.h"
 #include "cmd_ipsecpol.h"
+#include "enforce.h"
 #include "json.h"
 #include "links.h"
 #include "pairs.h"
@@ -137,7 +138,7 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 	done->assigned = true;
 	if (stays && !any_applied(done) && (host->off || host_in_step(host)))
 		return 0;
-	rc = opts->dry_run ? host_try(host, diag) : host_settle(host, diag);
+	rc = opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
 	if (!rc && !opts->dry_run && goes_out)
 		warn_one_way(diag);
 	return rc;

@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "await.h"
+#include "awaited.h"
 #include "command.h"
 #include "dirs.h"
-#include "guard.h"
+#include "enforce.h"
 #include "json.h"
 #include "links.h"
 #include "off.h"
@@ -185,7 +185,7 @@ static int take_their_place(struct host *host, struct diag *diag)
 	int rc;
 
 	host->unguarded = true; /* what was decided then */
-	rc = host_rebuild(host, diag);
+	rc = enforce(host, diag);
 	if (!rc || rc == -ENOMEM)
 		return rc;
 	diag_to_warning(diag,
@@ -275,7 +275,7 @@ static int choose_remembered(
 
 static int turn_on(struct host *host, struct link_choices *choices, struct diag *diag)
 {
-	int rc = host_in_step(host) ? 0 : host_rebuild(host, diag);
+	int rc = host_in_step(host) ? 0 : enforce(host, diag);
 
 	if (!rc)
 		rc = choices_attach(host, choices, diag);
@@ -298,7 +298,7 @@ static int try_on(struct host *host, bool dry_run, struct diag *diag)
 	if (!rc)
 		rc = choose_remembered(&links, &choices, diag);
 	if (!rc)
-		rc = guard_attach(host, &choices, diag);
+		rc = enforce_try_links(host, &choices, diag);
 	if (!rc && !dry_run)
 		rc = turn_on(host, &choices, diag);
 	host->adding = NULL;
@@ -377,7 +377,7 @@ int off_rollback(const struct args *args, struct host *host, struct diag *diag)
 		return rc;
 	if (!dry_run) {
 		host->off = false;
-		host_catch_up(host, diag);
+		enforce_catch_up(host, diag);
 		warn_nothing();
 	}
 	say(args, dry_run, dry_run ? in_seconds(host->off_left) : 0,

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "dirs.h"
+#include "env.h"
 #include "host.h"
 #include "json.h"
 #include "never.h"
@@ -212,7 +213,7 @@ static int interface_remark(struct check *c, size_t rule)
 {
 	const char *name = c->text->policy->rules[rule]->ifname;
 
-	if (!name || host_ifindex(name))
+	if (!name || env_ifindex(name))
 		return 0;
 	return remark(c, rule,
 		"there is no interface '%s' now; this rule takes effect when there is", name);
@@ -250,7 +251,7 @@ static int compile_it(struct check *c, struct diag *diag)
 		if (c->never[i].why != NEVER_REPEATS)
 			whole.rules[whole.n++] = policy->rules[i];
 	}
-	host_env(&env);
+	env_now(&env);
 	if (!rc)
 		rc = compile(&whole, &env, &c->plan, &table, diag);
 	if (!rc)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "await.h"
+#include "enforce.h"
 #include "command.h"
 #include "json.h"
 
@@ -44,7 +45,7 @@ static int confirm_rules(const struct args *args, struct host *host, struct diag
 	int rc;
 
 	if (!dry_run)
-		host_catch_up(host, diag);
+		enforce_catch_up(host, diag);
 	rc = host_store_names(host, diag);
 	if (!rc && !host->store->confirm.seconds)
 		rc = nothing_awaits(host->store, diag);

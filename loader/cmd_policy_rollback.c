@@ -7,6 +7,7 @@
 #include "assign.h"
 #include "command.h"
 #include "due.h"
+#include "enforce.h"
 #include "json.h"
 #include "late.h"
 #include "policies.h"
@@ -70,7 +71,7 @@ static int roll_back_rules(const struct args *args, struct host *host, struct di
 	int rc;
 
 	if (!opts.dry_run)
-		host_catch_up(host, diag);
+		enforce_catch_up(host, diag);
 	host->unguarded = args->given & OPT_FORCE;
 	rc = host_store_names(host, diag);
 	if (!rc)

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "assign.h"
-#include "await.h"
+#include "awaited.h"
 #include "command.h"
 #include "due.h"
+#include "enforce.h"
 #include "json.h"
 #include "links.h"
 #include "pairs.h"
@@ -53,7 +54,7 @@ static int load(struct restore *r, bool dry_run, struct diag *diag)
 	store_free(&r->host.store);
 	r->salvaged = true;
 	rc = store_salvage(dry_run, &r->host.store, diag);
-	return rc ? rc : await_check(&r->host, diag);
+	return rc ? rc : awaited_check(r->host.kernel, r->host.store, diag);
 }
 
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
@@ -62,8 +63,8 @@ static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 	if (!r->host.store->policy && !r->remembered.n && !r->host.take)
 		return 0;
 	if (dry_run)
-		return host_try(&r->host, diag);
-	return host_in_step(&r->host) && !r->salvaged ? 0 : host_rebuild(&r->host, diag);
+		return enforce_try(&r->host, diag);
+	return host_in_step(&r->host) && !r->salvaged ? 0 : enforce(&r->host, diag);
 }
 
 static bool is_pattern(const char *name)

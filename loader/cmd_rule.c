@@ -10,6 +10,7 @@
 #include "await.h"
 #include "command.h"
 #include "dirs.h"
+#include "env.h"
 #include "json.h"
 #include "links.h"
 #include "policies.h"
@@ -42,7 +43,7 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 
 static int check_here(const struct rule *rule, struct diag *diag)
 {
-	if (rule->ifname && !host_ifindex(rule->ifname))
+	if (rule->ifname && !env_ifindex(rule->ifname))
 		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
 			"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
 	return 0;

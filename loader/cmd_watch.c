@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "env.h"
 #include "host.h"
 #include "pcapng.h"
 #include "rulebook.h"
@@ -291,7 +292,7 @@ static int run(struct watching *w, const char *pcap, struct watch_want *want, st
 
 static int find_interface(struct wanted *wanted, struct diag *diag)
 {
-	uint32_t ifindex = wanted->ifname ? host_ifindex(wanted->ifname) : 0;
+	uint32_t ifindex = wanted->ifname ? env_ifindex(wanted->ifname) : 0;
 
 	if (wanted->ifname && !ifindex) {
 		diag_place(diag, wanted->ifname, 0, strlen(wanted->ifname));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env.h"
 #include "held_ask.h"
 #include "host.h"
 #include "told.h"
@@ -58,7 +59,7 @@ static int put_all_together(struct dynamic_rules *d, const struct kernel *k)
 	struct told told = {};
 	int rc;
 
-	host_env(&env);
+	env_now(&env);
 	rc = dynamic_filters(&filters, k, d->gen, env.boot_now);
 	if (!rc)
 		rc = told_make(&filters, "dynamic", &env, &told);
@@ -143,7 +144,7 @@ int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->rules->n && d->gen; i++) {
 		const struct rule *rule = d->rules->rules[i];
-		uint32_t ifindex = rule->ifname ? host_ifindex(rule->ifname) : 0;
+		uint32_t ifindex = rule->ifname ? env_ifindex(rule->ifname) : 0;
 
 		if (ifindex)
 			all.v[all.n++] = (struct named){ .id = rule->id, .ifindex = ifindex };

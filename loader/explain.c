@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "env.h"
 #include "fault.h"
 #include "policies.h"
 #include "probe.h"
@@ -27,7 +28,7 @@ static int load_policy(struct explainer *ex, struct diag *diag)
 	struct plan *plan = NULL;
 	int rc = ex->host.kernel ? 0 : kernel_load(&ex->kernel, diag);
 
-	host_env(&env);
+	env_now(&env);
 	if (!rc)
 		rc = plan_new(ex->policy, &env, &plan, diag);
 	if (!rc)
@@ -288,7 +289,7 @@ static int take_gates(struct explainer *ex)
 	for (size_t i = 0; i < ex->all.n; i++)
 		if (ex->all.rules[i]->deadline)
 			t.v[t.n++] = ex->all.rules[i];
-	host_env(&env);
+	env_now(&env);
 	t.boot_now = env.boot_now;
 	for (int i = 0; i < 2 && t.n && !rc; i++) {
 		t.gen = gens[i];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env.h"
 #include "told.h"
 
 int fault_note(struct host *host, int rc, struct diag *diag)
@@ -42,7 +43,7 @@ static int read_in_force(const struct host *host, struct told *told)
 	struct compile_env env;
 	int rc = 0;
 
-	host_env(&env);
+	env_now(&env);
 	if (gen)
 		rc = filters_read(&filters, &gen->table, LAYER_STATIC, env.boot_now);
 	if (!rc)

@@ -9,8 +9,9 @@
 #include <time.h>
 
 #include "attach.h"
-#include "await.h"
+#include "awaited.h"
 #include "dynamic_rules.h"
+#include "env.h"
 #include "fault.h"
 #include "notes.h"
 #include "protected.h"
@@ -112,7 +113,7 @@ static int gather_rules(const struct host *host, bool ranks, struct status *st, 
 
 	if (rc)
 		return rc;
-	host_env(&env);
+	env_now(&env);
 	st->rules = calloc((p ? p->n : 0) + dynamic.rules->n + 1, sizeof(*st->rules));
 	rc = st->rules ? gather_static(host, ranks, st, env.now, diag) : -ENOMEM;
 	if (!rc)
@@ -253,7 +254,7 @@ static int gather_filters(const struct host *host, struct status *st, struct dia
 	struct compile_env env;
 	int rc = filters.v ? 0 : -ENOMEM;
 
-	host_env(&env);
+	env_now(&env);
 	if (!rc && k && k->gen)
 		rc = filters_read(&filters, &k->gen->table, LAYER_STATIC, env.boot_now);
 	if (!rc && k && k->ctl->dynamic) {
@@ -290,7 +291,7 @@ static void gather_trial(const struct host *host, struct status *st)
 	const struct store *s = host->store;
 	uint64_t now = time(NULL);
 
-	st->confirm_in = await_seconds(host);
+	st->confirm_in = in_seconds(awaited_left(host->kernel, host->store));
 	st->tried_in = in_seconds(host->tried_left);
 	st->off_in = in_seconds(host->off_left);
 	if (s->back && s->went_back && !s->undo)

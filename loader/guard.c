@@ -87,7 +87,7 @@ static bool blocks(const struct policy *policy)
 	return false;
 }
 
-static bool is_beside(const struct host *host)
+bool guard_is_beside(const struct host *host)
 {
 	return host->kernel && host->kernel->ctl->dynamic && dynamic_is_held(host->kernel);
 }
@@ -98,7 +98,7 @@ int guard_concerns(
 	struct protected p;
 	int rc;
 
-	*yes = is_beside(host);
+	*yes = guard_is_beside(host);
 	if (*yes || !blocks(policy))
 		return 0;
 	rc = protected_get(&p, policy, diag);
@@ -459,7 +459,7 @@ static int read_beside(struct guard *g, struct diag *diag)
 
 static int judge(struct guard *g, struct diag *diag)
 {
-	bool beside = is_beside(g->host), yes = false;
+	bool beside = guard_is_beside(g->host), yes = false;
 	int rc;
 
 	if (!beside && !blocks(g->policy))
@@ -494,28 +494,4 @@ int guard_layers(const struct host *host, const struct generation *gen, const st
 
 	guard_free(&g);
 	return rc;
-}
-
-/* Of what is attached already nothing begins. */
-static bool any_new(const struct link_choices *choices)
-{
-	for (size_t i = 0; i < choices->n; i++)
-		if (!choices->v[i].already)
-			return true;
-	return false;
-}
-
-int guard_attach(struct host *host, const struct link_choices *choices, struct diag *diag)
-{
-	int rc;
-
-	host->adding = choices;
-	if (host->unguarded || !any_new(choices))
-		return 0;
-	rc = host_store(host, diag);
-	if (rc || (!host->store->policy && !is_beside(host)))
-		return rc;
-	if (!host->store->policy || !host_in_step(host))
-		return host_try(host, diag);
-	return guard_generation(host, host->kernel->gen, host->store->policy, diag);
 }

@@ -9,6 +9,8 @@
 
 #include "host.h"
 
+/* Dynamic rules are in force, which judge beside any policy. */
+bool guard_is_beside(const struct host *host);
 /*
  * Whether there is anything to ask about: something is protected, and a block rule of the policy
  * may have to do with it (protected.h), or there are dynamic rules beside it.
@@ -28,11 +30,5 @@ int guard_generation(const struct host *host, const struct generation *gen,
 /* The same of a generation that has the rules of both layers as they would be. */
 int guard_layers(const struct host *host, const struct generation *gen, const struct policy *policy,
 	struct diag *diag);
-
-/*
- * The same of the rules that are in force, or are going to be with them, on interfaces that are to
- * be attached, which become host->adding.
- */
-int guard_attach(struct host *host, const struct link_choices *choices, struct diag *diag);
 
 #endif

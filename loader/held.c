@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "dirs.h"
+#include "env.h"
 #include "held_parts.h"
 #include "pairs.h"
 
@@ -88,7 +89,7 @@ void held_note_end(struct held *h, uint64_t deadline)
 
 int held_refresh(struct held *h, struct diag *diag)
 {
-	return h->links && h->links != host_links() ? held_load(h, diag) : 0;
+	return h->links && h->links != env_links() ? held_load(h, diag) : 0;
 }
 
 /* Ids. */
@@ -208,7 +209,7 @@ void held_look(struct held *h)
 	rc = held_sweep(h, &diag);
 	if (!rc)
 		rc = follow_links(h, &diag);
-	host_env(&env);
+	env_now(&env);
 	if (!rc)
 		rc = dynamic_check(h->d, h->rules, &env, &diag);
 	if (rc == 1 && h->rules->n)

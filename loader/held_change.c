@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "env.h"
 #include "held_parts.h"
 #include "kernel.h"
 #include "pairs.h"
@@ -67,7 +68,7 @@ static int take_out(struct held *h, size_t at, struct diag *diag)
 
 	if (rc)
 		return rc;
-	host_env(&env);
+	env_now(&env);
 	memmove(&p->rules[at], &p->rules[at + 1], behind);
 	p->n--;
 	rc = dynamic_remove(h->d, p, rule, &env);
@@ -357,7 +358,7 @@ static int put_in_force(struct held *h, struct addition *c, uint32_t id, struct 
 		addition_drop(h, c);
 		return -EAGAIN;
 	}
-	host_env(&env);
+	env_now(&env);
 	if (c->prolonged)
 		done = !dynamic_prolong(h->d, c->next.rules[held_find_id(h, id)], &env);
 	if (!done)
@@ -397,11 +398,11 @@ static int add_anew(struct held *h, struct rule *rule, struct diag *diag)
 /* The rule is among h->rules; if it cannot come it is not, and is the caller's. */
 static int add_in_place(struct held *h, struct rule *rule, struct diag *diag)
 {
-	uint64_t links = rule->ifname && !h->links ? host_links() : h->links;
+	uint64_t links = rule->ifname && !h->links ? env_links() : h->links;
 	struct compile_env env;
 	int rc;
 
-	host_env(&env);
+	env_now(&env);
 	rc = held_note(h, rule, false);
 	if (!rc) {
 		rc = dynamic_add(h->d, h->rules, rule, &env, diag);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env.h"
 #include "held_parts.h"
 #include "pairs.h"
 
@@ -177,11 +178,11 @@ static int replace(
 	struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag)
 {
 	struct dynamic_change *c = NULL;
-	uint64_t links = host_links();
+	uint64_t links = env_links();
 	struct compile_env env;
 	int rc = -ENOSPC;
 
-	host_env(&env);
+	env_now(&env);
 	for (int i = 0; i <= TRIES && rc == -ENOSPC; i++)
 		rc = build(h, next, &env, i == TRIES, &c, diag);
 	if (!rc)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a command works on: the lock, the kernel's side, the store; each opened when needed. */
+/*
+ * What a command works on: the lock, the kernel's side, the store; each opened when needed. What
+ * puts rules in force stands above it (enforce.h).
+ */
 #ifndef BPFPOL_HOST_H
 #define BPFPOL_HOST_H
 
@@ -61,9 +64,6 @@ int host_open(struct host *host, enum host_use use, struct diag *diag);
 int host_open_to_read(struct host *host, struct diag *diag);
 /* The same, and nothing is ended: a store that cannot be used is noted as a fault. */
 int host_open_to_look(struct host *host, struct diag *diag);
-/* Ends what a command that was killed began, where the kernel is behind the store. Warnings only.
- */
-void host_catch_up(struct host *host, struct diag *diag);
 void host_close(struct host *host);
 
 int host_store(struct host *host, struct diag *diag);
@@ -75,11 +75,6 @@ int host_kernel(struct host *host, struct diag *diag);
 bool host_in_step(const struct host *host);
 /* It stands for what is on disk now, which the store is. */
 void host_stamp(struct generation *gen, const struct store *store);
-/* Compiles the store's policy, commits the store and puts both in force in one step. */
-int host_rebuild(struct host *host, struct diag *diag);
-
-/* The same, but while filtering is off on disk alone. */
-int host_settle(struct host *host, struct diag *diag);
 /* Commits the store, whose rules are what is in force already. */
 int host_commit(struct host *host, struct diag *diag);
 /* Makes sure that ids below that one are never given again. */
@@ -88,24 +83,5 @@ int host_give_ids(struct host *host, uint32_t next_id, struct diag *diag);
 /* The same for the next n: *first. Durable in one record where the rules may be changed in place.
  */
 int host_reserve_ids(struct host *host, uint32_t n, uint32_t *first, struct diag *diag);
-
-/* Whether the store's policy, as it stands in memory, can be put in force. Changes nothing. */
-int host_try(struct host *host, struct diag *diag);
-/*
- * Whether these rules, were they all that is in force, would cut what the lock-out guard protects:
- * -EPERM with DIAG_REFUSED. The store has been read. Changes nothing.
- */
-int host_try_rules(struct host *host, const struct policy *rules, struct diag *diag);
-/* Fingerprint of the interfaces that are there, by name and number; never 0. */
-uint64_t host_links(void);
-
-/* The names and times of this moment, for the compiler. */
-void host_env(struct compile_env *env);
-/*
- * 0: no interface has that name. Another name that it goes by (`ip link property add ... altname`)
- * does not count, though the kernel takes it: a rule has one name, by which it is followed, shown
- * and explained.
- */
-uint32_t host_ifindex(const char *name);
 
 #endif

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "await.h"
 #include "dirs.h"
+#include "enforce.h"
 #include "fault.h"
 #include "off.h"
 #include "tie.h"
@@ -147,15 +148,6 @@ static enum host_use use_of_host(void)
 	return use;
 }
 
-void host_catch_up(struct host *host, struct diag *diag)
-{
-	if (!host->kernel || host->off || host->fault || host_in_step(host))
-		return;
-	host->unguarded = true; /* what was decided then */
-	if (host_rebuild(host, diag))
-		diag_to_warning(diag, "the rules on disk could not be put in force");
-}
-
 int host_open_to_look(struct host *host, struct diag *diag)
 {
 	return open_host(host, HOST_READ, 0, true, diag);
@@ -172,16 +164,6 @@ int host_open_to_read(struct host *host, struct diag *diag)
 	rc = host_in_step(host) || !host->kernel ? 0 : host_store(host, diag);
 	if (rc)
 		return rc == -ENOMEM ? rc : fault_note(host, rc, diag);
-	host_catch_up(host, diag);
+	enforce_catch_up(host, diag);
 	return 0;
-}
-
-void host_close(struct host *host)
-{
-	kernel_free(&host->kernel);
-	store_free(&host->store);
-	free(host->fault);
-	free(host->untold);
-	host->fault = NULL;
-	host->untold = NULL;
 }

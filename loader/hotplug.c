@@ -10,6 +10,8 @@
 
 #include "clock.h"
 #include "dirs.h"
+#include "enforce.h"
+#include "env.h"
 #include "held.h"
 
 #define TICK 1000	 /* ms between two looks without an event */
@@ -346,7 +348,7 @@ static bool is_overdue(const struct host *host)
 	const struct table *table = &host->kernel->gen->table;
 	struct compile_env env;
 
-	host_env(&env);
+	env_now(&env);
 	for (uint64_t i = 1; i <= table->tables->gates; i++) {
 		const uint64_t *gate = table_gate(table, i);
 
@@ -374,7 +376,7 @@ static int put_in_force(struct hotplug *hp, struct host *host, uint64_t now, str
 	if (sweep && !rc)
 		host->store->untidy = true; /* so that it is written */
 	if (!rc)
-		rc = host_rebuild(host, diag);
+		rc = enforce(host, diag);
 	took = clock_ms() - now;
 	hp->rebuild_at = now + 5 * took + (rc ? TICK_MOST : 0);
 	if (sweep)

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "await.h"
 #include "dirs.h"
 #include "late.h"
+#include "moment.h"
 #include "stream.h"
 
 #define SECOND 1000000000ULL /* ns */

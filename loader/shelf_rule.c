@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env.h"
 #include "pairs.h"
 #include "policies.h"
 #include "shelf.h"
@@ -23,7 +24,7 @@ static int begin(struct shelf_change *c, struct host *host, const char *name, st
 	int rc = host_store_names(host, diag);
 
 	*c = (struct shelf_change){ .fold = { .policy = strdup(name) } };
-	host_env(&c->env);
+	env_now(&c->env);
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
 	if (!rc)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "dynamic.h"
+#include "env.h"
 #include "host.h"
 #include "spec.h"
 
@@ -143,7 +144,7 @@ static int obey(struct holder *h, const char *line, struct diag *diag)
 	} words[] = { { "add ", add }, { "remove ", take_out }, { "many ", many }, { "load", load },
 		{ "check", check } };
 
-	host_env(&h->env);
+	env_now(&h->env);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i].word);
 
@@ -171,7 +172,7 @@ static int hold(void)
 	size_t room = 0;
 	int rc = dynamic_open(&h.d, &diag);
 
-	host_env(&h.env);
+	env_now(&h.env);
 	if (!rc)
 		rc = dynamic_load(h.d, h.rules, &h.env, &diag);
 	answer(rc, 0, &diag);
@@ -235,7 +236,7 @@ static int verified(struct kernel *k, struct diag *diag)
 	struct plan *plan = NULL;
 	int rc;
 
-	host_env(&env);
+	env_now(&env);
 	rc = none ? plan_new(none, &env, &plan, diag) : -ENOMEM;
 	if (!rc)
 		rc = generation_load_dynamic(plan, &k->shared, false, &gen, diag);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "awaited.h"
+
+#include <errno.h>
+
+#include "moment.h"
+
+#define SECOND 1000000000ULL /* ns */
+
+bool awaited_is_stored(const struct generation *gen)
+{
+	const struct bp_tables *t = gen ? gen->table.tables : NULL;
+
+	return t && store_unchanged(t->state_inode, t->state_mtime, t->journal);
+}
+
+bool awaited_is_known(const struct kernel *k)
+{
+	return k && kernel_awaits(k) && awaited_is_stored(kernel_on_trial(k));
+}
+
+uint64_t awaited_left(const struct kernel *k, const struct store *s)
+{
+	struct moment now;
+
+	if (!s->confirm.seconds)
+		return 0;
+	if (awaited_is_known(k))
+		return kernel_time_left(k);
+	moment_now(&now);
+	return confirm_left(&s->confirm, &now);
+}
+
+uint64_t in_seconds(uint64_t ns)
+{
+	return (ns + SECOND - 1) / SECOND;
+}
+
+/* The change stays: better than nothing at all. */
+static int keep_for_good(struct store *s, struct diag *diag)
+{
+	s->confirm = (struct confirm){};
+	s->untidy = true;
+	diag_to_warning(diag, "what was in force before is LOST, so that the last change cannot go "
+			      "back any more: it stays");
+	return 0;
+}
+
+int awaited_check(const struct kernel *k, struct store *s, struct diag *diag)
+{
+	int rc;
+
+	if (!s->confirm.seconds || awaited_left(k, s))
+		return 0;
+	rc = store_take_back(s, s->confirm.by.real / SECOND, diag);
+	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
+}
+
+bool awaited_stands(struct kernel *k)
+{
+	if (!awaited_is_known(k))
+		return false;
+	kernel_on_trial(k)->table.tables->dirty = 0; /* nothing changes it now */
+	return true;
+}
+
+/* What is in force is what the store goes back to. */
+static bool is_before(const struct generation *gen, const struct store *s)
+{
+	const struct bp_tables *t = gen ? gen->table.tables : NULL;
+	uint64_t inode, mtime, journal;
+
+	if (!s->previous || !t)
+		return !s->previous && !t;
+	store_stat_before(s, &inode, &mtime, &journal);
+	return inode && t->state_inode == inode && t->state_mtime == mtime && t->journal == journal;
+}
+
+static int load_before(const struct store *s, struct store **before, struct diag *diag)
+{
+	int rc = store_load_before(s, before, diag);
+
+	if (!rc)
+		rc = store_read_copies(*before, diag);
+	if (!rc)
+		store_stat_before(s, &(*before)->inode, &(*before)->mtime, &(*before)->journal);
+	if (!rc)
+		(*before)->confirm = (struct confirm){};
+	else
+		store_free(before);
+	return rc;
+}
+
+int awaited_before(
+	const struct kernel *k, struct store *s, struct store **before, struct diag *diag)
+{
+	int rc = is_before(k->gen, s) ? 0 : load_before(s, before, diag);
+
+	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
+}
