@@ -67,7 +67,7 @@ IMPURE := \
 	fault \
 	fold_file \
 	gather \
-	generation \
+	generation% \
 	guard \
 	held \
 	held_ask \

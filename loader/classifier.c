@@ -101,7 +101,7 @@ static enum table_part part_of(const struct bpf_map *map)
 {
 	int part = 0;
 
-	while (part < TABLE_PARTS && strcmp(bpf_map__name(map), generation_part_name(part)))
+	while (part < TABLE_PARTS && strcmp(bpf_map__name(map), generation_pin_name(part)))
 		part++;
 	return part;
 }

@@ -63,7 +63,7 @@ static int take_map(struct generation *gen, int fd)
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
 	for (int part = 0; part < TABLE_PARTS; part++)
-		if (!strcmp(info.name, generation_part_name(part)))
+		if (!strcmp(info.name, generation_pin_name(part)))
 			to = &gen->part_fd[part];
 	if (!strcmp(info.name, COUNTS_MAP))
 		to = &gen->base_fd;

@@ -16,37 +16,9 @@
 #include "dirs.h"
 #include "windows.h"
 
-/* Every descriptor of a generation, in the order of pin_names. */
-static const char *const pin_names[] = { "tables", "gates", "sets", "fine", "present", "elems4",
-	"elems6", "classify_xdp", "classify_generic", "classify_tc_in", "classify_tc_out",
-	"classify_l3_in", "classify_l3_out" };
-#define PINS (sizeof(pin_names) / sizeof(pin_names[0]))
-#define MAP_PINS TABLE_PARTS /* the first ones */
-_Static_assert(PINS == MAP_PINS + BP_HOOKS, "a name each");
-
-static const char *const shared_names[] = { "ctl", "totals", "scratch", "xdp_generations",
-	"generic_generations", "tc_generations" };
-static const char *const dynamic_names[] = { "xdp_dynamic", "generic_dynamic", "tc_dynamic" };
-_Static_assert(sizeof(shared_names) / sizeof(shared_names[0]) == SHARED_MAPS, "a name each");
-
-const char *shared_name(enum shared_map map)
-{
-	return shared_names[map];
-}
-
-const char *shared_dynamic_name(enum bp_array array)
-{
-	return dynamic_names[array];
-}
-
-const char *generation_part_name(enum table_part part)
-{
-	return pin_names[part];
-}
-
 static int *fd_at(struct generation *gen, size_t i)
 {
-	return i < MAP_PINS ? &gen->part_fd[i] : &gen->classify[i - MAP_PINS];
+	return i < TABLE_PARTS ? &gen->part_fd[i] : &gen->classify[i - TABLE_PARTS];
 }
 
 int generation_new(struct generation **out)
@@ -55,7 +27,7 @@ int generation_new(struct generation **out)
 
 	if (!gen)
 		return -ENOMEM;
-	for (size_t i = 0; i < PINS; i++)
+	for (size_t i = 0; i < GENERATION_PINS; i++)
 		*fd_at(gen, i) = -1;
 	for (int hook = 0; hook < BP_HOOKS; hook++)
 		gen->count[hook] = -1;
@@ -71,7 +43,7 @@ void generation_free(struct generation **out)
 	if (!gen)
 		return;
 	windows_close(&gen->table);
-	for (size_t i = 0; i < PINS; i++)
+	for (size_t i = 0; i < GENERATION_PINS; i++)
 		if (*fd_at(gen, i) >= 0)
 			close(*fd_at(gen, i));
 	for (int hook = 0; hook < BP_HOOKS; hook++)
@@ -150,38 +122,10 @@ int generation_load_dynamic(const struct plan *plan, const struct shared *shared
 	return rc;
 }
 
-char *generation_dir(uint64_t number)
-{
-	return path_join(dirs_get()->bpffs, "gen-%llu", (unsigned long long)number);
-}
-
-static char *classifier_path(uint64_t number, enum bp_hook hook)
-{
-	return path_join(dirs_get()->bpffs, "gen-%llu/%s", (unsigned long long)number,
-		pin_names[MAP_PINS + hook]);
-}
-
-int generation_classifier(const struct generation *gen, enum bp_hook hook)
-{
-	char *path;
-	int fd;
-
-	if (gen->classify[hook] >= 0)
-		return dup(gen->classify[hook]);
-	if (!gen->number) {
-		errno = ENOENT;
-		return -1;
-	}
-	path = classifier_path(gen->number, hook);
-	fd = path ? bpf_obj_get(path) : -1;
-	free(path);
-	return fd;
-}
-
 int generation_add(
 	struct generation *gen, enum bp_hook hook, const struct shared *shared, struct diag *diag)
 {
-	char *path = classifier_path(gen->number, hook);
+	char *path = generation_path(gen->number, hook);
 	int rc = path ? 0 : -ENOMEM;
 
 	if (!rc && gen->table.tables->programs != classifiers_print())
@@ -206,13 +150,13 @@ static bool is_classifier(int fd, enum bp_hook hook)
 	__u32 len = sizeof(info);
 
 	return !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       !strncmp(info.name, pin_names[MAP_PINS + hook], sizeof(info.name) - 1);
+	       !strncmp(info.name, generation_pin_name(TABLE_PARTS + hook), sizeof(info.name) - 1);
 }
 
 void generation_open_classifiers(struct generation *gen)
 {
 	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		char *path = classifier_path(gen->number, hook);
+		char *path = generation_path(gen->number, hook);
 		int fd = path ? bpf_obj_get(path) : -1;
 
 		if (fd >= 0 && gen->classify[hook] < 0 && is_classifier(fd, hook))
@@ -225,7 +169,7 @@ void generation_open_classifiers(struct generation *gen)
 
 void generation_remove(struct generation *gen, enum bp_hook hook)
 {
-	char *path = classifier_path(gen->number, hook);
+	char *path = generation_path(gen->number, hook);
 
 	if (path)
 		unlink(path);
@@ -243,16 +187,16 @@ int generation_pin(const struct generation *gen, uint64_t number, struct diag *d
 	generation_unpin(number); /* the remains of one that was never finished */
 	if (!rc && mkdir(dir, 0700))
 		rc = diag_errno(diag, errno, "cannot make %s", dir);
-	for (size_t i = 0; i < PINS && !rc; i++) {
+	for (size_t i = 0; i < GENERATION_PINS && !rc; i++) {
 		int fd = *fd_at((struct generation *)gen, i);
 		char *path;
 
 		if (fd < 0)
 			continue; /* a hook where nothing is attached */
-		path = path_join(dir, "%s", pin_names[i]);
+		path = path_join(dir, "%s", generation_pin_name(i));
 		if (!path || bpf_obj_pin(fd, path))
 			rc = diag_errno(diag, path ? errno : ENOMEM, "cannot pin %s in %s",
-				pin_names[i], dir);
+				generation_pin_name(i), dir);
 		free(path);
 	}
 	if (rc)
@@ -308,8 +252,8 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	int rc = dir ? generation_new(&gen) : -ENOMEM;
 
 	/* The classifiers are named by the program arrays; here only the maps are of use. */
-	for (size_t i = 0; i < MAP_PINS && !rc; i++) {
-		char *path = path_join(dir, "%s", pin_names[i]);
+	for (size_t i = 0; i < TABLE_PARTS && !rc; i++) {
+		char *path = path_join(dir, "%s", generation_pin_name(i));
 		int fd = path ? bpf_obj_get(path) : -1;
 
 		if (fd < 0)

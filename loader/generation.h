@@ -73,14 +73,19 @@ void generation_remove(struct generation *gen, enum bp_hook hook);
 int generation_pin(const struct generation *gen, uint64_t number, struct diag *diag);
 /* -ENOENT without a diag when there is none of that number, or not all of it. */
 int generation_open(uint64_t number, struct generation **gen, struct diag *diag);
-/* The map's name in the BPF objects, and that of its pin. */
-const char *generation_part_name(enum table_part part);
+/*
+ * The name of a part's pin, and of its map in the BPF objects; behind the parts, of the classifier
+ * of each hook.
+ */
+#define GENERATION_PINS ((size_t)TABLE_PARTS + BP_HOOKS)
+const char *generation_pin_name(size_t pin);
 
 /* A descriptor of its own of the generation's classifier, pinned or just loaded; -1 and errno:
  * ENOENT if that hook's is not loaded. */
 int generation_classifier(const struct generation *gen, enum bp_hook hook);
-/* Its directory; caller frees. NULL: no memory. */
+/* Its directory, and the pin of that hook's classifier; caller frees. NULL: no memory. */
 char *generation_dir(uint64_t number);
+char *generation_path(uint64_t number, enum bp_hook hook);
 /*
  * What its rules counted before it; one that is not pinned under its name yet; and one that takes
  * the first one's place when a generation that was on trial is gone.

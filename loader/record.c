@@ -144,3 +144,14 @@ int policy_put(FILE *out, const struct policy *policy)
 	}
 	return rc;
 }
+
+int step_note(struct store *s, uint32_t id)
+{
+	uint32_t *v = reallocarray(s->step, s->n_step + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	s->step = v;
+	v[s->n_step++] = id;
+	return 0;
+}

@@ -1,33 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdlib.h>
 
 #include "report_parts.h"
 #include "spec.h"
-
-int json_put_rule(struct jw *j, const char *key, const struct status_rule *r)
-{
-	char *filter = r->untold ? NULL : spec_text(r->rule, SPEC_MATCH);
-
-	if (!filter && !r->untold)
-		return -ENOMEM;
-	jw_object(j, key);
-	jw_u64(j, "id", r->rule->id);
-	jw_str(j, "name", r->rule->label);
-	jw_str(j, "action", action_name(r->rule->action));
-	jw_str(j, "direction", dir_name(r->rule->dir));
-	jw_str(j, "filter", filter);
-	jw_str(j, "layer", layer_name(r->rule->layer));
-	if (r->rule->deadline)
-		jw_u64(j, "expires_in", r->expires_in);
-	else
-		jw_null(j, "expires_in");
-	jw_u64(j, "packets", r->packets);
-	jw_u64(j, "bytes", r->bytes);
-	jw_object_end(j);
-	free(filter);
-	return 0;
-}
 
 static int put_rules(struct jw *j, const char *key, const struct status *st)
 {
@@ -61,30 +36,6 @@ static void put_policy(struct jw *j, const struct status *st)
 	else
 		jw_null(j, "confirm_in");
 	jw_object_end(j);
-}
-
-void json_put_interfaces(struct jw *j, const char *key, const struct status *st, bool all)
-{
-	jw_array(j, key);
-	for (size_t i = 0; i < st->n_interfaces; i++) {
-		const struct status_interface *f = &st->interfaces[i];
-
-		if (!all && !f->remembered && f->ingress[0] == 'n')
-			continue;
-		jw_object(j, NULL);
-		jw_str(j, "name", f->name);
-		jw_u64(j, "ifindex", f->ifindex);
-		jw_str(j, "ingress", f->ingress);
-		jw_str(j, "egress", f->egress);
-		jw_str(j, "why", f->why);
-		jw_array(j, "notes");
-		for (int n = 0; n < STATUS_NOTES; n++)
-			if (f->notes[n][0])
-				jw_str(j, NULL, f->notes[n]);
-		jw_array_end(j);
-		jw_object_end(j);
-	}
-	jw_array_end(j);
 }
 
 static void put_totals(struct jw *j, const char *key, const struct bp_totals *t)

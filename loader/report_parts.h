@@ -6,14 +6,13 @@
 #include "json.h"
 #include "report.h"
 
-/* report_text.c */
 /* What every reader must know first: that nothing is filtered. */
 void text_not_in_force(FILE *out, const struct status *status);
 /* 90s, 15m, 2h, 7d: the largest unit of which at least two are left. */
 void time_left_text(uint64_t seconds, char *buf, size_t size);
 /* The rule as text; caller frees; NULL: no memory. */
 char *rule_line(const struct status_rule *rule);
-/* report_json.c; -ENOMEM. */
+/* -ENOMEM. */
 int json_put_rule(struct jw *j, const char *key, const struct status_rule *rule);
 /* all: also those that nobody asked to filter. */
 void json_put_interfaces(struct jw *j, const char *key, const struct status *status, bool all);

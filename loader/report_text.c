@@ -8,33 +8,6 @@
 #include "spec.h"
 #include "utf8.h"
 
-void time_left_text(uint64_t seconds, char *buf, size_t size)
-{
-	static const struct {
-		unsigned int seconds;
-		char letter;
-	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
-	int i = 0;
-
-	while (units[i].seconds > 1 && seconds < 2 * units[i].seconds)
-		i++;
-	snprintf(buf, size, "%" PRIu64 "%c", seconds / units[i].seconds, units[i].letter);
-}
-
-char *rule_line(const struct status_rule *r)
-{
-	char *text;
-
-	if (!r->untold)
-		return spec_text(r->rule, SPEC_ALL);
-	if (asprintf(&text, "%s %s ... (%s)", action_name(r->rule->action), dir_name(r->rule->dir),
-		    r->rule->layer == LAYER_DYNAMIC
-			    ? "the agent does not tell the rest"
-			    : "'bpfpol status --debug' shows its filters") < 0)
-		return NULL;
-	return text;
-}
-
 static int put_rule(FILE *out, const struct status_rule *r)
 {
 	char *text = rule_line(r);
@@ -48,25 +21,6 @@ static int put_rule(FILE *out, const struct status_rule *r)
 		r->packets, r->bytes, layer_name(r->rule->layer), left, text);
 	free(text);
 	return 0;
-}
-
-void text_not_in_force(FILE *out, const struct status *st)
-{
-	if (st->fault)
-		fprintf(out, "The store cannot be used; this is what the kernel has in force.\n");
-	if (st->off_in)
-		fprintf(out,
-			"Filtering is OFF, and is back by itself in %" PRIu64
-			" s; 'bpfpol policy rollback' ends it now, 'bpfpol policy confirm' keeps "
-			"it off.\n",
-			st->off_in);
-	else if (st->off)
-		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
-	else if (st->policy && !st->generation)
-		fprintf(out,
-			"Policy '%s' is stored but NOT IN FORCE: every packet passes. "
-			"'bpfpol restore' puts it in force.\n",
-			st->policy);
 }
 
 static int text_rules(FILE *out, const struct status *st)

@@ -30,29 +30,6 @@ static uint64_t newest_previous(uint64_t below)
 	return best;
 }
 
-typedef int (*load_fn)(struct store *s, const char *state, const char *journal, struct diag *diag);
-
-static int load_number(uint64_t number, load_fn load, struct store **out, struct diag *diag)
-{
-	struct store *s = calloc(1, sizeof(*s));
-	char *state = state_path("previous.%" PRIu64 ".state", number);
-	char *journal = state_path("previous.%" PRIu64 ".journal", number);
-	int rc = s && state && journal ? load(s, state, journal, diag) : -ENOMEM;
-
-	free(state);
-	free(journal);
-	if (rc)
-		store_free(&s);
-	else
-		*out = s;
-	return rc;
-}
-
-int store_load_number(uint64_t number, struct store **out, struct diag *diag)
-{
-	return load_number(number, store_load_pair, out, diag);
-}
-
 /* A rule whose copy of a list is gone: the list itself, or else the rule is lost. */
 static int read_anew(struct store *s, size_t at, struct diag *diag)
 {
@@ -145,7 +122,7 @@ static int go_back(
 					      "state.damaged",
 			state);
 		diag_to_warning(diag, "going back to the rules before the last change");
-		rc = load_number(number, load_leniently, out, diag);
+		rc = store_load_number_by(number, load_leniently, out, diag);
 	}
 	if (!rc) {
 		go_past(*out, state, journal);

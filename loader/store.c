@@ -98,6 +98,27 @@ void store_free(struct store **store)
 	*store = NULL;
 }
 
+int store_load_number_by(uint64_t number, store_load_fn load, struct store **out, struct diag *diag)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char *state = state_path("previous.%" PRIu64 ".state", number);
+	char *journal = state_path("previous.%" PRIu64 ".journal", number);
+	int rc = s && state && journal ? load(s, state, journal, diag) : -ENOMEM;
+
+	free(state);
+	free(journal);
+	if (rc)
+		store_free(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+int store_load_number(uint64_t number, struct store **out, struct diag *diag)
+{
+	return store_load_number_by(number, store_load_pair, out, diag);
+}
+
 void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
 {
 	char *path = state_path("journal");
@@ -128,17 +149,6 @@ static void take_id(struct store *s, struct rule *rule)
 		rule->id = s->next_id;
 	if (rule->id >= s->next_id)
 		s->next_id = rule->id + 1;
-}
-
-int step_note(struct store *s, uint32_t id)
-{
-	uint32_t *v = reallocarray(s->step, s->n_step + 1, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	s->step = v;
-	v[s->n_step++] = id;
-	return 0;
 }
 
 /* The first change forgets what the one before it was of. */
