@@ -96,7 +96,7 @@ def write_reports(results, out_dir, readme):
 
 
 def main():
-    args = arguments()
+    args, begin = arguments(), time.monotonic()
     if args.report:
         with open(os.path.join(args.report, "bench.json"), encoding="utf-8") as f:
             return write_reports(json.load(f), args.report, args.readme)
@@ -111,10 +111,13 @@ def main():
         shutil.rmtree(disk, ignore_errors=True)
         run(["umount", "-l", work])
         os.rmdir(work)
+    results["took"] = {"seconds": round(time.monotonic() - begin),
+                       "processor": round(sum(os.times()[:4]))}
     results["size"] = args.size
     results["date"] = time.strftime("%Y-%m-%d")
     write(args.out, "bench.json", json.dumps(results, indent=1) + "\n")
     write_reports(results, args.out, args.readme)
+    say("bench:", *report.took(results))
     return 1 if "failed" in results else 0
 
 

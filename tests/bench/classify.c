@@ -4,10 +4,12 @@
  * again and again (hot), and for a million different ones (cold). Prints a line of JSON for each
  * case; so many filters stand in the policy, tuples of the family are searched.
  *
- *	classify [--rounds N] [--only WORD] [--largest N] [--few] [--program ID --address A]
- *DATA-DIRECTORY
+ *	classify [--rounds N] [--load N] [--only WORD] [--largest N] [--few]
+ *		[--program ID --address A] DATA-DIRECTORY
  *
- * --program: that program of the kernel's instead, with a packet from A, and one from elsewhere.
+ * --rounds: of one load, in turn with the empty program. --load: other packets for each N; the sets
+ * are the same. --program: that program of the kernel's instead, with a packet from A, and one from
+ * elsewhere.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -28,6 +30,7 @@
 
 static const char *only;
 static size_t largest = 1000000; /* rules of the sets that are made */
+static unsigned int nth;	 /* load of several: which packets are drawn */
 static int few;			 /* leaves out what is like another case */
 static struct kernel *kernel;
 
@@ -101,6 +104,16 @@ static int family_of(const struct policy *policy)
 	return from->kind == END_FILE ? from->list.v[0].family : 4;
 }
 
+static unsigned int id_of(int prog)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(prog, &info, &len))
+		die("the program's number");
+	return info.id;
+}
+
 static void print_cost(const char *name, struct cost cost)
 {
 	printf("\"%s_ns\": %.1f, \"%s_spread\": %.1f", name, cost.ns, name, cost.spread);
@@ -111,8 +124,10 @@ static void measure_traffic(const char *name, const struct policy *policy, const
 {
 	int family = family_of(policy), fd = gen->classify[BP_XDP];
 	const struct bp_tables *t = &plan->tables;
-	double share = draw(policy, fd, family, match);
+	double share;
 
+	set_seed(2 + 2 * nth + match);
+	share = draw(policy, fd, family, match);
 	if (!share) {
 		fprintf(stderr, "bench: %s: no packet is clean\n", name);
 		return;
@@ -122,6 +137,7 @@ static void measure_traffic(const char *name, const struct policy *policy, const
 		name, match ? "matching" : "clean", t->filters,
 		__builtin_popcountll(t->live[BP_IN][family == 4 ? BP_V4 : BP_V6][BP_DECIDE]),
 		plan->n_shapes);
+	printf("\"program\": %u, ", id_of(fd));
 	print_cost("cold", cold_cost(fd, family));
 	printf(", ");
 	print_cost("hot", hot_cost(fd, family));
@@ -319,8 +335,9 @@ static void measure_all(const char *data)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "rounds", 1, NULL, 'r' },
-		{ "only", 1, NULL, 'o' }, { "largest", 1, NULL, 'l' }, { "few", 0, &few, 1 },
-		{ "program", 1, NULL, 'p' }, { "address", 1, NULL, 'a' }, { 0 } };
+		{ "load", 1, NULL, 'n' }, { "only", 1, NULL, 'o' }, { "largest", 1, NULL, 'l' },
+		{ "few", 0, &few, 1 }, { "program", 1, NULL, 'p' }, { "address", 1, NULL, 'a' },
+		{ 0 } };
 	const char *address = NULL;
 	unsigned int program = 0;
 	int c;
@@ -330,6 +347,8 @@ int main(int argc, char **argv)
 			continue;
 		if (c == 'r')
 			rounds = atoi(optarg);
+		else if (c == 'n')
+			nth = atoi(optarg);
 		else if (c == 'o')
 			only = optarg;
 		else if (c == 'l')
@@ -343,7 +362,6 @@ int main(int argc, char **argv)
 	}
 	if (!program != !address)
 		return 2;
-	set_seed(1);
 	measure_open();
 	if (program)
 		measure_program(program, address);

@@ -1,28 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a packet costs: in BPF_PROG_TEST_RUN (a), and end to end over veth (b)."""
+"""What a packet costs: in BPF_PROG_TEST_RUN (a), and end to end over veth (b).
+
+In each round everything is loaded anew, ours and the others', and what counts is the median over
+the loads: where a load's pages lie, and who else used the machine in that minute, is chance.
+"""
 import json
 
 from tools import Refused, World, lines, median, run, say, spread, tool, DATA, have
 from rulesets import RuleSet, hosts, mixed
 import filters
 
+ROUNDS_A_LOAD = 2  # over veth
+
 
 def in_test_run(size):
     """(a) The classifier alone, and xdp-filter's program with one rule beside it."""
-    words = ["--rounds", size["rounds"], "--largest", max(size["largest"], 1000)]
+    ours, peer, refused = [], [], None
+    for load in range(size["loads"]):
+        say(f"a: ns a packet in BPF_PROG_TEST_RUN, load {load + 1} of {size['loads']}")
+        ours.append(classified(size, load))
+        try:
+            peer.append(xdp_filter_in_test_run())
+        except Refused as why:
+            refused = str(why)
+    return {"cases": over_loads(ours),
+            "xdp-filter": {"refused": refused} if refused else {"cases": over_loads(peer)}}
+
+
+def classified(size, load):
+    """Each load is a process of its own: the programs that it is measured against are new, too."""
+    words = ["--rounds", 1, "--load", load, "--largest", max(size["largest"], 1000)]
     words += ["--few"] if size["few"] else []
-    say("a: ns a packet in BPF_PROG_TEST_RUN")
-    cases = [] if size["largest"] else lines(tool("classify", *words, "--only", "1 host", DATA))
-    if size["largest"]:
-        cases = lines(tool("classify", *words, DATA))
-    try:
-        peer = xdp_filter_in_test_run(size)
-    except Refused as why:
-        peer = {"refused": str(why)}
-    return {"cases": cases, "xdp-filter": peer}
+    words += [] if size["largest"] else ["--only", "1 host"]
+    return lines(tool("classify", *words, DATA))
 
 
-def xdp_filter_in_test_run(size):
+def over_loads(loads):
+    """The cases of the first with the medians of all, how far these are apart, and each."""
+    found = {}
+    for row in (row for load in loads for row in load):
+        found.setdefault((row["case"], row.get("traffic")), []).append(row)
+    return [summed_up(rows) for rows in found.values()]
+
+
+def summed_up(rows):
+    out = dict(rows[0])
+    for key in [k for k in out if k.endswith("_ns") or k.endswith("_ms")]:
+        values = [row[key] for row in rows]
+        out.update({key: median(values), key + "_each": values})
+        if key.endswith("_ns"):
+            out[key.replace("_ns", "_spread")] = spread(values)
+    if "program" in out:
+        out["program"] = [row["program"] for row in rows]
+    return out
+
+
+def xdp_filter_in_test_run():
     if not have("xdp-filter"):
         raise Refused("no xdp-filter here")
     name, address = "xdp-filter", "192.0.2.66"
@@ -33,8 +66,8 @@ def xdp_filter_in_test_run(size):
         loaded = True
         world.at(name, ["xdp-filter", "ip", "-m", "src", address])
         link = json.loads(world.at(name, ["ip", "-j", "link", "show", world.dev(name)]))
-        return {"cases": lines(tool("classify", "--rounds", size["rounds"], "--program",
-                                    link[0]["xdp"]["prog"]["id"], "--address", address))}
+        return lines(tool("classify", "--rounds", 1, "--program",
+                          link[0]["xdp"]["prog"]["id"], "--address", address))
     finally:
         if loaded:
             world.at(name, ["xdp-filter", "unload", world.dev(name)])
@@ -51,10 +84,27 @@ def over_veth(size, work):
 
 
 def with_list(size, work, rules):
-    say(f"b: end to end over veth, {rules.name}")
-    tried = [f for f in filters.references() + filters.candidates(work)[0] if f.can(rules)]
+    rows, refused = {}, {}
+    for load in range(size["loads"]):
+        say(f"b: end to end over veth, {rules.name}, load {load + 1} of {size['loads']}")
+        for row in loaded_once(size, work, rules, refused):
+            known = rows.setdefault((row["filter"], row["traffic"]),
+                                    dict(row, sent=0, arrived=0, ns=[], loads=0))
+            for key in ("sent", "arrived", "ns"):
+                known[key] += row[key]
+            known["loads"] += 1
+    got = [row for (name, _), row in rows.items() if name not in refused]
+    return judge(got, rules, {f.name for f in filters.references()}) + [
+        {"filter": name, "list": rules.name, "rules": rules.n, "refused": why}
+        for name, why in refused.items()]
+
+
+def loaded_once(size, work, rules, refused):
+    """Rows of all that take the list; the others' reasons go into refused."""
+    tried = [f for f in filters.references() + filters.candidates(work)[0]
+             if f.can(rules) and f.name not in refused]
     world = World(work, [f.name for f in tried])
-    refused, started = {}, []
+    started = []
     try:
         for f in tried:
             started.append(f)
@@ -63,16 +113,13 @@ def with_list(size, work, rules):
             except Refused as why:
                 refused[f.name] = str(why)
         targets = [world.target(f.name) for f in tried if f.name not in refused]
-        got = lines(tool("traffic", "send", "--rounds", size["rounds"], "--ms", size["ms"],
-                         "--matching", rules.sources(True), "--clean", rules.sources(False),
-                         *targets))
+        return lines(tool("traffic", "send", "--rounds", ROUNDS_A_LOAD, "--ms", size["ms"],
+                          "--matching", rules.sources(True), "--clean", rules.sources(False),
+                          *targets))
     finally:
         for f in started:
             f.stop(world)
         world.close()
-    return judge(got, rules, {f.name for f in tried if f.reference}) + [
-        {"filter": name, "list": rules.name, "rules": rules.n, "refused": why}
-        for name, why in refused.items()]
 
 
 def judge(got, rules, references):

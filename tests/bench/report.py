@@ -4,7 +4,7 @@ import os
 import shutil
 
 import targets
-from tools import TOP, say
+from tools import SIZES, TOP, say
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 CHART = "docs/bench.svg"
@@ -23,9 +23,17 @@ def heading(results):
            "A virtual machine on hardware that others use, too: repeat it before you build on a "
            "difference of a few ns."]
     out += [f"Left out: {why}." for why in m["left_out"]]
-    if results["size"] != "normal":
-        out.append(f"A run of the size `{results['size']}`: fewer rounds, fewer cases.")
-    return out + [""]
+    if SIZES[results["size"]]["less"]:
+        out.append(f"A run of the size `{results['size']}`: {SIZES[results['size']]['less']}.")
+    return out + took(results) + [""]
+
+
+def took(results):
+    """Under a load the clock says little of the bench."""
+    if "took" not in results:
+        return []
+    t = results["took"]
+    return [f"It took {t['seconds'] / 60:.1f} minutes, {t['processor'] / 60:.1f} of processor time."]
 
 
 def target_table(results):

@@ -10,6 +10,8 @@
 
 #include "spec.h"
 
+#define SET_SEED 1
+
 static uint64_t state;
 
 void set_seed(uint64_t seed)
@@ -85,6 +87,7 @@ struct policy *set_hosts(size_t n)
 	struct prefixes list = { must(calloc(n, sizeof(*list.v))), n };
 	struct policy *policy = new_policy();
 
+	set_seed(SET_SEED);
 	for (size_t i = 0; i < n; i++)
 		list.v[i] = prefix4(random_remote(), 32);
 	set_end_list(&new_rule(policy, BP_BLOCK)->from, &list);
@@ -112,6 +115,7 @@ struct policy *set_shapes(size_t n, unsigned int tuples)
 	static const uint8_t local[] = { 0, 32, 24, 0 };
 	struct policy *policy = new_policy();
 
+	set_seed(SET_SEED);
 	for (size_t i = 0; i < n; i++) {
 		unsigned int t = below(tuples);
 		struct rule *rule = new_rule(policy, BP_BLOCK);

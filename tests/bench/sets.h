@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The rule sets of the bench, and packets that meet them or do not. Deterministic by seed. */
+/*
+ * The rule sets of the bench, the same each time, and packets that meet them or do not, which go by
+ * set_seed().
+ */
 #ifndef BPFPOL_BENCH_SETS_H
 #define BPFPOL_BENCH_SETS_H
 

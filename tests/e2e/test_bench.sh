@@ -28,6 +28,14 @@ same "nor anything but its files" "bench.json bench.md bench.svg" \
 figures "test runs: clean and matching, each with a cost" '
 	[.test_run.cases[] | select(.traffic == "clean" or .traffic == "matching")]
 	| length >= 2 and all(.hot_ns | type == "number")'
+figures "each load has a program of its own" '
+	[.test_run.cases[] | select(has("program")) | .program] | length == 2 and all(unique | length == 2)'
+# shellcheck disable=SC2016 # $each is jq's
+figures "and counts: what stands there is their median" '
+	.test_run.cases[] | select(has("hot_ns"))
+	| .hot_ns_each as $each | ($each | length == 2) and .hot_ns == ($each | add / 2)'
+figures "over veth each filter is loaded as often, too" '
+	[.veth[] | select(has("ns"))] | length > 0 and all(.loads == 2 and (.ns | length) == 4)'
 figures "over veth: bpfpol and what it is measured against" '
 	[.veth[].filter] | contains(["bpfpol", "no filter", "XDP_DROP", "XDP_PASS"])'
 figures "every filter that ran drops what it should, and nothing else" '
@@ -51,5 +59,9 @@ check "every row of a table is as wide as its head" awk -F'|' '
 cp "$RESULT/bench.json" "$WORLD/again.json"
 check "the report is made again of the figures" "$TOP/tests/bench/bench.py" --report "$RESULT"
 check "and is the same figures" cmp "$RESULT/bench.json" "$WORLD/again.json"
+check "it says how long it took" grep -qE '^It took [0-9.]+ minutes, [0-9.]+ of processor time' "$RESULT/bench.md"
+jq '.size = "quick"' "$WORLD/again.json" >"$RESULT/bench.json"
+check "a report of a quick run" "$TOP/tests/bench/bench.py" --report "$RESULT"
+check "says what is left out" grep -q '3 loads instead of 5; without .*ipc1' "$RESULT/bench.md"
 
 finish
