@@ -4,8 +4,8 @@
  * shorter ones, as long as few of them come to share a key. Prefix lengths are first rounded down
  * to a few steps. Then, until the groups are few enough, the cheapest of these is done: one of the
  * smallest groups goes into a coarser one, or two of them become one that is coarser than both.
- * What it costs is how many more filters stand under one key, the more so the more packets come by
- * that key: one that holds few bits is met by every other packet.
+ * What it costs is how many more filters packets meet, of which some are drawn from the filters
+ * (drawn.h): a filter that a packet comes by is an element to be looked at.
  */
 #include "merge.h"
 
@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drawn.h"
+
 /* Groups that are tried for the next merge, smallest first, and partners that each is tried with.
  */
-#define TRIED 10
+#define TRIED 40
 #define PARTNERS 12
 
-/* In sets of this size the filters under the emptiest key count that many times as much. */
-#define WILD_WEIGHT 3000.0
+#define KNOWN 16384 /* costs of merges that are kept; others are asked for again */
 
 static const uint8_t steps4[] = { 0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32 };
 static const uint8_t steps6[] = { 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 96,
@@ -28,17 +29,27 @@ static const uint8_t steps6[] = { 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 4
 struct group {
 	struct mask mask;
 	uint64_t count;		/* filters */
-	struct filter **sample; /* of them; those of the shapes, not owned */
+	struct meeting *sample; /* of them */
 	size_t n_sample;
-	uint64_t *keys; /* of the sample under the mask, hashed, sorted */
+	double met;	      /* how many of its filters packets meet, of all that were drawn */
+	unsigned int version; /* it rises with every change */
 	bool gone;
 	unsigned int number;
+};
+
+/* What a merge of two groups costs, while they are of those versions. */
+struct known {
+	const struct group *from, *into;
+	unsigned int version; /* the sum of both */
+	double cost;
 };
 
 struct merging {
 	int family;
 	struct group *v;
 	size_t n, alive;
+	struct drawn *drawn;
+	struct known *known; /* KNOWN of them */
 };
 
 struct mask mask_of(const struct shape *s)
@@ -108,116 +119,48 @@ static double bits_of(const struct mask *m)
 	return m->rlen + m->llen + 12 * (m->rport + m->lport);
 }
 
-/* How much more a collision under such a key weighs than one under a full key. */
-static double weight(const struct mask *m)
+/*
+ * How often filters of the group are met in it by packets, as many are looked at as were chosen of
+ * it.
+ */
+static int meet_often(
+	struct merging *m, const struct group *g, const struct mask *mask, double *met)
 {
-	double w = WILD_WEIGHT;
-	int bits = (m->rlen + m->llen) / 4;
+	int rc = drawn_meet(m->drawn, mask, g->sample, g->n_sample, met);
 
-	for (int i = 0; i < bits && w > 0.01; i++)
-		w /= 16;
-	w *= (m->rport ? 0.05 : 1) * (m->lport ? 0.05 : 1) * (m->proto ? 0.5 : 1);
-	return 1 + w;
+	if (!rc && g->n_sample)
+		*met *= (double)g->count / g->n_sample;
+	return rc;
 }
 
-static uint64_t mix(uint64_t h, uint64_t word)
+/* How much more often, when the filters of both stand under that mask. */
+static int ask_cost(struct merging *m, const struct group *from, const struct group *into,
+	const struct mask *mask, double *cost)
 {
-	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 32;
+	double met, others = into->met;
+	int rc = meet_often(m, from, mask, &met);
+
+	if (!rc && !same_mask(mask, &into->mask))
+		rc = meet_often(m, into, mask, &others);
+	*cost = met + others - from->met - into->met;
+	return rc;
 }
 
-static uint64_t mix_prefix(uint64_t h, const uint8_t *address, unsigned int len)
+/* The same, asked once as long as both stay as they are. */
+static int cost_of(struct merging *m, const struct group *from, const struct group *into,
+	const struct mask *mask, double *cost)
 {
-	uint8_t kept[16] = { 0 };
-	uint64_t words[2];
+	size_t a = from - m->v, b = into - m->v;
+	struct known *k = &m->known[(a * 0x9e3779b1U ^ b) % KNOWN];
+	int rc;
 
-	memcpy(kept, address, (len + 7) / 8);
-	if (len % 8)
-		kept[len / 8] &= 0xff00 >> len % 8;
-	memcpy(words, kept, sizeof(words));
-	return mix(mix(h, words[0]), words[1]);
-}
-
-/* The filter's key under that mask, hashed. */
-static uint64_t key_under(const struct filter *f, const struct mask *m)
-{
-	uint64_t h = mix_prefix(1, f->remote, m->rlen);
-
-	h = mix_prefix(h, f->local, m->llen);
-	h = mix(h, (m->rport ? f->rport.lo : 0) | (uint64_t)(m->lport ? f->lport.lo : 0) << 16);
-	return mix(h, m->proto ? f->proto : 0);
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static uint64_t *keys_under(struct filter *const *v, size_t n, const struct mask *m)
-{
-	uint64_t *keys = malloc((n + 1) * sizeof(*keys));
-
-	for (size_t i = 0; keys && i < n; i++)
-		keys[i] = key_under(v[i], m);
-	if (keys)
-		qsort(keys, n, sizeof(*keys), by_number);
-	return keys;
-}
-
-/* How many of the sorted numbers are that one. */
-static size_t count_of(const uint64_t *sorted, size_t n, uint64_t key)
-{
-	size_t lo = 0, hi = n, at;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (sorted[mid] < key)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (k->from != from || k->into != into || k->version != from->version + into->version) {
+		rc = ask_cost(m, from, into, mask, cost);
+		if (rc)
+			return rc;
+		*k = (struct known){ from, into, from->version + into->version, *cost };
 	}
-	for (at = lo; at < n && sorted[at] == key; at++)
-		;
-	return at - lo;
-}
-
-static double scale(const struct group *g)
-{
-	return g->n_sample ? (double)g->count / g->n_sample : 1;
-}
-
-/* What it costs when the filters of `from` stand under `mask`, beside those of `into` or alone. */
-static int cost_of(
-	const struct group *from, const struct mask *mask, const struct group *into, double *cost)
-{
-	uint64_t *keys = keys_under(from->sample, from->n_sample, mask);
-	uint64_t *others = NULL;
-	double own = 0, met = 0;
-
-	if (into && !same_mask(mask, &into->mask)) {
-		others = keys_under(into->sample, into->n_sample, mask);
-		if (!others) {
-			free(keys);
-			return -ENOMEM;
-		}
-	}
-	if (!keys) {
-		free(others);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < from->n_sample; i++) {
-		own += count_of(keys, from->n_sample, keys[i]) - 1;
-		if (into)
-			met += count_of(others ? others : into->keys, into->n_sample, keys[i]);
-	}
-	for (size_t i = 0; others && i < into->n_sample; i++)
-		own += (count_of(others, into->n_sample, others[i]) - 1) * scale(into);
-	*cost = (own * scale(from) + met * scale(from) * (into ? scale(into) : 1)) * weight(mask);
-	free(keys);
-	free(others);
+	*cost = k->cost;
 	return 0;
 }
 
@@ -227,11 +170,11 @@ struct move {
 	struct mask mask;
 };
 
-static int consider(
-	struct group *from, struct group *into, const struct mask *mask, struct move *best)
+static int consider(struct merging *m, struct group *from, struct group *into,
+	const struct mask *mask, struct move *best)
 {
 	double cost;
-	int rc = cost_of(from, mask, into, &cost);
+	int rc = cost_of(m, from, into, mask, &cost);
 
 	if (!rc && (!best->from || cost < best->cost))
 		*best = (struct move){ cost, from, into, *mask };
@@ -296,12 +239,12 @@ static int find_move(struct merging *m, struct move *best)
 		size_t n_coarse = coarser_groups(m, small[i], coarse);
 
 		for (size_t k = 0; k < n_coarse && !rc; k++)
-			rc = consider(small[i], coarse[k], &coarse[k]->mask, best);
+			rc = consider(m, small[i], coarse[k], &coarse[k]->mask, best);
 		for (size_t k = 0; k < i && !rc; k++) {
 			struct mask both = meet(&small[i]->mask, &small[k]->mask);
 
 			if (can_meet(&small[i]->mask, &small[k]->mask))
-				rc = consider(small[i], small[k], &both, best);
+				rc = consider(m, small[i], small[k], &both, best);
 		}
 	}
 	/* None of the small ones can: then the first that can. */
@@ -311,7 +254,7 @@ static int find_move(struct merging *m, struct move *best)
 
 			if (!m->v[i].gone && !m->v[k].gone &&
 				can_meet(&m->v[i].mask, &m->v[k].mask))
-				rc = consider(&m->v[i], &m->v[k], &both, best);
+				rc = consider(m, &m->v[i], &m->v[k], &both, best);
 		}
 	return rc;
 }
@@ -320,7 +263,7 @@ static int find_move(struct merging *m, struct move *best)
 static int join(struct merging *m, struct group *from, struct group *to, const struct mask *mask)
 {
 	size_t n = from->n_sample + to->n_sample;
-	struct filter **sample = realloc(to->sample, (n + 1) * sizeof(*sample));
+	struct meeting *sample = realloc(to->sample, (n + 1) * sizeof(*sample));
 
 	if (!sample)
 		return -ENOMEM;
@@ -329,12 +272,11 @@ static int join(struct merging *m, struct group *from, struct group *to, const s
 	to->n_sample = n;
 	to->count += from->count;
 	to->mask = *mask;
-	free(to->keys);
-	to->keys = keys_under(to->sample, n, mask);
+	to->version++;
 	from->gone = true;
 	from->number = to - m->v;
 	m->alive--;
-	return to->keys ? 0 : -ENOMEM;
+	return meet_often(m, to, mask, &to->met);
 }
 
 /* A group that had that mask already takes the new one in. */
@@ -364,11 +306,12 @@ static int make_groups(struct merging *m, struct merge_shape *shapes, size_t n)
 		g->n_sample = shapes[i].n_sample;
 		g->sample = calloc(g->n_sample + 1, sizeof(*g->sample));
 		for (size_t k = 0; g->sample && k < g->n_sample; k++)
-			g->sample[k] = &shapes[i].sample[k];
-		g->keys = g->sample ? keys_under(g->sample, g->n_sample, &g->mask) : NULL;
+			g->sample[k] = drawn_meeting(m->drawn, &shapes[i].sample[k]);
 		shapes[i].group = m->n++;
 		m->alive++;
-		rc = !g->keys ? -ENOMEM : same ? join(m, g, same, &same->mask) : 0;
+		rc = !g->sample ? -ENOMEM
+		     : same	? join(m, g, same, &same->mask)
+				: meet_often(m, g, &g->mask, &g->met);
 	}
 	return rc;
 }
@@ -407,7 +350,10 @@ int merge_shapes(struct merge_shape *shapes, size_t n, unsigned int most, struct
 	int rc;
 
 	m.v = calloc(n + 1, sizeof(*m.v));
-	rc = m.v ? make_groups(&m, shapes, n) : -ENOMEM;
+	m.known = calloc(KNOWN, sizeof(*m.known));
+	rc = m.v && m.known ? drawn_new(shapes, n, &m.drawn) : -ENOMEM;
+	if (!rc)
+		rc = make_groups(&m, shapes, n);
 	while (!rc && m.alive > most) {
 		struct move move;
 
@@ -420,10 +366,10 @@ int merge_shapes(struct merge_shape *shapes, size_t n, unsigned int most, struct
 	}
 	if (!rc)
 		rc = name_groups(&m, shapes, n, masks, n_groups);
-	for (size_t i = 0; i < m.n; i++) {
+	for (size_t i = 0; i < m.n; i++)
 		free(m.v[i].sample);
-		free(m.v[i].keys);
-	}
+	drawn_free(&m.drawn);
+	free(m.known);
 	free(m.v);
 	return rc;
 }
