@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "command.h"
 #include "env.h"
 #include "host.h"
@@ -54,11 +55,11 @@ static void on_signal(int number)
 	ending = 1;
 }
 
-static int64_t clock_ns(clockid_t clock)
+static int64_t real_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
@@ -142,7 +143,7 @@ static int read_packets(struct watching *w, struct diag *diag)
 {
 	int rc;
 
-	w->offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	w->offset = real_ns() - kernel_clock_monotonic();
 	rc = watcher_read(w->watcher);
 	if (w->most && w->shown == w->most)
 		w->done = true;

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "dirs.h"
-#include "kernel.h"
 #include "tried.h"
 
 #define SECOND 1000000000ULL /* ns */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kernel.h"
+#include "clocks.h"
 
 uint32_t env_ifindex(const char *name)
 {

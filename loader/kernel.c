@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "direct.h"
 #include "dirs.h"
 #include "root.skel.h"
@@ -222,14 +222,6 @@ static int open_pins(struct kernel *k)
 		free(path);
 	}
 	return rc;
-}
-
-uint64_t kernel_clock(void)
-{
-	struct timespec boot;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return boot.tv_sec * 1000000000ULL + boot.tv_nsec;
 }
 
 bool kernel_awaits(const struct kernel *k)

@@ -92,9 +92,6 @@ int kernel_go_back(
 	10000000ULL		  /* ns: with less left it may be over before we have said a word */
 #define TRIAL_HOLD 10000000000ULL /* ns that a commit may take */
 
-/* CLOCK_BOOTTIME, ns. */
-uint64_t kernel_clock(void);
-
 /*
  * Returns when every packet that was being judged when it was called has been judged. False: at
  * once, as the kernel does not tell.

@@ -4,18 +4,19 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "clocks.h"
+
 #define SECOND 1000000000ULL /* ns */
 
 void moment_now(struct moment *now)
 {
 	FILE *in = fopen("/proc/sys/kernel/random/boot_id", "re");
-	struct timespec real, boot;
+	struct timespec real;
 
 	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
 	*now = (struct moment){
 		.real = real.tv_sec * SECOND + real.tv_nsec,
-		.boot = boot.tv_sec * SECOND + boot.tv_nsec,
+		.boot = kernel_clock(),
 	};
 	if (!in || fscanf(in, "%36s", now->boot_id) != 1)
 		now->boot_id[0] = '\0';

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "dirs.h"
 #include "late.h"
 #include "moment.h"

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "dirs.h"
 #include "kernel.h"
 #include "spare.h"

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "clocks.h"
+
 /* A bare IPv4 header without payload behind an Ethernet header: a frame for every hook. */
 static const uint8_t frame[34] = { [0] = 2, [6] = 2, [12] = 8, [14] = 0x45, [17] = 20, [23] = 253 };
 

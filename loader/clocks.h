@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clocks as BPF programs read them. In a time namespace (time_namespaces(7)) this process is shown
+ * others, set forward or back, while a deadline in a map is compared with the kernel's own.
+ */
+#ifndef BPFPOL_CLOCKS_H
+#define BPFPOL_CLOCKS_H
+
+#include <stdint.h>
+
+/* CLOCK_BOOTTIME, ns: bpf_ktime_get_boot_ns(). */
+uint64_t kernel_clock(void);
+/* CLOCK_MONOTONIC, ns: bpf_ktime_get_ns(). */
+uint64_t kernel_clock_monotonic(void);
+
+#endif
