@@ -65,13 +65,29 @@ int generation_map(struct generation *gen, const struct bp_sizes *sizes, struct 
 	return rc ? diag_errno(diag, -rc, "cannot map the rules' tables") : 0;
 }
 
+/* What loading came to, of tables of that size. */
+static int not_taken(const struct bp_sizes *sizes, int rc, struct diag *diag)
+{
+	size_t bytes = (1 << 20) - 1;
+
+	if (rc != -ENOMEM)
+		return diag_errno(diag, -rc, "the kernel did not take the classifier");
+	for (int part = 0; part < TABLE_PARTS; part++)
+		bytes += table_part_size(sizes, part);
+	return diag_set(diag, DIAG_SYSTEM, ENOMEM,
+		"the kernel has no memory for these rules, which take %zu MB: it takes fewer "
+		"rules, "
+		"or more memory, of this host or of the control group that the command runs in",
+		bytes >> 20);
+}
+
 static int load(struct generation *gen, unsigned int hooks, const struct plan *plan,
 	const struct shared *shared, struct diag *diag)
 {
 	int rc = classifiers_load(gen, &plan->tables.sizes, shared, hooks);
 
 	if (rc)
-		rc = diag_errno(diag, -rc, "the kernel did not take the classifier");
+		rc = not_taken(&plan->tables.sizes, rc, diag);
 	if (!rc)
 		rc = generation_map(gen, &plan->tables.sizes, diag);
 	if (rc)

@@ -77,6 +77,12 @@ same "the first 20 are shown by number" "$(for ((i = 0; i < 20; i++)); do echo $
 	"$(sed -n 's/^  line \([0-9]*\): .*/\1/p' <<<"$OUT")"
 expect_out '^  and 593 more$'
 old_stays "wrong lines"
+echo "block from @$WORLD/wrong" >"$POLICIES/wrong.policy"
+in_seconds "a policy with that list" 5 bp policy assign wrong
+same "it is refused" 2 "$CODE"
+expect_out '613 lines are wrong'
+same "by number, too" 20 "$(grep -c '^  line [0-9]*: ' <<<"$OUT")"
+old_stays "a policy with wrong lines"
 
 # As little memory as there may be: all of it, or nothing of it.
 addresses 200000 >"$WORLD/many"
@@ -108,6 +114,7 @@ yes "block udp/1434" | head -n 1000000 >"$POLICIES/same.policy"
 in_seconds "a million rules that are equal" 20 bp policy assign same
 same "they are one" 0 "$CODE"
 expect_out ' 1 rules, 2 filters'
+same "and in force" bp "$(verdicts "$(frame dport=1434)" "$(frame dport=1435)")"
 
 addresses 1000000 >"$WORLD/million"
 in_seconds "a million addresses" 20 bp block from "@$WORLD/million"
