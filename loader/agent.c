@@ -306,6 +306,9 @@ static int get_ready(struct agent *a, struct diag *diag)
 {
 	int rc = held_open(&a->held, diag);
 
+	for (char *line = strtok(diag->warnings, "\n"); line; line = strtok(NULL, "\n"))
+		fprintf(stderr, "bpfpol: warning: %s\n", line);
+	diag->warnings[0] = '\0';
 	if (rc)
 		return rc;
 	a->held.turn = (struct held_turn){ beside_thread_give, beside_thread_take, &a->beside };

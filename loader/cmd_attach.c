@@ -268,8 +268,10 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = remember(args, mode, diag);
 	}
 	if (!rc)
+		rc = enforce_take_over(host, diag);
+	if (!rc)
 		rc = choices_attach(host, choices, diag);
-	/* Boot, or an upgrade, may have left the policy on disk alone. */
+	/* Boot may have left the policy on disk alone. */
 	if (!rc && !host_in_step(host)) {
 		rc = enforce(host, diag);
 		if (rc)

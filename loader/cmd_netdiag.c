@@ -133,7 +133,7 @@ int cmd_netdiag(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = show(&asked, &st, diag);
 	if (!rc)
-		rc = fault_tell(&host, diag);
+		rc = fault_tell_all(&host, diag);
 	gather_free(&st);
 	host_close(&host);
 	return rc;

@@ -18,7 +18,7 @@ static int show(const struct args *args, unsigned int parts,
 	if (!rc)
 		rc = print(stdout, &status);
 	if (!rc)
-		rc = fault_tell(&host, diag);
+		rc = fault_tell_all(&host, diag);
 	gather_free(&status);
 	host_close(&host);
 	return rc;

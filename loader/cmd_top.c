@@ -11,6 +11,7 @@
 #include "command.h"
 #include "terminal.h"
 #include "dirs.h"
+#include "fault.h"
 #include "gather.h"
 #include "top.h"
 
@@ -154,6 +155,8 @@ static int show_once(const struct args *args, const struct top_view *view, struc
 		rc = top_arrange(&look.table, view);
 	if (!rc)
 		rc = args_report(args)->rates(stdout, &look.table);
+	if (!rc && look.status.foreign && !look.fault)
+		rc = fault_foreign(diag);
 	if (!rc && look.fault)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s", look.fault);
 	look_free(&look);

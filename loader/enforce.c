@@ -248,19 +248,15 @@ static int prepare_trial(struct host *host, struct diag *diag)
 	return rc;
 }
 
-int enforce(struct host *host, struct diag *diag)
+static int put_in_force(struct host *host, struct diag *diag)
 {
 	struct generation *gen;
 	uint64_t was_dirty = 0;
-	int rc = host_store(host, diag);
+	int rc = 0;
 
-	if (!rc && host->first)
-		rc = attach_first(host, diag);
-	if (!rc)
-		rc = host_kernel(host, diag);
-	if (!rc && awaited_stands(host->kernel))
+	if (awaited_stands(host->kernel))
 		return 0; /* there is no place for another one, nor need of it */
-	if (!rc && (host->confirm || host->store->confirm.seconds))
+	if (host->confirm || host->store->confirm.seconds)
 		rc = prepare_trial(host, diag);
 	if (rc)
 		return rc;
@@ -275,6 +271,39 @@ int enforce(struct host *host, struct diag *diag)
 	rc = rebuild(host, diag);
 	if (rc && gen)
 		gen->table.tables->dirty = was_dirty;
+	return rc;
+}
+
+/* What another root judges it goes on judging until ours has rules, and where that fails. */
+int enforce(struct host *host, struct diag *diag)
+{
+	bool ours;
+	int rc = host_store(host, diag);
+
+	if (!rc && host->first)
+		rc = attach_first(host, diag);
+	ours = host->kernel;
+	if (!rc && !ours)
+		rc = host_kernel_load(host, diag);
+	if (!rc)
+		rc = put_in_force(host, diag);
+	if (ours)
+		return rc;
+	if (rc)
+		kernel_free(&host->kernel);
+	return rc ? rc : host_kernel_hang(host, diag);
+}
+
+int enforce_take_over(struct host *host, struct diag *diag)
+{
+	bool unguarded = host->unguarded;
+	int rc;
+
+	if (!host_is_foreign(host))
+		return 0;
+	host->unguarded = true;
+	rc = enforce(host, diag);
+	host->unguarded = unguarded;
 	return rc;
 }
 

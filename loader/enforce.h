@@ -10,6 +10,11 @@
 
 /* Compiles the store's policy, commits the store and puts both in force in one step. */
 int enforce(struct host *host, struct diag *diag);
+/*
+ * Ours, with the rules on disk, in the place of what is foreign (host.h), which judges until then.
+ * The guard is not asked: it was decided then. 0 where nothing is.
+ */
+int enforce_take_over(struct host *host, struct diag *diag);
 /* The same, but while filtering is off on disk alone. */
 int enforce_settle(struct host *host, struct diag *diag);
 /* Ends what a command that was killed began, where the kernel is behind the store. Warnings only.

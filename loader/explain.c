@@ -72,6 +72,8 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 	ex->number = ex->host.kernel ? kernel_in_force(ex->host.kernel) : 0;
 	if (vantage_never(&ex->vantage.link))
 		return no_policy(ex, EXPLAIN_NEVER);
+	if (!name && host_is_foreign(&ex->host))
+		return fault_tell_all(&ex->host, diag);
 	if (!stored)
 		return no_policy(ex, EXPLAIN_NOBODY);
 	ex->policy = stored;

@@ -27,6 +27,20 @@ int fault_tell(const struct host *host, struct diag *diag)
 	return diag_set(diag, DIAG_SYSTEM, -host->fault_rc, "%s", host->fault);
 }
 
+int fault_foreign(struct diag *diag)
+{
+	return diag_set(diag, DIAG_SYSTEM, EPROTO,
+		"what filters now is another version's: its rules and counters cannot be read; "
+		"'bpfpol restore' puts this version's programs and the rules on disk in its place");
+}
+
+int fault_tell_all(const struct host *host, struct diag *diag)
+{
+	int rc = fault_tell(host, diag);
+
+	return !rc && host_is_foreign(host) ? fault_foreign(diag) : rc;
+}
+
 void fault_warn(const struct host *host, struct diag *diag)
 {
 	if (!host->fault)

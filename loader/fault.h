@@ -19,7 +19,10 @@ int fault_note(struct host *host, int rc, struct diag *diag);
 int fault_store(struct host *host, bool lists, struct diag *diag);
 /* 0: there is none. Otherwise what was noted, as the error that it is. */
 int fault_tell(const struct host *host, struct diag *diag);
-/* The same as a warning: the command has done all that it was asked. */
+/* The same, or that what judges packets is foreign (host.h): nothing can be told of it. */
+int fault_tell_all(const struct host *host, struct diag *diag);
+int fault_foreign(struct diag *diag);
+/* What was noted as a warning: the command has done all that it was asked. */
 void fault_warn(const struct host *host, struct diag *diag);
 
 #endif

@@ -311,6 +311,7 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 	if (host->store->policy && *host->store->policy->name)
 		st->policy = host->store->policy->name;
 	gather_trial(host, st);
+	st->foreign = host_is_foreign(host);
 	if (host->kernel && host->kernel->gen) {
 		st->generation = host->kernel->gen->number;
 		st->n_filters = host->kernel->gen->table.tables->filters;

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "dirs.h"
+#include "enforce.h"
 #include "env.h"
 #include "held_parts.h"
 #include "pairs.h"
@@ -38,6 +39,8 @@ int held_open(struct held *h, struct diag *diag)
 	host.agent = true;
 	if (!rc && !h->rules)
 		rc = -ENOMEM;
+	if (!rc)
+		rc = enforce_take_over(&host, diag);
 	if (!rc)
 		rc = host_kernel(&host, diag);
 	if (!rc)

@@ -11,6 +11,7 @@
 #include "dirs.h"
 #include "env.h"
 #include "off.h"
+#include "spare.h"
 #include "tell.h"
 
 int host_store(struct host *host, struct diag *diag)
@@ -62,32 +63,77 @@ int host_store_names(struct host *host, struct diag *diag)
 	return rc ? rc : awaited_check(host->kernel, host->store, diag);
 }
 
-int host_kernel(struct host *host, struct diag *diag)
+/* `off` asks for no lock, and may have come in between. */
+static void take_off_word(struct host *host)
 {
 	struct off off;
+
+	host->kernel->ctl->off = off_word();
+	off_look(host->kernel, &off);
+	host->off = off.is;
+	host->off_left = off.left;
+}
+
+int host_kernel_load(struct host *host, struct diag *diag)
+{
+	int rc = dir_make_bpffs(dirs_get()->bpffs, diag);
+
+	if (!rc)
+		rc = kernel_load(&host->kernel, diag);
+	if (rc)
+		return rc;
+	spare_drop(); /* its programs count for other totals */
+	take_off_word(host);
+	return 0;
+}
+
+static void say_replaced(struct diag *diag)
+{
+	diag_set(diag, DIAG_SYSTEM, EPROTO,
+		"it is replaced; counters begin anew, and dynamic rules of its agent are gone: "
+		"'systemctl restart bpfpol-agent'");
+	diag_to_warning(diag, "what filtered was another version's");
+}
+
+/*
+ * Programs of an earlier root stay where they hang, but must obey this one. Until they do its
+ * arrays stay pinned, without which it would let everything pass.
+ */
+int host_kernel_hang(struct host *host, struct diag *diag)
+{
+	bool others = kernel_is_pinned() && attached_any();
+	int rc;
+
+	take_off_word(host);
+	rc = attach_adopt(host->kernel, diag);
+	if (!rc)
+		rc = kernel_pin(host->kernel, diag);
+	if (!rc)
+		rc = kernel_publish(host->kernel, diag);
+	if (rc) {
+		kernel_free(&host->kernel);
+		return rc;
+	}
+	if (others)
+		say_replaced(diag);
+	if (!host->agent)
+		tell_arrays(host->kernel->made);
+	return 0;
+}
+
+int host_kernel(struct host *host, struct diag *diag)
+{
 	int rc;
 
 	if (host->kernel)
 		return 0;
-	rc = dir_make_bpffs(dirs_get()->bpffs, diag);
-	if (!rc)
-		rc = kernel_init(&host->kernel, diag);
-	if (!rc) {
-		/* `off` asks for no lock, and may have come in between. */
-		host->kernel->ctl->off = off_word();
-		off_look(host->kernel, &off);
-		host->off = off.is;
-		host->off_left = off.left;
-		/* Programs of an earlier root stay where they hang, but must obey this one. */
-		rc = attach_adopt(host->kernel, diag);
-	}
-	if (!rc)
-		rc = kernel_publish(host->kernel, diag);
-	if (rc)
-		kernel_free(&host->kernel);
-	else if (!host->agent)
-		tell_arrays(host->kernel->made);
-	return rc;
+	rc = host_kernel_load(host, diag);
+	return rc ? rc : host_kernel_hang(host, diag);
+}
+
+bool host_is_foreign(const struct host *host)
+{
+	return !host->kernel && !host->off && attached_any();
 }
 
 /* While one awaits confirmation, interfaces are those of the moment when it began. */

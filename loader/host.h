@@ -71,6 +71,17 @@ int host_store(struct host *host, struct diag *diag);
 int host_store_names(struct host *host, struct diag *diag);
 /* Loads and pins the shared programs if that was not done yet. */
 int host_kernel(struct host *host, struct diag *diag);
+/*
+ * The same in two steps: what was attached by another root goes on judging by it after the first,
+ * which pins nothing, and obeys this one after the second. If that fails there is no kernel.
+ */
+int host_kernel_load(struct host *host, struct diag *diag);
+int host_kernel_hang(struct host *host, struct diag *diag);
+/*
+ * What judges packets cannot be asked here: it is another version's, or has lost its pins. Not
+ * while filtering is off.
+ */
+bool host_is_foreign(const struct host *host);
 /* The generation in force is what the store says, so that it may be changed in place. */
 bool host_in_step(const struct host *host);
 /* It stands for what is on disk now, which the store is. */

@@ -141,11 +141,7 @@ int host_open(struct host *host, enum host_use how, struct diag *diag)
 /* Where nothing is pinned, reading makes nothing. */
 static enum host_use use_of_host(void)
 {
-	char *path = path_join(dirs_get()->bpffs, "ctl");
-	enum host_use use = path && !access(path, F_OK) ? HOST_TEND : HOST_READ;
-
-	free(path);
-	return use;
+	return kernel_is_pinned() ? HOST_TEND : HOST_READ;
 }
 
 int host_open_to_look(struct host *host, struct diag *diag)

@@ -418,11 +418,7 @@ static void rest(struct hotplug *hp)
 /* A younger program has taken over: it would not do to undo what it did. */
 static bool is_foreign(const struct hotplug *hp, const struct host *host)
 {
-	char *path = host->kernel || !hp->began ? NULL : path_join(dirs_get()->bpffs, "ctl");
-	bool foreign = path && !access(path, F_OK);
-
-	free(path);
-	return foreign;
+	return !host->kernel && hp->began && kernel_is_pinned();
 }
 
 static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)

@@ -15,12 +15,11 @@
 #include "direct.h"
 #include "dirs.h"
 #include "root.skel.h"
-#include "spare.h"
 
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
 	"bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
 #define PINS (SHARED_MAPS + BP_HOOKS) /* ctl is the first */
-_Static_assert(SHARED_CTL == 0, "kernel_init() pins all but that");
+_Static_assert(SHARED_CTL == 0, "kernel_pin() pins all but that");
 
 static const char *pin_name(size_t i)
 {
@@ -184,24 +183,26 @@ static int pin(int fd, const char *name, struct diag *diag)
 	return rc;
 }
 
-int kernel_init(struct kernel **out, struct diag *diag)
+int kernel_pin(struct kernel *k, struct diag *diag)
 {
 	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
-	struct kernel *k = NULL;
-	int rc = ctl ? kernel_load(&k, diag) : -ENOMEM;
+	int rc = ctl ? 0 : -ENOMEM;
 
 	if (!rc && unlink(ctl) && errno != ENOENT)
 		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
-	if (!rc)
-		spare_drop(); /* its programs count for other totals */
 	for (size_t i = 1; i < PINS && !rc; i++)
 		rc = pin(*fd_at(k, i), pin_name(i), diag);
 	free(ctl);
-	if (rc)
-		kernel_free(&k);
-	else
-		*out = k;
 	return rc;
+}
+
+bool kernel_is_pinned(void)
+{
+	char *path = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
+	bool is = path && !access(path, F_OK);
+
+	free(path);
+	return is;
 }
 
 int kernel_publish(const struct kernel *k, struct diag *diag)

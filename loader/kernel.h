@@ -32,16 +32,18 @@ struct kernel {
  * k->gen is opened if there is one.
  */
 int kernel_open(struct kernel **k, struct diag *diag);
-/*
- * Loads the root programs and what they share, and pins all but `ctl` in place of any older ones.
- * Then links of older programs are to be adopted (attach.h), and kernel_publish() pins `ctl`: what
- * finds it finds everything. A command that dies in between leaves no `ctl`, and the next begins
- * again.
- */
-int kernel_init(struct kernel **k, struct diag *diag);
-int kernel_publish(const struct kernel *k, struct diag *diag);
-/* Loads the same without pinning: for tests, and for questions where nothing is pinned. */
+/* Loads the root programs and what they share, and pins nothing. */
 int kernel_load(struct kernel **k, struct diag *diag);
+/*
+ * Pins all but `ctl` in place of any older ones, whose programs judge no more from then on: links
+ * are to be adopted before (attach.h). Then kernel_publish() pins `ctl`: what finds it finds
+ * everything. A command that dies in between leaves no `ctl`, or another version's, and the next
+ * begins again.
+ */
+int kernel_pin(struct kernel *k, struct diag *diag);
+/* A `ctl` is, be it another version's. */
+bool kernel_is_pinned(void);
+int kernel_publish(const struct kernel *k, struct diag *diag);
 void kernel_free(struct kernel **k);
 
 /* The network namespace of this process, by its inode; 0: it is not known. */

@@ -61,6 +61,9 @@ static const char *why_nothing(const struct status *st)
 /* Why packets pass though a policy is assigned; NULL: they do not. */
 static const char *why_not(const struct status *st)
 {
+	if (st->foreign)
+		return "another version of bpfpol filters, and cannot be asked; 'bpfpol restore' "
+		       "puts it in force";
 	if (!st->off && !st->generation)
 		return "it is on disk alone; 'bpfpol restore' puts it in force";
 	return why_nothing(st);
@@ -319,8 +322,8 @@ int netdiag_text(FILE *out, const struct netdiag *nd)
 			fprintf(out, "IPSec policy service is active, but no policy is %s.\n",
 				st->fault ? "in force" : "assigned");
 		else if (why)
-			fprintf(out, "%s IPSec Policy assigned, but NOT IN FORCE: '%s'\n%s.\n",
-				source_word(nd), st->policy, why);
+			fprintf(out, "%s IPSec Policy assigned%s: '%s'\n%s.\n", source_word(nd),
+				st->foreign ? "" : ", but NOT IN FORCE", st->policy, why);
 		else
 			fprintf(out, "%s IPSec Policy Active: '%s'\n", source_word(nd), st->policy);
 		if (nd->debug && (st->policy && !why ? true : list.n || list.counting))

@@ -47,6 +47,10 @@ void text_not_in_force(FILE *out, const struct status *st)
 			st->off_in);
 	else if (st->off)
 		fprintf(out, "Filtering is OFF; 'bpfpol on' starts it again.\n");
+	else if (st->foreign)
+		fprintf(out,
+			"Another version of bpfpol filters: what follows is what is on disk%s.\n",
+			st->policy ? ", and not counted here" : "");
 	else if (st->policy && !st->generation)
 		fprintf(out,
 			"Policy '%s' is stored but NOT IN FORCE: every packet passes. "

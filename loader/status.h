@@ -68,8 +68,9 @@ struct status {
 	size_t n_rules, n_dynamic; /* n_dynamic: of these, the dynamic ones */
 	uint64_t n_held;	   /* filters of the dynamic ones */
 	struct policy *held;	   /* what the dynamic ones say */
-	bool behind; /* what static rules counted in earlier generations is not in their counters
-			yet */
+	bool foreign; /* what judges packets is another version's, and nothing is known of it */
+	bool behind;  /* what static rules counted in earlier generations is not in their counters
+			 yet */
 	struct status_interface *interfaces;
 	size_t n_interfaces;
 	struct status_filter *filters; /* only if asked for */

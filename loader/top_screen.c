@@ -92,6 +92,9 @@ static void put_state(struct canvas *c, const struct top_table *t, const char *f
 	if (st->off)
 		canvas_put(
 			c, 0, STYLE_ALERT, cells, "Filtering is OFF; 'bpfpol on' starts it again");
+	else if (st->foreign)
+		canvas_put(
+			c, 0, STYLE_ALERT, cells, "Another version filters: see 'bpfpol restore'");
 	else if (st->policy && !st->generation)
 		canvas_printf(c, 0, STYLE_ALERT, cells,
 			"Policy '%s' is NOT IN FORCE: see 'bpfpol "
