@@ -77,7 +77,7 @@ IMPURE := \
 	held_serve \
 	hooks \
 	host% \
-	hotplug \
+	hotplug hotplug_rules hotplug_say \
 	inplace \
 	journal \
 	late \

@@ -37,9 +37,14 @@ struct agent {
 	struct scrape scrape;
 	uint64_t looks; /* the hotplug's, when the rules that are held were looked after */
 	int signal_fd;
-	uint64_t begun;	  /* ms */
-	uint64_t seat_at; /* when it is looked whether we still sit there */
-	bool ready, ending;
+	uint64_t begun;	   /* ms */
+	uint64_t seat_at;  /* when it is looked whether we still sit there */
+	uint64_t files_at; /* when it is tried again to put their rules in force */
+	bool read_files;   /* drop-ins are to be read */
+	bool rules_behind; /* a look at those that are held has left what takes long */
+	bool holds, ready, ending;
+	int rc; /* it could not begin */
+	struct diag diag;
 };
 
 static long memory_kib(void)
@@ -75,6 +80,7 @@ static void status_json(const struct agent *a, FILE *out)
 	jw_object_end(&j);
 	jw_u64(&j, "rebuilt", hp->rebuilt);
 	jw_u64(&j, "dynamic_rules", held_count(a));
+	jw_u64(&j, "dynamic_loads", a->held.loads);
 	jw_object(&j, "clients");
 	jw_u64(&j, "connected", clients_count(&a->clients));
 	jw_u64(&j, "served", a->clients.served);
@@ -98,8 +104,10 @@ static void status_text(const struct agent *a, FILE *out)
 		hp->filtered, hp->failing, hp->attached, hp->detached, hp->put_back);
 	fprintf(out, "looks       %" PRIu64 ", %" PRIu64 " of them after lost events\n", hp->looks,
 		hp->lost_events);
-	fprintf(out, "rules       put in force anew %" PRIu64 " times; %zu dynamic ones are held\n",
-		hp->rebuilt, held_count(a));
+	fprintf(out,
+		"rules       put in force anew %" PRIu64
+		" times; %zu dynamic ones are held, loaded %" PRIu64 " times\n",
+		hp->rebuilt, held_count(a), a->held.loads);
 	fprintf(out,
 		"clients     %u connected, %" PRIu64 " requests served, %" PRIu64
 		" refused, %" PRIu64 " dropped\n",
@@ -163,9 +171,11 @@ static void end_beside(struct agent *a)
 
 	if (!beside_is_done(b))
 		return;
-	clients_reply(&a->clients, b->who, b->rc ? NULL : &b->answer.reply);
+	if (!b->work)
+		clients_reply(&a->clients, b->who, b->rc ? NULL : &b->answer.reply);
 	beside_end(b);
 	a->looks = UINT64_MAX; /* what had to wait for it */
+	a->hotplug.at = 0;
 }
 
 /* Of the agent itself, behind what every 'bpfpol metrics' shows. */
@@ -212,8 +222,7 @@ static void read_again(struct agent *a)
 {
 	a->hotplug.at = 0; /* look now */
 	scrape_configure(&a->scrape);
-	if (a->ready)
-		dropins_read(&a->dropins);
+	a->read_files |= a->holds;
 }
 
 static void take_signals(struct agent *a)
@@ -282,25 +291,76 @@ static void put_dropins(struct agent *a)
 	diag_free(&diag);
 }
 
+/* What the agent does by itself beside the loop, with the turn. */
+
 /* Also with no rules yet: so the first one finds programs that are verified. */
-static int begin_rules(struct agent *a, struct diag *diag)
+static void begin_rules(void *arg)
 {
 	const struct timespec moment = { .tv_nsec = BUSY * 1000000L };
-	int rc = 0;
+	struct agent *a = arg;
 
 	if (!a->dropins.read || !a->dropins.read->n)
-		rc = held_begin(&a->held, diag);
+		a->rc = held_begin(&a->held, &a->diag);
 	for (int i = 0; i < 50 && a->dropins.read; i++) {
+		beside_thread_give(&a->beside);
 		if (i)
 			nanosleep(&moment, NULL);
+		beside_thread_take(&a->beside);
 		put_dropins(a);
 	}
-	return rc;
+	if (a->rc)
+		return;
+	fprintf(stderr, "The agent follows the interfaces: %u filtered.\n", a->hotplug.filtered);
+	notify("READY=1\nSTATUS=Follows the interfaces.\n");
+	a->ready = true;
+}
+
+static void put_files(void *arg)
+{
+	struct agent *a = arg;
+	struct policy *read;
+
+	if (a->read_files) {
+		a->read_files = false;
+		beside_thread_give(&a->beside);
+		read = dropins_load();
+		beside_thread_take(&a->beside);
+		dropins_take(&a->dropins, read);
+	}
+	put_dropins(a);
+	a->files_at = clock_ms() + BUSY;
+}
+
+static void rebuild_policy(void *arg)
+{
+	struct agent *a = arg;
+
+	hotplug_rebuild(&a->hotplug);
+}
+
+static void rebuild_dynamic(void *arg)
+{
+	struct agent *a = arg;
+
+	a->rules_behind = false;
+	held_look(&a->held, false);
+}
+
+/* One at a time, as all that is done there. */
+static void work_beside(struct agent *a)
+{
+	if (a->hotplug.behind)
+		beside_do(&a->beside, rebuild_policy);
+	else if (a->read_files || (a->dropins.read && clock_ms() >= a->files_at))
+		beside_do(&a->beside, put_files);
+	else if (a->rules_behind)
+		beside_do(&a->beside, rebuild_dynamic);
 }
 
 /*
  * The first look may have to mount a bpffs, and to take hold of the dynamic layer takes
- * CAP_SYS_ADMIN, so that privileges go after both.
+ * CAP_SYS_ADMIN, so that privileges go after both. The agent is ready when its rules are in force,
+ * and answers before.
  */
 static int get_ready(struct agent *a, struct diag *diag)
 {
@@ -313,18 +373,15 @@ static int get_ready(struct agent *a, struct diag *diag)
 		return rc;
 	a->held.turn = (struct held_turn){ beside_thread_give, beside_thread_take, &a->beside };
 	a->hotplug.held = &a->held;
+	a->hotplug.apart = true;
 	dropins_read(&a->dropins);
 	rc = privileges_drop();
 	if (rc)
 		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",
 			strerror(-rc));
-	rc = begin_rules(a, diag);
-	if (rc)
-		return rc;
-	fprintf(stderr, "The agent follows the interfaces: %u filtered.\n", a->hotplug.filtered);
-	notify("READY=1\nSTATUS=Follows the interfaces.\n");
-	a->ready = true;
-	return 0;
+	a->holds = true;
+	rc = beside_do(&a->beside, begin_rules);
+	return rc ? diag_errno(diag, -rc, "cannot make a thread") : 0;
 }
 
 /* Rules that are held are looked after behind each look at the host. */
@@ -332,11 +389,10 @@ static void look_after_rules(struct agent *a)
 {
 	if (!a->ready || a->held.busy)
 		return;
-	put_dropins(a);
-	if (a->looks == a->hotplug.looks && held_wait(&a->held, clock_ms()))
+	if (a->looks == a->hotplug.looks && !a->held.look && held_wait(&a->held, clock_ms()))
 		return;
 	a->looks = a->hotplug.looks;
-	held_look(&a->held);
+	a->rules_behind = !held_look(&a->held, true);
 }
 
 static int sooner(int a, int b)
@@ -357,7 +413,7 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
 	if (!a->held.busy)
 		wait = sooner(wait, held_wait(&a->held, now));
-	if (a->dropins.read) /* the lock was not free */
+	if (a->dropins.read && !a->beside.runs) /* the lock was not free */
 		wait = sooner(wait, BUSY);
 	beside_give(&a->beside);
 	rc = poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
@@ -390,11 +446,12 @@ static int loop(struct agent *a, struct diag *diag)
 			return diag_set(diag, DIAG_SYSTEM, EPROTO,
 				"another version of bpfpol has put rules in force: this agent "
 				"ends");
-		if (a->hotplug.settled && !a->ready)
+		if (a->hotplug.settled && !a->holds)
 			rc = get_ready(a, diag);
 		if (rc)
 			return rc;
 		look_after_rules(a);
+		work_beside(a);
 		rc = wait_for_more(a, fds);
 		if (rc)
 			return diag_errno(diag, -rc, "cannot wait");
@@ -410,6 +467,10 @@ static int loop(struct agent *a, struct diag *diag)
 			clients_accept(&a->clients, a->seat.listen_fd, now);
 		scrape_handle(&a->scrape, fds + FD_SCRAPE, now);
 		rc = check_seat(a, now, diag);
+		if (a->rc) {
+			*diag = a->diag;
+			return a->rc;
+		}
 	}
 	return rc;
 }

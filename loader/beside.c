@@ -17,7 +17,7 @@ int beside_open(struct beside *b, serve_fn serve, void *arg)
 	return b->fd < 0 ? -errno : 0;
 }
 
-/* It has answered, or its turn never comes again. */
+/* It is done, or its turn never comes again. */
 bool beside_close(struct beside *b)
 {
 	if (b->runs && !beside_is_done(b))
@@ -69,7 +69,10 @@ static void *run(void *arg)
 	const uint64_t one = 1;
 
 	beside_thread_take(b);
-	b->rc = answer_make(&b->answer, b->serve, &b->request, b->arg);
+	if (b->work)
+		b->work(b->arg);
+	else
+		b->rc = answer_make(&b->answer, b->serve, &b->request, b->arg);
 	beside_thread_give(b);
 	/* Of an eventfd that holds nothing this cannot fail. */
 	return write(b->fd, &one, sizeof(one)) == sizeof(one) ? b : NULL;
@@ -115,17 +118,32 @@ static int keep(struct beside *b, const struct wire_request *request)
 	return rc;
 }
 
+static int begin(struct beside *b)
+{
+	int rc = -pthread_create(&b->thread, NULL, run, b);
+
+	if (rc)
+		forget(b);
+	b->runs = !rc;
+	return rc;
+}
+
 int beside_begin(struct beside *b, const struct wire_request *request)
 {
 	int rc = b->runs ? -EBUSY : keep(b, request);
 
 	if (rc)
 		return rc;
-	rc = -pthread_create(&b->thread, NULL, run, b);
-	if (rc)
-		forget(b);
-	b->runs = !rc;
-	return rc;
+	b->work = NULL;
+	return begin(b);
+}
+
+int beside_do(struct beside *b, void (*work)(void *arg))
+{
+	if (b->runs)
+		return -EBUSY;
+	b->work = work;
+	return begin(b);
 }
 
 bool beside_is_done(struct beside *b)
@@ -141,7 +159,7 @@ bool beside_is_done(struct beside *b)
 
 void beside_end(struct beside *b)
 {
-	if (!b->rc)
+	if (!b->work && !b->rc)
 		answer_free(&b->answer);
 	b->runs = false;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A request that takes long, served by a thread beside the agent's loop, so that others are
- * answered meanwhile. All that is the agent's is touched by the one of the two who has the turn:
- * the loop gives it while it waits, the thread while it does what needs none of that. Nobody waits
- * long for it, and the thread comes before the loop.
+ * What takes long, a request or work that is the agent's own, done by a thread beside its loop, so
+ * that others are answered meanwhile. All that is the agent's is touched by the one of the two who
+ * has the turn: the loop gives it while it waits, the thread while it does what needs none of that.
+ * Nobody waits long for it, and the thread comes before the loop.
  */
 #ifndef BPFPOL_BESIDE_H
 #define BPFPOL_BESIDE_H
@@ -17,8 +17,9 @@ struct beside {
 	pthread_mutex_t mutex; /* of these two, and no longer than to look at them */
 	pthread_cond_t given;
 	bool taken, thread_waits;
-	int fd; /* readable when it has answered */
+	int fd; /* readable when it is done */
 	bool runs;
+	void (*work)(void *arg);     /* NULL: it is a request */
 	struct wire_request request; /* a copy */
 	uint64_t who;
 	int fds[WIRE_FDS];
@@ -35,7 +36,9 @@ bool beside_close(struct beside *b);
 
 /* -EBUSY: one is being served. -errno. */
 int beside_begin(struct beside *b, const struct wire_request *request);
-/* It has answered: b->who, b->rc and b->answer as answer_make() gives them, until
+/* Work of the agent's own, with what is the requests' arg; it is called with the turn. */
+int beside_do(struct beside *b, void (*work)(void *arg));
+/* It is done. Of a request: b->who, b->rc and b->answer as answer_make() gives them, until
  * beside_end(). */
 bool beside_is_done(struct beside *b);
 void beside_end(struct beside *b);

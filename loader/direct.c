@@ -10,7 +10,8 @@
 static const char *const direct[] = { "sets", "present" };
 #define DIRECT (sizeof(direct) / sizeof(direct[0]))
 
-static struct bpf_object *loading; /* libbpf does not say which object's program it loads */
+/* libbpf does not say which object's program it loads. The agent has two threads that load. */
+static _Thread_local struct bpf_object *loading;
 
 static bool is_direct(int fd)
 {

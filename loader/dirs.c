@@ -421,8 +421,11 @@ static int lock_wait(int fd, unsigned int seconds)
 	return 0;
 }
 
-/* Kept open: the kernel lets go of it when the process ends, however it ends. */
-static int lock_fd = -1;
+/*
+ * Kept open: the kernel lets go of it when the process ends, however it ends. Each thread has the
+ * lock for itself, as if it was a process.
+ */
+static _Thread_local int lock_fd = -1;
 
 static int lock_open(int *fd, struct diag *diag)
 {

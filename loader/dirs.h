@@ -53,7 +53,10 @@ int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), c
 /* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 
-/* Holds the lock until it is released or the process ends; waits for it. Who has it keeps it. */
+/*
+ * Holds the lock until it is released or the process ends; waits for it. Who has it keeps it. It is
+ * a thread's: another thread of the process is another who waits.
+ */
 int lock_take(struct diag *diag);
 /* The same, but gives up after so many seconds: -EAGAIN. */
 int lock_take_within(unsigned int seconds, struct diag *diag);

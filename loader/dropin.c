@@ -116,7 +116,20 @@ static char *directory(bool *given, struct diag *diag)
 	return dir;
 }
 
+void dropins_take(struct dropins *d, struct policy *read)
+{
+	if (!read)
+		return;
+	policy_free(&d->read);
+	d->read = read;
+}
+
 void dropins_read(struct dropins *d)
+{
+	dropins_take(d, dropins_load());
+}
+
+struct policy *dropins_load(void)
 {
 	struct policy *all = policy_new("dynamic");
 	struct diag diag = {};
@@ -130,20 +143,21 @@ void dropins_read(struct dropins *d)
 		complain(dir ? dir : "the directory of rules", rc, &diag);
 	else if (all->n)
 		fprintf(stderr, "%s: %zu rules\n", dir, all->n);
-	if (all) {
-		policy_free(&d->read);
-		d->read = all;
-	}
 	diag_free(&diag);
 	free(dir);
+	return all;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
 }
 
 static bool is_among(const uint32_t *ids, size_t n, uint32_t id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ids[i] == id)
-			return true;
-	return false;
+	return n && bsearch(&id, ids, n, sizeof(*ids), by_id);
 }
 
 /* A rule that stood there already is a command's, unless it came from here before. */
@@ -154,6 +168,7 @@ static void note_ids(struct dropins *d, const struct applied *applied, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (applied[i].outcome == APPLIED || is_among(d->ids, d->n, applied[i].id))
 			ids[kept++] = applied[i].id;
+	qsort(ids, kept, sizeof(*ids), by_id);
 	free(d->ids);
 	d->ids = ids;
 	d->n = kept;

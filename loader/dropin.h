@@ -12,7 +12,7 @@
 
 struct dropins {
 	struct policy *read; /* and not in force yet; NULL: nothing is to be done */
-	uint32_t *ids;	     /* of rules that came from there */
+	uint32_t *ids;	     /* of rules that came from there, rising */
 	size_t n;
 };
 
@@ -22,6 +22,9 @@ struct dropins {
  * for the addresses of hosts: those of last time count.
  */
 void dropins_read(struct dropins *d);
+/* The same in two steps, of which the long one touches nothing of `d`. NULL: no memory. */
+struct policy *dropins_load(void);
+void dropins_take(struct dropins *d, struct policy *read);
 /*
  * Puts what was read in force, in place of what came from there before. Rules that stand in both
  * keep ids and counters. -EAGAIN without a diag: later, see held_add().

@@ -505,15 +505,12 @@ int dynamic_find(
 	return rc;
 }
 
-static int check(struct dynamic *d, struct kernel *k, const struct policy *rules,
-	const struct compile_env *env, struct diag *diag)
+static int check(struct dynamic *d, struct kernel *k, const struct policy *rules, struct diag *diag)
 {
 	int rc;
 
-	if (d->stale || memcmp(d->id, k->shared.dynamic, sizeof(d->id))) {
-		rc = dynamic_load(d, rules, env, diag);
-		return rc ? rc : 1;
-	}
+	if (d->stale || memcmp(d->id, k->shared.dynamic, sizeof(d->id)))
+		return -ESTALE;
 	if (layer_is_placed(&d->layer, d->gen->odd) &&
 		k->ctl->dynamic == (rules->n ? d->gen->number : 0))
 		return 0;
@@ -524,14 +521,13 @@ static int check(struct dynamic *d, struct kernel *k, const struct policy *rules
 	return 1;
 }
 
-int dynamic_check(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
-	struct diag *diag)
+int dynamic_check(struct dynamic *d, const struct policy *rules, struct diag *diag)
 {
 	struct kernel *k = NULL;
 	int rc = d->gen ? open_kernel(d, &k, diag) : 0;
 
 	if (!rc && d->gen)
-		rc = check(d, k, rules, env, diag);
+		rc = check(d, k, rules, diag);
 	kernel_free(&k);
 	return rc;
 }

@@ -11,7 +11,7 @@
  * decides; see `struct left` in bpf/query.h.
  *
  * When root programs are loaded anew (`rm -r` of the bpffs, another version's `restore`), the layer
- * has to follow them: dynamic_check() and dynamic_load() see to that, dynamic_add() and
+ * has to follow them: dynamic_check() says so and dynamic_load() sees to it, dynamic_add() and
  * dynamic_remove() in place do not.
  *
  * The holder must not fork without exec, or the child holds the rules, too; and it hands out no
@@ -112,11 +112,11 @@ int dynamic_find(
 /*
  * To be called now and then (every second), and whenever root programs may have been loaded anew:
  * sees to it that the rules are in force. 0: they are. 1: they were not (the kernel's late
- * emptying after an earlier holder's death, or new root programs) and are again. -ENOENT without a
- * diag: no root programs are pinned. Until dynamic_load() was called there is nothing to see to.
+ * emptying after an earlier holder's death) and are again. -ESTALE without a diag: there are new
+ * root programs, for which all rules have to be loaded anew. -ENOENT without one: no root programs
+ * are pinned. Until rules were loaded there is nothing to see to.
  */
-int dynamic_check(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
-	struct diag *diag);
+int dynamic_check(struct dynamic *d, const struct policy *rules, struct diag *diag);
 
 /* Counters of its rules, by id: what dynamic_counts() reads, from the holder's own descriptors. */
 int dynamic_held_counts(const struct dynamic *d, struct rule_counts *counts);

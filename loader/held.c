@@ -71,6 +71,20 @@ void held_lend(const struct held *h, struct kernel *k)
 		dynamic_lend(h->d, k);
 }
 
+int held_lend_copies(const struct held *h, struct kernel *k, struct layer *copies)
+{
+	int rc = 0;
+
+	for (int i = 0; i < BP_ARRAYS; i++)
+		copies->fd[i] = -1;
+	held_lend(h, k);
+	if (k && k->shared.dynamic_fd) {
+		rc = layer_open(&k->shared, copies);
+		k->shared.dynamic_fd = rc ? NULL : copies->fd;
+	}
+	return rc;
+}
+
 void held_follow(struct held *h, const struct kernel *k)
 {
 	if (h->d && k && k->made[0] >= 0)
@@ -187,6 +201,8 @@ static int follow_links(struct held *h, struct diag *diag)
 	if (!h->links || h->waits)
 		return 0;
 	rc = held_refresh(h, diag);
+	if (rc == -EINPROGRESS)
+		return rc;
 	if (h->reload_at < least)
 		h->reload_at = least;
 	h->reload_at += 5 * (clock_ms() - begun);
@@ -200,26 +216,40 @@ int held_wait(const struct held *h, uint64_t now)
 	return h->reload_at > now ? h->reload_at - now : 0;
 }
 
-void held_look(struct held *h)
+/* 1: they were not in force, and are again. */
+static int put_right(struct held *h, struct diag *diag)
 {
-	struct compile_env env;
+	int rc = held_sweep(h, diag);
+
+	if (!rc)
+		rc = follow_links(h, diag);
+	if (!rc)
+		rc = dynamic_check(h->d, h->rules, diag);
+	if (rc != -ESTALE)
+		return rc;
+	rc = held_load(h, diag);
+	return rc ? rc : 1;
+}
+
+bool held_look(struct held *h, bool quick)
+{
 	struct diag diag = {};
 	int rc;
 
 	if (h->busy) /* soon enough when that is done */
-		return;
-	h->waits = false;
-	rc = held_sweep(h, &diag);
-	if (!rc)
-		rc = follow_links(h, &diag);
-	env_now(&env);
-	if (!rc)
-		rc = dynamic_check(h->d, h->rules, &env, &diag);
+		return true;
+	h->waits = h->look = false;
+	h->quick = quick;
+	rc = put_right(h, &diag);
+	h->quick = false;
 	if (rc == 1 && h->rules->n)
 		fprintf(stderr, "The dynamic rules were not in force, and are again.\n");
+	if (rc == -EINPROGRESS && diag.kind == DIAG_NONE)
+		return false;
 	if (rc < 0 && rc != -ENOENT)
 		complain(h, "dynamic rules may not be in force", rc, &diag);
 	else
 		h->trouble[0] = '\0';
 	diag_free(&diag);
+	return true;
 }

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "dynamic.h"
+#include "layer.h"
 
 /* A rule that came or went in place. */
 struct held_noted {
@@ -37,8 +38,10 @@ struct held {
 	bool waits;		  /* ...and a look was before that */
 	char trouble[1024];	  /* what was said last, so that it is said once */
 	struct held_turn turn;
-	bool busy;  /* all are being loaded anew; others can change some in place meanwhile */
-	bool quick; /* who has the turn must not take long: see held_add() */
+	uint64_t loads; /* how often all were loaded anew; for status */
+	bool look;	/* one is to be had soon: there are new root programs */
+	bool busy;	/* all are being loaded anew; others can change some in place meanwhile */
+	bool quick;	/* who has the turn must not take long: see held_add() */
 	const struct policy *coming; /* while they are built: what changes is noted; or NULL */
 	struct held_log {
 		struct held_noted *v;
@@ -64,15 +67,17 @@ void held_close(struct held *h);
  * by the descriptors that are held, and those that were loaded anew are taken hold of.
  */
 void held_lend(const struct held *h, struct kernel *k);
+/* The same by copies, for one who gives the turn away meanwhile; to be closed. -errno. */
+int held_lend_copies(const struct held *h, struct kernel *k, struct layer *copies);
 void held_follow(struct held *h, const struct kernel *k);
 /* Descriptors of arrays that another process has loaded. -errno. */
 int held_offer(struct held *h, const int fd[BP_ARRAYS]);
 /*
  * After each look: rules whose time is over go, those on interfaces that came or went are compiled
  * anew, and all are in force, whatever became of the kernel's side. What goes wrong is said on
- * stderr.
+ * stderr. quick: what would take long is not done: false.
  */
-void held_look(struct held *h);
+bool held_look(struct held *h, bool quick);
 /* ms until held_look() is to be called without a look before it; -1: it is not. */
 int held_wait(const struct held *h, uint64_t now);
 

@@ -218,6 +218,7 @@ int held_replace(struct held *h, struct policy *next, struct rule_count *retired
 	h->busy = true;
 	rc = replace(h, next, retired, diag);
 	h->busy = false;
+	h->loads += !rc;
 	return rc;
 }
 

@@ -56,10 +56,7 @@ static int read_file(int fd, char **text, size_t *len, struct diag *diag)
 	return diag_errno(diag, err, "cannot read the rules");
 }
 
-/*
- * A million addresses take a while, in which others have their turn. Names of services would not do
- * meanwhile, as the C library has one place for its answer; commands write numbers.
- */
+/* A million addresses take a while, in which others have their turn. */
 static int read_long(const struct call *c, struct policy **rules, struct diag *diag)
 {
 	char *text = NULL;
@@ -225,7 +222,7 @@ static int take_arrays(const struct call *c, struct diag *diag)
 {
 	if (c->n || c->request->n_fds != BP_ARRAYS || held_offer(c->held, c->request->fds))
 		return bad_request(diag);
-	held_look(c->held);
+	c->held->look = true;
 	return 0;
 }
 
@@ -242,9 +239,7 @@ static int run(struct call *c, struct diag *diag)
 		if (strcmp(c->request->words[0], requests[i].name))
 			continue;
 		/* Who gave up has said that it failed. Of the arrays nobody waits to hear. */
-		if (requests[i].run == take_arrays)
-			c->held->quick = false;
-		else if (c->request->gone)
+		if (c->request->gone && requests[i].run != take_arrays)
 			return 0;
 		return c->held->d || requests[i].run == tell_all ? requests[i].run(c, diag)
 								 : -EAGAIN;

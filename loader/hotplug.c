@@ -2,7 +2,6 @@
 #include "hotplug.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +9,9 @@
 
 #include "clock.h"
 #include "dirs.h"
-#include "enforce.h"
-#include "env.h"
 #include "held.h"
+#include "hotplug_parts.h"
 
-#define TICK 1000	 /* ms between two looks without an event */
-#define TICK_MOST 10000	 /* ...where a look takes long: it is to cost a hundredth of the time */
 #define SPACE_MOST 500	 /* ms between two looks with events all the time */
 #define BUSY 20		 /* ms until the lock is tried again */
 #define STRETCH 100	 /* ms that the lock is held for attaching; others wait for it */
@@ -31,36 +27,6 @@ struct sight {
 	uint64_t now;
 	bool dropped; /* strays are to be swept */
 };
-
-static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
-/* What goes wrong at every look is said once. */
-static void complain(struct hotplug *hp, const char *so, int rc, const struct diag *diag)
-{
-	const char *why = diag->kind != DIAG_NONE ? diag->message : strerror(-rc);
-
-	if (!strcmp(hp->trouble, why))
-		return;
-	snprintf(hp->trouble, sizeof(hp->trouble), "%s", why);
-	say("bpfpol: warning: %s: %s", so, why);
-}
-
-static void pass_on_warnings(struct hotplug *hp, struct diag *diag)
-{
-	if (!strcmp(hp->warned, diag->warnings))
-		return;
-	snprintf(hp->warned, sizeof(hp->warned), "%s", diag->warnings);
-	for (char *line = strtok(diag->warnings, "\n"); line; line = strtok(NULL, "\n"))
-		say("bpfpol: warning: %s", line);
-}
 
 static struct followed *followed_find(struct hotplug *hp, int ifindex)
 {
@@ -129,7 +95,7 @@ static bool take_off(struct hotplug *hp, int ifindex)
 	int rc = detach_link(ifindex, &diag);
 
 	if (rc)
-		complain(hp, "what was attached cannot be taken off", rc, &diag);
+		hotplug_complain(hp, "what was attached cannot be taken off", rc, &diag);
 	else
 		hp->detached++;
 	diag_free(&diag);
@@ -147,7 +113,8 @@ static void let_go(struct hotplug *hp, const struct sight *s)
 		const struct followed *f = followed_find(hp, ifindex);
 
 		if (!nl_by_index(&s->links, ifindex) && take_off(hp, ifindex))
-			say("%s: it has left this network namespace, and is not filtered there",
+			hotplug_say(
+				"%s: it has left this network namespace, and is not filtered there",
 				f ? f->name : "an interface");
 	}
 	for (size_t i = 0; i < s->strays.n; i++) {
@@ -157,7 +124,7 @@ static void let_go(struct hotplug *hp, const struct sight *s)
 		if (attached_find(&s->attached, ifindex))
 			continue;
 		if (take_off(hp, ifindex) && !nl_by_index(&s->links, ifindex))
-			say("%s: it is gone", f ? f->name : "an interface");
+			hotplug_say("%s: it is gone", f ? f->name : "an interface");
 	}
 }
 
@@ -173,10 +140,10 @@ static void rename_to(struct hotplug *hp, const struct sight *s, struct followed
 	if (!wanted && attached_find(&s->attached, f->ifindex)) {
 		if (!take_off(hp, f->ifindex))
 			return;
-		say("%s: it is called %s now, which is not to be filtered: taken off", f->name,
-			link->name);
+		hotplug_say("%s: it is called %s now, which is not to be filtered: taken off",
+			f->name, link->name);
 	} else {
-		say("%s: it is called %s now", f->name, link->name);
+		hotplug_say("%s: it is called %s now", f->name, link->name);
 	}
 	memcpy(f->name, link->name, sizeof(f->name));
 }
@@ -250,7 +217,7 @@ static void not_filtered(struct hotplug *hp, struct followed *f, const struct nl
 		return;
 	hp->failing++;
 	if (first)
-		say("bpfpol: warning: %s%s is NOT filtered: %s",
+		hotplug_say("bpfpol: warning: %s%s is NOT filtered: %s",
 			f->is.how == ATTACH_NONE ? "" : "what leaves ", link->name,
 			diag->kind != DIAG_NONE ? diag->message : strerror(-rc));
 }
@@ -262,7 +229,7 @@ static void filtered(
 	hp->attached += !f->held;
 	hp->put_back += f->held;
 	if (first)
-		say("%s: %s%s (%s)", link->name,
+		hotplug_say("%s: %s%s (%s)", link->name,
 			f->held ? "somebody took it off; it is filtered again: " : "",
 			attach_mode_text(f->is.how), f->why);
 }
@@ -342,49 +309,6 @@ static int attach_due(
 	return rc || *more ? rc : attach_halves(hp, s, host, LEAVING, begun, more);
 }
 
-/* A rule's time is over, and it still stands in the tables. */
-static bool is_overdue(const struct host *host)
-{
-	const struct table *table = &host->kernel->gen->table;
-	struct compile_env env;
-
-	env_now(&env);
-	for (uint64_t i = 1; i <= table->tables->gates; i++) {
-		const uint64_t *gate = table_gate(table, i);
-
-		if (gate && *gate && *gate <= env.boot_now)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Brings the kernel to what the store says: names of rules that came or went, what a command that
- * was killed has left, rules whose time is over. Not all the time, whatever happens.
- */
-static int put_in_force(struct hotplug *hp, struct host *host, uint64_t now, struct diag *diag)
-{
-	bool any = host->kernel && host->kernel->gen, behind = !any || !host_in_step(host);
-	bool sweep = any && now >= hp->sweep_at && !kernel_awaits(host->kernel) && is_overdue(host);
-	uint64_t took;
-	int rc = 0;
-
-	if (any && !sweep && (!behind || now < hp->rebuild_at))
-		return 0;
-	if (sweep)
-		rc = host_store(host, diag);
-	if (sweep && !rc)
-		host->store->untidy = true; /* so that it is written */
-	if (!rc)
-		rc = enforce(host, diag);
-	took = clock_ms() - now;
-	hp->rebuild_at = now + 5 * took + (rc ? TICK_MOST : 0);
-	if (sweep)
-		hp->sweep_at = now + 100 * took + TICK;
-	hp->rebuilt += !rc;
-	return rc;
-}
-
 /* Where rules are in force, those of before are better than none. */
 static int act(
 	struct hotplug *hp, struct sight *s, struct host *host, bool *more, struct diag *diag)
@@ -393,9 +317,9 @@ static int act(
 	int rc = compare(hp, s, &due);
 
 	if (!rc && (due || (host->kernel && host->kernel->gen)))
-		rc = put_in_force(hp, host, s->now, diag);
+		rc = hotplug_put_in_force(hp, host, s->now, diag);
 	if (rc && rc != -ENOMEM && host->kernel && host->kernel->gen) {
-		complain(hp, "the rules on disk could not be put in force", rc, diag);
+		hotplug_complain(hp, "the rules on disk could not be put in force", rc, diag);
 		diag_clear(diag);
 		rc = 0;
 	}
@@ -473,10 +397,10 @@ void hotplug_run(struct hotplug *hp, uint64_t now)
 	if (rc == -EINTR)
 		more = true;
 	else if (rc)
-		complain(hp, "interfaces are not followed now", rc, &diag);
+		hotplug_complain(hp, "interfaces are not followed now", rc, &diag);
 	else
 		hp->trouble[0] = '\0';
-	pass_on_warnings(hp, &diag);
+	hotplug_pass_on(hp, &diag);
 	diag_free(&diag);
 	hp->last = clock_ms();
 	hp->at = more ? hp->last + BREATH

@@ -40,6 +40,8 @@ struct hotplug {
 	uint64_t sweep_at;   /* and those whose time is over leave the store */
 	uint64_t last;	     /* when the last look ended */
 	uint64_t took;	     /* and how long, without what there was to do; ms */
+	bool apart;	     /* rules that take long are put in force by hotplug_rebuild() */
+	bool behind;	     /* ...which is to be called */
 	bool settled;	     /* a look has found nothing that it could have put right */
 	bool foreign;	     /* the kernel's side is another version's */
 	bool began;	     /* a look was had */
@@ -57,6 +59,12 @@ void hotplug_event(struct hotplug *hp);
 int hotplug_wait(const struct hotplug *hp, uint64_t now);
 /* Looks if it is time to. What it does, and what goes wrong, is said on stderr. */
 void hotplug_run(struct hotplug *hp, uint64_t now);
+/*
+ * Puts in force what a look has left for this, under the lock; if that is not free, the next look
+ * says so again. For a thread beside the one that looks: it gives the turn of hp->held away while
+ * it takes long.
+ */
+void hotplug_rebuild(struct hotplug *hp);
 void hotplug_close(struct hotplug *hp);
 
 #endif

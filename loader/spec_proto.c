@@ -15,6 +15,7 @@
 #define IPPROTO_HIP 139
 #define IPPROTO_SHIM6 140
 
+#define ENTRY_MOST 8192 /* bytes of a line of /etc/protocols or /etc/services, as it is kept */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Printed by name whatever this host's /etc/protocols says; others are printed as numbers. */
@@ -93,15 +94,16 @@ const char *spec_proto_text(int proto, char *buf, size_t size)
 /* The number of a name; -ENOENT. */
 static int proto_by_name(const char *name)
 {
-	struct protoent *entry;
+	struct protoent entry, *found = NULL;
+	char buf[ENTRY_MOST];
 	size_t i;
 
 	for (i = 0; i < COUNT_OF(built_in); i++) {
 		if (built_in[i] && !strcasecmp(built_in[i], name))
 			return i;
 	}
-	entry = getprotobyname(name);
-	return entry ? entry->p_proto : -ENOENT;
+	getprotobyname_r(name, &entry, buf, sizeof(buf), &found);
+	return found ? found->p_proto : -ENOENT;
 }
 
 static const char *refused_name(const char *name)
@@ -190,11 +192,19 @@ int parse_proto(const struct words *words, struct span span, int *proto)
 	return 0;
 }
 
+/* proto: NULL: of any. -1: there is none. */
+static int port_of(const char *name, const char *proto)
+{
+	struct servent entry, *found = NULL;
+	char buf[ENTRY_MOST];
+
+	getservbyname_r(name, proto, &entry, buf, sizeof(buf), &found);
+	return found ? ntohs(found->s_port) : -1;
+}
+
 int service_port(const char *name)
 {
-	struct servent *entry = getservbyname(name, NULL);
-
-	return entry ? ntohs(entry->s_port) : -1;
+	return port_of(name, NULL);
 }
 
 /*
@@ -204,13 +214,13 @@ int service_port(const char *name)
 static int look_up_service(const char *name, int proto)
 {
 	char buf[16];
-	struct servent *entry = NULL;
+	int port = -1;
 
 	if (proto != PROTO_ANY)
-		entry = getservbyname(name, spec_proto_text(proto, buf, sizeof(buf)));
-	if (!entry && proto != IPPROTO_TCP && proto != IPPROTO_UDP)
-		entry = getservbyname(name, NULL);
-	return entry ? ntohs(entry->s_port) : -1;
+		port = port_of(name, spec_proto_text(proto, buf, sizeof(buf)));
+	if (port < 0 && proto != IPPROTO_TCP && proto != IPPROTO_UDP)
+		port = port_of(name, NULL);
+	return port;
 }
 
 /*
@@ -219,7 +229,7 @@ static int look_up_service(const char *name, int proto)
  */
 static int find_service(const char *name, int proto)
 {
-	static struct {
+	static _Thread_local struct {
 		char name[24];
 		int proto, port;
 	} known[16];

@@ -130,7 +130,12 @@ static int load(struct holder *h, const char *line, struct diag *diag)
 
 static int check(struct holder *h, const char *line, struct diag *diag)
 {
-	int rc = dynamic_check(h->d, h->rules, &h->env, diag);
+	int rc = dynamic_check(h->d, h->rules, diag);
+
+	if (rc == -ESTALE) {
+		rc = dynamic_load(h->d, h->rules, &h->env, diag);
+		rc = rc ? rc : 1;
+	}
 
 	(void)line;
 	return rc < 0 ? rc : 0;

@@ -8,15 +8,20 @@ change  rules come and go at random
 kill    nothing, and the agent PID is killed in the middle of it
 end     nothing, and it is told to end
 
+With `until FIELD COMMAND...` behind SOCKET 0 nothing comes: the command is run, and the agent asked for its
+state until that field of it has changed.
+
 Prints `NAME VALUE` lines. The addresses are 11.0.0.0/8's, one after the other."""
 
 import fcntl
+import json
 import os
 import random
 import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -86,8 +91,29 @@ def port(n):
     return "block in udp to port %d" % n
 
 
+def until(path, field, command):
+    other = connect(path)
+    code, out = ask(other, "status", "--json")
+    assert code == 0
+    first, answered, slowest = json.loads(out)[field], 0, 0
+    subprocess.run(command, check=True)
+    end = time.monotonic() + 60
+    while json.loads(out)[field] == first and time.monotonic() < end:
+        start = time.monotonic()
+        code, out = ask(other, "status", "--json")
+        assert code == 0
+        slowest = max(slowest, time.monotonic() - start)
+        answered += 1
+    print("answered", answered)
+    print("slowest", int(slowest * 1e6))
+    print("changed", int(json.loads(out)[field] != first))
+
+
 def main():
     path, n, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    if what == "until":
+        until(path, sys.argv[4], sys.argv[5:])
+        return
     other = connect(path)
     assert ask(other, "add", text(port(2000)))[0] == 0
     slow = begin(path, n, "add")
