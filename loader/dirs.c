@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "dirs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -392,6 +393,16 @@ int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), c
 	const struct writer writer = { write, arg };
 
 	return replace(path, NULL, 0, &writer, diag);
+}
+
+struct dirent *dir_next(DIR *d, int *err)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(d);
+	*err = entry ? 0 : -errno;
+	return entry;
 }
 
 int file_remove(const char *path, struct diag *diag)

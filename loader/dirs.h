@@ -6,6 +6,7 @@
 #ifndef BPFPOL_DIRS_H
 #define BPFPOL_DIRS_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@ int file_write(const char *path, const char *text, size_t len, struct diag *diag
 /* The same for a text that is too long to be in memory: write() writes it. */
 int file_write_by(const char *path, void (*write)(FILE *out, const void *arg), const void *arg,
 	struct diag *diag);
+/* readdir(3), of which the end and a failure look alike. NULL: the end, with *err 0 or -errno. */
+struct dirent *dir_next(DIR *d, int *err);
 /* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 

@@ -187,9 +187,9 @@ int pins_each(int ifindex, pin_fn fn, void *arg, size_t *failed, struct diag *di
 	struct dirent *entry;
 	char *dir;
 	DIR *d;
-	int rc = open_links(&dir, &d, diag);
+	int rc = open_links(&dir, &d, diag), err = 0;
 
-	while (d && rc <= 0 && (entry = readdir(d))) {
+	while (d && rc <= 0 && (entry = dir_next(d, &err))) {
 		struct diag one = {};
 		struct pin pin = { .fd = -1 };
 		int bad;
@@ -204,6 +204,8 @@ int pins_each(int ifindex, pin_fn fn, void *arg, size_t *failed, struct diag *di
 		diag_free(&one);
 		free(pin.path);
 	}
+	if (err && !rc)
+		rc = diag_errno(diag, -err, "cannot list %s", dir);
 	if (d)
 		closedir(d);
 	free(dir);

@@ -107,15 +107,18 @@ static int each_name(int (*each)(char *name, void *arg), void *arg, struct diag 
 	int rc = path ? policies_check_dirs(diag) : -ENOMEM;
 	DIR *d = rc ? NULL : opendir(path);
 	struct dirent *entry;
+	int err = 0;
 
 	if (!rc && !d)
 		rc = diag_errno(diag, errno, "cannot read %s", path);
-	while (!rc && (entry = readdir(d))) {
+	while (!rc && (entry = dir_next(d, &err))) {
 		char *name = name_of_file(dirfd(d), entry->d_name);
 
 		if (name)
 			rc = each(name, arg);
 	}
+	if (err)
+		rc = diag_errno(diag, -err, "cannot read %s", path);
 	if (d)
 		closedir(d);
 	free(path);

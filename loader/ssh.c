@@ -155,14 +155,16 @@ static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, s
 /* Processes come and go: of one that is gone nothing is known. */
 static int add_held(struct search *s, pid_t pid, struct diag *diag)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), rc = 0;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), err = 0, rc = 0;
 	struct dirent *entry;
 	char path[64];
 	DIR *d;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	d = opendir(path);
-	while (d && !rc && (entry = readdir(d))) {
+	if (!d && errno != ENOENT && errno != ESRCH && errno != EACCES)
+		err = -errno;
+	while (d && !rc && (entry = dir_next(d, &err))) {
 		char to[64];
 		ssize_t len = readlinkat(dirfd(d), entry->d_name, to, sizeof(to) - 1);
 		uint64_t inode;
@@ -171,6 +173,8 @@ static int add_held(struct search *s, pid_t pid, struct diag *diag)
 		if (sscanf(to, "socket:[%" SCNu64 "]", &inode) == 1)
 			rc = add_socket(s, pidfd, atoi(entry->d_name), inode, diag);
 	}
+	if (err)
+		rc = diag_errno(diag, -err, "cannot read %s", path);
 	if (d)
 		closedir(d);
 	if (pidfd >= 0)
@@ -324,13 +328,15 @@ int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struc
 	struct search s = { .found = list };
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
-	int rc = 0;
+	int err = 0, rc = 0;
 
 	if (!d)
 		return diag_errno(diag, errno, "cannot read /proc");
-	while (!rc && (entry = readdir(d)))
+	while (!rc && (entry = dir_next(d, &err)))
 		if (isdigit((unsigned char)entry->d_name[0]) && is_roots_sshd(atoi(entry->d_name)))
 			rc = add_held(&s, atoi(entry->d_name), diag);
+	if (err)
+		rc = diag_errno(diag, -err, "cannot read /proc");
 	closedir(d);
 	free(s.table.v);
 	keep_accepted(list, listening);

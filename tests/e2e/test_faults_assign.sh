@@ -35,4 +35,21 @@ done
 same "every refusal leaves one or the other" 0 "$FAILED"
 check "$FAILS of them refuse it, $WORKS do not" [ $FAILS -gt 20 -a $WORKS -gt 2 ]
 
+# A directory that cannot be read is not an empty one: with no pins seen, no hook would be filtered.
+for words in "assign b" "rollback"; do
+	# shellcheck disable=SC2086
+	LISTINGS=$(run_in rx strace -f -qq -e trace=getdents64 "$BPFPOL" policy $words 2>&1 | grep -c getdents64)
+	check "$words reads $LISTINGS times" [ "$LISTINGS" -gt 0 ]
+	for ((n = 1; n <= LISTINGS; n++)); do
+		assign b
+		assign a
+		EXPECTED=a
+		# shellcheck disable=SC2086
+		run_in rx strace -f -qq -o /dev/null -e trace=getdents64 \
+			-e "inject=getdents64:error=EIO:when=$n" "$BPFPOL" policy $words \
+			>"$WORLD/said" 2>&1 && EXPECTED=b
+		is $EXPECTED "$words: listing $n refused"
+	done
+done
+
 finish
