@@ -50,6 +50,30 @@ struct stop {
 };
 
 /*
+ * To write to it, also where the bpffs is read-only: then the kernel opens no pin for writing, but
+ * what its number names has no file system.
+ */
+static int open_word(const char *path)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, read_only, .file_flags = BPF_F_RDONLY);
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(path), pin, err;
+
+	if (fd >= 0 || errno != EROFS)
+		return fd;
+	pin = bpf_obj_get_opts(path, &read_only);
+	if (pin < 0)
+		return pin;
+	if (!bpf_obj_get_info_by_fd(pin, &info, &len))
+		fd = bpf_map_get_fd_by_id(info.id);
+	err = errno;
+	close(pin);
+	errno = err;
+	return fd;
+}
+
+/*
  * The control word alone, and by hand: what else is pinned may be damaged, and must not stand in
  * the way. One of another ABI has other words, and is left alone.
  */
@@ -61,7 +85,7 @@ static int switch_off(struct stop *s, struct diag *diag)
 
 	if (!path)
 		return rc ? rc : -ENOMEM;
-	fd = bpf_obj_get(path);
+	fd = open_word(path);
 	if (fd < 0) {
 		rc = errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
 		free(path);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "holder.h"
 
 static const char *place(const char *variable, const char *otherwise)
 {
@@ -417,19 +420,110 @@ int file_remove(const char *path, struct diag *diag)
 	return 0;
 }
 
-/* Polls when there is an end to the waiting, because flock(2) knows none. */
-static int lock_wait(int fd, unsigned int seconds)
+static int lock_now(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+}
+
+/* Who has been stopped goes on when somebody says so, which may be never. */
+static int refuse_stopped(const struct holder *holder, struct diag *diag)
+{
+	return diag_set(diag, DIAG_SYSTEM, EBUSY,
+		"process %d has the lock %s/lock and was stopped, by Ctrl-Z or a signal; 'kill "
+		"-CONT %d' lets it go on, 'kill -KILL %d' ends it, and this can be tried again",
+		holder->pid, dirs_get()->run, holder->pid, holder->pid);
+}
+
+/* Polls, because flock(2) knows no end to waiting. For one who was stopped it does not wait. */
+static int lock_wait_within(int fd, unsigned int seconds, struct diag *diag)
 {
 	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 	unsigned int left = seconds * 50;
+	struct holder holder;
 
-	while (flock(fd, seconds ? LOCK_EX | LOCK_NB : LOCK_EX)) {
-		if (errno == EWOULDBLOCK && left--)
-			nanosleep(&pause, NULL);
-		else if (errno != EINTR)
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (errno == EINTR)
+			continue;
+		if (left % 25 == 0 && holder_find(fd, &holder) && holder.stopped)
+			return refuse_stopped(&holder, diag);
+		if (!left--)
+			return -EWOULDBLOCK;
+		nanosleep(&pause, NULL);
 	}
 	return 0;
+}
+
+#define WORDLESS 2 /* seconds of waiting before that is said */
+#define STOPPED 5  /* seconds that a stopped process is waited for */
+
+static _Thread_local volatile sig_atomic_t seconds_waited;
+
+static void count_second(int signal)
+{
+	(void)signal;
+	seconds_waited++;
+}
+
+/*
+ * A signal a second for this thread, without SA_RESTART: it ends what the thread waits for. The
+ * handler stays, as a signal that comes late would end the process.
+ */
+static bool begin_seconds(timer_t *timer)
+{
+	const struct sigaction action = { .sa_handler = count_second };
+	const struct itimerspec each = { { 1, 0 }, { 1, 0 } };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+
+	event._sigev_un._tid = gettid();
+	seconds_waited = 0;
+	sigaction(SIGALRM, &action, NULL);
+	return !timer_create(CLOCK_MONOTONIC, &event, timer) &&
+	       !timer_settime(*timer, 0, &each, NULL);
+}
+
+/* After each second. stopped: of these, how many the holder was found stopped, one after another.
+ */
+static int wait_on(int fd, int *stopped, struct diag *diag)
+{
+	struct holder holder;
+
+	if (!holder_find(fd, &holder)) {
+		*stopped = 0;
+		return 0;
+	}
+	*stopped = holder.stopped || holder.traced ? *stopped + 1 : 0;
+	if (*stopped >= STOPPED)
+		return refuse_stopped(&holder, diag);
+	if (seconds_waited == WORDLESS && isatty(STDERR_FILENO))
+		fprintf(stderr, "bpfpol: waiting for process %d, which has the lock%s\n",
+			holder.pid, holder.stopped ? " and was stopped" : "");
+	return 0;
+}
+
+/* The kernel serves who waits in turn, so this does not poll. */
+static int lock_wait(int fd, struct diag *diag)
+{
+	int stopped = 0, seen = 0, rc = lock_now(fd);
+	timer_t timer;
+	bool timed;
+
+	if (rc != -EAGAIN)
+		return rc;
+	timed = begin_seconds(&timer);
+	for (rc = 0; !rc && flock(fd, LOCK_EX);) {
+		if (errno != EINTR)
+			rc = -errno;
+		else if (seconds_waited != seen)
+			rc = wait_on(fd, &stopped, diag);
+		seen = seconds_waited;
+	}
+	if (timed)
+		timer_delete(timer);
+	return rc;
 }
 
 /*
@@ -453,14 +547,7 @@ static int lock_open(int *fd, struct diag *diag)
 	return rc;
 }
 
-static int lock_now(int fd)
-{
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return 0;
-	return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
-}
-
-/* seconds: as lock_wait() has them. Without `wait`, -EAGAIN has no diag. */
+/* seconds: for how long; 0: until it is free. Without `wait`, -EAGAIN has no diag. */
 static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 {
 	int fd, rc;
@@ -470,13 +557,15 @@ static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 	rc = lock_open(&fd, diag);
 	if (rc)
 		return rc;
-	rc = wait ? lock_wait(fd, seconds) : lock_now(fd);
+	rc = !wait     ? lock_now(fd)
+	     : seconds ? lock_wait_within(fd, seconds, diag)
+		       : lock_wait(fd, diag);
 	if (!rc) {
 		lock_fd = fd;
 		return 0;
 	}
 	close(fd);
-	if (!wait && rc == -EAGAIN)
+	if ((!wait && rc == -EAGAIN) || diag->kind != DIAG_NONE)
 		return rc;
 	return diag_errno(diag, -rc, "cannot lock %s/lock", dirs_get()->run);
 }

@@ -58,10 +58,11 @@ int file_remove(const char *path, struct diag *diag);
 
 /*
  * Holds the lock until it is released or the process ends; waits for it. Who has it keeps it. It is
- * a thread's: another thread of the process is another who waits.
+ * a thread's: another thread of the process is another who waits. -EBUSY with a diag: who has it
+ * was stopped, and nobody has let it go on for some seconds.
  */
 int lock_take(struct diag *diag);
-/* The same, but gives up after so many seconds: -EAGAIN. */
+/* The same, but gives up after so many seconds: -EAGAIN. At once if who has it was stopped. */
 int lock_take_within(unsigned int seconds, struct diag *diag);
 /* Does not wait: -EAGAIN without a diag when another has it. */
 int lock_try(struct diag *diag);

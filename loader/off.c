@@ -122,6 +122,12 @@ void off_tend(struct kernel *k, struct off *off, struct diag *diag)
 	/* Unless it is that already. What is longer was held for a confirmation that was killed. */
 	if (k && word != BP_OFF && (!off->left || !word || word_left(word) > off->left + SECOND))
 		set(k, word_of(&note));
+	/* A plain `off` was killed before it could write, or there was no room then. */
+	if (word == BP_OFF && (!note.is || note.trial)) {
+		if (off_write(diag))
+			diag_to_warning(diag, "filtering is off, but a reboot may turn it on");
+		return;
+	}
 	if (!note.trial || note.left)
 		return;
 	late_note();

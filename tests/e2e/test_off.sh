@@ -86,18 +86,51 @@ mv "$WORLD/away" "$BPFPOL_STATE_DIR"
 expect_json "it is off all the same" '.off == true' bp status --json
 expect_exit 0 bp on
 
-# Pins that cannot be opened: filtering goes on, and so it says.
+# No pin of a read-only bpffs can be opened for writing, but the control word has a number as well.
 mount -o remount,ro "$WORLD/bpf"
-expect_exit 1 bp off
-expect_out 'could NOT be stopped.*Read-only'
-expect_out "remount,rw"
-blocked dport=1434
-mount -o remount,rw "$WORLD/bpf"
-expect_json "and it is not off" '.off == false' bp status --json
-blocked dport=1434
 expect_exit 0 bp off
+expect_out 'warning: the program lets every packet pass, but stays'
+passes dport=1434
+expect_exit 1 bp status
+expect_out 'Read-only'
+mount -o remount,rw "$WORLD/bpf"
+expect_json "it is off" '.off == true' bp status --json
+expect_exit 0 bp on
+blocked dport=1434
+
+# Killed between the kernel's word and the file: it is off, and whoever comes next writes that down.
+run_in rx strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=1 \
+	"$BPFPOL" off >/dev/null 2>&1
+passes dport=1434
+same "killed: nothing is written" 0 "$(find "$BPFPOL_STATE_DIR" -name off | wc -l)"
+expect_json "killed: it is off" '.off == true' bp status --json
+reboot
+expect_exit 0 bp restore
+expect_json "killed, and rebooted: it is off" '.off == true' bp status --json
 passes dport=1434
 expect_exit 0 bp on
+blocked dport=1434
+
+# One that has the lock and was stopped, as by Ctrl-Z: `off` does not wait for it, and others say who it is.
+flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
+HOLDER=$!
+until_true grep -q "FLOCK.* $HOLDER " /proc/locks
+kill -STOP $HOLDER
+until_true grep -q '^State:.T' /proc/$HOLDER/status
+expect_exit 0 bp off
+expect_out "warning: .* process $HOLDER has the lock"
+passes dport=1434
+expect_exit 1 bp status
+expect_out "process $HOLDER has the lock .* was stopped"
+# One who waits has it as soon as it is let go of.
+bp on >"$WORLD/said" 2>&1 &
+ON=$!
+until_true grep -q -- "-> FLOCK.*:$(stat -c %i "$BPFPOL_RUN_DIR/lock") " /proc/locks
+kill -CONT $HOLDER
+pkill -P $HOLDER
+wait $HOLDER 2>/dev/null
+wait $ON
+same "who waited has done it" 0 $?
 blocked dport=1434
 
 # Every single call may fail; what is said is what is.
