@@ -261,6 +261,21 @@ static int open_generations(struct kernel *k, struct diag *diag)
 	return rc;
 }
 
+static int cannot_open(int rc, struct diag *diag)
+{
+	const char *bpffs = dirs_get()->bpffs;
+
+	if (diag->kind != DIAG_NONE)
+		return rc;
+	if (rc == -EROFS)
+		return diag_set(diag, DIAG_SYSTEM, EROFS,
+			"cannot open what is pinned in %s: Read-only file system; what is in force "
+			"stays so; 'mount -o remount,rw' where that bpffs is mounted, and try "
+			"again",
+			bpffs);
+	return diag_errno(diag, -rc, "cannot open what is pinned in %s", bpffs);
+}
+
 int kernel_open(struct kernel **out, struct diag *diag)
 {
 	struct kernel *k;
@@ -272,10 +287,7 @@ int kernel_open(struct kernel **out, struct diag *diag)
 	if (!rc)
 		rc = open_pins(k);
 	if (rc && rc != -ENOENT)
-		rc = diag->kind != DIAG_NONE
-			     ? rc
-			     : diag_errno(diag, -rc, "cannot open what is pinned in %s",
-				       dirs_get()->bpffs);
+		rc = cannot_open(rc, diag);
 	if (!rc)
 		rc = map_ctl(k, diag);
 	if (!rc && k->ctl->abi != BP_ABI)

@@ -8,23 +8,37 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dirs.h"
 #include "store.h"
 
 #define ID_FORMAT "bpfpol store %016" PRIx64 "\n"
+#define ID_LEN (sizeof("bpfpol store 0123456789abcdef\n") - 1)
 
-/* 0: it has none. One that is torn, by a power loss, is none: nothing was tied to it since. */
+static uint64_t id_parse(const char *text, size_t len)
+{
+	char same[64];
+	uint64_t id;
+
+	if (len != ID_LEN || sscanf(text, "bpfpol store %16" SCNx64, &id) != 1)
+		return 0;
+	snprintf(same, sizeof(same), ID_FORMAT, id);
+	return strcmp(same, text) ? 0 : id;
+}
+
+/*
+ * 0: it has none. One that is damaged is none: it is replaced by rename alone, so that neither a
+ * kill nor a power loss leaves a part of one, and what did that knew nothing of us.
+ */
 static int id_read(uint64_t *id, struct diag *diag)
 {
 	char *path = path_join(dirs_get()->state, "id"), *text = NULL;
 	size_t len;
 	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
 
-	*id = 0;
-	if (!rc && sscanf(text, "bpfpol store %16" SCNx64, id) != 1)
-		*id = 0;
+	*id = rc ? 0 : id_parse(text, len);
 	free(text);
 	free(path);
 	return rc == -ENOENT ? 0 : rc;
@@ -76,11 +90,19 @@ static bool has_state(void)
 	return inode != 0;
 }
 
-/* The place is what was noted; it may have moved since. */
-static int refuse_other(const struct kernel *k, struct diag *diag)
+/* The place is what was noted; it may have moved since. id: 0: nothing says which one this is. */
+static int refuse_other(const struct kernel *k, uint64_t id, struct diag *diag)
 {
 	const struct dirs *dirs = dirs_get();
 
+	if (!id)
+		return diag_set(diag, DIAG_SYSTEM, EXDEV,
+			"%s filters by the rules of the store in %.200s, and %s holds another one, "
+			"or its "
+			"file id, which would say that it is that one, is lost or damaged, so that "
+			"nothing is changed; put that file back from a backup, or 'bpfpol restore "
+			"--force' puts the rules that are here in force in place of those",
+			dirs->bpffs, k->ctl->store_dir, dirs->state);
 	return diag_set(diag, DIAG_SYSTEM, EXDEV,
 		"%s filters by the rules of the store in %.200s, and %s holds another one, so "
 		"that nothing is changed; name that store by BPFPOL_STATE_DIR, or give this one a "
@@ -123,9 +145,9 @@ int tie_check(const struct kernel *k, bool salvages, struct diag *diag)
 	if (rc && (rc != -ENOENT || diag->kind != DIAG_NONE))
 		return rc;
 	if (has_state())
-		return id == ours ? 0 : refuse_other(k, diag);
+		return id == ours ? 0 : refuse_other(k, id, diag);
 	if (id && id != ours)
-		return refuse_other(k, diag);
+		return refuse_other(k, id, diag);
 	/* Where no rule is in force there is nothing to lose. */
 	return (t && !t->rules) || (salvages && store_can_go_back()) ? 0 : refuse_lost(k, diag);
 }
@@ -164,9 +186,25 @@ void tie_keep(struct kernel *k, bool take)
 	__atomic_store_n(&k->ctl->store, id, __ATOMIC_SEQ_CST);
 }
 
+/* Its `id` is lost, or is not what one is like. A number that is another store's has been refused.
+ */
+static bool id_is_lost(void)
+{
+	char *path = path_join(dirs_get()->state, "id");
+	struct stat st;
+	bool lost = path && (stat(path, &st) ? errno == ENOENT : st.st_size != ID_LEN);
+
+	free(path);
+	return lost;
+}
+
+/*
+ * The number is there before a `state` is written that is not in force yet: who dies between the
+ * two would leave a store that nothing says it is that one.
+ */
 void tie_follow(struct kernel *k)
 {
-	if (!k->ctl->store && stands_for_it(tables_of(k)))
+	if (stands_for_it(tables_of(k)) && (!k->ctl->store || id_is_lost()))
 		tie_keep(k, false);
 	else if (k->ctl->store && strcmp(k->ctl->store_dir, dirs_get()->state))
 		note_place(k);

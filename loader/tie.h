@@ -37,7 +37,10 @@ int tie_check_word(const struct bp_ctl *ctl, struct diag *diag);
  */
 void tie_keep(struct kernel *k, bool take);
 
-/* The store has moved since, or could not be tied then. For a store that tie_check() has passed. */
+/*
+ * The store has moved since, could not be tied then, or has lost its `id`, which it gets back. For
+ * a store that tie_check() has passed.
+ */
 void tie_follow(struct kernel *k);
 
 #endif

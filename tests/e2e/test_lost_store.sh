@@ -51,12 +51,23 @@ EOF
 	mode() { chmod 777 "$STATE"; }
 	id() { rm "$STATE/id" && mkdir "$STATE/id" && touch "$STATE/state"; }
 	number() { echo 'bpfpol store 0123456789abcdef' >"$STATE/id" && touch "$STATE/state"; }
+	torn_id() { truncate -s 20 "$STATE/id" && touch "$STATE/state"; }
 	io_error() { touch "$STATE/state" && WRAP=(strace -qq -o /dev/null -P "$STATE/state" -e inject=read:error=EIO); }
+	# What cannot be closed: what was written may not be there.
+	close_error() { WRAP=(strace -qq -o /dev/null -P "$STATE/state.new" -e inject=close:error=EIO); }
+	# Not one more file: what is there can be written.
+	no_inode() {
+		mv "$STATE" elsewhere && mkdir -m 700 "$STATE" &&
+			mount -t tmpfs -o "mode=700,nr_inodes=$(find elsewhere | wc -l)" none "$STATE" &&
+			cp -a elsewhere/. "$STATE"
+	}
+	pins_read_only() { mount -o remount,ro "$WORLD/bpf"; }
 	read_only() { mount --bind "$STATE" "$STATE" && mount -o remount,ro,bind "$STATE"; }
 }
 
 put_back() {
 	WRAP=()
+	mount -o remount,rw "$WORLD/bpf"
 	umount "$STATE" 2>/dev/null
 	rm -rf "$STATE" elsewhere "$BPFPOL_CONF_DIR"
 	cp -a saved "$STATE"
@@ -111,6 +122,65 @@ change() {
 	ok "$1: no change"
 }
 
+# half FAULT PATTERN: no file can be made, and those that are there can be written: rules come and go in
+# place, all else is refused, and so that nothing has changed.
+half() {
+	local words code
+
+	"$1" || nok "$1" "cannot be made"
+	look "$1" 0 ""
+	for words in "block udp/53 bbb" "remove udp/53 bbp" "remove udp/1434 pbp" "block udp/1434 bbp"; do
+		# shellcheck disable=SC2086
+		try ${words% *}
+		same "$1: ${words% *}: exit, and what packets see" "0 ${words##* }" "$? $(verdicts "${PROBES[@]}")"
+	done
+	for words in "${CHANGING[@]}"; do
+		[[ $words =~ ^(policy|ipsecpol) ]] || continue
+		set -f
+		# shellcheck disable=SC2086
+		try $words
+		code=$?
+		set +f
+		[ $code = 1 ] || nok "$1: $words" "exit $code: $OUT"
+		grep -qE -- "^bpfpol: .*$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
+	done
+	same "$1: the filter goes on" bbp "$(verdicts "${PROBES[@]}")"
+	same "$1: with its rules" "$(jq -c '[.[].filter] | sort' <<<"$RULES")" "$(rules | jq -c '[.[].filter] | sort')"
+	try off
+	same "$1: off" "0 ppp" "$? $(verdicts "${PROBES[@]}")"
+	put_back 2>/dev/null # an older store than what is in force
+	bp on >/dev/null 2>&1
+	bp restore >/dev/null 2>&1
+	undo "$1"
+}
+
+# closed FAULT PATTERN: nothing that is pinned can be opened: the filter goes on, and who asks is told.
+closed() {
+	local words code
+
+	"$1" || nok "$1" "cannot be made"
+	for words in "${READING[@]}" "${CHANGING[@]}" off restore; do
+		set -f
+		# shellcheck disable=SC2086
+		try $words
+		code=$?
+		set +f
+		[ $code = 1 ] || nok "$1: $words" "exit $code: $OUT"
+		grep -qE -- "^bpfpol: .*$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
+	done
+	same "$1: the filter goes on" bbp "$(verdicts "${PROBES[@]}")"
+	undo "$1"
+}
+
+# undo FAULT
+undo() {
+	put_back
+	rm -f "$STATE/off"
+	bp on >/dev/null
+	same "$1: nothing is lost" "$RULES" "$(rules)"
+	same "$1: and it filters" bbp "$(verdicts "${PROBES[@]}")"
+}
+
 # fault NAME READING-EXIT PATTERN
 fault() {
 	local on
@@ -122,11 +192,7 @@ fault() {
 	try off
 	on=$?
 	same "$1: off" "0 ppp" "$on $(verdicts "${PROBES[@]}")"
-	put_back
-	rm -f "$STATE/off"
-	bp on >/dev/null
-	same "$1: nothing is lost" "$RULES" "$(rules)"
-	same "$1: and it filters" bbp "$(verdicts "${PROBES[@]}")"
+	undo "$1"
 }
 
 echo 198.51.100.7 >list
@@ -160,7 +226,11 @@ fault owner 1 "$STATE belongs to another user"
 fault mode 1 "$STATE belongs to another user or can be written by others"
 fault id 1 "$STATE/id"
 fault number 1 "$STATE holds another one"
+fault torn_id 1 "$STATE holds another one, or its file id"
 fault io_error 1 "$STATE/state: Input/output error"
 fault read_only 0 "$STATE/.*: Read-only file system"
+half no_inode "No space left on device"
+half close_error "cannot write $STATE/.*: Input/output error"
+closed pins_read_only "Read-only file system.*remount,rw"
 
 finish
