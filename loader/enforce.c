@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "links.h"
 #include "moment.h"
+#include "progress.h"
 #include "spare.h"
 #include "tie.h"
 
@@ -173,23 +174,39 @@ static uint64_t confirm_by(const struct host *host)
 	return now.boot + confirm_left(c, &now);
 }
 
+/* The store's policy as a generation that nobody is judged by yet. */
+static int prepare(struct host *host, struct generation **gen, struct diag *diag)
+{
+	struct progress progress;
+	struct policy *none = NULL;
+	struct plan *plan = NULL;
+	int rc;
+
+	progress_begin(&progress, "filters, to be put in force");
+	rc = plan_store(host, &none, &plan, diag);
+	if (!rc) {
+		progress_show(&progress, 0.5, plan->tables.filters);
+		rc = build(host->kernel, plan, gen, diag);
+	}
+	if (!rc && !host->unguarded) {
+		progress_show(&progress, 0.9, plan->tables.filters);
+		rc = guard_generation(host, *gen, plan->policy, diag);
+	}
+	progress_end(&progress);
+	plan_free(&plan);
+	policy_free(&none);
+	if (rc)
+		spare_give_back(gen);
+	return rc;
+}
+
 static int rebuild(struct host *host, struct diag *diag)
 {
 	struct commit c = { .host = host };
-	struct policy *none = NULL;
-	struct plan *plan = NULL;
-	int rc = plan_store(host, &none, &plan, diag);
+	int rc = prepare(host, &c.gen, diag);
 
-	if (!rc)
-		rc = build(host->kernel, plan, &c.gen, diag);
-	if (!rc && !host->unguarded)
-		rc = guard_generation(host, c.gen, plan->policy, diag);
-	plan_free(&plan);
-	policy_free(&none);
-	if (rc) {
-		spare_give_back(&c.gen);
+	if (rc)
 		return rc;
-	}
 	rc = kernel_switch(host->kernel, c.gen, confirm_by(host), commit, &c, diag);
 	if (host->kernel->gen != c.gen)
 		spare_give_back(&c.gen);

@@ -42,4 +42,24 @@ expect_json "and in the kernel" ".filters | length == $MANY + 2 * 3 + 1" bp stat
 expect_exit 0 bp remove in from 203.0.113.7
 passes src=203.0.113.7
 
+# on_terminal COMMAND...: SEEN is what stands on a terminal, with most of its calls of bpf() made to take longer.
+on_terminal() {
+	script -qc "nsenter --net=/run/netns/$(netns rx) strace -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=40000:when=40+ $BPFPOL $*" \
+		"$WORLD/seen" >/dev/null </dev/null
+	SEEN=$(tr '\r' '\n' <"$WORLD/seen")
+}
+
+echo "block from @$WORLD/many" >"$WORLD/many.policy"
+bp policy import "$WORLD/many.policy" >/dev/null
+if ! command -v script >/dev/null; then
+	skip "progress on a terminal" "no script"
+	finish
+fi
+on_terminal policy assign many
+check "what takes long is seen to go on, on a terminal" grep -qE "^\[#+ *\] +[0-9]+%  $MANY filters" <<<"$SEEN"
+check "and then the line is gone" grep -qE "^.\[K.*Policy|^.\[K$" <<<"$SEEN"
+check "what came of it stands there" grep -q "Policy 'many' is assigned" <<<"$SEEN"
+expect_exit 0 bp policy assign local
+same "elsewhere nothing is" "" "$(grep -F '#' <<<"$OUT")"
+
 finish
