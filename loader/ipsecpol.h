@@ -40,7 +40,7 @@ struct ipsecpol {
 
 /*
  * -EINVAL with a diag and its place in the arguments joined by blanks; -ENOENT with DIAG_UNKNOWN
- * for a host name without addresses and where no interface is of -lan or -dialup; -ENOMEM.
+ * where no interface is of -lan or -dialup; -ENOMEM.
  */
 int ipsecpol_parse(int argc, char *const *argv, const struct ipsecpol_env *env,
 	struct ipsecpol *out, struct diag *diag);

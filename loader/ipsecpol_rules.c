@@ -52,8 +52,7 @@ static int ask(const struct rules_of *of, struct span span, const char *name)
 	if (err && err != -ENOMEM) {
 		spec_fail(of->words, span, "no address is known for the host '%.*s': %s",
 			SHOW(span), why);
-		of->words->diag->kind = DIAG_UNKNOWN;
-		err = -ENOENT;
+		err = -EINVAL;
 	}
 	if (!err)
 		err = add_name(of->out, name, &addresses);

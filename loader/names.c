@@ -149,8 +149,8 @@ int names_read(struct names *names, const char *host, struct prefixes *list, str
 	names = names ? names : &last;
 	rc = names_find(names, host, &name);
 	if (!rc && !names->lenient && !name->addresses.n)
-		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
-			"no address is known for the host '%s': %s", host, name->why);
+		rc = diag_set(diag, DIAG_USAGE, ENOENT, "no address is known for the host '%s': %s",
+			host, name->why);
 	if (!rc && name->addresses.n) {
 		copy.v = malloc(name->addresses.n * sizeof(*copy.v));
 		rc = copy.v ? 0 : -ENOMEM;

@@ -173,12 +173,12 @@ static void names_that_fail(void **state)
 
 	(void)state;
 	env.resolve = no_resolver;
-	assert_int_equal(parse(line, &env, &p, &diag), -ENOENT);
-	assert_int_equal(diag.kind, DIAG_UNKNOWN);
+	assert_int_equal(parse(line, &env, &p, &diag), -EINVAL);
+	assert_int_equal(diag.kind, DIAG_USAGE);
 	assert_string_equal(diag.message,
 		"no address is known for the host 'host.example': the name server does not answer");
 	env.resolve = nothing;
-	assert_int_equal(parse(line, &env, &p, &diag), -ENOENT);
+	assert_int_equal(parse(line, &env, &p, &diag), -EINVAL);
 	diag.kind = DIAG_NONE;
 	env.resolve = too_little;
 	assert_int_equal(parse(line, &env, &p, &diag), -ENOMEM);
