@@ -92,6 +92,14 @@ static int unknown_option(const struct command *command, const char *text, struc
 		text, command->name);
 }
 
+/* The last one would win, and the first be taken for done: `remove --id 1 --id 2`. */
+static int given_twice(const char *text, size_t len, struct diag *diag)
+{
+	diag_place(diag, text, 0, len);
+	return diag_set(
+		diag, DIAG_USAGE, EINVAL, "%.*s is given twice: leave one out", (int)len, text);
+}
+
 /* --name VALUE or --name=VALUE. Returns how many arguments were used, or -EINVAL. */
 static int take_option(
 	const struct command *command, char **argv, struct args *args, struct diag *diag)
@@ -104,6 +112,8 @@ static int take_option(
 		o++;
 	if (!o->name || !(command->options & o->option) || (equals && !o->value))
 		return unknown_option(command, argv[0], diag);
+	if (o->value && args->given & o->option)
+		return given_twice(argv[0], len, diag);
 	args->given |= o->option;
 	if (!o->value)
 		return 1;

@@ -28,6 +28,8 @@ TABLE="
 3|udp|remove udp/53
 3|99|remove --id 99
 2|zero|remove --id zero
+2|--id is given twice|remove --id 1 --id 2
+2|--for is given twice|block udp/53 --for 2h --for=3h
 "
 
 # refused STAGE: none of them changes anything.
