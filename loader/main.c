@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -392,6 +393,13 @@ static void hold_streams(void)
 		close(fd);
 }
 
+/* Root's own files without rights for root are of no use to the agent, which gives up
+ * CAP_DAC_OVERRIDE. */
+static void keep_own_rights(void)
+{
+	umask(umask(077) & 077);
+}
+
 /* What fails changes nothing: what was changed has not failed because nobody can be told. */
 static int finish_output(struct diag *diag)
 {
@@ -413,6 +421,7 @@ int main(int argc, char **argv)
 	int rc, exit_code = EXIT_SUCCESS;
 
 	hold_streams();
+	keep_own_rights();
 	/* Texts and lists that were freed go back to the system; by itself, libc keeps 64 MB. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on files' sizes: write() fails instead, and is heard */
