@@ -163,7 +163,8 @@ ptrdiff_t policy_find_same(
 
 bool rule_merge(struct rule *is, struct rule *again)
 {
-	bool changed = false;
+	/* Who gives a label describes the rule anew; the rest leaves what is not mentioned. */
+	bool changed = false, log = again->log || (is->log && !again->label);
 
 	if (is->deadline && (!again->deadline || again->deadline > is->deadline)) {
 		is->deadline = again->deadline;
@@ -177,8 +178,8 @@ bool rule_merge(struct rule *is, struct rule *again)
 		again->label = NULL;
 		changed = true;
 	}
-	if (again->log && !is->log) {
-		is->log = true;
+	if (is->log != log) {
+		is->log = log;
 		changed = true;
 	}
 	return changed;

@@ -34,7 +34,7 @@ ptrdiff_t policy_find_same(
 
 /*
  * The same rule is given again: takes over what it says of time (the later end holds), label and
- * log. True: something changed.
+ * log. With a label it says both; without, what it does not mention stays. True: something changed.
  */
 bool rule_merge(struct rule *is, struct rule *again);
 /*

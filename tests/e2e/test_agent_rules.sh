@@ -65,6 +65,16 @@ expect_json "a new label" '.outcome == "replaced" and .layer == "dynamic"' \
 	bp block --dynamic udp/1434 --rule worm --json
 expect_exit 0 bp block --dynamic udp/1434 name "the worm"
 expect_out '^Rule [0-9]+ changed; it was already there \(dynamic\): '
+stands() {
+	bp list | grep -o 'port 1434.*'
+}
+expect_exit 0 bp block --dynamic udp/1434 log
+same "a log leaves the label" 'port 1434 log name "the worm"' "$(stands)"
+expect_exit 0 bp block --dynamic udp/1434
+same "nothing said leaves both" 'port 1434 log name "the worm"' "$(stands)"
+expect_exit 0 bp block --dynamic udp/1434 name worms
+same "a label takes the place of both" 'port 1434 name "worms"' "$(stands)"
+expect_exit 0 bp block --dynamic udp/1434 name "the worm"
 NEXT=$(bp block --dynamic udp/1440 --for 1h --dry-run --json | jq .id)
 expect_exit 0 bp block --dynamic udp/1440 --for 1h
 expect_out "^Rule $NEXT added"
