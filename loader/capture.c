@@ -53,9 +53,23 @@ static int load_library(struct diag *diag)
 		old ? "too old" : "not installed");
 }
 
+/* Linux's cooked headers: their length, and where the EtherType stands in them. */
+static const struct cooked {
+	int link;
+	uint32_t len, ethertype;
+} cooked[] = { { DLT_LINUX_SLL, 16, 14 }, { DLT_LINUX_SLL2, 20, 0 } };
+
+static const struct cooked *cooked_as(int link)
+{
+	for (size_t i = 0; i < sizeof(cooked) / sizeof(cooked[0]); i++)
+		if (cooked[i].link == link)
+			return &cooked[i];
+	return NULL;
+}
+
 bool capture_l3(const struct capture *c)
 {
-	return c->link != DLT_EN10MB;
+	return c->link != DLT_EN10MB && !cooked_as(c->link);
 }
 
 static int check_link(struct capture *c, struct diag *diag)
@@ -69,13 +83,15 @@ static int check_link(struct capture *c, struct diag *diag)
 	case DLT_RAW:
 	case DLT_IPV4:
 	case DLT_IPV6:
+	case DLT_LINUX_SLL:
+	case DLT_LINUX_SLL2:
 		return 0;
 	}
 	name = lib.datalink_name(c->link);
 	snprintf(number, sizeof(number), "%d", c->link);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
-		"%s holds frames of the link type %s; Ethernet and raw IP can be judged, as "
-		"captured on one interface: tcpdump -i eth0",
+		"%s holds frames of the link type %s; Ethernet, raw IP and Linux's cooked frames "
+		"can be judged, as captured by tcpdump -i eth0 or -i any",
 		c->path, name ? name : number);
 }
 
@@ -161,8 +177,16 @@ void capture_free(struct capture **out)
 	*out = NULL;
 }
 
+static void take_cooked(const struct cooked *as, struct capture_record *record)
+{
+	record->cooked = as->len;
+	if (record->caplen >= as->len)
+		memcpy(record->ethertype, record->data + as->ethertype, sizeof(record->ethertype));
+}
+
 int capture_next(struct capture *c, struct capture_record *record, struct diag *diag)
 {
+	const struct cooked *as = cooked_as(c->link);
 	struct pcap_pkthdr *head;
 	const u_char *data;
 	int rc = lib.next_ex(c->pcap, &head, &data);
@@ -180,6 +204,8 @@ int capture_next(struct capture *c, struct capture_record *record, struct diag *
 		.seconds = head->ts.tv_sec,
 		.nanoseconds = head->ts.tv_usec, /* by the precision that was asked for */
 	};
+	if (as)
+		take_cooked(as, record);
 	c->read++;
 	return 1;
 }

@@ -15,6 +15,12 @@
 struct capture_record {
 	const uint8_t *data;  /* until the next one is read */
 	uint32_t caplen, len; /* bytes here; on the wire */
+	/*
+	 * Of these, a cooked header (tcpdump -i any) that stands in the place of Ethernet's; 0:
+	 * none. A capture may hold less than that of one.
+	 */
+	uint32_t cooked;
+	uint8_t ethertype[2]; /* behind a whole cooked header */
 	int64_t seconds;
 	uint32_t nanoseconds;
 };
@@ -29,7 +35,7 @@ int capture_open(const char *path, struct capture **capture, struct diag *diag);
 void capture_free(struct capture **capture);
 /* 1: *record is the next one; 0: that was all; -EINVAL: damaged. */
 int capture_next(struct capture *capture, struct capture_record *record, struct diag *diag);
-/* Frames begin with the IP header. */
+/* Frames begin with the IP header. Not those behind a cooked one, which may be of any protocol. */
 bool capture_l3(const struct capture *capture);
 /* How much is read, from 0 to 1; below 0: nobody knows. */
 double capture_read(const struct capture *capture);

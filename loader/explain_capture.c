@@ -54,23 +54,38 @@ static int keep(struct run *r, const struct explained_frame *frame)
 	return 0;
 }
 
+/* With an Ethernet header. */
+static size_t frame_len(const struct run *r, const struct capture_record *record)
+{
+	return record->len - record->cooked + (r->l3 || record->cooked ? ETH_HEADER : 0);
+}
+
 /* The record as a frame with an Ethernet header. False: the capture holds too little of it. */
 static bool make_frame(struct run *r, const struct capture_record *record, struct frame *read)
 {
-	size_t head = r->l3 ? ETH_HEADER : 0;
+	uint32_t skip = record->cooked;
 	size_t have = record->caplen < MOST_BYTES ? record->caplen : MOST_BYTES;
-	uint8_t *data = r->buf + head;
+	uint8_t *data = r->buf + (r->l3 ? ETH_HEADER : 0);
 
-	if (record->len > MOST_BYTES)
+	if (record->len > MOST_BYTES || have < skip)
 		return false;
-	memcpy(data, record->data, have);
+	if (skip) {
+		/* No program looks at Ethernet's addresses, which a cooked header does not tell. */
+		memset(r->buf, 0, ETH_HEADER - 2);
+		memcpy(r->buf + ETH_HEADER - 2, record->ethertype, 2);
+		memcpy(r->buf + ETH_HEADER, record->data + skip, have - skip);
+		have += ETH_HEADER - skip;
+	} else {
+		memcpy(data, record->data, have);
+	}
 	if (r->l3) {
 		unsigned int version = have ? data[0] >> 4 : 0;
 
 		r->buf[12] = version == 4 ? 0x08 : version == 6 ? 0x86 : 0;
 		r->buf[13] = version == 6 ? 0xdd : 0;
 	}
-	return have == record->len || padding_fits(data, have, record->len, r->l3, read);
+	return have == frame_len(r, record) - (size_t)(data - r->buf) ||
+	       padding_fits(data, have, frame_len(r, record) - (data - r->buf), r->l3, read);
 }
 
 static int judge_record(struct run *r, const struct capture_record *record, struct diag *diag)
@@ -79,7 +94,7 @@ static int judge_record(struct run *r, const struct capture_record *record, stru
 	struct eval_verdict verdict = {};
 	struct explain_frame frame = {
 		.data = r->buf,
-		.len = record->len + (r->l3 ? ETH_HEADER : 0),
+		.len = frame_len(r, record),
 		.l3 = r->l3,
 	};
 	bool check = r->out->tally.packets % r->stride == 0;

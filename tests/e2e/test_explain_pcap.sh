@@ -11,7 +11,7 @@ if ! ldconfig -p | grep -qE 'libpcap\.so\.(0\.8|1)'; then
 fi
 
 cd "$WORLD" || exit 1
-ETHERNET=1 RAW=101 IPV4=228 IPV6=229 COOKED=113
+ETHERNET=1 RAW=101 IPV4=228 IPV6=229 COOKED=(0 113 276)
 
 # capture FILE FORMAT LINK HEX...
 capture() {
@@ -193,6 +193,37 @@ check "and leaves the old file" cmp blocked.pcap full/out.pcap
 same "and no other" "out.pcap rest" "$(find full -type f -printf '%f\n' | sort | xargs)"
 umount full
 
+# --- as tcpdump -i any has them: a cooked header in the place of Ethernet's
+
+# cooked 1|2 HEX...: with such a header.
+cooked() {
+	local version=$1 hex
+
+	shift
+	for hex in "$@"; do
+		case $version in
+		1) echo "0000000100060200000077010000${hex:24}" ;;
+		2) echo "${hex:24:4}00000000000200010006020000007701""0000${hex:28}" ;;
+		esac
+	done
+}
+
+expect_exit 0 bp explain --json --pcap micro.pcap
+WANTED=$(jq -c '[.rows, .totals]' <<<"$OUT")
+for version in 1 2; do
+	mapfile -t COOKED_FRAMES < <(cooked $version "${FRAMES[@]}")
+	capture cooked$version.pcap micro "${COOKED[version]}" "${COOKED_FRAMES[@]}"
+	expect_exit 0 bp explain --json --pcap cooked$version.pcap --write-blocked written.pcap
+	same "cooked frames of version $version are judged, and counted, like those of Ethernet" "$WANTED" \
+		"$(jq -c '[.rows, .totals]' <<<"$OUT")"
+	BLOCKED=$(jq .totals.blocked <<<"$OUT")
+	table "what is blocked is written as it was" ".totals.packets == $BLOCKED and .totals.blocked == $BLOCKED" \
+		written.pcap
+	capture short.pcap micro "${COOKED[version]}" 0000 "${COOKED_FRAMES[0]:0:40}" "${COOKED_FRAMES[0]}"
+	table "a frame shorter than its cooked header is undecided" '.totals.packets == 3 and .totals.undecided >= 1' \
+		short.pcap
+done
+
 # --- files that are none
 
 bad 2 'No such file' --pcap missing.pcap
@@ -201,8 +232,8 @@ bad 2 'is a directory' --pcap .
 bad 2 'is no capture' --pcap empty.pcap
 head -c 500 "$BPFPOL" >garbage.pcap
 bad 2 'is no capture' --pcap garbage.pcap
-capture cooked.pcap micro $COOKED "${FRAMES[0]}"
-bad 2 'link type LINUX_SLL; Ethernet' --pcap cooked.pcap
+capture wifi.pcap micro 105 "${FRAMES[0]}"
+bad 2 'link type IEEE802_11; Ethernet' --pcap wifi.pcap
 capture usb.pcap ng 220 "${FRAMES[0]}"
 bad 2 'link type USB_LINUX_MMAPPED;' --pcap usb.pcap
 capture strange.pcap micro 65000 "${FRAMES[0]}"
