@@ -233,6 +233,19 @@ static void say_text(const struct args *args, const struct restore *r)
 			r->missing[i]);
 }
 
+/* A list of interfaces that was lost would go unnoticed: all else is as it should be. */
+static void warn_nowhere(const struct restore *r, struct diag *diag)
+{
+	for (size_t i = 0; i < r->remembered.n; i++)
+		if (r->remembered.v[i].mode != ATTACH_NONE)
+			return;
+	if (!r->host.store->policy || attached_any())
+		return;
+	diag_set(diag, DIAG_UNKNOWN, ENODEV,
+		"no interface is remembered; 'bpfpol attach IFACE' says where to filter");
+	warn(diag, "nothing is filtered");
+}
+
 static int restore(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = load(r, dry_run, diag);
@@ -252,6 +265,8 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 		rc = check_file(r->host.store, diag);
 	if (!rc)
 		assign_warn_absent(r->host.store->policy, diag);
+	if (!rc && !dry_run)
+		warn_nowhere(r, diag);
 	return rc;
 }
 

@@ -267,4 +267,18 @@ expect_exit 0 bp restore
 same "a bpffs" bpf_fs "$(stat -f -c %T "$BPFPOL_BPFFS")"
 blocked dport=3000
 
+# A list of interfaces that was lost, or cut, is no reason to filter nowhere without a word.
+cp "$STATE/interfaces" interfaces
+for size in 0 5; do
+	find "$BPFPOL_BPFFS" -type f -delete
+	umount "$BPFPOL_BPFFS"
+	truncate -s $size "$STATE/interfaces"
+	expect_exit 0 bp restore
+	expect_out 'warning: nothing is filtered: no interface is remembered'
+	cp interfaces "$STATE/interfaces"
+	expect_exit 0 bp restore
+	same "$size bytes: nothing to warn of" 0 "$(grep -c 'nothing is filtered' <<<"$OUT")"
+	blocked dport=3000
+done
+
 finish
