@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rtnetlink by libmnl. Each question is one dump on a socket of its own; a dump that the kernel
+ * rtnetlink by libmnl. Each question goes over a socket of its own; a dump that the kernel
  * calls inconsistent (something changed meanwhile) is thrown away and asked again.
  */
 #include <errno.h>
@@ -76,8 +76,8 @@ static int receive(struct mnl_socket *nl, unsigned int seq, mnl_cb_t cb, void *d
 	return rc < 0 ? -errno : 0;
 }
 
-/* -EINTR: the dump was inconsistent. */
-static int dump_once(struct nlmsghdr *request, mnl_cb_t cb, void *data)
+/* -EINTR: a dump was inconsistent. */
+static int ask_once(struct nlmsghdr *request, mnl_cb_t cb, void *data)
 {
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	int rc;
@@ -101,9 +101,17 @@ int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *
 	request->nlmsg_seq = 1;
 	for (int try = 0; try < TRIES && rc == -EINTR; try++) {
 		reset(data);
-		rc = dump_once(request, cb, data);
+		rc = ask_once(request, cb, data);
 	}
 	return rc;
+}
+
+/* The kernel echoes what was asked for, and then says that it is done. */
+int nl_ask(struct nlmsghdr *request, mnl_cb_t cb, void *data)
+{
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO | NLM_F_ACK;
+	request->nlmsg_seq = 1;
+	return ask_once(request, cb, data);
 }
 
 struct link_dump {

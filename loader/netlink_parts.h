@@ -24,5 +24,7 @@ void *nl_grow(void *v, size_t n, size_t size);
 
 /* What was collected by a dump that has to be asked again is forgotten by reset(data). */
 int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data);
+/* Of one thing alone; what the kernel says against it is the error. */
+int nl_ask(struct nlmsghdr *request, mnl_cb_t cb, void *data);
 
 #endif

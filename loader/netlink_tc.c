@@ -12,31 +12,16 @@
 #include "netlink_parts.h"
 #include "netlink_tc.h"
 
-struct qdisc_dump {
-	struct nl_qdisc *qdisc;
-	int ifindex;
-};
-
-static void qdisc_reset(void *data)
-{
-	struct qdisc_dump *qd = data;
-
-	qd->qdisc->kind[0] = '\0';
-}
-
-/* The kernel sends those of all interfaces. */
 static int qdisc_cb(const struct nlmsghdr *nlh, void *data)
 {
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[TCA_KIND + 1] = { NULL };
 	struct nl_attrs a = { .tb = tb, .max = TCA_KIND };
-	struct qdisc_dump *qd = data;
+	struct nl_qdisc *qdisc = data;
 
-	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_ifindex != qd->ifindex ||
-		tc->tcm_parent != TC_H_CLSACT)
+	if (nlh->nlmsg_type != RTM_NEWQDISC)
 		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*tc), nl_attr_keep, &a);
-	nl_attr_str(tb[TCA_KIND], qd->qdisc->kind, sizeof(qd->qdisc->kind));
+	mnl_attr_parse(nlh, sizeof(struct tcmsg), nl_attr_keep, &a);
+	nl_attr_str(tb[TCA_KIND], qdisc->kind, sizeof(qdisc->kind));
 	return MNL_CB_OK;
 }
 
@@ -50,15 +35,20 @@ static struct tcmsg *put_header(char *buf, uint16_t type, int ifindex)
 	return tc;
 }
 
+/*
+ * Asked of the one interface: a dump is of all. -ENOENT: none was ever there; -EINVAL: none is any
+ * more; -EOPNOTSUPP: a kernel without qdiscs.
+ */
 int nl_clsact_get(int ifindex, struct nl_qdisc *qdisc)
 {
 	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
-	struct nl_qdisc got;
-	struct qdisc_dump qd = { .qdisc = &got, .ifindex = ifindex };
+	struct nl_qdisc got = { 0 };
 	int rc;
 
-	put_header(buf, RTM_GETQDISC, ifindex);
-	rc = nl_dump((struct nlmsghdr *)buf, qdisc_cb, qdisc_reset, &qd);
+	put_header(buf, RTM_GETQDISC, ifindex)->tcm_parent = TC_H_CLSACT;
+	rc = nl_ask((struct nlmsghdr *)buf, qdisc_cb, &got);
+	if (rc == -ENOENT || rc == -EINVAL || rc == -ENODEV || rc == -EOPNOTSUPP)
+		rc = 0;
 	if (!rc)
 		*qdisc = got;
 	return rc;

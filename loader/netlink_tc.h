@@ -13,6 +13,7 @@
 struct nl_qdisc {
 	char kind[IF_NAMESIZE]; /* "": there is none */
 };
+/* An interface that is gone has none. */
 int nl_clsact_get(int ifindex, struct nl_qdisc *qdisc);
 
 struct nl_filter {
