@@ -95,6 +95,7 @@ static int gather_one(const struct pin *pin, void *arg, struct diag *diag)
 		is->how = ATTACH_TC;
 		is->in = way;
 	}
+	is->hurried |= pin->hurried;
 	is->behind[pin_is_out(pin) ? BP_OUT : BP_IN] |= pin->behind;
 	return 0;
 }
@@ -135,7 +136,7 @@ const struct attached *attached_find(const struct attached_list *list, int ifind
 	return NULL;
 }
 
-/* Whose the XDP program on the interface is: "'name' (id N)". */
+/* Whose the XDP program on the interface is: "'name' (id N)", or "id N". */
 static const char *foreign_name(const struct nl_link *link, char *buf, size_t size)
 {
 	struct bpf_prog_info info = {};
@@ -146,8 +147,10 @@ static const char *foreign_name(const struct nl_link *link, char *buf, size_t si
 		bpf_obj_get_info_by_fd(fd, &info, &len);
 		close(fd);
 	}
-	snprintf(buf, size, "'%s' (id %u)", info.name[0] ? info.name : "without a name",
-		link->xdp_prog);
+	if (info.name[0])
+		snprintf(buf, size, "'%s' (id %u)", info.name, link->xdp_prog);
+	else
+		snprintf(buf, size, "id %u", link->xdp_prog);
 	return buf;
 }
 
@@ -206,28 +209,62 @@ static int attach_xdp(struct kernel *k, const struct nl_link *link, enum bp_hook
 	return rc;
 }
 
-/* By TCX, or where the kernel does not know it by a clsact filter. -EOPNOTSUPP: by neither. */
-static int attach_tc(struct kernel *k, const struct nl_link *link, enum bp_hook hook,
+/* By TCX. -EINVAL, -EOPNOTSUPP without a diag: the kernel does not know it. */
+static int attach_link(struct kernel *k, const struct nl_link *link, enum bp_hook hook,
 	enum tc_way *way, struct diag *diag)
 {
-	int rc = kernel_need(k, hook, diag);
+	int rc = hook_link(k->root[hook], hook, link->ifindex);
 
-	if (rc)
-		return rc;
 	*way = TC_TCX;
-	rc = hook_link(k->root[hook], hook, link->ifindex);
-	if (!rc)
-		return 0;
+	if (!rc || rc == -EINVAL || rc == -EOPNOTSUPP)
+		return rc;
 	if (rc == -EEXIST)
 		return diag_set(diag, DIAG_SYSTEM, EEXIST,
 			"bpfpol's own program is on TC of %s by a link whose pin was taken away, "
 			"and which somebody else holds ('bpftool link show' lists it; 'bpftool "
 			"link detach' takes it off)",
 			link->name);
+	return diag_errno(diag, -rc, "%s does not take a TC program", link->name);
+}
+
+/* Whether a filter is as good as a link, which takes longer: nobody is asked before it. */
+static bool serves(const struct nl_link *link, enum bp_hook hook, const struct hook_site *site)
+{
+	bool out = hook == BP_TC_OUT || hook == BP_L3_OUT;
+	__u32 first;
+
+	return hook_is_free(site) && tcx_first(link->ifindex, out, &first) && !first;
+}
+
+/*
+ * A filter of ours that is there although no pin says so is made ours again: a link beside it would
+ * count twice. -EOPNOTSUPP: neither a link nor a filter can be.
+ */
+static int attach_tc(struct kernel *k, const struct nl_link *link, enum bp_hook hook,
+	struct attached *is, enum tc_way *way, struct diag *diag)
+{
+	struct hook_site site;
+	int prog = k->root[hook], rc = kernel_need(k, hook, diag);
+
+	if (!rc)
+		rc = hook_look(prog, hook, link->ifindex, &site, diag);
+	if (rc)
+		return rc;
+	if (!site.ours && is->crowd && serves(link, hook, &site)) {
+		struct diag ignored = {};
+
+		*way = TC_CLSACT;
+		rc = hook_filter(prog, hook, link->ifindex, &site, &ignored);
+		diag_free(&ignored);
+		is->hurried |= !rc;
+		if (!rc)
+			return 0;
+	}
+	rc = site.ours ? -EOPNOTSUPP : attach_link(k, link, hook, way, diag);
 	if (rc != -EINVAL && rc != -EOPNOTSUPP)
-		return diag_errno(diag, -rc, "%s does not take a TC program", link->name);
+		return rc;
 	*way = TC_CLSACT;
-	return hook_filter(k->root[hook], hook, link->ifindex, diag);
+	return hook_filter(prog, hook, link->ifindex, &site, diag);
 }
 
 /* By TC. The reason was found by the caller. */
@@ -235,7 +272,33 @@ static int attach_tc_in(
 	struct kernel *k, const struct nl_link *link, struct attached *is, struct diag *diag)
 {
 	is->how = ATTACH_TC;
-	return attach_tc(k, link, link->l3 ? BP_L3_IN : BP_TC_IN, &is->in, diag);
+	return attach_tc(k, link, link->l3 ? BP_L3_IN : BP_TC_IN, is, &is->in, diag);
+}
+
+/*
+ * A filter of ours for what arrives whose pin was taken away filters on: XDP beside it would count
+ * twice. It gets its pin again, by which `detach` finds it.
+ */
+static int attach_again(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
+	struct attached *is, bool *found, struct diag *diag)
+{
+	enum bp_hook hook = link->l3 ? BP_L3_IN : BP_TC_IN;
+	struct hook_site site;
+	int rc;
+
+	*found = false;
+	if (is->crowd) /* so many are new, and each question waits for a lock of all */
+		return 0;
+	rc = hook_look(k->root[hook], hook, link->ifindex, &site, diag);
+	*found = !rc && site.ours;
+	if (!*found)
+		return rc;
+	rc = attach_tc_in(k, link, is, diag);
+	if (rc || mode == ATTACH_AUTO || mode == ATTACH_TC)
+		return rc;
+	return diag_set(diag, DIAG_SYSTEM, EBUSY,
+		"%s is attached in tc mode; 'bpfpol detach %s' first, to change that", link->name,
+		link->name);
 }
 
 static int attach_in(struct kernel *k, const struct nl_link *link, enum attach_mode mode,
@@ -243,7 +306,12 @@ static int attach_in(struct kernel *k, const struct nl_link *link, enum attach_m
 {
 	char name[64];
 	int native = 0, generic, rc;
+	bool found;
 
+	snprintf(why, size, "it was there, without its pin");
+	rc = attach_again(k, link, mode, is, &found, diag);
+	if (rc || found)
+		return rc;
 	snprintf(why, size, "asked for");
 	if (mode == ATTACH_TC)
 		return attach_tc_in(k, link, is, diag);
@@ -288,7 +356,7 @@ static int attach_out(struct kernel *k, const struct nl_link *link, struct attac
 {
 	struct diag one = {};
 	enum tc_way way;
-	int rc = attach_tc(k, link, link->l3 ? BP_L3_OUT : BP_TC_OUT, &way, &one);
+	int rc = attach_tc(k, link, link->l3 ? BP_L3_OUT : BP_TC_OUT, is, &way, &one);
 
 	is->out = rc ? TC_NONE : way;
 	if (rc == -EOPNOTSUPP) {
@@ -308,7 +376,8 @@ static void why_clsact(const struct attached *is, char *why, size_t size)
 						  : "";
 
 	if (is->in == TC_CLSACT || is->out == TC_CLSACT)
-		add_why(why, size, "; %sby clsact, as this kernel has no TCX (6.6)", what);
+		add_why(why, size, "; %sby clsact, as %s", what,
+			is->hurried ? "many came at once" : "this kernel has no TCX (6.6)");
 }
 
 /* Classifiers that were loaded for a hook where nothing came to be, on the way, are let go. */
@@ -393,12 +462,20 @@ int attach_leaving(struct kernel *k, const struct nl_link *link, struct attached
 	return rc;
 }
 
+static void put_again(const struct pin *pin, struct diag *diag)
+{
+	struct hook_site site;
+
+	if (!hook_look(pin->fd, pin->hook, pin->ifindex, &site, diag))
+		hook_filter(pin->fd, pin->hook, pin->ifindex, &site, diag);
+}
+
 /* Puts the filters among the first n back. */
 static void give_back(const struct pins *pins, size_t n, struct diag *diag)
 {
 	for (size_t i = 0; i < n; i++)
 		if (pins->v[i].kind != PIN_LINK && pin_is_live(&pins->v[i]))
-			hook_filter(pins->v[i].fd, pins->v[i].hook, pins->v[i].ifindex, diag);
+			put_again(&pins->v[i], diag);
 }
 
 /*

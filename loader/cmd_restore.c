@@ -24,12 +24,10 @@ struct restore {
 	struct host host;
 	struct remembered_list remembered;
 	struct nl_links links;
-	struct link_choices *done; /* one for each interface that is there */
-	size_t n;
-	char **missing; /* remembered, and not there */
+	struct link_choices choices; /* what is remembered and there */
+	char **missing;		     /* remembered, and not there */
 	size_t n_missing;
 	bool salvaged; /* not all of the store could be read */
-	bool failed;   /* an interface is not attached */
 };
 
 static void warn(struct diag *diag, const char *so)
@@ -87,39 +85,27 @@ static int find_missing(struct restore *r)
 	return 0;
 }
 
-/* Each for itself: one that cannot be attached must not keep the others open. */
-static int attach_one(struct restore *r, const struct nl_link *link, enum attach_mode mode,
-	bool dry_run, struct diag *diag)
+static void not_filtered(const struct link_choice *choice, struct diag *diag)
 {
-	struct link_choices *choices = &r->done[r->n++];
 	char so[IF_NAMESIZE + 32];
-	int rc = choices_add(choices, link, mode);
 
-	if (!rc)
-		rc = dry_run ? choices_check(choices, diag)
-			     : choices_attach(&r->host, choices, diag);
-	if (!rc || rc == -ENOMEM)
-		return rc;
-	r->failed = true;
-	snprintf(so, sizeof(so), "%s is NOT filtered", link->name);
+	snprintf(so, sizeof(so), "%s is NOT filtered", choice->link->name);
 	warn(diag, so);
-	return 0;
 }
 
 static int attach_all(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = 0;
 
-	r->done = calloc(r->links.n + 1, sizeof(*r->done));
-	if (!r->done)
-		return -ENOMEM;
 	for (size_t i = 0; i < r->links.n && !rc; i++) {
 		const struct nl_link *link = &r->links.v[i];
 		const struct remembered *is = remembered_find(&r->remembered, link->name);
 
 		if (is && nl_can_filter(link))
-			rc = attach_one(r, link, is->mode, dry_run, diag);
+			rc = choices_add(&r->choices, link, is->mode);
 	}
+	if (!rc)
+		rc = choices_attach_each(&r->host, &r->choices, dry_run, not_filtered, diag);
 	return rc ? rc : find_missing(r);
 }
 
@@ -169,14 +155,11 @@ static int check_file(const struct store *store, struct diag *diag)
 	return rc;
 }
 
-static bool attached(const struct link_choices *c)
-{
-	return c->n && (c->v[0].how != ATTACH_NONE || c->v[0].already);
-}
-
 static void say_json(const struct args *args, const struct restore *r)
 {
 	const struct policy *policy = r->host.store ? r->host.store->policy : NULL;
+	const struct link_choice *v = r->choices.v;
+	bool dry_run = args->given & OPT_DRY_RUN;
 	struct jw j;
 
 	jw_begin(&j, stdout);
@@ -185,16 +168,16 @@ static void say_json(const struct args *args, const struct restore *r)
 	jw_str(&j, "policy", policy ? policy->name : NULL);
 	jw_u64(&j, "rules", policy ? policy->n : 0);
 	jw_bool(&j, "salvaged", r->salvaged);
-	jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
+	jw_bool(&j, "dry_run", dry_run);
 	jw_array(&j, "interfaces");
-	for (size_t i = 0; i < r->n; i++)
-		if (attached(&r->done[i]))
-			jw_str(&j, NULL, r->done[i].v[0].link->name);
+	for (size_t i = 0; i < r->choices.n; i++)
+		if (!v[i].failed && (!dry_run || v[i].how != ATTACH_NONE))
+			jw_str(&j, NULL, v[i].link->name);
 	jw_array_end(&j);
 	jw_array(&j, "failed");
-	for (size_t i = 0; i < r->n; i++)
-		if (!attached(&r->done[i]) && !(args->given & OPT_DRY_RUN))
-			jw_str(&j, NULL, r->done[i].v[0].link->name);
+	for (size_t i = 0; i < r->choices.n; i++)
+		if (v[i].failed && !dry_run)
+			jw_str(&j, NULL, v[i].link->name);
 	jw_array_end(&j);
 	jw_array(&j, "missing");
 	for (size_t i = 0; i < r->n_missing; i++)
@@ -220,12 +203,12 @@ static void say_text(const struct args *args, const struct restore *r)
 			dry_run ? "would be" : "is", policy->n);
 	else
 		printf("No policy is assigned.\n");
-	for (size_t i = 0; i < r->n; i++) {
-		const struct link_choice *c = r->done[i].n ? &r->done[i].v[0] : NULL;
+	for (size_t i = 0; i < r->choices.n; i++) {
+		const struct link_choice *c = &r->choices.v[i];
 
-		if (c && dry_run)
+		if (dry_run)
 			printf("Would filter on %s.\n", c->link->name);
-		else if (c && attached(&r->done[i]))
+		else if (!c->failed)
 			printf("%s: %s.\n", c->link->name, attach_mode_text(c->how));
 	}
 	for (size_t i = 0; i < r->n_missing; i++)
@@ -285,11 +268,18 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 	return rc;
 }
 
+static bool any_failed(const struct link_choices *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= c->v[i].failed;
+	return any;
+}
+
 static void restore_free(struct restore *r)
 {
-	for (size_t i = 0; i < r->n; i++)
-		choices_free(&r->done[i]);
-	free(r->done);
+	choices_free(&r->choices);
 	free(r->missing);
 	nl_links_free(&r->links);
 	remembered_free(&r->remembered);
@@ -320,7 +310,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 			"with 'bpfpol list', and see the warnings",
 			dry_run ? "is" : "was",
 			r.host.off ? "what 'bpfpol on' puts in force" : "in force");
-	else if (!rc && r.failed)
+	else if (!rc && any_failed(&r.choices))
 		rc = diag_set(diag, DIAG_SYSTEM, EIO,
 			"not every interface is filtered; see the warnings");
 	restore_free(&r);

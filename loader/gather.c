@@ -177,8 +177,9 @@ static void describe(
 	out->ingress = a->in == TC_CLSACT ? "clsact" : ingress[a->how].word;
 	out->egress = a->out == TC_CLSACT ? "clsact" : a->out == TC_TCX ? "tcx" : "none";
 	snprintf(out->why, sizeof(out->why), "%s%s%s", why,
-		a->in == TC_CLSACT || a->out == TC_CLSACT ? "; clsact, as the kernel has no TCX"
-							  : "",
+		a->in != TC_CLSACT && a->out != TC_CLSACT ? ""
+		: a->hurried				  ? "; clsact, as many came at once"
+							  : "; clsact, as the kernel has no TCX",
 		a->out != TC_NONE ? "" : "; what leaves is not filtered");
 }
 

@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clsact.h"
-
 #define TCX_FIRST (1U << 3) /* BPF_F_BEFORE (6.6), before nobody in particular */
 
 /* -EEXIST: ours is there by a link whose pin has just gone, and goes a moment later. */
@@ -73,36 +71,59 @@ static int id_of(int prog, __u32 *id, struct diag *diag)
 	return 0;
 }
 
-/* Whether a filter can be there at all, and where its qdisc comes from. */
-static int find_place(int ifindex, bool out, __u32 prog, enum clsact_qdisc *qdisc,
-	struct clsact_place *place, struct diag *diag)
-{
-	char name[IF_NAMESIZE] = "";
-	int rc = clsact_qdisc_get(ifindex, qdisc);
-
-	if (!rc)
-		rc = clsact_look(ifindex, out, place);
-	if (rc)
-		return diag_errno(
-			diag, -rc, "cannot tell what is on TC of %s", name_of(ifindex, name));
-	if (*qdisc == CLSACT_INGRESS && out)
-		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"%s has an ingress qdisc, which stays, where the clsact qdisc would stand "
-			"that filters what leaves",
-			name_of(ifindex, name));
-	if (place->taken && place->prog != prog)
-		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
-			"%s has a foreign filter at priority %d, which is bpfpol's ('tc filter "
-			"show dev %s %s' shows it)",
-			name_of(ifindex, name), CLSACT_PRIORITY, name, out ? "egress" : "ingress");
-	return 0;
-}
-
 static int note_made(const struct pin *pin, void *arg, struct diag *diag)
 {
 	(void)diag;
 	if (pin->kind == PIN_FILTER_MADE || pin->kind == PIN_FILTER_CHANGING)
 		*(bool *)arg |= pin_is_live(pin);
+	return 0;
+}
+
+int hook_look(int prog, enum bp_hook hook, int ifindex, struct hook_site *site, struct diag *diag)
+{
+	bool out = hook == BP_TC_OUT || hook == BP_L3_OUT;
+	struct hook_site got = {};
+	char name[IF_NAMESIZE] = "";
+	__u32 id = 0;
+	int rc = id_of(prog, &id, diag);
+
+	if (rc)
+		return rc;
+	rc = clsact_qdisc_get(ifindex, &got.qdisc);
+	if (!rc && got.qdisc != CLSACT_NONE)
+		rc = clsact_look(ifindex, out, &got.place);
+	if (rc)
+		return diag_errno(
+			diag, -rc, "cannot tell what is on TC of %s", name_of(ifindex, name));
+	if (got.qdisc != CLSACT_NONE)
+		rc = pins_each(ifindex, note_made, &got.made, NULL, diag);
+	got.ours = got.place.prog == id;
+	if (!rc)
+		*site = got;
+	return rc;
+}
+
+bool hook_is_free(const struct hook_site *site)
+{
+	return (site->qdisc == CLSACT_NONE || site->made) && !site->place.taken &&
+	       !site->place.behind;
+}
+
+/* Whether a filter can be there at all. */
+static int check_site(int ifindex, bool out, const struct hook_site *site, struct diag *diag)
+{
+	char name[IF_NAMESIZE] = "";
+
+	if (site->qdisc == CLSACT_INGRESS && out)
+		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+			"%s has an ingress qdisc, which stays, where the clsact qdisc would stand "
+			"that filters what leaves",
+			name_of(ifindex, name));
+	if (site->place.taken && !site->ours)
+		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
+			"%s has a foreign filter at priority %d, which is bpfpol's ('tc filter "
+			"show dev %s %s' shows it)",
+			name_of(ifindex, name), CLSACT_PRIORITY, name, out ? "egress" : "ingress");
 	return 0;
 }
 
@@ -166,27 +187,23 @@ static int put_filter(int prog, enum bp_hook hook, int ifindex, const char *begu
 	return rc;
 }
 
-int hook_filter(int prog, enum bp_hook hook, int ifindex, struct diag *diag)
+int hook_filter(
+	int prog, enum bp_hook hook, int ifindex, const struct hook_site *site, struct diag *diag)
 {
-	bool out = hook == BP_TC_OUT || hook == BP_L3_OUT, made = false;
+	bool out = hook == BP_TC_OUT || hook == BP_L3_OUT, make = site->qdisc == CLSACT_NONE;
 	char *begun = NULL, *done = NULL;
-	struct clsact_place place;
-	enum clsact_qdisc qdisc;
 	__u32 id = 0;
 	int rc = id_of(prog, &id, diag);
 
 	if (!rc)
-		rc = find_place(ifindex, out, id, &qdisc, &place, diag);
-	if (!rc)
-		rc = pins_each(ifindex, note_made, &made, NULL, diag);
+		rc = check_site(ifindex, out, site, diag);
 	if (rc)
 		return rc;
-	done = pin_path(
-		hook, ifindex, made || qdisc == CLSACT_NONE ? PIN_FILTER_MADE : PIN_FILTER, id);
-	begun = qdisc == CLSACT_NONE ? pin_path(hook, ifindex, PIN_FILTER_CHANGING, id) : done;
+	done = pin_path(hook, ifindex, make || site->made ? PIN_FILTER_MADE : PIN_FILTER, id);
+	begun = make ? pin_path(hook, ifindex, PIN_FILTER_CHANGING, id) : done;
 	if (!done || !begun)
 		rc = -ENOMEM;
-	else if (place.prog == id) /* somebody took its pin away */
+	else if (site->ours) /* somebody took its pin away */
 		rc = pin_program(prog, done, diag);
 	else
 		rc = put_filter(prog, hook, ifindex, begun, done, diag);

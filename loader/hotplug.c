@@ -25,7 +25,7 @@ struct sight {
 	struct remembered_list remembered;
 	struct attached_list attached, strays;
 	uint64_t now;
-	bool dropped; /* strays are to be swept */
+	size_t due; /* how many are to be attached now */
 };
 
 static struct followed *followed_find(struct hotplug *hp, int ifindex)
@@ -171,10 +171,10 @@ static bool is_due(const struct followed *f, const struct nl_link *link, uint64_
 	return !f->tries || now >= f->again || has_changed(f, link);
 }
 
-/* Brings what is followed up to date. *due: how many are to be attached now. */
-static int compare(struct hotplug *hp, struct sight *s, size_t *due)
+/* Brings what is followed up to date. */
+static int compare(struct hotplug *hp, struct sight *s)
 {
-	*due = 0;
+	s->due = 0;
 	hp->filtered = hp->failing = 0;
 	for (size_t i = 0; i < hp->n; i++)
 		hp->v[i].seen = false;
@@ -198,7 +198,7 @@ static int compare(struct hotplug *hp, struct sight *s, size_t *due)
 			f->tries = 0;
 			hp->filtered++;
 		} else if (is_due(f, link, s->now)) {
-			++*due;
+			s->due++;
 		} else {
 			hp->failing++;
 		}
@@ -291,14 +291,15 @@ static int attach_halves(struct hotplug *hp, const struct sight *s, const struct
 		*more = clock_ms() - begun > STRETCH;
 		if (*more)
 			return 0;
+		f->is.crowd = hp->crowd;
 		rc = attach_half(hp, s, host, f, link, half);
 	}
 	return rc;
 }
 
 /*
- * What arrives on each of them first. What leaves takes the kernel some 11 ms each, one after the
- * other. However long the look was, each look gets on.
+ * What arrives on each of them first, as what leaves may take the kernel some 11 ms each. However
+ * long the look was, each look gets on.
  */
 static int attach_due(
 	struct hotplug *hp, const struct sight *s, const struct host *host, bool *more)
@@ -313,17 +314,17 @@ static int attach_due(
 static int act(
 	struct hotplug *hp, struct sight *s, struct host *host, bool *more, struct diag *diag)
 {
-	size_t due;
-	int rc = compare(hp, s, &due);
+	int rc = compare(hp, s);
 
-	if (!rc && (due || (host->kernel && host->kernel->gen)))
+	hp->crowd |= s->due > ATTACH_CROWD;
+	if (!rc && (s->due || (host->kernel && host->kernel->gen)))
 		rc = hotplug_put_in_force(hp, host, s->now, diag);
 	if (rc && rc != -ENOMEM && host->kernel && host->kernel->gen) {
 		hotplug_complain(hp, "the rules on disk could not be put in force", rc, diag);
 		diag_clear(diag);
 		rc = 0;
 	}
-	if (rc || !due)
+	if (rc || !s->due)
 		return rc;
 	rc = host_kernel(host, diag);
 	if (!rc)
@@ -392,6 +393,7 @@ void hotplug_run(struct hotplug *hp, uint64_t now)
 	}
 	if (!rc)
 		rc = look(hp, now, &more, &diag);
+	hp->crowd &= more;
 	lock_release();
 	/* So many come and go that no list of them was ever whole: again, and soon. */
 	if (rc == -EINTR)

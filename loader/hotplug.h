@@ -45,6 +45,7 @@ struct hotplug {
 	bool settled;	     /* a look has found nothing that it could have put right */
 	bool foreign;	     /* the kernel's side is another version's */
 	bool began;	     /* a look was had */
+	bool crowd;	     /* until a look has left none, they are attached as one */
 	char trouble[1024];  /* what was said last, so that it is said once */
 	char warned[2048];
 	/* For status. */

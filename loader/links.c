@@ -23,49 +23,53 @@ int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_
 	return 0;
 }
 
+static int check(
+	struct link_choice *choice, const struct attached_list *attached, struct diag *diag)
+{
+	const struct attached *is = attached_find(attached, choice->link->ifindex);
+
+	if (!is)
+		return attach_check(choice->link, choice->mode, diag);
+	if (choice->mode != ATTACH_AUTO && choice->mode != is->how && is->how != ATTACH_NONE)
+		return diag_set(diag, DIAG_SYSTEM, EBUSY,
+			"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
+			"that",
+			choice->link->name, attach_mode_name(is->how), choice->link->name);
+	/* Half of it may have been taken off by someone else. */
+	choice->already = is->how != ATTACH_NONE && is->out != TC_NONE;
+	choice->how = is->how;
+	choice->in = is->in;
+	choice->out = is->out;
+	return 0;
+}
+
 int choices_check(struct link_choices *c, struct diag *diag)
 {
 	struct attached_list attached = {};
 	int rc = attached_get(&attached, diag);
 
-	for (size_t i = 0; i < c->n && !rc; i++) {
-		struct link_choice *choice = &c->v[i];
-		const struct attached *is = attached_find(&attached, choice->link->ifindex);
-
-		if (!is) {
-			rc = attach_check(choice->link, choice->mode, diag);
-		} else if (choice->mode == ATTACH_AUTO || choice->mode == is->how ||
-			   is->how == ATTACH_NONE) {
-			/* Half of it may have been taken off by someone else. */
-			choice->already = is->how != ATTACH_NONE && is->out != TC_NONE;
-			choice->how = is->how;
-			choice->in = is->in;
-			choice->out = is->out;
-		} else {
-			rc = diag_set(diag, DIAG_SYSTEM, EBUSY,
-				"%s is attached in %s mode; 'bpfpol detach %s' first, to change "
-				"that",
-				choice->link->name, attach_mode_name(is->how), choice->link->name);
-		}
-	}
+	for (size_t i = 0; i < c->n && !rc; i++)
+		rc = check(&c->v[i], &attached, diag);
 	free(attached.v);
 	return rc;
 }
 
 /* What is there, and what was added to it so far. */
-static struct attached choice_is(const struct link_choice *choice)
+static struct attached choice_is(const struct link_choice *choice, bool crowd)
 {
 	return (struct attached){
 		.ifindex = choice->link->ifindex,
 		.how = choice->how,
 		.in = choice->in,
 		.out = choice->out,
+		.crowd = crowd,
 	};
 }
 
-static int attach_first_half(struct kernel *k, struct link_choice *choice, struct diag *diag)
+static int attach_first_half(
+	struct kernel *k, struct link_choice *choice, bool crowd, struct diag *diag)
 {
-	struct attached is = choice_is(choice);
+	struct attached is = choice_is(choice, crowd);
 	int rc = attach_arriving(
 		k, choice->link, choice->mode, &is, choice->why, sizeof(choice->why), diag);
 
@@ -77,11 +81,58 @@ static int attach_first_half(struct kernel *k, struct link_choice *choice, struc
 	return 0;
 }
 
-static int attach_rest(struct kernel *k, struct link_choice *choice, struct diag *diag)
+static int attach_rest(struct kernel *k, struct link_choice *choice, bool crowd, struct diag *diag)
 {
-	struct attached is = choice_is(choice);
+	struct attached is = choice_is(choice, crowd);
 
 	return attach_leaving(k, choice->link, &is, choice->why, sizeof(choice->why), diag);
+}
+
+/* Without the half of it that may be there. */
+static void set_aside(
+	struct link_choice *choice, int rc, choice_failed_fn failed, struct diag *diag)
+{
+	struct diag ignored = {};
+
+	if (diag->kind == DIAG_NONE)
+		diag_errno(diag, -rc, "cannot attach to %s", choice->link->name);
+	choice->failed = true;
+	if (choice->undo)
+		detach_link(choice->link->ifindex, &ignored);
+	failed(choice, diag);
+	diag_free(&ignored);
+}
+
+static bool is_waiting(const struct link_choice *choice)
+{
+	return !choice->already && !choice->failed;
+}
+
+/* What arrives on each of them, and then what leaves. failed: unless NULL, goes on with others. */
+static int attach_halves(
+	struct kernel *k, struct link_choices *c, choice_failed_fn failed, struct diag *diag)
+{
+	size_t waiting = 0;
+	bool crowd;
+
+	for (size_t i = 0; i < c->n; i++)
+		waiting += is_waiting(&c->v[i]);
+	crowd = waiting > ATTACH_CROWD;
+	for (int half = 0; half < 2; half++) {
+		for (size_t i = 0; i < c->n; i++) {
+			int rc;
+
+			if (!is_waiting(&c->v[i]))
+				continue;
+			rc = half ? attach_rest(k, &c->v[i], crowd, diag)
+				  : attach_first_half(k, &c->v[i], crowd, diag);
+			if (rc && !failed)
+				return rc;
+			if (rc)
+				set_aside(&c->v[i], rc, failed, diag);
+		}
+	}
+	return 0;
 }
 
 /*
@@ -110,16 +161,41 @@ int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
 	/* Sweeps the pins of interfaces that are gone: their numbers may come again. */
 	if (!rc)
 		rc = attach_adopt(host->kernel, diag);
-	for (size_t i = 0; i < c->n && !rc; i++)
-		if (!c->v[i].already)
-			rc = attach_first_half(host->kernel, &c->v[i], diag);
-	for (size_t i = 0; i < c->n && !rc; i++)
-		if (!c->v[i].already)
-			rc = attach_rest(host->kernel, &c->v[i], diag);
+	if (!rc)
+		rc = attach_halves(host->kernel, c, NULL, diag);
 	if (!rc)
 		rc = refuse_off_since(host, diag);
 	if (rc)
 		choices_undo(host, c);
+	return rc;
+}
+
+int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
+	choice_failed_fn failed, struct diag *diag)
+{
+	struct attached_list attached = {};
+	int rc = attached_get(&attached, diag);
+
+	for (size_t i = 0; i < c->n && !rc; i++) {
+		int bad = check(&c->v[i], &attached, diag);
+
+		if (bad)
+			set_aside(&c->v[i], bad, failed, diag);
+	}
+	free(attached.v);
+	if (rc || dry_run || !c->n)
+		return rc;
+	rc = host_kernel(host, diag);
+	if (!rc)
+		rc = attach_adopt(host->kernel, diag);
+	if (!rc)
+		rc = attach_halves(host->kernel, c, failed, diag);
+	if (!rc)
+		rc = refuse_off_since(host, diag);
+	if (rc)
+		choices_undo(host, c);
+	else
+		attach_tidy(host->kernel);
 	return rc;
 }
 

@@ -14,6 +14,7 @@ struct link_choice {
 	enum tc_way out;       /* of what was there before */
 	bool already;	       /* was attached before, both ways */
 	bool undo;	       /* nothing was there before: it can be taken off again */
+	bool failed;	       /* choices_attach_each() could not, and has taken off its half */
 	bool remembered;       /* choices_remember() has added it */
 	char why[256];
 };
@@ -28,6 +29,13 @@ int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_
 int choices_check(struct link_choices *c, struct diag *diag);
 /* Attaches all of them, or on failure none that was not attached before. */
 int choices_attach(struct host *host, struct link_choices *c, struct diag *diag);
+/*
+ * Each for itself: one that cannot be attached must not keep the others open. For each such one
+ * failed() is called with a diag, which it clears. dry_run: no more than choices_check().
+ */
+typedef void (*choice_failed_fn)(const struct link_choice *choice, struct diag *diag);
+int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
+	choice_failed_fn failed, struct diag *diag);
 /* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
 void choices_undo(struct host *host, const struct link_choices *c);
 /* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */

@@ -96,14 +96,14 @@ bool pin_is_out(const struct pin *pin)
 	return pin->hook == BP_TC_OUT || pin->hook == BP_L3_OUT;
 }
 
-/* Whether the first program on TCX is another one. A kernel that cannot tell has no TCX. */
-static bool comes_behind(const struct pin *pin)
+bool tcx_first(int ifindex, bool out, __u32 *prog)
 {
-	__u32 ids[64], n = 64; /* no more fit there */
+	__u32 ids[64] = { 0 }, n = 64; /* no more fit there */
 
-	return !bpf_prog_query(pin->ifindex, pin_is_out(pin) ? TCX_EGRESS : TCX_INGRESS, 0, NULL,
-		       ids, &n) &&
-	       n && ids[0] != pin->prog;
+	if (bpf_prog_query(ifindex, out ? TCX_EGRESS : TCX_INGRESS, 0, NULL, ids, &n))
+		return false;
+	*prog = n ? ids[0] : 0;
+	return true;
 }
 
 /*
@@ -113,13 +113,15 @@ static bool comes_behind(const struct pin *pin)
 static int look_at_link(struct pin *pin)
 {
 	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
+	__u32 len = sizeof(info), first = 0;
 
 	if (bpf_obj_get_info_by_fd(pin->fd, &info, &len))
 		return -errno;
 	pin->prog = info.prog_id;
 	pin->on = info.xdp.ifindex;
-	pin->behind = !bp_hook_is_xdp(pin->hook) && pin_is_live(pin) && comes_behind(pin);
+	if (!bp_hook_is_xdp(pin->hook) && pin_is_live(pin))
+		pin->behind = tcx_first(pin->ifindex, pin_is_out(pin), &first) && first &&
+			      first != pin->prog;
 	return 0;
 }
 
@@ -127,7 +129,7 @@ static int look_at_filter(struct pin *pin)
 {
 	struct bpf_prog_info info = {};
 	struct clsact_place place;
-	__u32 len = sizeof(info);
+	__u32 len = sizeof(info), first = 0;
 	int rc;
 
 	if (bpf_obj_get_info_by_fd(pin->fd, &info, &len))
@@ -137,7 +139,8 @@ static int look_at_filter(struct pin *pin)
 		return rc;
 	pin->prog = info.id;
 	pin->on = place.prog == info.id ? pin->ifindex : 0;
-	pin->behind = place.behind;
+	pin->hurried = tcx_first(pin->ifindex, pin_is_out(pin), &first);
+	pin->behind = place.behind || first;
 	return 0;
 }
 

@@ -33,15 +33,18 @@ struct pin {
 	enum bp_hook hook;
 	int ifindex; /* in its name */
 	enum pin_kind kind;
-	int fd;	     /* of the link, or of the filter's program */
-	__u32 prog;  /* the program's id */
-	int on;	     /* the interface that it is attached to; 0: none */
-	bool behind; /* on TC: another's program is asked first */
+	int fd;	      /* of the link, or of the filter's program */
+	__u32 prog;   /* the program's id */
+	int on;	      /* the interface that it is attached to; 0: none */
+	bool behind;  /* on TC: another's program is asked first */
+	bool hurried; /* a filter, although the kernel has TCX: attach.h */
 };
 
 /* It is attached to the interface that it is named after. */
 bool pin_is_live(const struct pin *p);
 bool pin_is_out(const struct pin *p);
+/* *prog: the id of the first program on TCX there, 0: none. false: the kernel has no TCX. */
+bool tcx_first(int ifindex, bool out, __u32 *prog);
 
 /* Caller frees. NULL: no memory. prog is asked of filters alone. */
 char *pin_path(enum bp_hook hook, int ifindex, enum pin_kind kind, __u32 prog);

@@ -388,6 +388,7 @@ static const struct command {
 	{ "tap", cmd_tap, 2, "NAME HEX..." },
 	{ "link-type", cmd_link_type, 2, "NAME TYPE" },
 	{ "tcx", cmd_tcx, 4, "IFACE in|out PROGRAM LINK [first]" },
+	{ "nameless", cmd_nameless, 1, "PROGRAM" },
 	{ "verified", cmd_verified, 1, "PROGRAM..." },
 	{ "echo", cmd_echo, 1, "PROTO/PORT..." },
 	{ "say", cmd_say, 3, "IFACE PORT ADDRESS/PORT..." },

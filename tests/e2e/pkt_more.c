@@ -187,6 +187,26 @@ int cmd_tcx(int argc, char **argv)
 	return 0;
 }
 
+/* pkt nameless PROGRAM: an XDP program without a name, which lets everything pass, pinned there */
+int cmd_nameless(int argc, char **argv)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_XDP,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = sizeof(insns) / sizeof(insns[0]),
+		.license = (uintptr_t) "GPL",
+	};
+	union bpf_attr pin = { .pathname = (uintptr_t)argv[0] };
+
+	pin.bpf_fd = bpf(BPF_PROG_LOAD, &load, "XDP_PASS");
+	bpf(BPF_OBJ_PIN, &pin, argv[0]);
+	return 0;
+}
+
 /* pkt verified PROGRAM...: how many instructions the verifier went through for each pinned one */
 int cmd_verified(int argc, char **argv)
 {

@@ -23,6 +23,7 @@ int cmd_tun(int argc, char **argv);
 int cmd_tap(int argc, char **argv);
 int cmd_link_type(int argc, char **argv);
 int cmd_tcx(int argc, char **argv);
+int cmd_nameless(int argc, char **argv);
 int cmd_verified(int argc, char **argv);
 int cmd_echo(int argc, char **argv);
 int cmd_call(int argc, char **argv);

@@ -109,4 +109,12 @@ expect_exit 0 bp detach rx0
 theirs "detach" "$THEIRS"
 take xdpgeneric
 
+# One that has no name is said by its id.
+run_in rx "$PKT" nameless "$PINS/nameless"
+run_in rx "$BPFTOOL" net attach xdpdrv pinned "$PINS/nameless" dev rx0
+expect_exit 1 bp attach rx0 --mode native
+expect_out "a foreign XDP program, id $(id_on), which bpfpol never removes"
+expect_exit 0 bp attach rx0
+expect_out "XDP is taken by a foreign program, id $(id_on), which stays"
+
 finish

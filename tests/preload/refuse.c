@@ -2,7 +2,7 @@
 /*
  * Preloaded, it refuses what a kernel that is older, or has fewer drivers, refuses, with the same
  * error. The variable REFUSE names what, in words:
- *	tcx	BPF links on TC: a kernel before 6.6
+ *	tcx	BPF links on TC, and who is there: a kernel before 6.6
  *	clsact	the clsact qdisc: a kernel without CONFIG_NET_SCH_INGRESS
  *	native	XDP by the driver
  *	generic	XDP without it
@@ -52,6 +52,12 @@ static int refusal(const union bpf_attr *attr)
 	return xdp && refused(native ? "native" : "generic") ? EOPNOTSUPP : 0;
 }
 
+static bool refuses_query(const union bpf_attr *attr)
+{
+	return refused("tcx") &&
+	       (attr->query.attach_type == TCX_INGRESS || attr->query.attach_type == TCX_EGRESS);
+}
+
 /* libbpf asks for a helper by a program that calls it and ends. */
 static bool asks_for_frags(const union bpf_attr *attr)
 {
@@ -86,6 +92,8 @@ long syscall(long number, ...)
 	va_end(args);
 	if (number == SYS_bpf && a[0] == BPF_LINK_CREATE)
 		err = refusal((const union bpf_attr *)a[1]);
+	else if (number == SYS_bpf && a[0] == BPF_PROG_QUERY)
+		err = refuses_query((const union bpf_attr *)a[1]) ? EINVAL : 0;
 	else if (number == SYS_bpf && a[0] == BPF_PROG_LOAD)
 		err = refuses_load((const union bpf_attr *)a[1]) ? EINVAL : 0;
 	else if (number == SYS_pidfd_getfd)
