@@ -5,8 +5,11 @@
 # that make sense for it; sourced behind lib.sh by the test_errors*.sh. A command that fails says so
 # in plain words, with the contract's exit code, and has changed nothing; one that succeeds has done
 # its work. ERRORS_MOST=N: at most so many runs for each command, spread evenly over all; 0: all.
+# ERRORS_ALIKE=1, 2: of the calls of one name from one place, which is all that called up to main(), the first,
+# or the first and the last (a loop over maps makes hundreds of them); 0: all. It takes an strace that knows -k.
 
 ERRORS_MOST=${ERRORS_MOST:-25}
+ERRORS_ALIKE=${ERRORS_ALIKE:-1}
 CALLS=bpf,openat,read,write,fsync,fdatasync,rename,link,unlink,unlinkat,mkdir,mmap,flock,ftruncate
 CALLS=$CALLS,membarrier,socket,bind,sendto,sendmsg,recvmsg,recvfrom
 RUNS=0
@@ -35,12 +38,24 @@ errors_of() {
 # error_points COMMAND...: CALL N ERROR, a line each, from the lock on. What it says when all is done is
 # left out: if that cannot be written it says so, and has done it.
 error_points() {
-	local call n error
+	local call n error stacks=()
 
-	run_in rx strace -f -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
-	awk '{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
+	[ "$ERRORS_ALIKE" -eq 0 ] || stacks=(-k)
+	run_in rx strace "${stacks[@]}" -f -qq -o "$WORLD/trace" -e "trace=$CALLS" "$BPFPOL" "$@" >/dev/null || return
+	# A call, and with -k a line for each of those that called: ` > FILE(FUNCTION+AT) [ADDRESS]`.
+	awk -v alike="$ERRORS_ALIKE" '
+		/^ >/ { from[calls] = from[calls] $0; next }
+		{ sub(/^[0-9]+ +/, ""); call = $0; sub(/\(.*/, "", call); n[call]++ }
 		call == "flock" { locked = 1 }
-		locked && !/^write\([12],/ { print call, n[call] }' "$WORLD/trace" |
+		locked { point[++calls] = /^write\([12],/ ? "" : call " " n[call]; from[calls] = call }
+		END {
+			for (i = 1; i <= calls; i++)
+				if (point[i])
+					last[from[i]] = i
+			for (i = 1; i <= calls; i++)
+				if (point[i] && (!alike || !met[from[i]]++ || (alike > 1 && last[from[i]] == i)))
+					print point[i]
+		}' "$WORLD/trace" |
 		while read -r call n; do
 			for error in $(errors_of "$call"); do echo "$call $n $error"; done
 		done | awk -v most="$ERRORS_MOST" '{ line[NR] = $0 }
