@@ -23,8 +23,8 @@ SIZES = {"normal": {"loads": 5, "ms": 200, "hosts": (1, 1000, 100000, 1000000), 
                     "less": None},
          "quick": {"loads": 3, "ms": 100, "hosts": (1, 1000, 1000000), "mixed": 100000,
                    "load_rounds": 1, "runs": 10, "swaps": 20, "largest": 1000000, "few": True,
-                   "less": "3 loads instead of 5; without rules of 4 shapes, ClassBench acl5 and "
-                           "ipc1, the lists of countries and malicious addresses, and 100,000 "
+                   "less": "3 loads instead of 5; without rules of 4 shapes, a million of 16, ClassBench "
+                           "acl5 and ipc1, the lists of countries and malicious addresses, and 100,000 "
                            "addresses over veth; lists loaded once, fewer commands and swaps"},
          "small": {"loads": 2, "ms": 5, "hosts": (1, 1000), "mixed": 1000,
                    "load_rounds": 1, "runs": 2, "swaps": 3, "largest": 0, "few": True,
