@@ -24,7 +24,16 @@ const volatile __u32 only_rule = 0; /* packets that it counts, alone; 0: all */
  * (2).
  */
 const volatile __u32 n_wanted = 0, verdict = 0;
-const volatile struct bp_wanted wanted[BP_WANTED] = {};
+/* ...on that interface alone, which may be another one by and by; 0: there is none. */
+const volatile bool on = false;
+volatile __u32 on_ifindex = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bp_wanted);
+} wanted SEC(".maps");
 /*
  * Packets of rules without `log` are a sample: each CPU earns a nanosecond in a nanosecond, has at
  * most `purse` of them, and pays `price` for a packet. 0: all are told.
@@ -121,10 +130,9 @@ static __always_inline bool is_between(__u16 port, __u16 lo, __u16 hi)
 }
 
 /* What could not be read is wanted by nobody who asks for it. */
-static __always_inline bool is_it(
-	const struct query *q, const volatile struct bp_wanted *w, const __u8 dir)
+static __always_inline bool is_it(const struct query *q, const struct bp_wanted *w, __u8 dir)
 {
-	if (w->dir != dir || (w->ifindex && w->ifindex != q->ifindex))
+	if (w->dir != dir)
 		return false;
 	if (w->any)
 		return true;
@@ -142,19 +150,34 @@ static __always_inline bool is_it(
 	       is_between(q->p.lport, w->lport_lo, w->lport_hi);
 }
 
-/* The tables are constants to the verifier: it goes round as often as there are some. */
+struct asked {
+	const struct query *q;
+	__u8 dir;
+	bool found;
+};
+
+static long compare(__u32 index, struct asked *a)
+{
+	const struct bp_wanted *w = bpf_map_lookup_elem(&wanted, &index);
+
+	a->found = w && is_it(a->q, w, a->dir);
+	return a->found || !w;
+}
+
 static __always_inline bool is_wanted(const struct query *q, const __u8 hook)
 {
-	const __u8 dir = hook == BP_TC_OUT || hook == BP_L3_OUT ? BP_OUT : BP_IN;
+	struct asked a = {
+		.q = q,
+		.dir = hook == BP_TC_OUT || hook == BP_L3_OUT ? BP_OUT : BP_IN,
+	};
 
 	if (verdict && q->blocked != (verdict == 1))
 		return false;
-	if (!n_wanted)
-		return true;
-	for (__u32 i = 0; i < BP_WANTED && i < n_wanted; i++)
-		if (is_it(q, &wanted[i], dir))
-			return true;
-	return false;
+	if (on && q->ifindex != on_ifindex)
+		return false;
+	if (n_wanted)
+		bpf_loop(n_wanted, compare, &a, 0);
+	return !n_wanted || a.found;
 }
 
 /* An event with all but the frame; NULL: the packet is not told. */

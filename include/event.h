@@ -50,10 +50,9 @@ struct bp_watch_tally {
  * What a watcher wants to be told of: packets of that direction that match all of it. Addresses in
  * network order and masked, as are the masks; 0..65535: any port.
  */
-#define BP_WANTED 32
+#define BP_WANTED 4096 /* at most; each is compared with each packet */
 struct bp_wanted {
 	__u32 remote[4], remote_mask[4], local[4], local_mask[4];
-	__u32 ifindex; /* 0: any */
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
 	__u8 dir, family; /* enum bp_dir, enum bp_family */
 	__u8 proto;

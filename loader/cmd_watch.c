@@ -17,6 +17,7 @@
 #include "command.h"
 #include "env.h"
 #include "host.h"
+#include "netlink.h"
 #include "pcapng.h"
 #include "rulebook.h"
 #include "seat.h"
@@ -42,9 +43,12 @@ struct watching {
 		char name[IF_NAMESIZE];
 	} names[NAMES];
 	size_t n_names;
-	bool last;    /* what has come is shown, and that is all */
-	bool done;    /* no more is to be shown, or can be */
-	bool waiting; /* there is nothing to watch yet, and that was said */
+	const char *ifname; /* on which packets are asked for; NULL: any */
+	uint32_t ifindex;   /* its number now; 0: there is none */
+	int links_fd;	    /* readable when that may have changed; -1 */
+	bool last;	    /* what has come is shown, and that is all */
+	bool done;	    /* no more is to be shown, or can be */
+	bool waiting;	    /* there is nothing to watch yet, and that was said */
 };
 
 static volatile sig_atomic_t ending;
@@ -152,11 +156,28 @@ static int read_packets(struct watching *w, struct diag *diag)
 	return write_out(w, diag);
 }
 
+/* One that comes again, or another of that name, is the one from then on. */
+static void follow_interface(struct watching *w)
+{
+	uint32_t ifindex = w->ifname ? env_ifindex(w->ifname) : 0;
+
+	if (ifindex == w->ifindex)
+		return;
+	if (!ifindex)
+		fprintf(stderr, "%s is gone: this waits until there is one of that name.\n",
+			w->ifname);
+	else if (!w->ifindex)
+		fprintf(stderr, "%s is there again.\n", w->ifname);
+	w->ifindex = ifindex;
+	watcher_on(w->watcher, ifindex);
+}
+
 static int follow(struct watching *w, struct diag *diag)
 {
 	int rc = watcher_follow(w->watcher, diag);
 
 	w->n_names = 0;
+	follow_interface(w);
 	if (rc == 1 && !w->waiting)
 		fputs("Nothing is in force yet: this waits.\n", stderr);
 	w->waiting = rc == 1;
@@ -171,10 +192,17 @@ static void wait_for_more(struct watching *w)
 	struct pollfd fds[] = {
 		{ .fd = watcher_fd(w->watcher), .events = POLLIN },
 		{ .fd = fileno(w->out) },
+		{ .fd = w->links_fd, .events = POLLIN },
 	};
 
-	if (poll(fds, 2, LOOK_MS) > 0 && fds[1].revents & (POLLERR | POLLHUP))
+	if (poll(fds, 3, LOOK_MS) <= 0)
+		return;
+	if (fds[1].revents & (POLLERR | POLLHUP))
 		w->done = true;
+	if (fds[2].revents) {
+		nl_watch_read(w->links_fd);
+		follow_interface(w);
+	}
 }
 
 static int watch(struct watching *w, struct diag *diag)
@@ -273,6 +301,8 @@ static int run(struct watching *w, const char *pcap, struct watch_want *want, st
 	w->out = pcap && strcmp(pcap, "-") ? NULL : stdout;
 	rc = watcher_open(want, show, w, &w->watcher, diag);
 	if (!rc)
+		watcher_on(w->watcher, w->ifindex);
+	if (!rc)
 		rc = rulebook_look(&w->rules, diag);
 	if (!rc)
 		rc = check_rule(w, want->rule, diag);
@@ -291,18 +321,22 @@ static int run(struct watching *w, const char *pcap, struct watch_want *want, st
 	return rc;
 }
 
-static int find_interface(struct wanted *wanted, struct diag *diag)
+/* At first it has to be there: a name that is no interface's is a slip. */
+static int find_interface(struct watching *w, const char *name, struct diag *diag)
 {
-	uint32_t ifindex = wanted->ifname ? env_ifindex(wanted->ifname) : 0;
-
-	if (wanted->ifname && !ifindex) {
-		diag_place(diag, wanted->ifname, 0, strlen(wanted->ifname));
+	w->links_fd = -1;
+	if (!name)
+		return 0;
+	w->ifindex = env_ifindex(name);
+	if (!w->ifindex) {
+		diag_place(diag, name, 0, strlen(name));
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"there is no interface of that name; 'bpfpol interfaces' shows those "
 			"that are");
 	}
-	wanted_on(wanted, ifindex);
-	return 0;
+	w->ifname = name;
+	w->links_fd = nl_watch_open();
+	return w->links_fd < 0 ? diag_errno(diag, errno, "cannot watch the interfaces") : 0;
 }
 
 int cmd_watch(const struct args *args, struct diag *diag)
@@ -314,7 +348,7 @@ int cmd_watch(const struct args *args, struct diag *diag)
 	int rc = w ? wanted_parse(args->n, args->words, &wanted, diag) : -ENOMEM;
 
 	if (!rc)
-		rc = find_interface(&wanted, diag);
+		rc = find_interface(w, wanted.ifname, diag);
 	if (!rc)
 		rc = parse_number("--id", args->id, 1, UINT32_MAX, &id, diag);
 	if (!rc)
@@ -331,10 +365,13 @@ int cmd_watch(const struct args *args, struct diag *diag)
 			.verdict = wanted.verdict,
 			.wanted = wanted.v,
 			.n_wanted = wanted.n,
+			.on = wanted.ifname,
 		};
 		w->report = args_report(args);
 		rc = run(w, args->pcap, &want, diag);
 	}
+	if (w && w->ifname && w->links_fd >= 0)
+		close(w->links_fd);
 	wanted_free(&wanted);
 	free(w);
 	return rc;

@@ -552,6 +552,8 @@ int parse_rule(struct parser *p, const struct spec_opts *opts)
 		err = nothing_said(p);
 		p->ended = true;
 	}
+	if (opts->said)
+		*opts->said = (struct spec_said){ .dir = p->dir.width, .bare = p->bare.width };
 	/* Nothing can be said behind the options. */
 	if (!said && p->next > start)
 		p->ended = false;

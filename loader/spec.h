@@ -16,6 +16,13 @@ struct spec_opts {
 	bool action_optional; /* `remove`: with action == -1, the text may begin with one; if it
 				 does not, *has_action is set false */
 	bool *has_action;     /* may be NULL */
+	struct spec_said *said; /* may be NULL; set where the rule is one */
+};
+
+/* What stands in a rule's words, and not in the rule. */
+struct spec_said {
+	bool dir;  /* a direction */
+	bool bare; /* its address stands alone, and is that of the remote end, whichever that is */
 };
 
 /*

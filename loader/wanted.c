@@ -7,7 +7,6 @@
 
 #include "filter.h"
 #include "spec.h"
-#include "stream.h"
 
 static void take_prefix(const uint8_t *address, unsigned int len, uint32_t *to, uint32_t *mask)
 {
@@ -21,18 +20,35 @@ static void take_prefix(const uint8_t *address, unsigned int len, uint32_t *to, 
 		to[i] &= mask[i];
 }
 
+static struct bp_wanted *more(struct wanted *wanted)
+{
+	if (wanted->n == wanted->room) {
+		uint32_t room = wanted->room ? 2 * wanted->room : 16;
+		struct bp_wanted *v = realloc(wanted->v, room * sizeof(*v));
+
+		if (!v)
+			return NULL;
+		wanted->v = v;
+		wanted->room = room;
+	}
+	return &wanted->v[wanted->n++];
+}
+
 static int take_filter(const struct filter *f, void *arg)
 {
 	const struct port_range any = { 0, 65535 };
 	struct port_range rport = f->shape.flags & (BPT_RPORT | BPT_RRANGE) ? f->rport : any;
 	struct port_range lport = f->shape.flags & (BPT_LPORT | BPT_LRANGE) ? f->lport : any;
 	struct wanted *wanted = arg;
-	struct bp_wanted *w = &wanted->v[wanted->n];
+	struct bp_wanted *w;
 
 	if (is_shadow(&f->shape))
 		return 0;
 	if (wanted->n == BP_WANTED)
 		return -E2BIG;
+	w = more(wanted);
+	if (!w)
+		return -ENOMEM;
 	*w = (struct bp_wanted){
 		.rport_lo = rport.lo,
 		.rport_hi = rport.hi,
@@ -45,7 +61,6 @@ static int take_filter(const struct filter *f, void *arg)
 	};
 	take_prefix(f->remote, f->shape.rlen, w->remote, w->remote_mask);
 	take_prefix(f->local, f->shape.llen, w->local, w->local_mask);
-	wanted->n++;
 	return 0;
 }
 
@@ -63,35 +78,12 @@ static const char *why_not(const struct rule *rule, bool has_action)
 	if (rule->emergency || rule->log || rule->label || rule->lifetime)
 		return "emergency, for, log and name say nothing of a packet: leave them out";
 	if (rule->from.kind == END_FILE || rule->to.kind == END_FILE)
-		return "packets are not watched by a list: give an address or a prefix";
+		return "packets are not watched by a list: give an address or a prefix, or count "
+		       "with it ('bpfpol count from @FILE log') and watch --id N";
 	if (rule->from.kind == END_ME || rule->to.kind == END_ME)
-		return "packets are not watched by 'me': give the address, or in or out alone";
+		return "packets are not watched by 'me': give the address, or in or out alone, or "
+		       "count with it ('bpfpol count to me log') and watch --id N";
 	return NULL;
-}
-
-/* The same words with `out`; not to be read where they say a direction: then *rule is NULL. */
-static int parse_out(
-	int argc, char *const *argv, bool has_action, struct rule **rule, struct diag *diag)
-{
-	const struct spec_opts opts = { .action = BP_BLOCK };
-	char *line = NULL;
-	size_t len;
-	FILE *out = stream_open(&line, &len);
-	int rc;
-
-	if (!out)
-		return -ENOMEM;
-	fputs("out", out);
-	for (int i = 0; i < argc; i++) {
-		const char *word = argv[i];
-
-		if (!i && has_action)
-			word += strcspn(word, " \t");
-		fprintf(out, " %s", word);
-	}
-	rc = stream_close(out) ? -ENOMEM : spec_parse_line(line, &opts, rule, diag);
-	free(line);
-	return rc == -ENOMEM ? rc : 0;
 }
 
 static int take_rule(const struct rule *rule, bool all, struct wanted *wanted)
@@ -111,13 +103,26 @@ static bool has_body(const struct rule *rule)
 	       rule->from.ports.n || rule->to.ports.n;
 }
 
-static int take_both(const struct rule *rule, const struct rule *out, struct wanted *wanted)
+/* As written, but out. An address that stands alone is the other one's there, too. */
+static int take_out(const struct rule *rule, bool all, bool bare, struct wanted *wanted)
+{
+	struct rule out = *rule;
+
+	out.dir = DIR_OUT;
+	if (bare) {
+		out.from = rule->to;
+		out.to = rule->from;
+	}
+	return take_rule(&out, all, wanted);
+}
+
+static int take_all(const struct rule *rule, const struct spec_said *said, struct wanted *wanted)
 {
 	bool all = !has_body(rule);
 	int rc = take_rule(rule, all, wanted);
 
-	if (!rc && out)
-		rc = take_rule(out, all, wanted);
+	if (!rc && !said->dir)
+		rc = take_out(rule, all, said->bare, wanted);
 	if (!rc && rule->ifname) {
 		wanted->ifname = strdup(rule->ifname);
 		rc = wanted->ifname ? 0 : -ENOMEM;
@@ -128,11 +133,14 @@ static int take_both(const struct rule *rule, const struct rule *out, struct wan
 int wanted_parse(int argc, char *const *argv, struct wanted *wanted, struct diag *diag)
 {
 	bool has_action = false;
+	struct spec_said said = {};
 	const struct spec_opts opts = {
-		.action = -1, .action_optional = true, .has_action = &has_action
+		.action = -1,
+		.action_optional = true,
+		.has_action = &has_action,
+		.said = &said,
 	};
-	struct rule *rule = NULL, *out = NULL;
-	struct diag ignored = {};
+	struct rule *rule = NULL;
 	const char *why;
 	int rc;
 
@@ -148,31 +156,22 @@ int wanted_parse(int argc, char *const *argv, struct wanted *wanted, struct diag
 	if (rc)
 		return rc;
 	why = why_not(rule, has_action);
-	rc = why ? refuse(argc, argv, diag, why)
-		 : parse_out(argc, argv, has_action, &out, &ignored);
-	diag_free(&ignored);
-	if (!rc)
-		rc = take_both(rule, out, wanted);
+	rc = why ? refuse(argc, argv, diag, why) : take_all(rule, &said, wanted);
 	if (rc == -E2BIG)
 		rc = refuse(argc, argv, diag,
-			"that are more than 32 matches, of addresses and ports: ask for fewer");
+			"that are more than 4096 matches, of addresses and ports: ask for fewer, "
+			"or count with that rule ('bpfpol count ... log') and watch --id N");
 	if (!rc && has_action)
 		wanted->verdict = rule->action == BP_BLOCK ? 1 : 2;
 	rule_free(&rule);
-	rule_free(&out);
 	if (rc)
 		wanted_free(wanted);
 	return rc;
 }
 
-void wanted_on(struct wanted *wanted, uint32_t ifindex)
-{
-	for (uint32_t i = 0; i < wanted->n; i++)
-		wanted->v[i].ifindex = ifindex;
-}
-
 void wanted_free(struct wanted *wanted)
 {
 	free(wanted->ifname);
+	free(wanted->v);
 	*wanted = (struct wanted){};
 }

@@ -15,15 +15,14 @@
 #include "event.h"
 
 struct wanted {
-	struct bp_wanted v[BP_WANTED];
-	uint32_t n;
-	uint32_t verdict; /* as in struct watch_want */
-	char *ifname;	  /* whose number is to be put into all of v; owned; NULL: any */
+	struct bp_wanted *v; /* owned */
+	uint32_t n, room;    /* BP_WANTED at most */
+	uint32_t verdict;    /* as in struct watch_want */
+	char *ifname;	     /* on which all of v are wanted; owned; NULL: any */
 };
 
 /* -EINVAL with a diag, -ENOMEM. No words: all. */
 int wanted_parse(int argc, char *const *argv, struct wanted *wanted, struct diag *diag);
-void wanted_on(struct wanted *wanted, uint32_t ifindex);
 void wanted_free(struct wanted *wanted);
 
 #endif

@@ -23,6 +23,7 @@ struct watcher {
 	int lock_fd;
 	struct watch_bpf *skel; /* NULL: there is nothing to watch */
 	struct ring_buffer *ring;
+	uint32_t ifindex;	      /* on which, if want.on */
 	uint32_t scratch;	      /* what it was loaded over: the map's id */
 	int generations[BP_ARRAYS];   /* where classifiers jump to; -1 */
 	uint32_t relay[BP_HOOKS];     /* ids of the programs that stand there */
@@ -61,8 +62,8 @@ static void set_constants(struct watcher *w)
 	c->only_rule = w->want.rule;
 	c->verdict = w->want.verdict;
 	c->n_wanted = w->want.n_wanted;
-	if (w->want.n_wanted)
-		memcpy(c->wanted, w->want.wanted, w->want.n_wanted * sizeof(*w->want.wanted));
+	c->on = w->want.on;
+	w->skel->bss->on_ifindex = w->ifindex;
 	c->price = w->want.rate ? SECOND / w->want.rate : 0;
 	c->purse = c->price > SECOND ? c->price : SECOND;
 }
@@ -101,6 +102,16 @@ static int fill_arrays(const struct watcher *w)
 	return 0;
 }
 
+static int fill_wanted(const struct watcher *w)
+{
+	int fd = bpf_map__fd(w->skel->maps.wanted);
+
+	for (__u32 i = 0; i < w->want.n_wanted; i++)
+		if (bpf_map_update_elem(fd, &i, &w->want.wanted[i], BPF_ANY))
+			return -errno;
+	return 0;
+}
+
 static int load_programs(struct watcher *w, const struct shared *shared)
 {
 	int rc;
@@ -110,8 +121,12 @@ static int load_programs(struct watcher *w, const struct shared *shared)
 		return -errno;
 	set_constants(w);
 	rc = bpf_map__reuse_fd(w->skel->maps.scratch, shared->fd[SHARED_SCRATCH]);
+	if (!rc && w->want.n_wanted)
+		rc = bpf_map__set_max_entries(w->skel->maps.wanted, w->want.n_wanted);
 	if (!rc)
 		rc = watch_bpf__load(w->skel);
+	if (!rc)
+		rc = fill_wanted(w);
 	if (!rc)
 		rc = fill_arrays(w);
 	if (rc)
@@ -268,6 +283,13 @@ int watcher_open(const struct watch_want *want, watch_fn *fn, void *arg, struct 
 	else
 		*out = w;
 	return rc;
+}
+
+void watcher_on(struct watcher *w, uint32_t ifindex)
+{
+	w->ifindex = ifindex;
+	if (w->skel)
+		__atomic_store_n(&w->skel->bss->on_ifindex, ifindex, __ATOMIC_SEQ_CST);
 }
 
 int watcher_fd(const struct watcher *w)

@@ -6,6 +6,7 @@
 #ifndef BPFPOL_WATCHER_H
 #define BPFPOL_WATCHER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "diag.h"
@@ -18,7 +19,8 @@ struct watch_want {
 	uint32_t verdict; /* 1: blocked, 2: not, alone; 0: both */
 	/* Packets that one of these matches, alone; n_wanted 0: all. Not owned. */
 	const struct bp_wanted *wanted;
-	uint32_t n_wanted; /* BP_WANTED at most */
+	uint32_t n_wanted;
+	bool on; /* on the one interface that watcher_on() says */
 };
 
 /* Anything but 0 ends watcher_read(), which returns it if it is negative. */
@@ -34,6 +36,8 @@ int watcher_open(const struct watch_want *want, watch_fn *fn, void *arg, struct 
  * programs may come, be loaded anew, or lose it. 1: nothing is there to be watched yet.
  */
 int watcher_follow(struct watcher *watcher, struct diag *diag);
+/* Which that is now; 0: none, and nothing is told. */
+void watcher_on(struct watcher *watcher, uint32_t ifindex);
 /* Readable when much is to be read; what is little has to be looked for. -1: nothing is there. */
 int watcher_fd(const struct watcher *watcher);
 /* Calls fn for all that came. */

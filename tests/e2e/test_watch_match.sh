@@ -53,6 +53,9 @@ shows 1 203.0.113.0/24
 shows 0 out from 203.0.113.9
 shows 1 2001:db8::/32
 shows 2 udp/1500,1999
+shows 2 "udp/1500,1999,$(seq -s, 5001 2 5999)"
+shows 5 'from 10.77.0.1 to 10.77.0.2'
+shows 0 'out from 10.77.0.1'
 shows 3 'block in udp from 10.77.0.1'
 shows 1 --id 2 ::/0
 shows 0 --id 1 tcp
@@ -67,14 +70,33 @@ watch_end
 is "the one that was asked for" 203.0.113.9 '.[0].from.address'
 is "and nothing was left out before it" 0 '.[0].left_out // 0'
 
+# Another interface of that name is the one that is asked for from then on.
+add_pair tx1 port1 78
+bp attach port1 >/dev/null
+watch_begin --rate 0 on port1 udp/1434
+until_true watched_there
+TX=tx1 RX=port1 send_frames 1 src=10.78.0.1 dst=10.78.0.2 dport=1434
+check "told on port1" until_true has_lines 1
+run_in rx ip link del port1
+check "it says that it is gone" until_true grep -q '^port1 is gone: this waits' watch.log
+send_frames 1 dport=1434
+add_pair tx1 port1 78
+check "it says that it is there again" until_true grep -q '^port1 is there again' watch.log
+bp attach port1 >/dev/null
+TX=tx1 RX=port1 send_frames 1 src=10.78.0.1 dst=10.78.0.2 dport=1434
+check "told on the other one" until_true has_lines 2
+watch_end
+is "and nothing but that" "port1 port1" '[.[].interface] | join(" ")'
+
 expect_exit 2 bp watch count udp/1434
 expect_out 'blocked or not'
 expect_exit 2 bp watch udp/1434 log
 expect_exit 2 bp watch from @list
+expect_out 'count from @FILE log'
 expect_exit 2 bp watch to me
 expect_out 'in or out alone'
-expect_exit 2 bp watch udp/1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33
-expect_out 'more than 32'
+expect_exit 2 bp watch "udp/$(seq -s, 1 2 2200)"
+expect_out 'more than 4096'
 expect_exit 2 bp watch nonsense
 expect_exit 3 bp watch on no9
 expect_out 'no interface of that name'
