@@ -5,21 +5,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apply.h"
 #include "command.h"
 #include "dirs.h"
+#include "dynamic.h"
 #include "json.h"
 #include "seat.h"
 #include "spec.h"
 #include "tell.h"
 
+#define PATIENCE 1000 /* ms that the kernel may take to empty what a dead agent left */
+
 struct promotion {
 	uint32_t id;
 	struct policy *held; /* the one dynamic rule of that id; NULL: there is none */
 	struct applied applied;
-	bool already; /* a static rule has the id */
+	struct generation *layer; /* the dynamic layer as it was last seen; NULL: there was none */
+	bool already;		  /* a static rule has the id */
 	char *text;
 };
 
@@ -74,16 +79,98 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 	return p->text ? apply_promote(host, &p->held->rules[0], opts, &p->applied, diag) : -ENOMEM;
 }
 
+/* Once more, as all rules may have been loaded anew since; if there is none, the one before stays.
+ */
+static void keep_layer(const struct kernel *k, struct promotion *p)
+{
+	struct generation *layer = NULL;
+	struct diag ignored = {};
+
+	if (k && !dynamic_keep(k, &layer, &ignored)) {
+		generation_free(&p->layer);
+		p->layer = layer;
+	}
+	diag_free(&ignored);
+}
+
+/* Before anything is changed; also without the lock. */
+static void keep_layer_first(struct promotion *p)
+{
+	struct kernel *k = NULL;
+	struct diag ignored = {};
+
+	if (!kernel_open(&k, &ignored))
+		keep_layer(k, p);
+	kernel_free(&k);
+	diag_free(&ignored);
+}
+
+/* One that is slow may still do what it was asked for. The kernel takes the rules of a dead one
+ * away within milliseconds. */
+static bool is_agent_dead(const struct kernel *k)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	int pid;
+
+	for (int i = 0; i < PATIENCE; i++) {
+		if (!seat_is_taken(&pid) && !dynamic_is_held(k))
+			return true;
+		nanosleep(&ms, NULL);
+	}
+	return false;
+}
+
+/*
+ * What the rule has counted, of an agent that died before it could say so. had: what stood there
+ * when it was asked, which is another now if it has said so.
+ */
+static int keep_counts(const struct kernel *k, const struct promotion *p,
+	const struct rule_count *had, struct diag *diag)
+{
+	struct rule_count now = { .rule = p->id };
+	struct rule_counts counts = {};
+	const struct rule_count *last;
+	int rc = kernel_base_count(k, &now, diag);
+
+	if (rc || now.packets != had->packets || !p->layer)
+		return rc;
+	kernel_wait_for_packets();
+	rc = dynamic_kept_counts(p->layer, &counts);
+	last = rc ? NULL : counts_find(&counts, p->id);
+	if (last && last->packets)
+		rc = kernel_add_count(k, last, diag);
+	free(counts.v);
+	return rc;
+}
+
 /*
  * The static one stands, so the dynamic one can go: no packet meets neither. All that it has
  * counted is the static one's from then on. The lock is held until the agent has done both,
- * whatever becomes of this process: no report is made in between.
+ * whatever becomes of this process: no report is made in between. If it is the agent that dies,
+ * this process has its rules' counters open.
  */
-static int take_from_agent(const struct promotion *p, struct diag *diag)
+static int take_from_agent(struct host *host, struct promotion *p, struct diag *diag)
 {
-	if (tell_retire(p->id, p->already || p->applied.id == p->id, diag))
+	bool keep = p->already || p->applied.id == p->id;
+	struct rule_count had = { .rule = p->id };
+	struct diag ignored = {};
+
+	keep_layer(host->kernel, p);
+	if (keep && host->kernel && kernel_base_count(host->kernel, &had, &ignored))
+		keep = false;
+	if (!tell_retire(p->id, p->already || p->applied.id == p->id, diag)) {
+		diag_free(&ignored);
+		return 0;
+	}
+	if (!host->kernel || !is_agent_dead(host->kernel))
 		diag_to_warning(diag, "the rule is static now, but stands among the dynamic ones, "
 				      "too: promote it again to take it away there");
+	else if (keep && keep_counts(host->kernel, p, &had, &ignored))
+		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now, but its "
+				      "counters begin anew");
+	else
+		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now");
+	diag_free(&ignored);
 	return 0;
 }
 
@@ -122,6 +209,8 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	struct host host = {};
 	int rc = seat_need(diag), why;
 
+	if (!rc && !opts.dry_run)
+		keep_layer_first(p);
 	/* Before the lock is taken: the agent may be busy, or hang. */
 	if (!rc)
 		rc = tell_rule(p->id, true, &p->held, diag);
@@ -132,7 +221,7 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	if (!rc && !p->already)
 		rc = put_in_policy(args, &host, p, &opts, diag);
 	if (!rc && p->held && !opts.dry_run)
-		rc = take_from_agent(p, diag);
+		rc = take_from_agent(&host, p, diag);
 	host_close(&host);
 	return rc;
 }
@@ -156,6 +245,7 @@ int cmd_promote(const struct args *args, struct diag *diag)
 		say(args, &p);
 	else if (diag->kind == DIAG_UNKNOWN)
 		diag_place(diag, args->id, 0, strlen(args->id));
+	generation_free(&p.layer);
 	policy_free(&p.held);
 	free(p.text);
 	return rc;

@@ -142,6 +142,13 @@ bool dynamic_is_held(const struct kernel *k);
 int dynamic_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
 
 /*
+ * The same in two steps: what is read lives on with who has read it, when its holder dies. Freed by
+ * generation_free(). -ENOENT without a diag: there is no layer.
+ */
+int dynamic_keep(const struct kernel *k, struct generation **gen, struct diag *diag);
+int dynamic_kept_counts(const struct generation *gen, struct rule_counts *counts);
+
+/*
  * What both layers together do with a packet of which each was asked alone (asker_ask()):
  * *answer is the static layer's, and becomes the one for both.
  */

@@ -153,7 +153,7 @@ int dynamic_read(const struct kernel *k, struct generation **gen, struct diag *d
 }
 
 /* One that is just about to get the counters of the one before has too few. */
-static int read_folded(const struct kernel *k, struct generation **gen, struct diag *diag)
+int dynamic_keep(const struct kernel *k, struct generation **gen, struct diag *diag)
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
 	int rc = dynamic_read(k, gen, diag);
@@ -168,18 +168,27 @@ static int read_folded(const struct kernel *k, struct generation **gen, struct d
 	return rc;
 }
 
-int dynamic_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag)
+int dynamic_kept_counts(const struct generation *gen, struct rule_counts *counts)
 {
-	struct generation *gen = NULL;
-	int rc = read_folded(k, &gen, diag);
+	int rc;
 
 	*counts = (struct rule_counts){};
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
 	rc = counts_add_table(counts, &gen->table);
 	if (!rc && gen->base_fd >= 0)
 		rc = counts_add_map(counts, gen->base_fd);
 	counts_sum(counts);
+	return rc;
+}
+
+int dynamic_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag)
+{
+	struct generation *gen = NULL;
+	int rc = dynamic_keep(k, &gen, diag);
+
+	*counts = (struct rule_counts){};
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	rc = dynamic_kept_counts(gen, counts);
 	generation_free(&gen);
 	return rc;
 }

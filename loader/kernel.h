@@ -109,6 +109,8 @@ int kernel_recover(struct kernel *k, struct diag *diag);
  */
 int kernel_counts(const struct kernel *k, struct rule_counts *counts, struct diag *diag);
 
+/* What a rule had counted before the generation in force: all 0 if nothing. */
+int kernel_base_count(const struct kernel *k, struct rule_count *count, struct diag *diag);
 /* Adds to what a rule of the generation in force has counted; in one step for whoever reads. */
 int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag);
 

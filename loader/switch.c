@@ -92,6 +92,20 @@ static int write_base(
 	return rc ? diag_errno(diag, -rc, "cannot keep the counters of the rules before") : 0;
 }
 
+int kernel_base_count(const struct kernel *k, struct rule_count *count, struct diag *diag)
+{
+	struct rule_counts counts = {};
+	const struct rule_count *found;
+	int rc = k->gen ? add_base(k->gen->number, &counts, diag) : -ENOENT;
+
+	counts_sum(&counts);
+	found = rc ? NULL : counts_find(&counts, count->rule);
+	count->packets = found ? found->packets : 0;
+	count->bytes = found ? found->bytes : 0;
+	free(counts.v);
+	return rc;
+}
+
 int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag)
 {
 	struct rule_counts counts = {};

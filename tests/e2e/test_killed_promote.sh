@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kill -9 at every system call of `promote`: the rule blocks all the time, stands among the dynamic
 # ones, the static ones or both, and what it has counted is there, once; the next `promote` ends it.
-# Then of the agent while it serves one: the rule is static, or gone with the agent as others are.
+# Then of the agent while it serves one: the rule is static, with what it has counted, or gone with the
+# agent as others are.
 # PROMOTE_STEP=N: at every Nth call of those that are made often.
 # shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
@@ -95,6 +96,8 @@ for point in "${POINTS[@]}"; do
 	untrace_agent KILL
 	if [ $code -eq 0 ]; then
 		STATIC=$((STATIC + 1))
+		[ "$(stands)" = "static $SENT" ] ||
+			nok "the agent killed at $point" "$(stands), where $SENT were counted: $(cat "$WORLD/said")"
 		is_as_said() { [[ $(stands) = static\ * && $(verdicts "$FRAME") = b ]]; }
 	else
 		is_as_said() { [[ $(stands) = " null" && $(verdicts "$FRAME") = p ]]; }
@@ -102,7 +105,7 @@ for point in "${POINTS[@]}"; do
 	until_true is_as_said ||
 		nok "the agent killed at $point" "$(stands); promote: $(cat "$WORLD/said")"
 done 2>/dev/null
-same "every kill of the agent leaves it static, where promote says so, or gone" "$BEFORE" "$FAILED"
+same "every kill of the agent leaves it static with its counters, where promote says so, or gone" "$BEFORE" "$FAILED"
 check "it died at $DIED of them, and $STATIC are static" [ $((DIED * 2)) -ge ${#POINTS[@]} ]
 echo "# figure kills-of-promote $((KILLED + DIED))"
 
