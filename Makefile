@@ -90,6 +90,7 @@ IMPURE := \
 	main \
 	names \
 	netlink% \
+	norules \
 	notes \
 	due \
 	notify \

@@ -47,8 +47,9 @@ struct {
 } xdp_dynamic SEC(".maps"), generic_dynamic SEC(".maps"), tc_dynamic SEC(".maps");
 
 /*
- * The generation that judges, 0: none. Once its time to be confirmed is over it is the one before,
- * though nobody is there to say so. The clock is read only while there is such a time.
+ * The generation that judges; 0: none was put in force, and that of no rules does, or none is
+ * there. Once its time to be confirmed is over it is the one before, though nobody is there to say
+ * so. The clock is read only while there is such a time.
  */
 static __always_inline __u64 in_force(const struct bp_ctl *c)
 {

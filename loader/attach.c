@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hooks.h"
+#include "norules.h"
 
 static int note_live(const struct pin *pin, void *arg, struct diag *diag)
 {
@@ -116,16 +117,26 @@ int attached_see(struct attached_list *list, struct attached_list *strays, struc
 	return pins_each(0, gather_one, &to, NULL, diag);
 }
 
-static int adopt_one(const struct pin *pin, void *arg, struct diag *diag)
+/* The rules must be there before the first packet is. */
+static int need(struct kernel *k, enum bp_hook hook, struct diag *diag)
 {
-	const struct kernel *k = arg;
+	int rc = norules_open(k, hook, diag);
 
-	return hook_renew(pin, k->root[pin->hook], diag);
+	return rc ? rc : kernel_need(k, hook, diag);
 }
 
-int attach_adopt(const struct kernel *k, struct diag *diag)
+/* Where rules come, those of hooks in use come with them. */
+static int adopt_one(const struct pin *pin, void *arg, struct diag *diag)
 {
-	return pins_each(0, adopt_one, (void *)k, NULL, diag);
+	struct kernel *k = arg;
+	int rc = pin_is_live(pin) && !k->ctl->generation ? need(k, pin->hook, diag) : 0;
+
+	return rc ? rc : hook_renew(pin, k->root[pin->hook], diag);
+}
+
+int attach_adopt(struct kernel *k, struct diag *diag)
+{
+	return pins_each(0, adopt_one, k, NULL, diag);
 }
 
 const struct attached *attached_find(const struct attached_list *list, int ifindex)
@@ -199,11 +210,10 @@ static __attribute__((format(printf, 3, 4))) void add_why(
 	va_end(args);
 }
 
-/* The rules must be there before the first packet is. */
 static int attach_xdp(struct kernel *k, const struct nl_link *link, enum bp_hook hook, int *refused,
 	struct diag *diag)
 {
-	int rc = kernel_need(k, hook, diag);
+	int rc = need(k, hook, diag);
 
 	*refused = rc ? 0 : hook_link(k->root[hook], hook, link->ifindex);
 	return rc;
@@ -244,7 +254,7 @@ static int attach_tc(struct kernel *k, const struct nl_link *link, enum bp_hook 
 	struct attached *is, enum tc_way *way, struct diag *diag)
 {
 	struct hook_site site;
-	int prog = k->root[hook], rc = kernel_need(k, hook, diag);
+	int prog = k->root[hook], rc = need(k, hook, diag);
 
 	if (!rc)
 		rc = hook_look(prog, hook, link->ifindex, &site, diag);

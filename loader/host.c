@@ -82,7 +82,8 @@ int host_kernel_load(struct host *host, struct diag *diag)
 		rc = kernel_load(&host->kernel, diag);
 	if (rc)
 		return rc;
-	spare_drop(); /* its programs count for other totals */
+	spare_drop(); /* its programs count for other totals, as do those of number 0 */
+	generation_unpin(0);
 	take_off_word(host);
 	return 0;
 }

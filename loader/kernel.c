@@ -53,6 +53,7 @@ void kernel_free(struct kernel **out)
 		return;
 	generation_free(&k->gen);
 	generation_free(&k->other);
+	generation_free(&k->none);
 	if (k->ctl)
 		munmap(k->ctl, sizeof(*k->ctl));
 	for (size_t i = 0; i < PINS; i++)

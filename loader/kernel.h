@@ -24,6 +24,8 @@ struct kernel {
 	 * force. NULL: none awaits, or there was none before.
 	 */
 	struct generation *other;
+	/* That of no rules, where kernel_need() may have to add to it (norules.h); NULL: not. */
+	struct generation *none;
 	unsigned int added; /* hooks whose classifiers kernel_need() has added to it */
 };
 
@@ -55,7 +57,7 @@ int kernel_generations(const struct kernel *k, int hook);
 /*
  * Makes sure that the generation in force judges at that hook. A generation has the classifiers of
  * those hooks that were in use when it was made, so this comes before anything is attached to
- * another: without one the root program lets everything pass.
+ * another: without one the root program lets everything pass. norules_open() comes before it.
  */
 int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag);
 /* Takes away again what kernel_need() has added, but for the hooks that are in use. */

@@ -176,7 +176,9 @@ int kernel_need(struct kernel *k, enum bp_hook hook, struct diag *diag)
 {
 	int rc = need(k, k->gen, hook, diag);
 
-	return rc ? rc : need(k, k->other, hook, diag);
+	if (!rc)
+		rc = need(k, k->other, hook, diag);
+	return rc ? rc : need(k, k->none, hook, diag);
 }
 
 static void unneed(const struct kernel *k, struct generation *gen, int hook)
@@ -197,6 +199,7 @@ void kernel_unneed(struct kernel *k, unsigned int in_use)
 			continue;
 		unneed(k, k->gen, hook);
 		unneed(k, k->other, hook);
+		unneed(k, k->none, hook);
 	}
 	k->added &= in_use;
 }
@@ -211,7 +214,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 	struct generation *old = NULL;
 	struct rule_counts counts = {};
 	int rc = generation_open(old_number, &old, diag);
-	bool unused = !old_number || kernel_wait_for_packets();
+	bool unused = !(old_number || old) || kernel_wait_for_packets();
 
 	if (!rc) {
 		rc = generation_counts(old, &counts, diag);
@@ -225,6 +228,7 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		if (unused && (!old || spare_keep(old)))
 			displace(k, old_number);
 		generation_sweep(k->gen->number);
+		generation_free(&k->none);
 		k->gen->table.tables->folded = 1;
 	}
 	generation_free(&old);

@@ -30,6 +30,6 @@ while read -r name seen; do
 	DYNAMIC=$((DYNAMIC + 1))
 done < <(run_in rx "$TOP/build/tests/hold" verified)
 same "two dynamic programs for each hook" 12 "$DYNAMIC"
-same "a classifier for each hook" 6 "$(find "$BPFPOL_BPFFS" -name 'classify_*' | wc -l)"
+same "a classifier for each hook" 6 "$(find "$BPFPOL_BPFFS"/gen-* -name 'classify_*' | wc -l)"
 
 finish

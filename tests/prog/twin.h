@@ -164,6 +164,8 @@ int round_run(struct world *w, const struct round *round, struct covered *covere
 
 /* Sets w->in_force. -E2BIG as above; any other negative: stdout has the reason. */
 int load_policy(struct world *w, const struct round *round);
+/* The root programs find no classifier, as where nothing was ever put in force. */
+void unload_static(struct world *w);
 /* Of what is in force. Negative: stdout has the reason. */
 int load_asker(struct world *w, int layer, enum bp_hook hook, struct asker **asker);
 void load_free(struct world *w);

@@ -215,9 +215,22 @@ static int load_layer(struct world *w, const struct round *round, int layer,
 	return rc;
 }
 
+void unload_static(struct world *w)
+{
+	int hook;
+
+	for (hook = 0; hook < BP_HOOKS; hook++) {
+		__u32 slot = bp_slot(hook, 0);
+
+		bpf_map_delete_elem(kernel_generations(w->k, hook), &slot);
+	}
+	w->k->ctl->generation = 0;
+}
+
 static void unload(struct world *w)
 {
-	w->k->ctl->generation = w->k->ctl->dynamic = 0;
+	unload_static(w);
+	w->k->ctl->dynamic = 0;
 	w->in_force[TWIN_STATIC] = w->in_force[TWIN_DYNAMIC] = NULL;
 	w->patched = false;
 }

@@ -45,7 +45,7 @@ int root_run(struct world *w, struct gen *g, size_t job, struct covered *covered
 {
 	int hook, rc = ROUND_SAME;
 
-	w->k->ctl->generation = 0;
+	unload_static(w);
 	for (hook = 0; hook < BP_HOOKS && !rc; hook++) {
 		rc = passes(w, hook, 1, "without a policy");
 		w->k->ctl->off = BP_OFF;
