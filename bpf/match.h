@@ -373,7 +373,10 @@ static __always_inline __u64 fine_set(
 	return set ? *set : ~0ULL;
 }
 
-/* Of the tuples in the set, those that the indices do not rule out. Of few sets all are asked. */
+/*
+ * Of the tuples in the set, those that the indices do not rule out. Where one is left that is not
+ * worth asking on for, it is probed sooner.
+ */
 static __always_inline __u64 prune(
 	const struct search *s, const __u64 *sets, __u64 set, const __u8 dir, const __u8 family)
 {
@@ -392,7 +395,7 @@ static __always_inline __u64 prune(
 		ASK(BP_BY_REMOTE_COARSE, bp_index_coarse(mask, bpf_ntohl(p->remote[0])))
 	}
 	ASK(BP_BY_REMOTE, bp_index_address(mask, family, bpf_ntohl(p->remote[0])))
-	if (!(set & s->tables->asked[dir][family]))
+	if (!(set & (set - 1)) && !(set & s->tables->asked[dir][family]))
 		return set;
 	ASK(BP_BY_PORT, bp_index_port(mask, p->proto, p->lport))
 	ASK(BP_BY_LOCAL, bp_index_address(mask, family, bpf_ntohl(p->local[0])))

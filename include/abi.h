@@ -371,8 +371,9 @@ static inline __u32 bp_index_port(__u32 index_mask, __u32 proto, __u32 port)
  * live: bit n set = tuple n holds elements. It is written last when a tuple appears and first
  * when it goes. indexed: bit n set = tuple n of BP_SPACE_ALL stands in the sets of that index.
  * sorted: those BP_DECIDE tuples whose bound lies above that of no tuple of a lower number: where
- * one cannot win any more, those of them behind it cannot either. asked: tuples that stand in any
- * index but the first ones of the remote address; a bit too many costs time, as does one too few.
+ * one cannot win any more, those of them behind it cannot either. asked: tuples for which, where
+ * the first ones of the remote address have left no other, the remaining indices are worth asking;
+ * a bit too many costs time, as does one too few.
  */
 struct bp_tables {
 	__u64 live[BP_DIRS][BP_FAMILIES][BP_KINDS];

@@ -13,6 +13,12 @@ static bool by_address(int family, unsigned int len)
 	return family == BP_V4 ? len >= 1 : len >= BP_INDEX_LEAST6;
 }
 
+/* Bits of an address that the first index of it looks at. */
+static unsigned int index_bits(int family)
+{
+	return family == BP_V4 ? BP_INDEX_LEN4 : BP_INDEX_LEN6;
+}
+
 static unsigned int middle_len(int family)
 {
 	return family == BP_V4 ? BP_MIDDLE_LEN4 : BP_MIDDLE_LEN6;
@@ -83,7 +89,7 @@ static int add_bit(const struct sets_of *s, size_t at)
 static int add_address(
 	const struct sets_of *s, int family, const uint8_t *address, unsigned int len)
 {
-	unsigned int full = family == BP_V4 ? BP_INDEX_LEN4 : BP_INDEX_LEN6;
+	unsigned int full = index_bits(family);
 	uint32_t mask = s->mask, word;
 	uint64_t step = 1ULL << (32 - full), first, n = 1;
 	int rc = 0;
@@ -241,6 +247,42 @@ static uint64_t in_nearly_all(const uint64_t *sets, uint32_t n)
 	return tuples;
 }
 
+/* With so many tuples there is much to ask. */
+#define MANY_TUPLES 8
+
+/* Of the indices behind the first ones of the remote address, whether only fine ones have it. */
+static bool only_fine(const __u64 *indexed, uint64_t bit)
+{
+	for (int i = 0; i < BP_INDICES; i++)
+		if (i != BP_BY_REMOTE && i != BP_BY_REMOTE_COARSE && !index_is_fine(i) &&
+			indexed[i] & bit)
+			return false;
+	return true;
+}
+
+/*
+ * In a table that stays in the caches a probe costs no more than many questions. So a tuple that is
+ * left alone is probed, where its filters have as many bits of the remote address as the first
+ * index knows, and either the tuples are many or nothing but the fine indices knows more.
+ */
+static uint64_t probed_sooner(const struct table *t, int dir, int family)
+{
+	const struct bp_tables *tables = t->tables;
+	const uint64_t live =
+		tables->live[dir][family][BP_DECIDE] | tables->live[dir][family][BP_TALLY];
+	const bool many = __builtin_popcountll(live) > MANY_TUPLES;
+	uint64_t sooner = 0;
+
+	for (uint64_t left = live; left && !t->layout.ask_present[family]; left &= left - 1) {
+		int number = __builtin_ctzll(left);
+
+		if (tables->tuple[dir][family][BP_SPACE_ALL][number].rlen >= index_bits(family) &&
+			(many || only_fine(tables->indexed[dir][family], 1ULL << number)))
+			sooner |= 1ULL << number;
+	}
+	return sooner;
+}
+
 static void thin(struct table *t, int dir, int family)
 {
 	const uint32_t n = t->layout.index_mask[dir][family] + 1;
@@ -258,6 +300,7 @@ static void thin(struct table *t, int dir, int family)
 	for (int i = 0; i < BP_INDICES; i++)
 		if (i != BP_BY_REMOTE && i != BP_BY_REMOTE_COARSE)
 			t->tables->asked[dir][family] |= indexed[i];
+	t->tables->asked[dir][family] &= ~probed_sooner(t, dir, family);
 }
 
 void index_thin(struct table *t)

@@ -81,16 +81,23 @@ static uint64_t candidates(const struct table *t, const struct seen *s)
 		[BP_BY_REMOTE_FINE] = bp_index_fine(fine[1], s->family, remote[0], remote[1]),
 		[BP_BY_LOCAL_FINE] = bp_index_fine(fine[2], s->family, local[0], local[1]),
 	};
+	static const int order[BP_INDICES] = { BP_BY_REMOTE_COARSE, BP_BY_REMOTE, BP_BY_PORT,
+		BP_BY_LOCAL, BP_BY_REMOTE_MIDDLE, BP_BY_REMOTE_FINE, BP_BY_LOCAL_FINE, BP_BY_PROTO,
+		BP_BY_LRANGE, BP_BY_RRANGE };
 	uint64_t set = t->tables->live[BP_IN][s->family][BP_DECIDE] |
 		       t->tables->live[BP_IN][s->family][BP_TALLY];
 
-	for (int i = 0; i < BP_INDICES; i++) {
+	for (int n = 0; n < BP_INDICES; n++) {
+		const int i = order[n];
 		const uint64_t *sets =
 			i < BP_BY_REMOTE_MIDDLE
 				? t->sets + l->sets[BP_IN][s->family][i]
 				: t->fine + l->fine[BP_IN][s->family][i - BP_BY_REMOTE_MIDDLE];
 
 		set &= sets[at[i]] | ~t->tables->indexed[BP_IN][s->family][i];
+		if (i == BP_BY_REMOTE && !(set & (set - 1)) &&
+			!(set & t->tables->asked[BP_IN][s->family]))
+			break;
 	}
 	return set;
 }

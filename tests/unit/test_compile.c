@@ -95,7 +95,6 @@ static uint64_t filters_of(const char *line)
 
 static void test_expansion(void **state)
 {
-	(void)state;
 	assert_int_equal(filters_of("block in udp/1434"), 2);
 	assert_int_equal(filters_of("block in udp/1434 from 10.0.0.0/8"), 1);
 	assert_int_equal(filters_of("block in tcp/80,443,8000-8999"), 6);
@@ -135,7 +134,6 @@ static void test_tuples(void **state)
 		"permit in 10.1.0.0/16", "block in 10.2.0.0/16", "count in udp/53");
 	const struct bp_tuple *t = m.table.tables->tuple[BP_IN][BP_V4][BP_SPACE_ALL];
 
-	(void)state;
 	/* {proto, port}, {/8}, {/16}; a count rule stands alone; one shadow {proto}. */
 	assert_int_equal(tuples(&m, BP_DECIDE), 3);
 	assert_int_equal(tuples(&m, BP_TALLY), 1);
@@ -156,7 +154,6 @@ static void test_chain(void **state)
 	struct filter_key key = { { bp_key_head(e->e.tuple, e->e.proto, 0, 0),
 		bp_key_word(e->v4.remote, 0) } };
 
-	(void)state;
 	for (uint32_t at = 0; (at = table_next(&m.table, BP_V4, &key, at));)
 		seen |= 1 << table_elem(&m.table, BP_V4, at)->e.rule;
 	assert_int_equal(seen, 1 << 1 | 1 << 2 | 1 << 3);
@@ -182,7 +179,6 @@ static void test_shadow(void **state)
 		"block in on eth0 tcp/22 from 10.0.0.1");
 	unsigned int seen[3] = { 0 };
 
-	(void)state;
 	assert_int_equal(table_walk(&m.table, each_shadow, seen), 0);
 	assert_int_equal(seen[0], 1);
 	assert_int_equal(seen[1], 1);
@@ -211,7 +207,6 @@ static void test_gates(void **state)
 	unsigned int n = 0;
 	struct made m;
 
-	(void)state;
 	policy->rules[2]->deadline = env.now + 3;
 	policy->rules[3]->deadline = env.now; /* over: left out */
 	assert_int_equal(make(policy, &m, &diag), 0);
@@ -231,7 +226,6 @@ static void test_merging(void **state)
 	struct diag diag = {};
 	struct made m;
 
-	(void)state;
 	for (uint32_t i = 0; i < 1000; i++) {
 		char line[128];
 		struct rule *rule;
@@ -261,7 +255,6 @@ static void test_indices(void **state)
 	struct made m = MAKE("block in from 10.0.0.0/7 to 10.1.2.3");
 	const struct bp_layout *l = &m.table.layout;
 
-	(void)state;
 	/* 10/7 is 10 and 11: neither 9 nor 12. */
 	for (unsigned int first = 9; first <= 12; first++) {
 		uint32_t at = l->sets[BP_IN][BP_V4][BP_BY_REMOTE] +
@@ -282,7 +275,6 @@ static void test_coarse(void **state)
 	const struct bp_layout *l = &m.table.layout;
 	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V6];
 
-	(void)state;
 	assert_int_equal(indexed[BP_BY_REMOTE], 0);
 	assert_int_equal(indexed[BP_BY_REMOTE_COARSE], 1);
 	for (unsigned int first = 0x23f0; first < 0x2430; first++) {
@@ -313,7 +305,6 @@ static void test_fine(void **state)
 		MAKE("block in from 10.1.2.3", "block in udp/53", "block in from 10.0.0.0/8");
 	const __u64 *indexed = m.table.tables->indexed[BP_IN][BP_V4];
 
-	(void)state;
 	assert_int_equal(few.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE_FINE], 0);
 	assert_int_equal(indexed[BP_BY_REMOTE_FINE], 1);
 	assert_int_equal(indexed[BP_BY_LOCAL_FINE], 0);
@@ -348,13 +339,46 @@ static void test_thin(void **state)
 	const struct bp_tables *t = many.table.tables;
 	const __u64 *indexed = t->indexed[BP_IN][BP_V4];
 
-	(void)state;
 	assert_int_equal(few.table.tables->indexed[BP_IN][BP_V4][BP_BY_REMOTE], 1 | 2);
 	assert_int_equal(indexed[BP_BY_REMOTE], 1);
 	assert_int_equal(t->tuple[BP_IN][BP_V4][BP_SPACE_ALL][0].rlen, 8);
 	assert_int_equal(t->asked[BP_IN][BP_V4], 4);
 	made_free(&few);
 	made_free(&many);
+}
+
+/* How many tuples of what arrives by IPv4 are asked for by more than the first index. */
+static int asked(const struct made *m)
+{
+	return __builtin_popcountll(m->table.tables->asked[BP_IN][BP_V4]);
+}
+
+/*
+ * A tuple of long remote prefixes is probed where it is left alone: if the tuples are many, or its
+ * ends are all that it asks for. Not in a table that is too large for the caches.
+ */
+static void test_asked(void **state)
+{
+	static const char *const lines[] = { "block in from 10.1.2.3", "block in from 10.1.0.0/16",
+		"block in udp/53 from 10.1.2.0/24", "block in udp/53", NULL };
+	struct made m = made_with(lines, 10, 0), large = { .policy = policy_of(lines) };
+	struct made many = MAKE("block in udp/1 from 10.1.0.0/15",
+		"block in udp/1 from 10.1.0.0/16", "block in udp/1 from 10.1.0.0/17",
+		"block in udp/1 from 10.1.0.0/18", "block in udp/1 from 10.1.0.0/19",
+		"block in udp/1 from 10.1.0.0/20", "block in udp/1 from 10.1.0.0/21",
+		"block in udp/1 from 10.1.0.0/22", "block in udp/1 from 10.1.0.0/23");
+	struct diag diag = {};
+
+	assert_int_equal(asked(&m), 2); /* with ports: .../24, and from anywhere */
+	assert_int_equal(many.table.tables->asked[BP_IN][BP_V4], 1 << 8); /* the /15 */
+	assert_int_equal(plan_new(large.policy, &env, &large.plan, &diag), 0);
+	large.plan->tables.sizes.homes[BP_V4] = BP_FEW_HOMES + 1;
+	assert_int_equal(table_alloc(&large.table, &large.plan->tables.sizes), 0);
+	assert_int_equal(plan_fill(large.plan, &large.table, &diag), 0);
+	assert_int_equal(asked(&large), 3); /* those, and the host, which has a fine index */
+	made_free(&m);
+	made_free(&many);
+	made_free(&large);
 }
 
 /* Where there is an index by 20 bits, prefixes of 18 and more stand in no other by fewer. */
@@ -368,7 +392,6 @@ static void test_middle(void **state)
 	uint64_t long_ones = indexed[BP_BY_REMOTE_MIDDLE], n = 0;
 	const uint32_t mask = l->fine_mask[BP_IN][BP_V4][0];
 
-	(void)state;
 	assert_int_equal(__builtin_popcountll(long_ones), 2);
 	assert_int_equal(__builtin_popcountll(indexed[BP_BY_REMOTE]), 1);
 	assert_int_equal(indexed[BP_BY_REMOTE] & long_ones, 0);
@@ -390,7 +413,6 @@ static void test_too_long_chain(void **state)
 	struct diag diag = {};
 	struct made m;
 
-	(void)state;
 	for (uint32_t i = 0; i <= BP_CHAIN; i++) {
 		char line[128];
 		struct rule *rule;
@@ -470,7 +492,6 @@ static void test_shared_chain(void **state)
 	struct diag diag = {};
 	struct made m;
 
-	(void)state;
 	add_key(policy, 2, 1);
 	add_key(policy, 0, BP_CHAIN - 2);
 	add_key(policy, 1, BP_CHAIN - 2);
@@ -519,7 +540,6 @@ static void test_ranks(void **state)
 		"permit in",
 	};
 
-	(void)state;
 	for (size_t i = 1; i < sizeof(order) / sizeof(order[0]); i++)
 		if (rank_of(order[i - 1]) <= rank_of(order[i]))
 			fail_msg("'%s' does not outrank '%s'", order[i - 1], order[i]);
@@ -533,7 +553,6 @@ static void test_keyset(void **state)
 	struct keyset set;
 	uint64_t none = 1;
 
-	(void)state;
 	assert_int_equal(keyset_init(&set, &at, sizeof(keys[0])), 0);
 	for (uint32_t i = 0; i < 1000; i++) {
 		keys[i] = (uint64_t)i << 32;
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_fine),
 		cmocka_unit_test(test_middle),
 		cmocka_unit_test(test_thin),
+		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_too_long_chain),
 		cmocka_unit_test(test_shared_chain),
 		cmocka_unit_test(test_ranks),
