@@ -232,12 +232,16 @@ static int load_object(struct objects *o, bool xdp, unsigned int hooks,
 	const struct generation *gen, const struct bp_sizes *sizes, const struct shared *shared)
 {
 	struct bpf_object *object = object_of(o, xdp);
+	struct bpf_map *const direct[] = {
+		xdp ? o->xdp->maps.sets : o->tc->maps.sets,
+		xdp ? o->xdp->maps.present : o->tc->maps.present,
+	};
 	int rc = size_maps(object, sizes);
 
 	select_hooks(o, xdp, hooks, gen);
 	if (!rc)
 		rc = share_maps(object, gen, shared);
-	return rc ? rc : direct_load(object);
+	return rc ? rc : direct_load(object, direct, sizeof(direct) / sizeof(direct[0]));
 }
 
 /* A descriptor of its own: the object's go with the object. */

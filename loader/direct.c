@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const direct[] = { "sets", "present" };
-#define DIRECT (sizeof(direct) / sizeof(direct[0]))
-
 /* libbpf does not say which object's program it loads. The agent has two threads that load. */
-static _Thread_local struct bpf_object *loading;
+static _Thread_local struct {
+	struct bpf_map *const *maps;
+	size_t n;
+} loading;
 
 static bool is_direct(int fd)
 {
-	for (size_t i = 0; i < DIRECT; i++)
-		if (fd == bpf_object__find_map_fd_by_name(loading, direct[i]))
+	for (size_t i = 0; i < loading.n; i++)
+		if (fd == bpf_map__fd(loading.maps[i]))
 			return true;
 	return false;
 }
@@ -66,12 +66,13 @@ int direct_begin(void)
 	return rc < 0 ? rc : 0;
 }
 
-int direct_load(struct bpf_object *object)
+int direct_load(struct bpf_object *object, struct bpf_map *const *maps, size_t n)
 {
 	int rc;
 
-	loading = object;
+	loading.maps = maps;
+	loading.n = n;
 	rc = bpf_object__load(object);
-	loading = NULL;
+	loading.n = 0;
 	return rc;
 }

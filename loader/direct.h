@@ -17,7 +17,11 @@
  * one's, so those pinned then would refuse each that comes later. -errno.
  */
 int direct_begin(void);
-/* Loads it. -errno. */
-int direct_load(struct bpf_object *object);
+/*
+ * Loads it; maps: the n of its maps that are meant so. They are not found by name: one that the
+ * object shares has the name that the kernel knows, none where libbpf's question for names failed
+ * once. -errno.
+ */
+int direct_load(struct bpf_object *object, struct bpf_map *const *maps, size_t n);
 
 #endif
