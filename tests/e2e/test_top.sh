@@ -68,16 +68,17 @@ fi
 
 # live WIDTH HEIGHT VARIABLE=VALUE... [-- OPTION...]: begins top in a terminal of that size.
 live() {
-	local size=("$1" "$2") variables=()
+	local size=("$1" "$2") variables=() words=(--interval 0.2)
 
 	shift 2
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		variables+=("$1")
 		shift
 	done
+	[[ " $* " == *" --interval "* ]] && words=()
 	coproc SCREEN {
 		run_in rx env -u LINES -u COLUMNS LC_ALL=C.UTF-8 TERM=xterm-256color \
-			"${variables[@]}" "$SEE" "${size[@]}" "$BPFPOL" top --interval 0.2 "${@:2}"
+			"${variables[@]}" "$SEE" "${size[@]}" "$BPFPOL" top "${words[@]}" "${@:2}"
 	}
 	PEN=${SCREEN[1]} EYE=${SCREEN[0]} PROCESS=$SCREEN_PID
 }
