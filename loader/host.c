@@ -106,9 +106,9 @@ int host_kernel_hang(struct host *host, struct diag *diag)
 	int rc;
 
 	take_off_word(host);
-	rc = attach_adopt(host->kernel, diag);
+	rc = kernel_pin(host->kernel, diag);
 	if (!rc)
-		rc = kernel_pin(host->kernel, diag);
+		rc = attach_adopt(host->kernel, diag);
 	if (!rc)
 		rc = kernel_publish(host->kernel, diag);
 	if (rc) {

@@ -3,8 +3,10 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +21,7 @@
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
 	"bpfpol_tc_out", "bpfpol_l3_in", "bpfpol_l3_out" };
 #define PINS (SHARED_MAPS + BP_HOOKS) /* ctl is the first */
-_Static_assert(SHARED_CTL == 0, "kernel_pin() pins all but that");
+_Static_assert(SHARED_CTL == 0, "kernel_publish() takes it last");
 
 static const char *pin_name(size_t i)
 {
@@ -54,6 +56,7 @@ void kernel_free(struct kernel **out)
 	generation_free(&k->gen);
 	generation_free(&k->other);
 	generation_free(&k->none);
+	free(k->next);
 	if (k->ctl)
 		munmap(k->ctl, sizeof(*k->ctl));
 	for (size_t i = 0; i < PINS; i++)
@@ -171,29 +174,38 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	return 0;
 }
 
-static int pin(int fd, const char *name, struct diag *diag)
+/* A directory that nobody has: programs that hang on interfaces may refer to what stands in others.
+ */
+static int make_next(struct kernel *k, struct diag *diag)
 {
-	char *path = path_join(dirs_get()->bpffs, "%s", name);
-	int rc = path ? 0 : -ENOMEM;
+	const char *bpffs = dirs_get()->bpffs;
 
-	if (path)
-		unlink(path);
-	if (path && bpf_obj_pin(fd, path))
-		rc = diag_errno(diag, errno, "cannot pin %s", path);
-	free(path);
-	return rc;
+	for (unsigned int n = 1;; n++) {
+		free(k->next);
+		k->next = path_join(bpffs, "next-%u", n);
+		if (!k->next)
+			return -ENOMEM;
+		if (!mkdir(k->next, 0700))
+			return 0;
+		if (errno != EEXIST)
+			return diag_errno(diag, errno, "cannot make %s", k->next);
+	}
 }
 
 int kernel_pin(struct kernel *k, struct diag *diag)
 {
-	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
-	int rc = ctl ? 0 : -ENOMEM;
+	int rc = make_next(k, diag);
 
-	if (!rc && unlink(ctl) && errno != ENOENT)
-		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
-	for (size_t i = 1; i < PINS && !rc; i++)
-		rc = pin(*fd_at(k, i), pin_name(i), diag);
-	free(ctl);
+	for (size_t i = 0; i < PINS && !rc; i++) {
+		char *path = path_join(k->next, "%s", pin_name(i));
+
+		rc = path ? 0 : -ENOMEM;
+		if (path && bpf_obj_pin(*fd_at(k, i), path))
+			rc = diag_errno(diag, errno, "cannot pin %s", path);
+		free(path);
+	}
+	if (rc && k->next)
+		generation_unpin_dir(k->next);
 	return rc;
 }
 
@@ -206,9 +218,51 @@ bool kernel_is_pinned(void)
 	return is;
 }
 
-int kernel_publish(const struct kernel *k, struct diag *diag)
+static int publish_one(const struct kernel *k, const char *name, struct diag *diag)
 {
-	return pin(k->shared.fd[SHARED_CTL], pin_name(SHARED_CTL), diag);
+	char *from = path_join(k->next, "%s", name), *to = path_join(dirs_get()->bpffs, "%s", name);
+	int rc = from && to ? 0 : -ENOMEM;
+
+	if (!rc && rename(from, to))
+		rc = diag_errno(diag, errno, "cannot rename %s to %s", from, to);
+	free(from);
+	free(to);
+	return rc;
+}
+
+/* What was begun and not published: no program on an interface refers to it any more. */
+static void sweep_next(void)
+{
+	DIR *d = opendir(dirs_get()->bpffs);
+	struct dirent *entry;
+	int err;
+
+	while (d && (entry = dir_next(d, &err))) {
+		char *path = strncmp(entry->d_name, "next-", strlen("next-"))
+				     ? NULL
+				     : path_join(dirs_get()->bpffs, "%s", entry->d_name);
+
+		if (path)
+			generation_unpin_dir(path);
+		free(path);
+	}
+	if (d)
+		closedir(d);
+}
+
+int kernel_publish(struct kernel *k, struct diag *diag)
+{
+	char *ctl = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
+	int rc = ctl ? 0 : -ENOMEM;
+
+	if (!rc && unlink(ctl) && errno != ENOENT)
+		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
+	for (size_t i = PINS; i-- > 0 && !rc;)
+		rc = publish_one(k, pin_name(i), diag);
+	if (!rc)
+		sweep_next();
+	free(ctl);
+	return rc;
 }
 
 static int open_pins(struct kernel *k)

@@ -26,6 +26,7 @@ struct kernel {
 	struct generation *other;
 	/* That of no rules, where kernel_need() may have to add to it (norules.h); NULL: not. */
 	struct generation *none;
+	char *next;	    /* where it stands until it is published */
 	unsigned int added; /* hooks whose classifiers kernel_need() has added to it */
 };
 
@@ -37,15 +38,16 @@ int kernel_open(struct kernel **k, struct diag *diag);
 /* Loads the root programs and what they share, and pins nothing. */
 int kernel_load(struct kernel **k, struct diag *diag);
 /*
- * Pins all but `ctl` in place of any older ones, whose programs judge no more from then on: links
- * are to be adopted before (attach.h). Then kernel_publish() pins `ctl`: what finds it finds
- * everything. A command that dies in between leaves no `ctl`, or another version's, and the next
- * begins again.
+ * Pins all of it beside any older ones, in next-N. Then links are to be adopted (attach.h), and
+ * kernel_publish() puts it in their place, `ctl` last: what finds it finds everything. Until then
+ * the older ones stay pinned, without which their programs would let everything pass. A command
+ * that dies in between leaves no `ctl`, or another version's, and what links refer to pinned; the
+ * next begins again.
  */
 int kernel_pin(struct kernel *k, struct diag *diag);
 /* A `ctl` is, be it another version's. */
 bool kernel_is_pinned(void);
-int kernel_publish(const struct kernel *k, struct diag *diag);
+int kernel_publish(struct kernel *k, struct diag *diag);
 void kernel_free(struct kernel **k);
 
 /* The network namespace of this process, by its inode; 0: it is not known. */

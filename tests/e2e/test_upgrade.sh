@@ -98,6 +98,31 @@ for call in unlink bpf mmap; do
 	done
 done
 
+# --- killed, or refused, where links are half renewed: each judges by the older rules or the new ones, both of
+# which block this. UPGRADES: so many of each kind of call, spread evenly.
+
+add_pair tx7 rx7 7
+expect_exit 0 bp attach rx7
+TRIED=0
+for fault in mkdir:signal=KILL unlink:signal=KILL rename:signal=KILL bpf:signal=KILL rename:error=EIO bpf:error=EBUSY; do
+	from_another
+	run_in rx strace -qq -f -o "$WORLD/calls" -e "trace=${fault%%:*}" "$BPFPOL" restore >/dev/null 2>&1
+	CALLS=$(wc -l <"$WORLD/calls")
+	for n in $(seq 1 $((1 + CALLS / ${UPGRADES:-6})) "$CALLS") "$CALLS"; do
+		# What the one before has left is taken as it is every other time.
+		[ $((TRIED % 2)) = 0 ] && from_another
+		other_abi 2>/dev/null
+		run_in rx strace -qq -f -o /dev/null -e "inject=$fault:when=$n" "$BPFPOL" restore >/dev/null 2>&1
+		blocked dport=1434
+		TRIED=$((TRIED + 1))
+	done
+	expect_exit 0 bp restore
+	is_judged
+	same "$fault: what was begun is not left" "" "$(find "$BPFPOL_BPFFS" -name 'next-*')"
+done
+echo "# figure takeovers-killed-or-refused $TRIED"
+expect_exit 0 bp detach rx7
+
 # --- under numbered packets
 
 from_another
