@@ -174,6 +174,19 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	return 0;
 }
 
+static int pin(int fd, const char *dir, const char *name, struct diag *diag)
+{
+	char *path = path_join(dir, "%s", name);
+	int rc = path ? 0 : -ENOMEM;
+
+	if (path)
+		unlink(path);
+	if (path && bpf_obj_pin(fd, path))
+		rc = diag_errno(diag, errno, "cannot pin %s", path);
+	free(path);
+	return rc;
+}
+
 /* A directory that nobody has: programs that hang on interfaces may refer to what stands in others.
  */
 static int make_next(struct kernel *k, struct diag *diag)
@@ -196,14 +209,8 @@ int kernel_pin(struct kernel *k, struct diag *diag)
 {
 	int rc = make_next(k, diag);
 
-	for (size_t i = 0; i < PINS && !rc; i++) {
-		char *path = path_join(k->next, "%s", pin_name(i));
-
-		rc = path ? 0 : -ENOMEM;
-		if (path && bpf_obj_pin(*fd_at(k, i), path))
-			rc = diag_errno(diag, errno, "cannot pin %s", path);
-		free(path);
-	}
+	for (size_t i = 0; i < PINS && !rc; i++)
+		rc = pin(*fd_at(k, i), k->next, pin_name(i), diag);
 	if (rc && k->next)
 		generation_unpin_dir(k->next);
 	return rc;
@@ -218,19 +225,7 @@ bool kernel_is_pinned(void)
 	return is;
 }
 
-static int publish_one(const struct kernel *k, const char *name, struct diag *diag)
-{
-	char *from = path_join(k->next, "%s", name), *to = path_join(dirs_get()->bpffs, "%s", name);
-	int rc = from && to ? 0 : -ENOMEM;
-
-	if (!rc && rename(from, to))
-		rc = diag_errno(diag, errno, "cannot rename %s to %s", from, to);
-	free(from);
-	free(to);
-	return rc;
-}
-
-/* What was begun and not published: no program on an interface refers to it any more. */
+/* What was begun and not published; what was is pinned twice. No link needs it any more. */
 static void sweep_next(void)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
@@ -258,7 +253,7 @@ int kernel_publish(struct kernel *k, struct diag *diag)
 	if (!rc && unlink(ctl) && errno != ENOENT)
 		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
 	for (size_t i = PINS; i-- > 0 && !rc;)
-		rc = publish_one(k, pin_name(i), diag);
+		rc = pin(*fd_at(k, i), dirs_get()->bpffs, pin_name(i), diag);
 	if (!rc)
 		sweep_next();
 	free(ctl);

@@ -134,7 +134,7 @@ blocked src=198.51.100.5 proto=tcp dport=1013
 blocked src=198.51.100.6 proto=tcp dport=1013
 blocked src=2001:db8::5 "dst=$RX6" proto=tcp dport=1013
 passes src=198.51.100.7 proto=tcp dport=1013
-expect_exit 3 with_hosts ipsecpol -w REG -p Second -f 'nowhere.invalid=0:1014:TCP' -n BLOCK
+expect_exit 2 with_hosts ipsecpol -w REG -p Second -f 'nowhere.invalid=0:1014:TCP' -n BLOCK
 
 # What scripts read.
 expect_json "as JSON" '.policy == "Second" and .assigned and (.rules | length) == 1

@@ -104,7 +104,7 @@ done
 add_pair tx7 rx7 7
 expect_exit 0 bp attach rx7
 TRIED=0
-for fault in mkdir:signal=KILL unlink:signal=KILL rename:signal=KILL bpf:signal=KILL rename:error=EIO bpf:error=EBUSY; do
+for fault in mkdir:signal=KILL unlink:signal=KILL bpf:signal=KILL unlink:error=EIO bpf:error=EBUSY; do
 	from_another
 	run_in rx strace -qq -f -o "$WORLD/calls" -e "trace=${fault%%:*}" "$BPFPOL" restore >/dev/null 2>&1
 	CALLS=$(wc -l <"$WORLD/calls")
