@@ -91,7 +91,7 @@ def classbench(results):
         more = sum(a[0]["cold_ns"] - b[0]["cold_ns"] for a, b in pairs) / 2
         limit = 4 * miss[0]["cold_ns"]
         out.append(Target(what, f"4 hash misses ({limit:.0f} ns)", f"{more:+.0f} ns",
-                          compare(more, limit)))
+                          compare(more, limit * COLD_NEAR)))
     return out
 
 

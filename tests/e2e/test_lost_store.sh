@@ -149,17 +149,18 @@ half() {
 	try off
 	same "$1: off" "0 ppp" "$? $(verdicts "${PROBES[@]}")"
 	put_back 2>/dev/null # an older store than what is in force
-	bp on >/dev/null 2>&1
+	# First: the journal has fewer records than are in force, which `on` would not pass over.
 	bp restore >/dev/null 2>&1
+	bp on >/dev/null 2>&1
 	undo "$1"
 }
 
-# closed FAULT PATTERN: nothing that is pinned can be opened: the filter goes on, and who asks is told.
+# closed FAULT PATTERN: nothing that is pinned can be opened for writing: the filter goes on, and who asks is told.
 closed() {
 	local words code
 
 	"$1" || nok "$1" "cannot be made"
-	for words in "${READING[@]}" "${CHANGING[@]}" off restore; do
+	for words in "${READING[@]}" "${CHANGING[@]}" restore; do
 		set -f
 		# shellcheck disable=SC2086
 		try $words
@@ -169,6 +170,8 @@ closed() {
 		grep -qE -- "^bpfpol: .*$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
 	done
 	same "$1: the filter goes on" bbp "$(verdicts "${PROBES[@]}")"
+	try off
+	same "$1: off" "0 ppp" "$? $(verdicts "${PROBES[@]}")"
 	undo "$1"
 }
 

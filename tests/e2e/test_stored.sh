@@ -86,7 +86,7 @@ hidden() {
 
 expect_exit 0 bp off
 expect_exit 0 bp detach rx0
-rm "$BPFPOL_STATE_DIR/off"
+expect_exit 0 bp on
 BEFORE=$(snapshot)
 for words in "block udp/53" "attach rx0" status interfaces off; do
 	# shellcheck disable=SC2086

@@ -81,20 +81,26 @@ let_reports_pass() {
 	bp permit emergency out icmpv6 type 143 >/dev/null
 }
 
+# reports: how often the router has told others which multicast groups it is in (MLD), which it does again after seconds.
+reports() {
+	# shellcheck disable=SC2016 # awk's $2
+	run_in rx awk '/^Icmp6OutMLDv2Reports/ { print $2 }' /proc/net/snmp6
+}
+
 # loses RULE LOST PACKETS BYTES: with that rule alone in force, those words of ALL that match LOST
 # get no answer from tx, the others do, and the rule counts so much. MARK is the end mark's word.
 loses() {
-	local rule=$1 before got count id try
+	local rule=$1 before said got count id try
 
 	for try in 1 2 3 4 5; do
-		before=$(resent)
+		before=$(resent) said=$(reports)
 		# shellcheck disable=SC2086
 		id=$(bp block $rule | sed -n 's/^Rule \([0-9]*\) added:.*/\1/p')
 		got=$(call tx "$MARK" "${ALL[@]}")
 		count=$(bp status --json | jq -c ".rules[] | select(.id == $id) | [.packets, .bytes]")
 		bp remove --id "$id" >/dev/null
-		[ "$(resent)" -eq "$before" ] && break
-		echo "# try $try: some TCP was not answered in time and asked twice"
+		[ "$(resent) $(reports)" = "$before $said" ] && break
+		echo "# try $try: some TCP was not answered in time and asked twice, or the router has told of its groups"
 	done
 	same "$rule" "$(but "$2")"$'\n'"[$3,$4]" "$got"$'\n'"$count"
 }
