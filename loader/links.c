@@ -151,22 +151,31 @@ static int refuse_off_since(const struct host *host, struct diag *diag)
 		"'bpfpol off' came meanwhile, and stays; 'bpfpol on' starts filtering again");
 }
 
-int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
+/* Only now: what is refused before leaves nothing in the kernel. failed: as for attach_halves(). */
+static int attach_checked(
+	struct host *host, struct link_choices *c, choice_failed_fn failed, struct diag *diag)
 {
-	int rc = choices_check(c, diag);
+	int rc = host_kernel(host, diag);
 
-	/* Only now: what is refused leaves nothing in the kernel. */
-	if (!rc)
-		rc = host_kernel(host, diag);
 	/* Sweeps the pins of interfaces that are gone: their numbers may come again. */
 	if (!rc)
 		rc = attach_adopt(host->kernel, diag);
 	if (!rc)
-		rc = attach_halves(host->kernel, c, NULL, diag);
+		rc = attach_halves(host->kernel, c, failed, diag);
 	if (!rc)
 		rc = refuse_off_since(host, diag);
 	if (rc)
 		choices_undo(host, c);
+	return rc;
+}
+
+int choices_attach(struct host *host, struct link_choices *c, struct diag *diag)
+{
+	int rc = choices_check(c, diag);
+
+	if (!rc)
+		return attach_checked(host, c, NULL, diag);
+	choices_undo(host, c);
 	return rc;
 }
 
@@ -185,16 +194,8 @@ int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
 	free(attached.v);
 	if (rc || dry_run || !c->n)
 		return rc;
-	rc = host_kernel(host, diag);
+	rc = attach_checked(host, c, failed, diag);
 	if (!rc)
-		rc = attach_adopt(host->kernel, diag);
-	if (!rc)
-		rc = attach_halves(host->kernel, c, failed, diag);
-	if (!rc)
-		rc = refuse_off_since(host, diag);
-	if (rc)
-		choices_undo(host, c);
-	else
 		attach_tidy(host->kernel);
 	return rc;
 }
