@@ -151,21 +151,21 @@ static int keep_counts(const struct kernel *k, const struct promotion *p,
  */
 static int take_from_agent(struct host *host, struct promotion *p, struct diag *diag)
 {
-	bool keep = p->already || p->applied.id == p->id;
+	const bool stands = p->already || p->applied.id == p->id;
 	struct rule_count had = { .rule = p->id };
 	struct diag ignored = {};
+	bool known;
 
 	keep_layer(host->kernel, p);
-	if (keep && host->kernel && kernel_base_count(host->kernel, &had, &ignored))
-		keep = false;
-	if (!tell_retire(p->id, p->already || p->applied.id == p->id, diag)) {
+	known = stands && host->kernel && !kernel_base_count(host->kernel, &had, &ignored);
+	if (!tell_retire(p->id, stands, diag)) {
 		diag_free(&ignored);
 		return 0;
 	}
 	if (!host->kernel || !is_agent_dead(host->kernel))
 		diag_to_warning(diag, "the rule is static now, but stands among the dynamic ones, "
 				      "too: promote it again to take it away there");
-	else if (keep && keep_counts(host->kernel, p, &had, &ignored))
+	else if (known && keep_counts(host->kernel, p, &had, &ignored))
 		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now, but its "
 				      "counters begin anew");
 	else

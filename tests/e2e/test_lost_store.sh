@@ -106,11 +106,11 @@ look() {
 	ok "$1: shown as before, exit $2"
 }
 
-# change FAULT PATTERN: all that change are refused.
-change() {
+# refused FAULT PATTERN WORDS...: each is, exit 1.
+refused() {
 	local words code
 
-	for words in "${CHANGING[@]}"; do
+	for words in "${@:3}"; do
 		set -f
 		# shellcheck disable=SC2086
 		try $words
@@ -119,13 +119,18 @@ change() {
 		[ $code = 1 ] || nok "$1: $words" "exit $code: $OUT"
 		grep -qE -- "$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
 	done
+}
+
+# change FAULT PATTERN: all that change are refused.
+change() {
+	refused "$1" "$2" "${CHANGING[@]}"
 	ok "$1: no change"
 }
 
 # half FAULT PATTERN: no file can be made, and those that are there can be written: rules come and go in
 # place, all else is refused, and so that nothing has changed.
 half() {
-	local words code
+	local words by_store=()
 
 	"$1" || nok "$1" "cannot be made"
 	look "$1" 0 ""
@@ -135,15 +140,9 @@ half() {
 		same "$1: ${words% *}: exit, and what packets see" "0 ${words##* }" "$? $(verdicts "${PROBES[@]}")"
 	done
 	for words in "${CHANGING[@]}"; do
-		[[ $words =~ ^(policy|ipsecpol) ]] || continue
-		set -f
-		# shellcheck disable=SC2086
-		try $words
-		code=$?
-		set +f
-		[ $code = 1 ] || nok "$1: $words" "exit $code: $OUT"
-		grep -qE -- "^bpfpol: .*$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
+		[[ $words =~ ^(policy|ipsecpol) ]] && by_store+=("$words")
 	done
+	refused "$1" "^bpfpol: .*$2" "${by_store[@]}"
 	same "$1: the filter goes on" bbp "$(verdicts "${PROBES[@]}")"
 	same "$1: with its rules" "$(jq -c '[.[].filter] | sort' <<<"$RULES")" "$(rules | jq -c '[.[].filter] | sort')"
 	try off
@@ -157,18 +156,8 @@ half() {
 
 # closed FAULT PATTERN: nothing that is pinned can be opened for writing: the filter goes on, and who asks is told.
 closed() {
-	local words code
-
 	"$1" || nok "$1" "cannot be made"
-	for words in "${READING[@]}" "${CHANGING[@]}" restore; do
-		set -f
-		# shellcheck disable=SC2086
-		try $words
-		code=$?
-		set +f
-		[ $code = 1 ] || nok "$1: $words" "exit $code: $OUT"
-		grep -qE -- "^bpfpol: .*$2" <<<"$OUT" || nok "$1: $words: says $2" "$OUT"
-	done
+	refused "$1" "^bpfpol: .*$2" "${READING[@]}" "${CHANGING[@]}" restore
 	same "$1: the filter goes on" bbp "$(verdicts "${PROBES[@]}")"
 	try off
 	same "$1: off" "0 ppp" "$? $(verdicts "${PROBES[@]}")"
