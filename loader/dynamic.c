@@ -333,24 +333,6 @@ void dynamic_change_free(struct dynamic_change **out)
 	*out = NULL;
 }
 
-int dynamic_load(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
-	struct diag *diag)
-{
-	struct dynamic_change *c = NULL;
-	int rc = dynamic_begin(d, &c, diag);
-
-	if (!rc)
-		rc = dynamic_build(d, c, rules, env, diag);
-	if (!rc)
-		rc = dynamic_switch(d, c, rules, diag);
-	if (!rc) {
-		dynamic_sum(c, NULL);
-		dynamic_settle(d, c, diag);
-	}
-	dynamic_change_free(&c);
-	return rc;
-}
-
 /* --- one by one --- */
 
 /* Sets whether packets meet the rules, by whether there are any. */

@@ -11,8 +11,8 @@
  * decides; see `struct left` in bpf/query.h.
  *
  * When root programs are loaded anew (`rm -r` of the bpffs, another version's `restore`), the layer
- * has to follow them: dynamic_check() says so and dynamic_load() sees to it, dynamic_add() and
- * dynamic_remove() in place do not.
+ * has to follow them: dynamic_check() says so, and a change of all rules sees to it
+ * (dynamic_begin()); dynamic_add() and dynamic_remove() in place do not.
  *
  * The holder must not fork without exec, or the child holds the rules, too; and it hands out no
  * copy of its descriptors. Nothing here takes the lock. Rules have LAYER_DYNAMIC, and ids that the
@@ -43,17 +43,12 @@ int dynamic_offer(struct dynamic *d, const int fd[BP_ARRAYS]);
 void dynamic_lend(const struct dynamic *d, struct kernel *k);
 
 /*
- * Puts all of the rules in force in one step, in place of all that were. Rules whose id was there
- * before keep their counters. On failure what was in force still is.
- */
-int dynamic_load(struct dynamic *d, const struct policy *rules, const struct compile_env *env,
-	struct diag *diag);
-
-/*
- * The same in steps, of which those that take long (read, build, sum, free) change nothing that the
- * others of this file look at: meanwhile another thread may do these, but begin no other such
- * change. What comes in or goes out in place while it is built has to be done to the change as well
- * (dynamic_change_add(), dynamic_change_remove()) before it is put in force.
+ * Puts all of the rules in force at once, in place of all that were. Rules whose id was there
+ * before keep their counters. On failure what was in force still is. Of its steps those that take
+ * long (build, sum, free) change nothing that the others of this file look at: meanwhile another
+ * thread may do these, but begin no other such change. What comes in or goes out in place while it
+ * is built has to be done to the change as well (dynamic_change_add(), dynamic_change_remove())
+ * before it is put in force.
  *
  *	dynamic_begin()		opens what it needs
  *	dynamic_build()		long: compiles and loads the rules, which must stay as they are
@@ -90,8 +85,8 @@ int dynamic_add(struct dynamic *d, const struct policy *rules, const struct rule
 
 /*
  * One rule less, in place. rules: those that stay, `rule` not among them. env: as the rule was put
- * in with, as far as interfaces go; after they changed, dynamic_load() is the way. -ENOSPC: so it
- * is for this rule.
+ * in with, as far as interfaces go; after they changed all rules have to be loaded anew. -ENOSPC:
+ * so it is for this rule.
  */
 int dynamic_remove(struct dynamic *d, const struct policy *rules, const struct rule *rule,
 	const struct compile_env *env);

@@ -2,13 +2,20 @@
 /*
  * A holder of dynamic rules, and one who reads them back, for the end-to-end tests.
  *
- *	hold		does what each line of stdin says, and answers each with one line: `ok` and
- *how many microseconds it took, or `error` and why. It holds the rules until it dies. add RULE
- *remove RULE	check many N		N addresses, each a rule, in place of all rules hold read
- *`ID PACKETS BYTES` for each dynamic rule that has counted, then `elements N`; needs no holder's
- *help
- *	hold verified	`NAME N`: instructions that the verifier went through, for each program of
- *the layer
+ * hold: does what each line of stdin says, and answers each with one line, `ok` and how many
+ * microseconds it took, or `error` and why. It holds the rules until it dies.
+ *
+ *	add RULE
+ *	remove RULE
+ *	many N		N addresses, each a rule, in place of all rules
+ *	load		all of them anew
+ *	check		what a holder looks at every second
+ *
+ * hold read: `ID PACKETS BYTES` for each dynamic rule that has counted, then `elements N`; needs no
+ * holder's help.
+ *
+ * hold verified: `NAME N`, instructions that the verifier went through, for each program of the
+ * layer.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -51,6 +58,24 @@ static int parse(const char *line, struct rule **rule, struct diag *diag)
 	return rc;
 }
 
+/* All of them in one step. */
+static int load_all(struct holder *h, struct diag *diag)
+{
+	struct dynamic_change *c = NULL;
+	int rc = dynamic_begin(h->d, &c, diag);
+
+	if (!rc)
+		rc = dynamic_build(h->d, c, h->rules, &h->env, diag);
+	if (!rc)
+		rc = dynamic_switch(h->d, c, h->rules, diag);
+	if (!rc) {
+		dynamic_sum(c, NULL);
+		dynamic_settle(h->d, c, diag);
+	}
+	dynamic_change_free(&c);
+	return rc;
+}
+
 static int add(struct holder *h, const char *line, struct diag *diag)
 {
 	struct rule *rule = NULL;
@@ -66,7 +91,7 @@ static int add(struct holder *h, const char *line, struct diag *diag)
 		return rc;
 	rc = dynamic_add(h->d, h->rules, added, &h->env, diag);
 	if (rc == -ENOSPC)
-		rc = dynamic_load(h->d, h->rules, &h->env, diag);
+		rc = load_all(h, diag);
 	if (rc)
 		policy_remove(h->rules, h->rules->n - 1);
 	return rc;
@@ -94,7 +119,7 @@ static int take_out(struct holder *h, const char *line, struct diag *diag)
 	policy_remove(h->rules, at);
 	rc = dynamic_remove(h->d, h->rules, rule, &h->env);
 	if (rc == -ENOSPC)
-		rc = dynamic_load(h->d, h->rules, &h->env, diag);
+		rc = load_all(h, diag);
 	rule_free(&rule);
 	return rc;
 }
@@ -118,26 +143,22 @@ static int many(struct holder *h, const char *line, struct diag *diag)
 		rule->id = h->next_id++;
 		rc = policy_add(h->rules, &rule);
 	}
-	return rc ? rc : dynamic_load(h->d, h->rules, &h->env, diag);
+	return rc ? rc : load_all(h, diag);
 }
 
-/* All of them anew. */
 static int load(struct holder *h, const char *line, struct diag *diag)
 {
 	(void)line;
-	return dynamic_load(h->d, h->rules, &h->env, diag);
+	return load_all(h, diag);
 }
 
 static int check(struct holder *h, const char *line, struct diag *diag)
 {
 	int rc = dynamic_check(h->d, h->rules, diag);
 
-	if (rc == -ESTALE) {
-		rc = dynamic_load(h->d, h->rules, &h->env, diag);
-		rc = rc ? rc : 1;
-	}
-
 	(void)line;
+	if (rc == -ESTALE)
+		rc = load_all(h, diag);
 	return rc < 0 ? rc : 0;
 }
 
@@ -179,7 +200,7 @@ static int hold(void)
 
 	env_now(&h.env);
 	if (!rc)
-		rc = dynamic_load(h.d, h.rules, &h.env, &diag);
+		rc = load_all(&h, &diag);
 	answer(rc, 0, &diag);
 	while (!rc && getline(&line, &room, stdin) > 0) {
 		double begun = now_us();
