@@ -155,7 +155,6 @@ int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag);
 
 extern const struct command commands[]; /* ends with a name of NULL */
 const struct command *command_find(const char *name);
-void help_all(void);
 void help_one(const struct command *command);
 
 /* The commands of `bpfpol policy`; their names hold both words. */
@@ -201,6 +200,5 @@ int cmd_policy(const struct args *args, struct diag *diag);
 int cmd_ipsecpol(const struct args *args, struct diag *diag);
 int cmd_netdiag(const struct args *args, struct diag *diag);
 int cmd_complete(const struct args *args, struct diag *diag);
-int cmd_help(const struct args *args, struct diag *diag);
 
 #endif

@@ -19,7 +19,7 @@ struct planner {
 	uint64_t chained[BP_FAMILIES];
 };
 
-int compile_too_long_chain(struct diag *diag, const struct rule *rule)
+static int too_long_chain(struct diag *diag, const struct rule *rule)
 {
 	char *text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
 	int rc = diag_set(diag, DIAG_SYSTEM, E2BIG,
@@ -268,7 +268,7 @@ static int place_filter(const struct filter *f, void *arg)
 	else
 		index_tuple(c, f, number);
 	if (!look_along(c, f, &key, &elem, &shared))
-		return compile_too_long_chain(c->diag, c->of.rule);
+		return too_long_chain(c->diag, c->of.rule);
 	if (shared) {
 		shared->e.print++;
 		return 0;

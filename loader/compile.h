@@ -62,7 +62,4 @@ int compile(const struct policy *policy, const struct compile_env *env, struct p
 uint64_t compile_gate(const struct rule *rule, const struct compile_env *env);
 uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env);
 
-/* The message of that limit, also for a rule that is added alone. */
-int compile_too_long_chain(struct diag *diag, const struct rule *rule);
-
 #endif

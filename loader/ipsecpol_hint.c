@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #define EXAMPLE "`*=0:1434:UDP`"
+#define FORM_SIZE 512
 
 struct form {
 	char *buf;
@@ -29,7 +30,8 @@ static void put_span(struct form *form, const char *before, struct span span)
 	put(form, span.s, span.len < SHOWN ? span.len : SHOWN);
 }
 
-const char *cut_form(const struct cut *cut, char buf[FORM_SIZE])
+/* The SPEC of these pieces, as it is to be written. Returns buf. */
+static const char *cut_form(const struct cut *cut, char buf[FORM_SIZE])
 {
 	struct form form = { .buf = buf };
 	const char *close = cut->bracket == '(' ? ")" : "]";

@@ -35,13 +35,7 @@ struct filt {
 	const char *label; /* -r's; NULL: none */
 };
 
-#define FORM_SIZE 512
-/* The SPEC of these pieces, as it is to be written. Returns buf. */
-const char *cut_form(const struct cut *cut, char buf[FORM_SIZE]);
-
 /* ipsecpol_spec.c: the SPEC that stands at `index` of the words. */
-int spec_cut(
-	const struct words *words, size_t index, const struct ipsecpol_env *env, struct cut *cut);
 int filt_parse(
 	const struct words *words, size_t index, const struct ipsecpol_env *env, struct filt *filt);
 

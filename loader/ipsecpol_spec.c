@@ -153,7 +153,7 @@ static bool has_blank(struct span span)
 	return i < span.len;
 }
 
-int spec_cut(
+static int spec_cut(
 	const struct words *words, size_t index, const struct ipsecpol_env *env, struct cut *cut)
 {
 	struct span left, right;

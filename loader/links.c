@@ -229,7 +229,8 @@ void choices_undo(struct host *host, const struct link_choices *c)
 	diag_free(&ignored);
 }
 
-int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag)
+/* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
+static int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag)
 {
 	const struct nl_link **v = NULL;
 	size_t n = 0;

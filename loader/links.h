@@ -38,8 +38,6 @@ int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
 	choice_failed_fn failed, struct diag *diag);
 /* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
 void choices_undo(struct host *host, const struct link_choices *c);
-/* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
-int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag);
 /*
  * Those are to be remembered and attached when the command's rules are put in force (host->first),
  * unless something is attached already or filtering is off. With a dry run nothing more than a

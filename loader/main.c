@@ -13,6 +13,8 @@
 #include "command.h"
 #include "kernel.h"
 
+static int cmd_help(const struct args *args, struct diag *diag);
+
 const struct command commands[] = {
 	{ "block", cmd_block,
 		OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_RULE | OPT_FOR | OPT_POLICY | OPT_DYNAMIC |
@@ -239,7 +241,7 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-void help_all(void)
+static void help_all(void)
 {
 	printf("Usage: bpfpol COMMAND [WORDS] [OPTIONS]\n\n");
 	for (const struct command *c = commands; c->name; c++)
@@ -294,7 +296,7 @@ void help_one(const struct command *c)
 			printf("  %-13s %s\n", general[i].text, what_is(general[i].option));
 }
 
-int cmd_help(const struct args *args, struct diag *diag)
+static int cmd_help(const struct args *args, struct diag *diag)
 {
 	const struct command *c;
 

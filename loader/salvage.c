@@ -63,7 +63,7 @@ static int load_lists(struct store *s, struct diag *diag)
 	return rc;
 }
 
-/* Like store_load_pair(), but only a state that cannot be read is a failure. */
+/* Like load_pair() of store.c, but only a state that cannot be read is a failure. */
 static int load_leniently(
 	struct store *s, const char *state, const char *journal, struct diag *diag)
 {
@@ -122,7 +122,7 @@ static int go_back(
 					      "state.damaged",
 			state);
 		diag_to_warning(diag, "going back to the rules before the last change");
-		rc = store_load_number_by(number, load_leniently, out, diag);
+		rc = store_load_number(number, load_leniently, out, diag);
 	}
 	if (!rc) {
 		go_past(*out, state, journal);

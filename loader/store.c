@@ -34,7 +34,7 @@ int stat_state(uint64_t *inode, uint64_t *mtime)
 }
 
 /* State and journal of those names. -ENOENT without a diag: there is no such state. */
-int store_load_pair(struct store *s, const char *state, const char *journal, struct diag *diag)
+static int load_pair(struct store *s, const char *state, const char *journal, struct diag *diag)
 {
 	int rc = state && journal ? state_load(s, state, diag) : -ENOMEM;
 
@@ -59,7 +59,7 @@ int store_load(struct store **out, struct diag *diag)
 
 	if (s) {
 		s->next_id = 1;
-		rc = store_load_pair(s, state, journal, diag);
+		rc = load_pair(s, state, journal, diag);
 	}
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);
@@ -98,7 +98,7 @@ void store_free(struct store **store)
 	*store = NULL;
 }
 
-int store_load_number_by(uint64_t number, store_load_fn load, struct store **out, struct diag *diag)
+int store_load_number(uint64_t number, store_load_fn load, struct store **out, struct diag *diag)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	char *state = state_path("previous.%" PRIu64 ".state", number);
@@ -112,11 +112,6 @@ int store_load_number_by(uint64_t number, store_load_fn load, struct store **out
 	else
 		*out = s;
 	return rc;
-}
-
-int store_load_number(uint64_t number, struct store **out, struct diag *diag)
-{
-	return store_load_number_by(number, store_load_pair, out, diag);
 }
 
 void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
@@ -305,7 +300,7 @@ static void sweep(const struct store *s)
 	if (!lists_left(s->policy))
 		return;
 	/* What cannot be read is kept whole: somebody may put it right. */
-	if (!s->previous || !store_load_number(s->previous, &previous, &ignored))
+	if (!s->previous || !store_load_number(s->previous, load_pair, &previous, &ignored))
 		lists_sweep(s->policy, previous ? previous->policy : NULL);
 	store_free(&previous);
 	diag_free(&ignored);

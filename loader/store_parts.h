@@ -34,15 +34,11 @@ int policy_put(FILE *out, const struct policy *policy);
 /* store.c */
 int stat_file(const char *path, uint64_t *inode, uint64_t *mtime);
 int stat_state(uint64_t *inode, uint64_t *mtime);
-/* State and journal of those names. -ENOENT without a diag: no such state. */
-int store_load_pair(struct store *store, const char *state, const char *journal, struct diag *diag);
-/* The commit of that number. -ENOENT without a diag. */
-int store_load_number(uint64_t number, struct store **store, struct diag *diag);
+/* Reads state and journal of those names. -ENOENT without a diag: no such state. */
 typedef int (*store_load_fn)(
 	struct store *store, const char *state, const char *journal, struct diag *diag);
-/* The same, read in another way. */
-int store_load_number_by(
-	uint64_t number, store_load_fn load, struct store **store, struct diag *diag);
+/* The commit of that number, read so. -ENOENT without a diag. */
+int store_load_number(uint64_t number, store_load_fn load, struct store **store, struct diag *diag);
 
 /* state.c */
 /* What state or previous.N.state says. -ENOENT without a diag. */
