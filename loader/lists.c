@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Address lists: the user's files, and the copies of them that boot uses. */
+/*
+ * Address lists: the user's files, and the copies of them that boot uses. A copy has a head and a
+ * sum, which stand in comments: an older version reads past them, and what it has written has
+ * neither.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "dirs.h"
 #include "spec.h"
 #include "store_parts.h"
+
+#define COPY_HEAD "# bpfpol list 1\n"
+#define COPY_END 15 /* characters of "# end 01234567\n" */
 
 static char *copy_path(const struct rule *rule, const char *side)
 {
@@ -18,16 +26,27 @@ static char *copy_path(const struct rule *rule, const char *side)
 		dirs_get()->state, "lists/%" PRIu32 ".%" PRIu64 ".%s", rule->id, rule->lists, side);
 }
 
+/* The sum is of all before "end", as sum_check() wants it. */
+static void put(FILE *out, const char *text, uint32_t *sum)
+{
+	*sum = crc32(*sum, (const Bytef *)text, strlen(text));
+	fputs(text, out);
+}
+
 static void write_list(FILE *out, const void *arg)
 {
 	const struct prefixes *list = arg;
+	uint32_t sum = crc32(0, NULL, 0);
 	char buf[64];
 
+	put(out, COPY_HEAD, &sum);
 	for (size_t i = 0; i < list->n && !ferror(out); i++) {
-		spec_prefix_text(&list->v[i], buf, sizeof(buf));
-		fputs(buf, out);
-		fputc('\n', out);
+		spec_prefix_text(&list->v[i], buf, sizeof(buf) - 1);
+		strcat(buf, "\n");
+		put(out, buf, &sum);
 	}
+	put(out, "# ", &sum);
+	fprintf(out, "end %08" PRIx32 "\n", sum);
 }
 
 static int save(const struct end *end, const struct rule *rule, const char *side, struct diag *diag)
@@ -71,6 +90,36 @@ static int read_list(const char *path, struct prefixes *list, struct diag *diag)
 	return rc;
 }
 
+/* Whether it has a sum, or had one before it was cut. */
+static bool copy_is_summed(const char *text, size_t len)
+{
+	size_t head = len < strlen(COPY_HEAD) ? len : strlen(COPY_HEAD);
+
+	return !strncmp(text, COPY_HEAD, head) ||
+	       (len >= COPY_END && !strncmp(text + len - COPY_END, "# end ", 6));
+}
+
+/* -EBADMSG without a diag: it is not what was written. */
+static int read_copy(const char *path, struct prefixes *list, struct diag *diag)
+{
+	struct diag ignored = {};
+	char *text;
+	size_t len;
+	int rc = file_read(path, &text, &len, diag);
+
+	if (rc)
+		return rc;
+	if (copy_is_summed(text, len)) {
+		rc = sum_check(text, len) ? -EBADMSG : 0;
+		len = strlen(text);
+	}
+	if (!rc && spec_parse_list(path, text, len, list, &ignored))
+		rc = ignored.kind ? -EBADMSG : -ENOMEM;
+	diag_free(&ignored);
+	free(text);
+	return rc;
+}
+
 static int load(struct end *end, const struct rule *rule, const char *side, struct diag *diag)
 {
 	char *path;
@@ -79,12 +128,13 @@ static int load(struct end *end, const struct rule *rule, const char *side, stru
 	if (end->kind != END_FILE)
 		return 0;
 	path = copy_path(rule, side);
-	rc = path ? read_list(path, &end->list, diag) : -ENOMEM;
-	if (rc == -ENOENT)
+	rc = path ? read_copy(path, &end->list, diag) : -ENOMEM;
+	if (rc == -ENOENT || rc == -EBADMSG)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			"%s, the copy of the list %s%s of rule %" PRIu32
-			", is gone; 'bpfpol restore' reads the list itself again",
-			path, list_host(end->file) ? "" : "@", end->file, rule->id);
+			", is %s; 'bpfpol restore' reads the list itself again",
+			path, list_host(end->file) ? "" : "@", end->file, rule->id,
+			rc == -ENOENT ? "gone" : "damaged");
 	free(path);
 	return rc;
 }

@@ -65,7 +65,7 @@ int fold_save(const struct store *store, struct diag *diag);
 /* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */
 int lists_save(const struct rule *rule, struct diag *diag);
-/* -EBADMSG: a copy is gone. */
+/* -EBADMSG: a copy is gone, or damaged. */
 int lists_load(struct rule *rule, struct diag *diag);
 /* Removes copies that are no rule's any more, of none of the two. */
 void lists_sweep(const struct policy *policy, const struct policy *previous);

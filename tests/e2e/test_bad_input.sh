@@ -90,7 +90,7 @@ BAD=
 for ((limit = 20000; limit <= 90000; limit += 2500)); do
 	(ulimit -v "$limit" && bp block from "@$WORLD/many") >"$WORLD/said" 2>&1
 	code=$?
-	kept=$(cat "$BPFPOL_STATE_DIR"/lists/* 2>/dev/null | wc -l)
+	kept=$(cat "$BPFPOL_STATE_DIR"/lists/* 2>/dev/null | grep -vc '^#')
 	[ $code -eq 0 ] || kept=$((kept + 200000))
 	[ "$kept" -eq 200000 ] || BAD+="$limit KB: exit $code, $kept lines kept: $(cat "$WORLD/said")"$'\n'
 	bp remove from "@$WORLD/many" >/dev/null 2>&1

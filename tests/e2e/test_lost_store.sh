@@ -41,6 +41,8 @@ EOF
 	no_file() { rm "$STATE/state" && mkdir "$STATE/state"; }
 	journal() { sed -i 's/port 7/port 8/' "$STATE/journal" && printf 'x\n' >>"$STATE/journal"; }
 	copy() { rm "$STATE"/lists/*; touch "$STATE/state"; }
+	cut_copy() { truncate -s -5 "$STATE"/lists/* && touch "$STATE/state"; }
+	empty_copy() { truncate -s 0 "$STATE"/lists/* && touch "$STATE/state"; }
 	gone() { rm -rf "$STATE"; }
 	no_journal() { rm "$STATE/journal"; }
 	cut_journal() { sed -i '$d' "$STATE/journal"; }
@@ -210,6 +212,8 @@ fault journal 1 "$STATE/journal is damaged"
 fault no_journal 1 "$STATE/journal is damaged"
 fault cut_journal 1 "$STATE/journal is damaged"
 fault copy 1 "$STATE/lists/.*'bpfpol restore'"
+fault cut_copy 1 "$STATE/lists/.* is damaged; 'bpfpol restore'"
+fault empty_copy 1 "$STATE/lists/.* is damaged; 'bpfpol restore'"
 fault gone 1 "no store in $STATE,.*backup"
 fault no_state 1 "no store in $STATE,.*backup"
 fault a_file 1 "$STATE is not a directory"

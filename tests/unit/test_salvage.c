@@ -132,6 +132,72 @@ static void a_copy_that_is_gone(void **state)
 	store_free(&s);
 }
 
+static struct store *with_a_list(void)
+{
+	const char *const none[] = { NULL };
+	struct store *s = assigned(none);
+	char text[300];
+	struct rule *rule;
+
+	put("list", "192.0.2.0/24\n2001:db8::1\n");
+	snprintf(text, sizeof(text), "block from @%s", in_dir("list"));
+	rule = rule_of(text);
+	assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
+	assert_int_equal(store_add(s, &rule), 0);
+	commit(s);
+	return s;
+}
+
+static int read_copies(void)
+{
+	struct store *s = load();
+	int rc;
+
+	diag_clear(&diag);
+	rc = store_read_copies(s, &diag);
+	store_free(&s);
+	return rc;
+}
+
+static void expect_damaged(const char *text, size_t len)
+{
+	fuzz_put(in_dir("state/lists/1.2.from"), text, len);
+	assert_int_equal(read_copies(), -EBADMSG);
+	assert_non_null(strstr(diag.message, "is damaged; 'bpfpol restore'"));
+}
+
+/* Each of its bytes is changed, lost or doubled, and it is cut before each. */
+static void a_copy_that_is_damaged(void **state)
+{
+	struct store *s = with_a_list();
+	char good[200], bad[201];
+	size_t len;
+
+	(void)state;
+	store_free(&s);
+	snprintf(good, sizeof(good), "%s", content("state/lists/1.2.from"));
+	len = strlen(good);
+	for (size_t i = 0; i < len; i++) {
+		memcpy(bad, good, len);
+		bad[i] ^= 1;
+		expect_damaged(bad, len);
+		bad[i] = '\0';
+		expect_damaged(bad, len);
+		expect_damaged(good, i);
+		memcpy(bad + i, good + i + 1, len - i - 1);
+		expect_damaged(bad, len - 1);
+		memcpy(bad, good, i + 1);
+		memcpy(bad + i + 1, good + i, len - i);
+		expect_damaged(bad, len + 1);
+	}
+	assert_int_equal(store_salvage(false, &s, &diag), 0); /* from the list itself */
+	assert_int_equal(s->policy->rules[0]->from.list.n, 2);
+	assert_non_null(strstr(diag.warnings, "could not be read"));
+	store_free(&s);
+	put("state/lists/1.2.from", "192.0.2.0/24\n"); /* of an older version */
+	assert_int_equal(read_copies(), 0);
+}
+
 static void what_is_known_of_others(void **state)
 {
 	struct policy *p = policy_new("other"), *got = NULL;
@@ -159,7 +225,8 @@ static void what_is_known_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(a_damaged_fold), T(a_damaged_state), T(a_lost_state),
-		T(a_damaged_journal), T(a_copy_that_is_gone), T(what_is_known_of_others) };
+		T(a_damaged_journal), T(a_copy_that_is_gone), T(a_copy_that_is_damaged),
+		T(what_is_known_of_others) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,7 +203,8 @@ static void lists_are_copied(void **state)
 	assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
 	assert_int_equal(store_add(s, &rule), 0);
 	commit(s);
-	assert_string_equal(content("state/lists/1.2.from"), "192.0.2.0/24\n2001:db8::1\n");
+	assert_string_equal(content("state/lists/1.2.from"),
+		"# bpfpol list 1\n192.0.2.0/24\n2001:db8::1\n# end e90524d1\n");
 	assert_false(lists_left(s->policy));
 	store_free(&s);
 	unlink(in_dir("list"));
