@@ -73,6 +73,7 @@ IMPURE := \
 	held \
 	held_ask \
 	held_change \
+	held_ids \
 	held_replace \
 	held_serve \
 	holder \

@@ -5,37 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "dirs.h"
 #include "enforce.h"
 #include "env.h"
 #include "held_parts.h"
-#include "pairs.h"
 
-#define FIRST_BATCH 16 /* ids; a change of the store each, so that more are taken the next time */
-#define MOST_BATCH 4096
 #define CREDIT 2000 /* ms */
-
-void held_give_turn(const struct held *h)
-{
-	if (h->turn.give)
-		h->turn.give(h->turn.arg);
-}
-
-void held_take_turn(const struct held *h)
-{
-	if (h->turn.take)
-		h->turn.take(h->turn.arg);
-}
 
 int held_open(struct held *h, struct diag *diag)
 {
 	struct host host = {};
 	int rc = host_open(&host, HOST_TEND, diag);
 
-	*h = (struct held){ .batch = FIRST_BATCH, .rules = policy_new("dynamic") };
+	*h = (struct held){ .rules = policy_new("dynamic") };
 	host.agent = true;
 	if (!rc && !h->rules)
 		rc = -ENOMEM;
@@ -94,86 +78,6 @@ void held_follow(struct held *h, const struct kernel *k)
 int held_offer(struct held *h, const int fd[BP_ARRAYS])
 {
 	return dynamic_offer(h->d, fd);
-}
-
-/* Loading. */
-
-void held_note_end(struct held *h, uint64_t deadline)
-{
-	if (deadline && (!h->ends_at || deadline < h->ends_at))
-		h->ends_at = deadline;
-}
-
-int held_refresh(struct held *h, struct diag *diag)
-{
-	return h->links && h->links != env_links() ? held_load(h, diag) : 0;
-}
-
-/* Ids. */
-
-static int reserve(struct held *h, uint32_t batch, struct diag *diag)
-{
-	struct host host = {};
-	uint32_t first, skipped;
-	int rc = host_open(&host, HOST_TEND, diag);
-
-	host.agent = true;
-	if (!rc)
-		rc = host_reserve_ids(&host, batch, &first, diag);
-	if (!rc && first < h->end_id) { /* the store began anew: past those that it knows not of */
-		rc = host_reserve_ids(&host, h->end_id - first, &skipped, diag);
-		first = h->next_id = h->end_id;
-	}
-	host_close(&host);
-	if (rc)
-		return rc;
-	if (first != h->end_id)
-		h->next_id = first; /* what was left of those before is never given */
-	h->end_id = first + batch;
-	return 0;
-}
-
-int held_reserve(struct held *h, uint32_t n, struct diag *diag)
-{
-	int rc;
-
-	if (h->end_id - h->next_id >= n)
-		return 0;
-	rc = lock_try(diag);
-	if (rc)
-		return rc;
-	rc = reserve(h, h->batch > n ? h->batch : n, diag);
-	lock_release();
-	if (!rc && h->batch < MOST_BATCH)
-		h->batch *= 2;
-	return rc;
-}
-
-/* Finding. */
-
-ptrdiff_t held_find_id(const struct held *h, uint32_t id)
-{
-	size_t low = 0, high = h->rules->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (h->rules->rules[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < h->rules->n && h->rules->rules[low]->id == id ? (ptrdiff_t)low : -1;
-}
-
-/* The tables know a rule in microseconds; of a list they know what it holds, and not its name. */
-ptrdiff_t held_find_same(const struct held *h, const struct rule *rule, int action)
-{
-	uint32_t id;
-
-	if (rule_has_list(rule))
-		return policy_find_same(h->rules, rule, action, 0);
-	return dynamic_find(h->d, rule, action, &id) ? -1 : held_find_id(h, id);
 }
 
 /* Looking. */

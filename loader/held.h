@@ -31,7 +31,7 @@ struct held {
 	struct dynamic *d;
 	struct policy *rules;	  /* by rising id */
 	uint32_t next_id, end_id; /* ids that are reserved, and not given yet */
-	uint32_t batch;		  /* how many are reserved the next time */
+	uint32_t batch;		  /* how many are reserved the next time; 0: the first ones */
 	uint64_t links;		  /* env_links() as the rules were compiled; 0: none names one */
 	uint64_t ends_at;	  /* no rule's time is over before; 0: none ends */
 	uint64_t reload_at;	  /* ms: not before, where interfaces change all the time */

@@ -213,7 +213,7 @@ static int keep_count(struct held *h, const struct rule_count *count, struct dia
 	int rc = kernel_open(&k, diag);
 
 	if (!rc) {
-		held_lend(h, k);
+		dynamic_lend(h->d, k);
 		rc = kernel_add_count(k, count, diag);
 	}
 	kernel_free(&k);

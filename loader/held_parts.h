@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by held.c and held_change.c alone. */
+/* Shared by the files of held*.c alone. */
 #ifndef BPFPOL_HELD_PARTS_H
 #define BPFPOL_HELD_PARTS_H
 

@@ -14,6 +14,24 @@
 
 #define TRIES 3 /* to catch up with the others; then they have to wait */
 
+void held_give_turn(const struct held *h)
+{
+	if (h->turn.give)
+		h->turn.give(h->turn.arg);
+}
+
+void held_take_turn(const struct held *h)
+{
+	if (h->turn.take)
+		h->turn.take(h->turn.arg);
+}
+
+void held_note_end(struct held *h, uint64_t deadline)
+{
+	if (deadline && (!h->ends_at || deadline < h->ends_at))
+		h->ends_at = deadline;
+}
+
 static bool names_interface(const struct policy *rules)
 {
 	for (size_t i = 0; i < rules->n; i++)
@@ -231,4 +249,9 @@ int held_load(struct held *h, struct diag *diag)
 		return -ENOMEM;
 	memcpy(next.rules, h->rules->rules, next.n * sizeof(*next.rules));
 	return held_replace(h, &next, NULL, diag);
+}
+
+int held_refresh(struct held *h, struct diag *diag)
+{
+	return h->links && h->links != env_links() ? held_load(h, diag) : 0;
 }
