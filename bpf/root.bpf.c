@@ -24,11 +24,13 @@ static __always_inline void judge(
 {
 	__u32 zero = 0;
 	struct bp_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	__u64 dynamic;
 
 	if (!c || is_off(c))
 		return;
-	if (c->dynamic)
-		jump(ctx, layer, bp_slot(hook, 0), c->dynamic & 1);
+	dynamic = *(const volatile __u64 *)&c->dynamic;
+	if (dynamic)
+		jump(ctx, layer, bp_slot(hook, 0), dynamic & 1);
 	/* Where none is in force, number 0, which has no rules. */
 	jump(ctx, generations, bp_slot(hook, 0), in_force(c) & 1);
 	count_total(dir, 1, false, false);

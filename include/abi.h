@@ -409,9 +409,10 @@ struct bp_tables {
 
 /*
  * The one element of `ctl`, shared by all generations. generation: the one that judges, loaded in
- * slot generation & 1 of the program arrays; 0 = none, all passes. A store to it switches every
- * hook at once. dynamic: the same of the layer of dynamic rules, which has arrays of its own that
- * are pinned nowhere; dynamic_map: their ids. When the process that holds the layer is gone,
+ * slot generation & 1 of the program arrays; 0: no rules were ever put in force, and a generation
+ * without any judges, if it is loaded. A store to it switches every hook at once. dynamic: the same
+ * of the layer of dynamic rules, 0 while it has none, which has arrays of its own that are pinned
+ * nowhere; dynamic_map: their ids. When the process that holds the layer is gone,
  * dynamic stays as it is and the arrays are empty.
  *
  * A generation may await confirmation: then confirm_of is its number, and from confirm_by on

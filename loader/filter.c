@@ -270,16 +270,16 @@ static int walk_rule(struct walk *w)
 	return 0;
 }
 
-static int walk_count(struct walk *w)
+static int walk_count(struct walk w)
 {
-	struct rule disjoint = *w->rule;
-	int rc = end_disjoint(&w->rule->from, &disjoint.from);
+	struct rule disjoint = *w.rule;
+	int rc = end_disjoint(&w.rule->from, &disjoint.from);
 
 	if (!rc) {
-		rc = end_disjoint(&w->rule->to, &disjoint.to);
-		w->rule = &disjoint;
+		rc = end_disjoint(&w.rule->to, &disjoint.to);
+		w.rule = &disjoint;
 		if (!rc)
-			rc = walk_rule(w);
+			rc = walk_rule(&w);
 		end_free(&disjoint.to);
 	}
 	end_free(&disjoint.from);
@@ -297,7 +297,7 @@ int filter_each(const struct rule *rule, int (*fn)(const struct filter *, void *
 	int rc;
 
 	if (rule->action == BP_COUNT)
-		return walk_count(&w);
+		return walk_count(w);
 	rc = walk_rule(&w);
 	if (rc || !has_shadows(rule))
 		return rc;

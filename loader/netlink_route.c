@@ -24,7 +24,7 @@ static int route_cb(const struct nlmsghdr *nlh, void *data)
 static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh, int *ifindex)
 {
 	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
-	ssize_t n = -1;
+	ssize_t n;
 	int rc = 1;
 
 	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||

@@ -216,7 +216,7 @@ int protect_line(const struct conf *conf, const struct protect *line, const stru
 		address_samples(conf, &r->from.prefix, policy, s);
 	else if (!rc)
 		port_samples(&r->to.ports, policy, s);
-	for (size_t i = 0; !rc && i < own->n * s->n_remotes * s->n_ports && !rc; i++) {
+	for (size_t i = 0; !rc && i < own->n * s->n_remotes * s->n_ports; i++) {
 		size_t at = i / s->n_ports;
 		const struct prefix *local = &own->v[at / s->n_remotes];
 		const struct prefix *remote = &s->remote[at % s->n_remotes];
