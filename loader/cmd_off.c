@@ -18,7 +18,7 @@
 
 #define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
 
-/* seconds: until it is on again by itself; 0: for good. */
+/* What is, or with --dry-run would be. seconds: until it is on again by itself; 0: for good. */
 static void say(const struct args *args, bool off, uint64_t seconds, const char *text)
 {
 	struct jw j;
@@ -365,7 +365,7 @@ int cmd_on(const struct args *args, struct diag *diag)
 	if (!rc && was_off)
 		rc = try_on(&host, dry_run, diag);
 	if (!rc)
-		say(args, was_off && dry_run, 0,
+		say(args, false, 0,
 			!was_off  ? "Filtering was not off."
 			: dry_run ? "Would filter again."
 				  : "Filtering is on again.");
@@ -404,7 +404,6 @@ int off_rollback(const struct args *args, struct host *host, struct diag *diag)
 		enforce_catch_up(host, diag);
 		warn_nothing();
 	}
-	say(args, dry_run, dry_run ? in_seconds(host->off_left) : 0,
-		dry_run ? "Would filter again." : "Filtering is on again.");
+	say(args, false, 0, dry_run ? "Would filter again." : "Filtering is on again.");
 	return 0;
 }

@@ -83,6 +83,8 @@ same "with a change in between that is what is undone" "in udp to port 1434 out 
 # --- confirmed, it stays
 
 expect_json "off" '.off and .confirm_in == 600' bp off --confirm 600 --json
+expect_json "rollback, as it would be" '(.off | not) and .dry_run and .confirm_in == null' \
+	bp policy rollback --dry-run --json
 same "off" "off off?" "$(filtering) $(said)"
 expect_json "status: seconds left" '.policy.confirm_in > 590 and .policy.confirm_in <= 600 and
 	.off_confirm_in == .policy.confirm_in' bp status --json

@@ -27,7 +27,10 @@ wait $BLOCK
 same "off beside a block: no program" 0 "$(on_rx0)"
 passes dport=1434
 expect_json "off beside a block: status" '.off == true' bp status --json
+# A dry run tells what would be, not what is.
+expect_json "on, as it would be" '.off == false and .dry_run' bp on --dry-run --json
 expect_exit 0 bp on
+expect_json "off, as it would be" '.off and .dry_run' bp off --dry-run --json
 expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
 blocked dport=1434
