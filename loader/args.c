@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "confirm.h"
+#include "nearest.h"
 
 const struct option_entry option_table[] = {
 	{ "--json", OPT_JSON, VALUE_NONE, "facts as JSON" },
@@ -84,12 +85,21 @@ static void set_value(struct args *args, enum option option, const char *value)
 	}
 }
 
-static int unknown_option(const struct command *command, const char *text, struct diag *diag)
+/* text: up to a `=`, as far as len goes, it is the option. */
+static int unknown_option(
+	const struct command *command, const char *text, size_t len, struct diag *diag)
 {
+	struct nearest near;
+
+	nearest_begin(&near, text, len);
+	for (const struct option_entry *o = option_table; o->name; o++)
+		if (command->options & o->option)
+			nearest_try(&near, o->name);
 	diag_place(diag, text, 0, strlen(text));
 	return diag_set(diag, DIAG_USAGE, EINVAL,
-		"'bpfpol %s' has no option %s; 'bpfpol help %s' shows those it has", command->name,
-		text, command->name);
+		"'bpfpol %s' has no option %s%s%s%s 'bpfpol help %s' shows those it has",
+		command->name, text, near.found ? ": did you mean " : ";",
+		near.found ? near.found : "", near.found ? "?" : "", command->name);
 }
 
 /* The last one would win, and the first be taken for done: `remove --id 1 --id 2`. */
@@ -111,7 +121,7 @@ static int take_option(
 	while (o->name && (strlen(o->name) != len || strncmp(o->name, argv[0], len)))
 		o++;
 	if (!o->name || !(command->options & o->option) || (equals && !o->value))
-		return unknown_option(command, argv[0], diag);
+		return unknown_option(command, argv[0], len, diag);
 	if (o->value && args->given & o->option)
 		return given_twice(argv[0], len, diag);
 	args->given |= o->option;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "nearest.h"
 
 const struct command policy_commands[] = {
 	{ "policy list", cmd_policy_list, OPT_JSON | OPT_SHIPPED, WORDS_NONE, "[--shipped]",
@@ -79,24 +80,36 @@ const struct command policy_commands[] = {
 	{ NULL, NULL, 0, WORDS_NONE, NULL, NULL, NULL },
 };
 
+/* Behind `policy`. */
+static const char *word_of(const struct command *c)
+{
+	return strchr(c->name, ' ') + 1;
+}
+
 static bool is_named(const struct command *c, const char *word)
 {
-	return !strcmp(strchr(c->name, ' ') + 1, word);
+	return !strcmp(word_of(c), word);
 }
 
 int policy_command_find(
 	const struct args *args, int word, const struct command **command, struct diag *diag)
 {
+	const char *given = args->words[word];
+	struct nearest near;
+
+	nearest_begin(&near, given, strlen(given));
 	for (const struct command *c = policy_commands; c->name; c++) {
-		if (is_named(c, args->words[word])) {
+		if (is_named(c, given)) {
 			*command = c;
 			return 0;
 		}
+		nearest_try(&near, word_of(c));
 	}
 	args_place(args, word, diag);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
-		"there is no command 'policy %s'; 'bpfpol help policy' lists them",
-		args->words[word]);
+		"there is no command 'policy %s'%s%s%s 'bpfpol help policy' lists them", given,
+		near.found ? ": did you mean policy " : ";", near.found ? near.found : "",
+		near.found ? "?" : "");
 }
 
 int cmd_policy(const struct args *args, struct diag *diag)

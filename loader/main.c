@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "kernel.h"
+#include "nearest.h"
 
 static int cmd_help(const struct args *args, struct diag *diag);
 
@@ -285,7 +286,8 @@ void help_one(const struct command *c)
 		{ OPT_CONFIRM, "--confirm S" },
 	};
 
-	printf("Usage: bpfpol %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);
+	printf("Usage: bpfpol %s%s%s\n\n%s.\n", c->name, *c->synopsis ? " " : "", c->synopsis,
+		c->summary);
 	if (c->details)
 		printf("\n%s\n", c->details);
 	printf("\n");
@@ -296,9 +298,59 @@ void help_one(const struct command *c)
 			printf("  %-13s %s\n", general[i].text, what_is(general[i].option));
 }
 
+/* What it is called elsewhere, and here; NULL: nobody knows. */
+static const char *other_name(const char *word)
+{
+	static const struct {
+		const char *word, *command;
+	} others[] = {
+		{ "drop", "block" },
+		{ "deny", "block" },
+		{ "reject", "block" },
+		{ "add", "block" },
+		{ "allow", "permit" },
+		{ "accept", "permit" },
+		{ "pass", "permit" },
+		{ "delete", "remove" },
+		{ "del", "remove" },
+		{ "rm", "remove" },
+		{ "show", "list" },
+		{ "start", "on" },
+		{ "enable", "on" },
+		{ "stop", "off" },
+		{ "disable", "off" },
+		{ "version", "--version" },
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (!strcmp(word, others[i].word))
+			return others[i].command;
+	for (const struct command *c = policy_commands; c->name; c++)
+		if (!strcmp(word, strchr(c->name, ' ') + 1))
+			return c->name;
+	return NULL;
+}
+
+/* The caller has said where it stands. */
+static int unknown_command(const char *word, struct diag *diag)
+{
+	const char *meant = other_name(word);
+	struct nearest near;
+
+	nearest_begin(&near, word, strlen(word));
+	for (const struct command *c = commands; c->name; c++)
+		nearest_try(&near, c->name);
+	if (!meant)
+		meant = near.found;
+	return diag_set(diag, DIAG_USAGE, EINVAL,
+		"there is no command '%s'%s%s%s 'bpfpol help' lists them", word,
+		meant ? ": did you mean " : ";", meant ? meant : "", meant ? "?" : "");
+}
+
 static int cmd_help(const struct args *args, struct diag *diag)
 {
 	const struct command *c;
+	int most = 1; /* words */
 
 	if (!args->n) {
 		help_all();
@@ -307,14 +359,18 @@ static int cmd_help(const struct args *args, struct diag *diag)
 	c = command_find(args->words[0]);
 	if (!c) {
 		args_place(args, 0, diag);
-		return diag_set(diag, DIAG_USAGE, EINVAL,
-			"there is no command '%s'; 'bpfpol help' lists them", args->words[0]);
+		return unknown_command(args->words[0], diag);
 	}
 	if (args->n > 1 && c->run == cmd_policy) {
 		int rc = policy_command_find(args, 1, &c, diag);
 
 		if (rc)
 			return rc;
+		most = 2;
+	}
+	if (args->n > most) {
+		args_place(args, most, diag);
+		return diag_set(diag, DIAG_USAGE, EINVAL, "there is help on one command at a time");
 	}
 	help_one(c);
 	return 0;
@@ -358,11 +414,10 @@ static int run(int argc, char **argv, struct diag *diag)
 
 	if (c)
 		return run_command(c, argc - 1, argv + 1, diag);
-	if (argc < 2) {
-		help_all();
-		return diag_set(
-			diag, DIAG_USAGE, EINVAL, "say what to do, as in: bpfpol block udp/1434");
-	}
+	if (argc < 2)
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"say what to do, as in: bpfpol block udp/1434; 'bpfpol help' lists the "
+			"commands");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help_all();
 		return 0;
@@ -375,8 +430,7 @@ static int run(int argc, char **argv, struct diag *diag)
 	if (c)
 		return run_command(c, argc - 2, argv + 2, diag);
 	diag_place(diag, argv[1], 0, strlen(argv[1]));
-	return diag_set(diag, DIAG_USAGE, EINVAL,
-		"there is no command '%s'; 'bpfpol help' lists them", argv[1]);
+	return unknown_command(argv[1], diag);
 }
 
 /*

@@ -414,6 +414,9 @@ static int take_proto_ports(struct parser *p)
 
 	p->proto = span_part(word, 0, head);
 	p->ports = word;
+	err = check_slash(p, word, head);
+	if (err)
+		return err;
 	err = parse_proto(&p->words, p->proto, &p->rule->proto);
 	if (err == -ENOENT)
 		return unknown_proto(p, p->proto);

@@ -4,7 +4,10 @@
  */
 #include "spec_parts.h"
 
+#include <net/if.h>
 #include <string.h>
+
+#include "nearest.h"
 
 /* What to do about a word that stands where it cannot. */
 static const struct {
@@ -29,6 +32,48 @@ static const struct {
 	{ "count", "the action stands once, and first" },
 };
 
+/* What other filters' users write, and what it is here. */
+static const struct {
+	const char *word, *advice;
+} foreign[] = {
+	{ "src", "the source is written `from ADDR`" },
+	{ "source", "the source is written `from ADDR`" },
+	{ "saddr", "the source is written `from ADDR`" },
+	{ "dst", "the destination is written `to ADDR`" },
+	{ "dest", "the destination is written `to ADDR`" },
+	{ "destination", "the destination is written `to ADDR`" },
+	{ "daddr", "the destination is written `to ADDR`" },
+	{ "sport", "the source's port is written `from port N`, or behind its address: "
+		   "`from ADDR port N`" },
+	{ "dport", "the destination's port is written `to port N`, or behind its address: "
+		   "`to ADDR port N`" },
+	{ "proto", "the protocol stands without a word before it, as in `udp/1434`" },
+	{ "host", "an address stands alone, or behind `from` or `to`" },
+	{ "net", "a network stands alone, or behind `from` or `to`: `from 192.0.2.0/24`" },
+	{ "iif", "an interface is written `on IFACE`" },
+	{ "oif", "an interface is written `on IFACE`" },
+	{ "iifname", "an interface is written `on IFACE`" },
+	{ "oifname", "an interface is written `on IFACE`" },
+	{ "dev", "an interface is written `on IFACE`" },
+	{ "input", "what arrives is `in`" },
+	{ "inbound", "what arrives is `in`" },
+	{ "incoming", "what arrives is `in`" },
+	{ "output", "what leaves is `out`" },
+	{ "outbound", "what leaves is `out`" },
+	{ "outgoing", "what leaves is `out`" },
+	{ "all", "for all protocols or addresses write `any`, or leave them out" },
+	{ "anywhere", "for any address write `any`, or leave it out" },
+};
+
+static const char *foreign_advice(struct span word)
+{
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		if (span_is(word, foreign[i].word))
+			return foreign[i].advice;
+	}
+	return NULL;
+}
+
 const char *advice_on(struct span word)
 {
 	size_t i;
@@ -49,55 +94,20 @@ bool looks_like_address(struct span word)
 	       (is_digit(word.s[0]) && span_has(head, '.'));
 }
 
-static size_t least_of(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-#define LONGEST 11 /* word of the language; a misspelt one may have two bytes more */
-
-/* How many letters must be changed, added, dropped or exchanged to make one of the other. */
-static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	size_t d[LONGEST + 3][LONGEST + 3], i, j;
-
-	for (i = 0; i <= a_len; i++) {
-		for (j = 0; j <= b_len; j++) {
-			if (!i || !j) {
-				d[i][j] = i + j;
-				continue;
-			}
-			d[i][j] = least_of(d[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
-				least_of(d[i - 1][j], d[i][j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
-		}
-	}
-	return d[a_len][b_len];
-}
-
 /* The known word that a misspelt one is closest to, or NULL. */
 static const char *nearest(const char *word, size_t len, const char *const *known, size_t n)
 {
-	size_t best = len > 4 ? 3 : 2;
-	const char *nearest = NULL;
+	struct nearest nearest;
 
-	if (len < 2 || len > LONGEST + 2)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		size_t far = distance(word, len, known[i], strlen(known[i]));
-
-		if (far < best) {
-			best = far;
-			nearest = known[i];
-		}
-	}
-	return nearest;
+	nearest_begin(&nearest, word, len);
+	for (size_t i = 0; i < n; i++)
+		nearest_try(&nearest, known[i]);
+	return nearest.found;
 }
 
 static const char *nearest_word(struct span span)
 {
-	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "dccp",
+	static const char *const known[] = { "tcp", "udp", "icmpv6", "icmp", "sctp", "dccp",
 		"udplite", "gre", "esp", "igmp", "any", "from", "to", "port", "type", "code", "in",
 		"out", "inout", "emergency", "on", "for", "log", "name", "block", "permit",
 		"count" };
@@ -131,12 +141,34 @@ static bool may_be_host(const struct parser *p, struct span word)
 
 int no_address(const struct parser *p, struct span word, struct span part, const char *why)
 {
+	const char *colon = memchr(word.s, ':', word.len);
+	size_t head = colon ? (size_t)(colon - word.s) : word.len;
+
+	if (colon && is_proto(span_part(word, 0, head)))
+		return spec_fail(&p->words, word,
+			"between a protocol and its ports stands a slash: %.*s/%.*s", (int)head,
+			word.s, SHOW(span_part(word, head + 1, word.len - head - 1)));
 	if (may_be_host(p, word))
 		return spec_fail(&p->words, word,
 			"'%.*s' is not an address; for all addresses that a host has write "
 			"dns:%.*s",
 			SHOW(word), SHOW(word));
 	return spec_fail(&p->words, part, "%s", why);
+}
+
+int check_slash(const struct parser *p, struct span word, size_t head)
+{
+	struct span before = span_part(word, 0, head);
+	struct span behind = span_part(word, head + 1, word.len - head - 1);
+
+	if (!head)
+		return spec_fail(
+			&p->words, word, "before the / stands a protocol, as in `udp/1434`");
+	if (is_proto(behind) && !is_proto(before))
+		return spec_fail(&p->words, word,
+			"the protocol stands before the /, and the ports behind it: %.*s/%.*s",
+			SHOW(behind), SHOW(before));
+	return 0;
 }
 
 int unknown_proto(const struct parser *p, struct span word)
@@ -161,8 +193,11 @@ int unknown_word(const struct parser *p, struct span word)
 {
 	const struct words *words = &p->words;
 	int port = service_port(word.s);
-	const char *near = nearest_word(word);
+	const char *advice = foreign_advice(word), *near = nearest_word(word);
 
+	if (advice)
+		return spec_fail(
+			words, word, "'%.*s' is no word of a rule: %s", SHOW(word), advice);
 	if (port >= 0)
 		return spec_fail(words, word,
 			"'%.*s' is a service: write its protocol too, as in tcp/%.*s", SHOW(word),
@@ -170,6 +205,11 @@ int unknown_word(const struct parser *p, struct span word)
 	if (near)
 		return spec_fail(
 			words, word, "unknown word '%.*s': did you mean %s?", SHOW(word), near);
+	if (may_be_host(p, word) && !span_has(word, '.') && word.len < IFNAMSIZ)
+		return spec_fail(words, word,
+			"'%.*s' is no word of a rule, no protocol and no address; an interface is "
+			"written `on %.*s`, a host dns:%.*s",
+			SHOW(word), SHOW(word), SHOW(word));
 	if (may_be_host(p, word))
 		return spec_fail(words, word,
 			"'%.*s' is no word of a rule, no protocol and no address; if it is a host "
@@ -182,6 +222,7 @@ int unknown_word(const struct parser *p, struct span word)
 int unexpected_word(const struct words *words, struct span word, struct span bare)
 {
 	const char *advice = advice_on(word), *near = nearest_word(word);
+	const char *elsewhere = foreign_advice(word);
 
 	if (bare.width && (span_is(word, "from") || span_is(word, "to") || span_is(word, "port")))
 		return spec_fail(words, word,
@@ -190,6 +231,9 @@ int unexpected_word(const struct words *words, struct span word, struct span bar
 			SHOW(bare), SHOW(bare));
 	if (advice)
 		return spec_fail(words, word, "%s", advice);
+	if (elsewhere)
+		return spec_fail(
+			words, word, "'%.*s' is no word of a rule: %s", SHOW(word), elsewhere);
 	if (looks_like_address(word) || span_is(word, "any") || span_is(word, "me"))
 		return spec_fail(words, word, "put `from` or `to` before an address");
 	if (span_has(word, '/') || is_proto(word))

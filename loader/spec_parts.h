@@ -120,6 +120,9 @@ const char *advice_on(struct span word);
 bool looks_like_address(struct span word);
 /* The word that a misspelt first word of a policy's line is closest to, or NULL. */
 const char *nearest_first_word(const char *word, size_t len);
+/* A word with a slash behind the first `head` bytes: whether a protocol is missing, or in the place
+ * of the ports. */
+int check_slash(const struct parser *p, struct span word, size_t head);
 /* Of PROTO/PORTS. */
 int unknown_proto(const struct parser *p, struct span word);
 /* Of a first word that is no keyword, protocol or address. */

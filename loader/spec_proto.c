@@ -125,8 +125,6 @@ static const char *refused_number(uint32_t proto)
 		if (refused_numbers[i].proto == (int)proto)
 			return refused_numbers[i].why;
 	}
-	if (proto > 255)
-		return "protocols have numbers from 0 to 255; for a port write tcp/8080";
 	return NULL;
 }
 
@@ -188,6 +186,10 @@ int parse_proto(const struct words *words, struct span span, int *proto)
 	why = refused_number(number);
 	if (why)
 		return spec_fail(words, span, "%s", why);
+	if (number > 255)
+		return spec_fail(words, span,
+			"protocols have numbers from 0 to 255; for a port write tcp/%u",
+			number > 65535 ? 8080 : number);
 	*proto = number;
 	return 0;
 }
@@ -248,11 +250,40 @@ static int find_service(const char *name, int proto)
 	return known[hash].port;
 }
 
+/* The port that is named by these bytes, in digits or as a service; -1. */
+static int port_named(struct span span, int proto)
+{
+	char name[64];
+	uint32_t number;
+
+	if (span_number(span, &number))
+		return number <= 65535 ? (int)number : -1;
+	if (!span.len || span.len >= sizeof(name))
+		return -1;
+	memcpy(name, span.s, span.len);
+	name[span.len] = '\0';
+	return find_service(name, proto);
+}
+
+/* A range of which an end is a service: the two ports. Names have hyphens as well. */
+static bool is_range_of_names(struct span span, int proto, int *lo, int *hi)
+{
+	for (size_t i = 1; i + 1 < span.len; i++) {
+		if (span.s[i] != '-')
+			continue;
+		*lo = port_named(span_part(span, 0, i), proto);
+		*hi = port_named(span_part(span, i + 1, span.len - i - 1), proto);
+		if (*lo >= 0 && *hi >= 0)
+			return true;
+	}
+	return false;
+}
+
 static int unknown_service(const struct words *words, struct span span, const char *name, int proto)
 {
 	uint32_t number;
 	char buf[16];
-	int port;
+	int port, hi;
 
 	if (span.s[0] == '-' || span.s[span.len - 1] == '-') {
 		struct span rest = span_part(span, span.s[0] == '-', span.len - 1);
@@ -261,6 +292,9 @@ static int unknown_service(const struct words *words, struct span span, const ch
 			return spec_fail(words, span,
 				"a range has two ends: write 0-%u or %u-65535", number, number);
 	}
+	if (is_range_of_names(span, proto, &port, &hi))
+		return spec_fail(words, span, "the ends of a range are numbers: write %d-%d",
+			port < hi ? port : hi, port < hi ? hi : port);
 	port = service_port(name);
 	if (port >= 0)
 		return spec_fail(words, span,

@@ -128,6 +128,19 @@ mapfile -t FLAGS < <(sed -nE 's/^\t\{ "([a-z0-9]+)", (take_[a-z]+, NULL|NULL,.*)
 check "flags of ipsecpol are found" [ "${#FLAGS[@]}" -ge 22 ]
 same "flags not in bpfpol-ipsecpol(8)" "" \
 	"$(missing "$MAN/bpfpol-ipsecpol.8" '^\.(It )?Fl (.* )?%( |$)' "${FLAGS[@]}")"
+# What is misspelt, or called so elsewhere.
+for words in "blok:block" "stauts:status" "drop:block" "assign:policy assign" "policy asign:policy assign" \
+	"help lsit:list" "list --jsn:--json" "block --dryrun udp/1:--dry-run"; do
+	# shellcheck disable=SC2086
+	expect_exit 2 bp ${words%%:*}
+	expect_out "^bpfpol: .* did you mean ${words#*:}[?]"
+done
+expect_exit 2 bp xyzzy
+check "what is like nothing is taken for nothing" [ "${OUT/did you mean/}" = "$OUT" ]
+expect_exit 2 bp help block udp
+expect_exit 2 bp
+check "an error alone is printed where there is no command" [ "$(bp 2>/dev/null)" = '' ]
+
 # What completion offers, anywhere that the grammar has room for it.
 same "commands that are not offered" "" "$(unoffered "$(offers '')" "${COMMANDS[@]}")"
 same "topics of help" "" "$(unoffered "$(offers help '')" "${COMMANDS[@]}")"
