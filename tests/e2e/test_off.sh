@@ -18,10 +18,7 @@ has_pin() {
 run_in rx strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=30000 \
 	"$BPFPOL" block udp/1434 >/dev/null 2>&1 &
 BLOCK=$!
-for ((i = 0; i < 200; i++)); do
-	[ -e "$BPFPOL_BPFFS" ] && break
-	sleep 0.01
-done
+until_true test -e "$BPFPOL_BPFFS"
 expect_exit 0 bp off
 wait $BLOCK
 same "off beside a block: no program" 0 "$(on_rx0)"
@@ -57,7 +54,7 @@ blocked dport=1434
 # A lock that is held for good costs time, not the stop.
 flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
 HOLDER=$!
-sleep 0.2
+until_true grep -q "FLOCK.* $HOLDER " /proc/locks
 expect_exit 0 bp off
 expect_out 'warning: a command that ran at the same time may filter again'
 same "a lock that is held: no program" 0 "$(on_rx0)"
