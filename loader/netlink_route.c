@@ -8,20 +8,27 @@
 
 #include "netlink_parts.h"
 
+struct route {
+	int ifindex;
+	bool own; /* it ends here */
+};
+
 static int route_cb(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[RTA_OIF + 1] = { NULL };
 	struct nl_attrs a = { .tb = tb, .max = RTA_OIF };
-	int *ifindex = data;
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct route *route = data;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(struct rtmsg), nl_attr_keep, &a);
-	*ifindex = nl_attr_u32(tb[RTA_OIF]);
+	route->ifindex = nl_attr_u32(tb[RTA_OIF]);
+	route->own = rtm->rtm_type == RTN_LOCAL;
 	return MNL_CB_OK;
 }
 
-static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh, int *ifindex)
+static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh, struct route *route)
 {
 	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 	ssize_t n;
@@ -35,20 +42,20 @@ static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh, int *ifindex)
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return -errno;
-		rc = mnl_cb_run(
-			buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), route_cb, ifindex);
+		rc = mnl_cb_run(buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), route_cb, route);
 	}
 	return rc < 0 ? -errno : 0;
 }
 
-int nl_route_get(int family, const uint8_t *to, int *ifindex)
+static int route_get(int family, const uint8_t *to, struct route *out)
 {
 	char buf[MNL_NLMSG_HDRLEN + 128] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	size_t len = family == 4 ? 4 : 16;
-	int found = 0, rc;
+	struct route route = {};
+	int rc;
 
 	if (!nl)
 		return -errno;
@@ -58,11 +65,33 @@ int nl_route_get(int family, const uint8_t *to, int *ifindex)
 	rtm->rtm_family = family == 4 ? AF_INET : AF_INET6;
 	rtm->rtm_dst_len = 8 * len;
 	mnl_attr_put(nlh, RTA_DST, len, to);
-	rc = ask(nl, nlh, &found);
+	rc = ask(nl, nlh, &route);
 	mnl_socket_close(nl);
-	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL)
-		rc = found = 0; /* no route, or one that says no */
+	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL) {
+		route = (struct route){}; /* no route, or one that says no */
+		rc = 0;
+	}
 	if (!rc)
-		*ifindex = found;
+		*out = route;
+	return rc;
+}
+
+int nl_route_get(int family, const uint8_t *to, int *ifindex)
+{
+	struct route route;
+	int rc = route_get(family, to, &route);
+
+	if (!rc)
+		*ifindex = route.ifindex;
+	return rc;
+}
+
+int nl_is_own(int family, const uint8_t *address, bool *yes)
+{
+	struct route route;
+	int rc = route_get(family, address, &route);
+
+	if (!rc)
+		*yes = route.own;
 	return rc;
 }

@@ -3,6 +3,7 @@
 #ifndef BPFPOL_NETLINK_ROUTE_H
 #define BPFPOL_NETLINK_ROUTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -10,5 +11,7 @@
  * is no way. 0 or -errno.
  */
 int nl_route_get(int family, const uint8_t *to, int *ifindex);
+/* Whether what this host sends there comes to itself, by lo. 0 or -errno. */
+int nl_is_own(int family, const uint8_t *address, bool *yes);
 
 #endif

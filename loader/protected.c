@@ -111,6 +111,7 @@ static int ssh_in_question(const struct rule *rule, struct tcp_sockets *list, st
 	if (rc || list->n)
 		return rc;
 	rc = ssh_listening(&listening, diag);
+	any = !rc && ssh_translated();
 	for (size_t i = 0; i < listening.n && !rc && !any; i++)
 		any = listening.v[i].listens && protect_has_port(rule, listening.v[i].local_port);
 	if (!rc && any)

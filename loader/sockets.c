@@ -95,6 +95,19 @@ int sockets_parse(const char *text, bool v6, struct tcp_sockets *list)
 	return rc;
 }
 
+void sockets_untranslate(struct tcp_sockets *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct tcp_socket *s = &list->v[i];
+
+		if (!s->wire_port)
+			continue;
+		memcpy(s->local, s->wire_local, sizeof(s->local));
+		s->local_port = s->wire_port;
+		s->wire_port = 0;
+	}
+}
+
 bool sockets_listen(const struct tcp_sockets *list, uint16_t port)
 {
 	for (size_t i = 0; i < list->n; i++)

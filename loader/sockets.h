@@ -12,6 +12,9 @@ struct tcp_socket {
 	int family; /* 4, 6 */
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
+	/* What the other end sends to, where this host translates that (NAT); port 0: the same. */
+	uint8_t wire_local[16];
+	uint16_t wire_port;
 	uint64_t inode;
 	bool listens; /* else a connection that is established */
 };
@@ -28,6 +31,8 @@ bool sockets_unmap(uint8_t bytes[16]);
 bool sockets_is_loopback(const struct tcp_socket *socket);
 /* Adds those that listen or are established, but for connections of the host with itself. */
 int sockets_parse(const char *text, bool v6, struct tcp_sockets *list);
+/* From then on `local` is what packets bear on the wire. */
+void sockets_untranslate(struct tcp_sockets *list);
 bool sockets_listen(const struct tcp_sockets *list, uint16_t port);
 
 #endif

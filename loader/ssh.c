@@ -16,10 +16,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/netfilter_ipv4.h>
 #include <linux/sockios.h>
 
 #include "dirs.h"
 #include "netlink_diag.h"
+#include "netlink_route.h"
 
 #define PROC_ROOM 2048 /* more than what a file in /proc/PID is read for */
 
@@ -58,6 +60,21 @@ static bool read_end(
 	return true;
 }
 
+/*
+ * What the other end sends to, if a rule of NAT has it come here: that is what is on the wire. IPv6
+ * has an option of that number (IP6T_SO_ORIGINAL_DST) and that meaning, too.
+ */
+static void read_wire(int fd, struct tcp_socket *s)
+{
+	struct sockaddr_storage to = {};
+	socklen_t len = s->family == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	int family;
+
+	if (getsockopt(fd, s->family == 4 ? SOL_IP : SOL_IPV6, SO_ORIGINAL_DST, &to, &len) ||
+		!read_end(&to, &family, s->wire_local, &s->wire_port) || family != s->family)
+		s->wire_port = 0;
+}
+
 /* Whether it is a TCP connection of this namespace with another host. */
 static bool is_connection(int fd, struct tcp_socket *s)
 {
@@ -74,7 +91,10 @@ static bool is_connection(int fd, struct tcp_socket *s)
 		return false;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
 		return false;
-	return family == s->family && !sockets_is_loopback(s) && is_of_this_namespace(fd);
+	if (family != s->family || sockets_is_loopback(s) || !is_of_this_namespace(fd))
+		return false;
+	read_wire(fd, s);
+	return true;
 }
 
 /* --- the connections of processes --- */
@@ -92,13 +112,22 @@ static bool same_ends(const struct tcp_socket *a, const struct tcp_socket *b)
 	       !memcmp(a->remote, b->remote, sizeof(a->remote));
 }
 
-/* More than one process holds a session's. */
-static int add_once(struct tcp_sockets *list, const struct tcp_socket *s)
+/*
+ * More than one process holds a session's. One of this host with itself, as of `ssh -J host host`,
+ * does not cross what is filtered: the one that it came over does.
+ */
+static int add_once(struct tcp_sockets *list, const struct tcp_socket *s, struct diag *diag)
 {
+	bool own;
+	int rc;
+
 	for (size_t i = 0; i < list->n; i++)
 		if (same_ends(&list->v[i], s))
 			return 0;
-	return sockets_add(list, s);
+	rc = nl_is_own(s->family, s->remote, &own);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for a route");
+	return own ? 0 : sockets_add(list, s);
 }
 
 static int add_table(const char *path, bool v6, struct tcp_sockets *list, struct diag *diag)
@@ -133,7 +162,7 @@ static int add_by_inode(struct search *s, uint64_t inode, struct diag *diag)
 	s->has_table = true;
 	for (size_t i = 0; i < s->table.n && !rc; i++)
 		if (s->table.v[i].inode == inode && !s->table.v[i].listens)
-			rc = add_once(s->found, &s->table.v[i]);
+			rc = add_once(s->found, &s->table.v[i], diag);
 	return rc;
 }
 
@@ -147,7 +176,7 @@ static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, s
 	if (fd < 0)
 		return errno == EBADF || errno == ESRCH ? 0 : add_by_inode(s, inode, diag);
 	if (is_connection(fd, &socket))
-		rc = add_once(s->found, &socket);
+		rc = add_once(s->found, &socket, diag);
 	close(fd);
 	return rc;
 }
@@ -254,6 +283,17 @@ static void keep_accepted(struct tcp_sockets *list, const struct tcp_sockets *li
 	list->n = kept;
 }
 
+bool ssh_translated(void)
+{
+	int fd = open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+	char first = '0';
+	bool any = fd >= 0 && read(fd, &first, 1) == 1 && first != '0';
+
+	if (fd >= 0)
+		close(fd);
+	return any;
+}
+
 int ssh_listening(struct tcp_sockets *list, struct diag *diag)
 {
 	list->n = 0;
@@ -275,6 +315,7 @@ static int drop_forwarded(struct tcp_sockets *list, struct diag *diag)
 		any |= sockets_listen(&listening, list->v[i].local_port);
 	if (any)
 		keep_accepted(list, &listening);
+	sockets_untranslate(list);
 	free(listening.v);
 	return rc;
 }
@@ -311,7 +352,7 @@ static bool parse_named(const char *text, struct tcp_socket *s)
 }
 
 /* Nobody vouches for the environment; but such a connection there is, or it does not count. */
-static int add_named(struct tcp_sockets *list)
+static int add_named(struct tcp_sockets *list, struct diag *diag)
 {
 	struct tcp_socket s;
 	bool yes = false;
@@ -320,7 +361,7 @@ static int add_named(struct tcp_sockets *list)
 		return 0;
 	if (nl_is_connected(&s, &yes))
 		yes = true; /* a kernel without sock_diag */
-	return yes ? add_once(list, &s) : 0;
+	return yes ? add_once(list, &s, diag) : 0;
 }
 
 int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struct diag *diag)
@@ -340,7 +381,8 @@ int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struc
 	closedir(d);
 	free(s.table.v);
 	keep_accepted(list, listening);
-	return rc || list->n ? rc : add_named(list);
+	sockets_untranslate(list);
+	return rc || list->n ? rc : add_named(list, diag);
 }
 
 int ssh_connections(struct tcp_sockets *list, struct diag *diag)

@@ -11,6 +11,9 @@
  * It costs no more than looking at these processes. None is no error.
  */
 int ssh_above(struct tcp_sockets *list, struct diag *diag);
+/* Whether some connection's port on the wire may be none that is listened on: the kernel tracks
+ * some. */
+bool ssh_translated(void);
 /* The sockets that listen. */
 int ssh_listening(struct tcp_sockets *list, struct diag *diag);
 /*

@@ -144,7 +144,7 @@ fi
 hold() {
 	mkfifo "$WORLD/hold" 2>/dev/null
 	nsenter "--net=/run/netns/$(netns "${3:-tx}")" socat -u "OPEN:$WORLD/hold,rdwr" \
-		"${2:-TCP4:$RX4}:$1" &
+		"${2:-TCP4:$RX4:$1}" &
 	HELD=$!
 	until_true connected "$1"
 }
@@ -191,7 +191,7 @@ expect_exit 0 bp remove tcp/2225
 let_go 2225
 server tx sshd 2226
 SPACE=tx
-hold 2226 "TCP4:$TX4" rx
+hold 2226 "TCP4:$TX4:2226" rx
 expect_exit 0 bp block from "$TX4" --dry-run
 let_go 2226
 SPACE=rx
@@ -234,4 +234,36 @@ expect_exit 5 by_ssh "${AT_RX[@]}" block tcp from 10.77.0.0/24 --dry-run
 expect_exit 0 by_ssh "${AT_RX[@]}" permit tcp/22 from "$TX4"
 expect_exit 0 by_ssh "${AT_RX[@]}" permit out to "$TX4"
 expect_exit 0 by_ssh "${AT_RX[@]}" block tcp from 10.77.0.0/24 --dry-run
+
+# A session through another of the same host: what is between the two goes by lo, and is not it.
+VIA="ssh -i $WORLD/key -o StrictHostKeyChecking=no -o BatchMode=yes -o UserKnownHostsFile=/dev/null"
+FIRST="the SSH connection from $TX4 port [0-9]+ to $RX4 port 22 "
+expect_exit 5 by_ssh -o ProxyCommand="$VIA -o LogLevel=ERROR -W $RX4:22 root@$RX4" "${AT_RX[@]}" \
+	block emergency "$TX4"
+expect_out "$FIRST"
+expect_exit 5 by_ssh "root@$RX4" "$VIA root@$RX4 ${AT_RX[1]} block emergency out to $TX4"
+expect_out "$FIRST"
+expect_exit 0 by_ssh "root@$RX4" "$VIA root@$RX4 ${AT_RX[1]} block emergency $RX4 --dry-run"
+
+# A port that is translated: on the wire there is the one that was connected to.
+redirected() {
+	printf 'table %s nat {\n chain in {\n type nat hook prerouting priority -100\n %s\n }\n}\n' \
+		"$1" "iifname rx0 tcp dport 2022 redirect to :$2" | run_in rx nft -f -
+}
+if command -v nft >/dev/null && redirected ip 22 && redirected ip6 2223; then
+	for words in "tcp/2022" "emergency out tcp from port 2022"; do
+		expect_exit 5 by_ssh -p 2022 "${AT_RX[@]}" block "$words"
+		expect_out "to $RX4 port 2022 "
+	done
+	expect_exit 0 by_ssh -p 2022 "${AT_RX[@]}" block tcp/22 --dry-run
+	TO="TCP6:[$RX6]" over 5 2022 "$BPFPOL block tcp/2022"
+	expect_out "to $RX6 port 2022 "
+	hold 2223 "TCP6:[$RX6]:2022"
+	expect_exit 5 bp block tcp/2022
+	expect_out "to $RX6 port 2022 "
+	let_go 2223
+	expect_exit 0 bp block tcp/2022
+else
+	skip "a port that is translated" "nft is not here, or the kernel has no NAT"
+fi
 finish

@@ -130,6 +130,26 @@ static void test_sockets_v6(void **state)
 	free(list.v);
 }
 
+static void test_untranslate(void **state)
+{
+	struct tcp_socket v[] = {
+		{ .family = 4, .local = { 10, 77, 0, 2 }, .local_port = 22 },
+		{ .family = 4,
+			.local = { 10, 77, 0, 2 },
+			.local_port = 22,
+			.wire_local = { 10, 77, 0, 3 },
+			.wire_port = 2022 },
+	};
+	struct tcp_sockets list = { .v = v, .n = 2 };
+
+	(void)state;
+	sockets_untranslate(&list);
+	assert_memory_equal(v[0].local, "\x0a\x4d\0\x02", 4);
+	assert_int_equal(v[0].local_port, 22);
+	assert_memory_equal(v[1].local, "\x0a\x4d\0\x03", 4);
+	assert_int_equal(v[1].local_port, 2022);
+}
+
 static void test_socket_packets(void **state)
 {
 	const struct tcp_socket s = { .family = 4,
@@ -252,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_conf_bad),
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_sockets_v6),
+		cmocka_unit_test(test_untranslate),
 		cmocka_unit_test(test_socket_packets),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_ports),
