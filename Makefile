@@ -102,6 +102,7 @@ IMPURE := \
 	policies \
 	policy_file \
 	policy_import \
+	priority \
 	privileges \
 	progress \
 	previous \

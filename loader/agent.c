@@ -21,11 +21,12 @@
 #include "hotplug.h"
 #include "json.h"
 #include "notify.h"
+#include "priority.h"
 #include "privileges.h"
 #include "scrape.h"
 #include "seat.h"
 
-enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_BESIDE, FD_CLIENTS, FD_SCRAPE = FD_CLIENTS + CLIENTS };
+enum { FD_SIGNAL, FD_LISTEN, FD_LINKS, FD_BESIDE, FD_CLIENTS, FD_SCRAPE };
 
 struct agent {
 	struct seat seat;
@@ -249,7 +250,12 @@ static int open_all(struct agent *a, struct diag *diag)
 	rc = seat_take(&a->seat, diag);
 	if (rc)
 		return rc;
-	clients_init(&a->clients, serve, a);
+	rc = clients_open(&a->clients, serve, a);
+	if (rc) {
+		seat_leave(&a->seat);
+		return diag_errno(diag, -rc, "cannot wait for clients");
+	}
+	priority_raise();
 	mallopt(M_ARENA_MAX, 1); /* what one thread lets go the other can use */
 	rc = scrape_open(&a->scrape, metrics, a);
 	if (!rc)
@@ -257,6 +263,7 @@ static int open_all(struct agent *a, struct diag *diag)
 	if (!rc && beside_open(&a->beside, serve_beside, a))
 		rc = diag_errno(diag, errno, "cannot make a thread");
 	if (rc) {
+		clients_close(&a->clients);
 		scrape_close(&a->scrape);
 		seat_leave(&a->seat);
 		return rc;
@@ -265,6 +272,7 @@ static int open_all(struct agent *a, struct diag *diag)
 	rc = hotplug_open(&a->hotplug, diag);
 	if (rc) {
 		close(a->signal_fd);
+		clients_close(&a->clients);
 		scrape_close(&a->scrape);
 		seat_leave(&a->seat);
 	}
@@ -403,12 +411,13 @@ static int sooner(int a, int b)
 static int wait_for_more(struct agent *a, struct pollfd *fds)
 {
 	uint64_t now = clock_ms();
-	int wait = clients_poll(&a->clients, fds + FD_CLIENTS, now), rc;
+	int wait = clients_wait(&a->clients, now), rc;
 
 	fds[FD_SIGNAL] = (struct pollfd){ .fd = a->signal_fd, .events = POLLIN };
 	fds[FD_LISTEN] = (struct pollfd){ .fd = a->seat.listen_fd, .events = POLLIN };
 	fds[FD_BESIDE] = (struct pollfd){ .fd = a->beside.fd, .events = POLLIN };
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
+	fds[FD_CLIENTS] = (struct pollfd){ .fd = a->clients.fd, .events = POLLIN };
 	wait = sooner(wait, hotplug_wait(&a->hotplug, now));
 	wait = sooner(wait, scrape_poll(&a->scrape, fds + FD_SCRAPE, now));
 	if (!a->held.busy)
@@ -462,7 +471,7 @@ static int loop(struct agent *a, struct diag *diag)
 			hotplug_event(&a->hotplug);
 		if (fds[FD_BESIDE].revents)
 			end_beside(a);
-		clients_handle(&a->clients, fds + FD_CLIENTS, now);
+		clients_handle(&a->clients, now);
 		if (fds[FD_LISTEN].revents)
 			clients_accept(&a->clients, a->seat.listen_fd, now);
 		scrape_handle(&a->scrape, fds + FD_SCRAPE, now);
@@ -477,7 +486,7 @@ static int loop(struct agent *a, struct diag *diag)
 
 static void close_all(struct agent *a)
 {
-	clients_free(&a->clients);
+	clients_close(&a->clients);
 	scrape_close(&a->scrape);
 	dropins_free(&a->dropins);
 	held_close(&a->held);

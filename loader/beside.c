@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "priority.h"
+
 int beside_open(struct beside *b, serve_fn serve, void *arg)
 {
 	*b = (struct beside){ .serve = serve, .arg = arg, .taken = true };
@@ -68,6 +70,7 @@ static void *run(void *arg)
 	struct beside *b = arg;
 	const uint64_t one = 1;
 
+	priority_lower();
 	beside_thread_take(b);
 	if (b->work)
 		b->work(b->arg);

@@ -2,8 +2,10 @@
 #include "clients.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,11 +16,13 @@
 #define ACCEPT_MOST 16 /* in a row: others wait, too */
 #define ANSWER_MOST 16
 
-void clients_init(struct clients *c, serve_fn serve, void *arg)
+int clients_open(struct clients *c, serve_fn serve, void *arg)
 {
 	*c = (struct clients){ .serve = serve, .arg = arg };
 	for (int i = 0; i < CLIENTS; i++)
 		c->v[i].fd = -1;
+	c->fd = epoll_create1(EPOLL_CLOEXEC);
+	return c->fd >= 0 ? 0 : -errno;
 }
 
 static void close_fds(struct client *client)
@@ -39,6 +43,33 @@ static void drop(struct client *client)
 static bool is_idle(const struct client *client)
 {
 	return !client->n_in && !client->out && !client->waits;
+}
+
+/*
+ * What is to be waited for. Who waits for an answer is not looked at: that he is gone would be told
+ * again and again.
+ */
+static void watch(struct clients *c, struct client *client)
+{
+	struct epoll_event event = {
+		.events = client->out	  ? EPOLLOUT
+			  : client->ended ? 0
+					  : EPOLLIN,
+		.data.u32 = client - c->v,
+	};
+	bool watched = !client->waits;
+	int op = !watched ? EPOLL_CTL_DEL : client->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (client->fd < 0 ||
+		(client->watched == watched && (!watched || client->events == event.events)))
+		return;
+	if (epoll_ctl(c->fd, op, client->fd, &event)) {
+		c->dropped++;
+		drop(client);
+		return;
+	}
+	client->watched = watched;
+	client->events = event.events;
 }
 
 /* A free place, or that of the one who was idle longest; if all are busy, who was longest so. */
@@ -86,10 +117,11 @@ void clients_accept(struct clients *c, int listen_fd, uint64_t now)
 		client->fd = fd;
 		client->since = now;
 		client->who = client->order = ++c->order;
+		watch(c, client);
 	}
 }
 
-int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now)
+int clients_wait(const struct clients *c, uint64_t now)
 {
 	int64_t wait = -1;
 
@@ -97,10 +129,6 @@ int clients_poll(const struct clients *c, struct pollfd *fds, uint64_t now)
 		const struct client *v = &c->v[i];
 		int64_t left = (int64_t)(v->since + PATIENCE) - (int64_t)now;
 
-		fds[i] = (struct pollfd){ .fd = v->waits ? -1 : v->fd,
-			.events = v->out     ? POLLOUT
-				  : v->ended ? 0
-					     : POLLIN };
 		if (v->fd < 0 || v->waits || is_idle(v))
 			continue;
 		left = left > 0 && !v->more ? left : 0;
@@ -294,7 +322,7 @@ static void answer_all(struct clients *c, struct client *client)
 	}
 }
 
-static void handle(struct clients *c, struct client *client, short events, uint64_t now)
+static void handle(struct clients *c, struct client *client, uint32_t events, uint64_t now)
 {
 	if (client->out)
 		send_reply(client);
@@ -306,20 +334,27 @@ static void handle(struct clients *c, struct client *client, short events, uint6
 		drop(client);
 }
 
-void clients_handle(struct clients *c, const struct pollfd *fds, uint64_t now)
+void clients_handle(struct clients *c, uint64_t now)
 {
+	struct epoll_event told[CLIENTS];
+	uint32_t events[CLIENTS] = {};
+	int n = epoll_wait(c->fd, told, CLIENTS, 0);
+
+	for (int i = 0; i < n; i++)
+		events[told[i].data.u32] = told[i].events;
 	for (int i = 0; i < CLIENTS; i++) {
 		struct client *client = &c->v[i];
 
-		if (client->fd < 0 || client->fd != fds[i].fd)
+		if (client->fd < 0)
 			continue;
-		if (fds[i].revents || client->more)
-			handle(c, client, fds[i].revents, now);
+		if (events[i] || client->more)
+			handle(c, client, events[i], now);
 		if (client->fd >= 0 && !client->waits && !is_idle(client) &&
 			now > client->since + PATIENCE) {
 			c->dropped++;
 			drop(client);
 		}
+		watch(c, client);
 	}
 }
 
@@ -338,6 +373,7 @@ void clients_reply(struct clients *c, uint64_t who, const struct wire_reply *rep
 		client->more = client->fd >= 0 && !client->out && client->n_in;
 		if (client->fd >= 0 && client->ended && !client->out && !client->more)
 			drop(client);
+		watch(c, client);
 	}
 }
 
@@ -350,9 +386,10 @@ unsigned int clients_count(const struct clients *c)
 	return n;
 }
 
-void clients_free(struct clients *c)
+void clients_close(struct clients *c)
 {
 	for (int i = 0; i < CLIENTS; i++)
 		if (c->v[i].fd >= 0)
 			drop(&c->v[i]);
+	close(c->fd);
 }

@@ -90,9 +90,12 @@ class Client:
         times = sorted(self.times)
         return times[int(len(times) * part)]
 
+    def mean(self):
+        return sum(self.times) / len(self.times)
+
 
 def ask(name, paths, seconds):
-    """The medians of the agent and of the control; prints what became of the agent's requests."""
+    """(median, mean) of the agent and of the control; prints what became of the agent's requests."""
     clients = [Client(path) for path in paths]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -100,11 +103,12 @@ def ask(name, paths, seconds):
             client.ask()
     agent, other = clients
     print(name + "-median", int(agent.at(0.5)))
+    print(name + "-mean", int(agent.mean()))
     print(name + "-p99", int(agent.at(0.99)))
     print(name + "-control-median", int(other.at(0.5)))
     print(name + "-requests", len(agent.times))
     print(name + "-failures", agent.failures)
-    return agent.at(0.5), other.at(0.5)
+    return [(client.at(0.5), client.mean()) for client in clients]
 
 
 def rate(path, seconds):
@@ -155,11 +159,12 @@ def rude(path, end):
         time.sleep(0.001)
 
 
-def stranger(path, end, number, into):
+def stranger(path, end, number, into, begun):
     os.setgroups([])
     os.setresgid(20000 + number, 20000 + number, 20000 + number)
     os.setresuid(20000 + number, 20000 + number, 20000 + number)
     tries = served = 0
+    os.write(begun, b".")
     while time.monotonic() < end:
         try:
             with connect(path) as s:
@@ -176,7 +181,10 @@ def attack(path, seconds, measure):
     """Calls measure(NAME) while users knock in vain, and then under attack."""
     end = time.monotonic() + 2 * seconds + 1
     out, into = os.pipe()
-    pids = [background(stranger, path, end, n, into) for n in range(STRANGERS)]
+    begun, begin = os.pipe()
+    pids = [background(stranger, path, end, n, into, begin) for n in range(STRANGERS)]
+    for _ in pids:
+        os.read(begun, 1)  # to become a hundred processes takes a processor, too
     measure("barred")
     os.chmod(path, 0o666)
     idle_out, idle_into = os.pipe()
@@ -206,10 +214,10 @@ def main():
         size = len(answer(s))
     other = path + ".control"
     pid = begin_control(other, size)
-    medians = {}
+    took = {}
 
     def measure(name):
-        medians[name] = ask(name, (path, other), seconds)
+        took[name] = ask(name, (path, other), seconds)
 
     measure("alone")
     print("rate", int(rate(path, seconds)))
@@ -218,10 +226,13 @@ def main():
     os.unlink(other)
     os.sched_setaffinity(agent, cpus)
     for name in ("barred", "attacked"):
-        slowed = [now / before for now, before in zip(medians[name], medians["alone"])]
-        print(name + "-slowed", "%.2f" % slowed[0])
-        print(name + "-control-slowed", "%.2f" % slowed[1])
-        print(name + "-share", "%.2f" % (slowed[0] / slowed[1]))
+        agent, other = ([now / before for now, before in zip(under, alone)]
+                        for under, alone in zip(took[name], took["alone"]))
+        print(name + "-slowed", "%.2f" % agent[0])
+        print(name + "-slowed-mean", "%.2f" % agent[1])
+        print(name + "-control-slowed", "%.2f" % other[0])
+        print(name + "-control-slowed-mean", "%.2f" % other[1])
+        print(name + "-share", "%.2f" % (agent[0] / other[0]))
 
 
 main()

@@ -19,6 +19,7 @@ same "nothing runs at their stop" 0 "$(cat "$UNITS"/* | grep -c '^ExecStop')"
 same "they stay active" 2 "$(cat "$UNITS"/* | grep -c '^RemainAfterExit=yes')"
 check "the agent comes behind" grep -q '^After=bpfpol.service ' "$UNITS/bpfpol-agent.service"
 check "and says when it is ready" grep -q '^Type=notify$' "$UNITS/bpfpol-agent.service"
+check "goes before others, as it cannot ask for that itself" grep -q '^Nice=-10$' "$UNITS/bpfpol-agent.service"
 check "before the network" grep -q '^Before=network-pre.target' "$UNITS/bpfpol.service"
 
 # Taken away again: nothing but directories is left, and what is not ours.
