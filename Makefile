@@ -266,7 +266,8 @@ comma := ,
 FUZZED := capture capture_copy clocks dirs fold_file holder journal library lists names policies policy_file previous record \
 	remembered salvage state store moment tried_file
 # The store's own files, on a disk in memory.
-$B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_tried $B/tests/unit/test_capture: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
+$B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_tried $B/tests/unit/test_remembered \
+	$B/tests/unit/test_capture: $(call obj,tests/fuzz/fuzz.c $(FUZZED:%=loader/%.c))
 FUZZERS := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all

@@ -37,9 +37,13 @@ int diag_errno(struct diag *d, int err, const char *fmt, ...)
 void diag_to_warning(struct diag *d, const char *so)
 {
 	size_t used = strlen(d->warnings);
+	char line[sizeof(d->warnings)];
 
-	snprintf(d->warnings + used, sizeof(d->warnings) - used, "%s: %s\n", so,
+	snprintf(line, sizeof(line), "%s: %s\n", so,
 		d->kind == DIAG_NONE ? "there is too little memory" : d->message);
+	/* What is read twice is wrong once. */
+	if (!strstr(d->warnings, line))
+		snprintf(d->warnings + used, sizeof(d->warnings) - used, "%s", line);
 	d->kind = DIAG_NONE;
 	d->message[0] = '\0';
 }

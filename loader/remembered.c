@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which interfaces are to be filtered, kept on disk. */
+/*
+ * Which interfaces are to be filtered, kept on disk: a head, "NAME MODE" lines, and a checksum. An
+ * older version takes head and checksum for lines that it does not understand, and leaves them out.
+ */
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -9,6 +12,7 @@
 #include "attach.h"
 #include "conf.h"
 #include "dirs.h"
+#include "store_parts.h"
 #include "stream.h"
 #include "tried.h"
 
@@ -18,20 +22,81 @@ static int parse_mode(const char *word, enum attach_mode *mode)
 	return strcmp(word, attach_mode_name(ATTACH_NONE)) ? attach_mode_parse(word, mode) : 0;
 }
 
-static int parse(struct remembered_list *list, char *text)
+static const char head[] = "bpfpol interfaces 1";
+
+/* -EINVAL: damaged, or of another version. */
+static int take_line(struct remembered_list *list, char *line, size_t len)
 {
+	char *blank = strrchr(line, ' ');
+	enum attach_mode mode;
+
+	if (strlen(line) != len || !blank || blank == line || parse_mode(blank + 1, &mode))
+		return -EINVAL;
+	*blank = '\0';
+	return remembered_add(list, line, mode);
+}
+
+static bool is_end(const char *line)
+{
+	return !strncmp(line, "end ", 4) && strspn(line + 4, "0123456789abcdef") == 8 &&
+	       (!line[12] || line[12] == '\n');
+}
+
+/*
+ * Cuts head and checksum off. What an older version wrote has neither. False: it is not as it was
+ * written.
+ */
+static bool check(char *text, size_t *len)
+{
+	bool summed = !strncmp(text, head, strlen(head));
+
+	for (char *at = text; !summed && (at = strstr(at, "\nend ")); at++)
+		summed = is_end(at + 1);
+	if (!summed)
+		return *len;
+	if (sum_check(text, *len))
+		return false;
+	*len = strlen(text);
+	return true;
+}
+
+/*
+ * What can be read counts: what is not filtered any more would be missed later than a warning.
+ * bad: the number of the first line that cannot; 0: there is none. -EBADMSG: damaged, and read.
+ */
+static int parse(struct remembered_list *list, char *text, size_t len, unsigned int *bad)
+{
+	bool whole = check(text, &len);
+	unsigned int n = 1;
 	int rc = 0;
 
-	for (char *line = strtok(text, "\n"); line && !rc; line = strtok(NULL, "\n")) {
-		char *blank = strrchr(line, ' ');
-		enum attach_mode mode;
-
-		if (!blank || parse_mode(blank + 1, &mode))
-			continue; /* of another version: not ours to understand */
-		*blank = '\0';
-		rc = remembered_add(list, line, mode);
+	*bad = 0;
+	for (char *line = text, *end; line < text + len && !rc; line = end + 1, n++) {
+		end = memchr(line, '\n', text + len - line);
+		end = end ? end : text + len;
+		*end = '\0';
+		if ((n == 1 && !strcmp(line, head)) || is_end(line))
+			continue;
+		rc = take_line(list, line, end - line);
+		if (rc == -EINVAL) {
+			*bad = *bad ? *bad : n;
+			rc = 0;
+		}
 	}
-	return rc;
+	return rc ? rc : whole && !*bad ? 0 : -EBADMSG;
+}
+
+static void warn_damaged(const char *path, unsigned int bad, struct diag *diag)
+{
+	char where[32] = "";
+
+	if (bad)
+		snprintf(where, sizeof(where), " in line %u", bad);
+	diag_set(diag, DIAG_SYSTEM, EBADMSG,
+		"%s is damaged%s; 'bpfpol interfaces' shows what is filtered, 'bpfpol attach "
+		"IFACE' adds what is missing and writes it anew",
+		path, where);
+	diag_to_warning(diag, "interfaces that were to be filtered may be forgotten");
 }
 
 static char *remembered_path(void)
@@ -91,26 +156,54 @@ static int add_configured(struct remembered_list *list, struct diag *diag)
 	return rc;
 }
 
-int remembered_load(struct remembered_list *list, struct diag *diag)
+static int load_own(struct remembered_list *list, struct diag *diag)
 {
 	char *path = remembered_path(), *text = NULL;
-	size_t len;
-	int rc = path ? dir_check(dirs_get()->state, diag) : -ENOMEM;
+	int rc = path ? tried_before(&text) : -ENOMEM;
+	bool on_trial = text != NULL;
+	unsigned int bad = 0;
+	size_t len = 0;
 
-	*list = (struct remembered_list){};
-	if (rc == -ENOENT && diag->kind == DIAG_NONE)
-		rc = 0;
-	if (!rc)
-		rc = tried_before(&text);
-	if (!rc && !text)
+	if (on_trial)
+		len = strlen(text); /* 0: there was no file */
+	else if (!rc)
 		rc = file_read(path, &text, &len, diag);
-	if (!rc)
-		rc = parse(list, text);
-	if (!rc || rc == -ENOENT)
-		rc = add_configured(list, diag);
+	if (!rc && (len || !on_trial))
+		rc = parse(list, text, len, &bad);
+	if (rc == -EBADMSG && diag->kind == DIAG_NONE) {
+		warn_damaged(path, bad, diag);
+		rc = 0;
+	}
 	free(text);
 	free(path);
+	return rc == -ENOENT && diag->kind == DIAG_NONE ? 0 : rc;
+}
+
+int remembered_load(struct remembered_list *list, struct diag *diag)
+{
+	int rc = dir_check(dirs_get()->state, diag);
+
+	*list = (struct remembered_list){};
+	if (!rc)
+		rc = load_own(list, diag);
+	if (!rc || (rc == -ENOENT && diag->kind == DIAG_NONE))
+		rc = add_configured(list, diag);
 	return rc;
+}
+
+/* False: there is none of ours. */
+static bool put_lines(FILE *out, const struct remembered_list *list)
+{
+	bool any = false;
+
+	fprintf(out, "%s\n", head);
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].configured)
+			continue;
+		fprintf(out, "%s %s\n", list->v[i].name, attach_mode_name(list->v[i].mode));
+		any = true;
+	}
+	return any;
 }
 
 int remembered_save(const struct remembered_list *list, struct diag *diag)
@@ -121,12 +214,11 @@ int remembered_save(const struct remembered_list *list, struct diag *diag)
 	int rc = -ENOMEM;
 
 	if (out) {
-		for (size_t i = 0; i < list->n; i++)
-			if (!list->v[i].configured)
-				fprintf(out, "%s %s\n", list->v[i].name,
-					attach_mode_name(list->v[i].mode));
+		bool any = put_lines(out, list);
+
+		sum_put(out, &text, &len);
 		if (!stream_close(out))
-			rc = len ? file_write(path, text, len, diag) : file_remove(path, diag);
+			rc = any ? file_write(path, text, len, diag) : file_remove(path, diag);
 	}
 	free(text);
 	free(path);

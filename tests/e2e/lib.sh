@@ -147,6 +147,11 @@ other_abi() {
 	"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value "${bytes[@]}"
 }
 
+# remembered: the interfaces that are, with their modes, in one line.
+remembered() {
+	sed '/^bpfpol interfaces /d; /^end [0-9a-f]*$/d' "$BPFPOL_STATE_DIR/interfaces" 2>/dev/null | sort | xargs
+}
+
 # unchanged DESC BEFORE: BEFORE is what snapshot gave then.
 unchanged() {
 	local now

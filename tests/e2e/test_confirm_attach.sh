@@ -34,10 +34,6 @@ are() {
 	[ "$(attached)" = "$1" ]
 }
 
-remembered() {
-	sort "$BPFPOL_STATE_DIR/interfaces" 2>/dev/null | xargs
-}
-
 left() {
 	bp status --json | jq -r .attach_confirm_in
 }

@@ -30,7 +30,7 @@ are() {
 
 # settled DESC: only what was attached before is, and is remembered, and filters.
 settled() {
-	same "$1" "rx0 and rx0 auto, on, no trial" "$(attached) and $(sort "$BPFPOL_STATE_DIR/interfaces" | xargs), \
+	same "$1" "rx0 and rx0 auto, on, no trial" "$(attached) and $(remembered), \
 $(filtering), $([ -e "$BPFPOL_STATE_DIR/tried" ] && echo a || echo no) trial"
 }
 

@@ -19,7 +19,7 @@ where() {
 	verdicts "${FRAMES[@]}"
 	TX=tx1 RX=rx1 verdicts "${FRAMES[@]}"
 	bp status --json 2>&1 | jq -c '.off, [.interfaces[] | [.name, .ingress, .egress, .why]]'
-	sort "$BPFPOL_STATE_DIR/interfaces"
+	remembered
 	ls "$BPFPOL_STATE_DIR/off" 2>/dev/null
 }
 

@@ -26,7 +26,7 @@ state() {
 	local trial
 
 	trial=$(bp status --json | jq -r 'if .attach_confirm_in then "?" else "" end')
-	echo "$(attached), $(sort "$BPFPOL_STATE_DIR/interfaces" | xargs)$trial"
+	echo "$(attached), $(remembered)$trial"
 }
 
 OLD="rx0, rx0 auto"

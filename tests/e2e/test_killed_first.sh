@@ -28,7 +28,7 @@ after_kill() {
 		esac
 		bp block udp/2000 >/dev/null || echo "the next block fails"
 		[ "$(verdicts "${FRAMES[@]}")" = bbp ] || echo "the next block does not block"
-		kept=$(cat "$BPFPOL_STATE_DIR/interfaces" 2>&1)
+		kept=$(remembered)
 		[ "$kept" = "rx0 auto" ] || echo "remembered: $kept"
 		[ "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)" = 1 ] || echo "old pins stay"
 	)

@@ -89,11 +89,11 @@ run_in rx ip link set rx1 down
 run_in rx ip link del rx1
 run_in rx ip link add rx1 type bridge
 bp detach rx1 >/dev/null 2>&1
-sed -i 's/^rx1.*//; $a rx1 native' "$STATE/interfaces"
+printf 'rx0 auto\nrx1 native\n' >"$STATE/interfaces" # as an older version wrote it
 expect_exit 1 bp restore
 expect_out 'warning: rx1 is NOT filtered'
 blocked dport=1434
-sed -i '/^rx1/d' "$STATE/interfaces"
+printf 'rx0 auto\n' >"$STATE/interfaces"
 run_in rx ip link del rx1
 
 # Pins of a program with another ABI: all is built anew, and the programs that hang obey it.
@@ -269,9 +269,12 @@ blocked dport=3000
 
 # A list of interfaces that was lost, or cut, is no reason to filter nowhere without a word.
 cp "$STATE/interfaces" interfaces
-for size in 0 5; do
+reboot_own() {
 	find "$BPFPOL_BPFFS" -type f -delete
 	umount "$BPFPOL_BPFFS"
+}
+for size in 0 5; do
+	reboot_own
 	truncate -s $size "$STATE/interfaces"
 	expect_exit 0 bp restore
 	expect_out 'warning: nothing is filtered: no interface is remembered'
@@ -279,6 +282,20 @@ for size in 0 5; do
 	expect_exit 0 bp restore
 	same "$size bytes: nothing to warn of" 0 "$(grep -c 'nothing is filtered' <<<"$OUT")"
 	blocked dport=3000
+done
+# Nor is one line of it that is damaged among good ones, with or without the checksum of it all.
+add_pair tx1 rx1 78
+expect_exit 0 bp attach rx1
+for damage in 's/^rx1 auto/rx1 aut0/' '/^rx1/d' '/^bpfpol/d; /^end/d; s/^rx1 auto/rx1auto/'; do
+	reboot_own
+	sed -i "$damage" "$STATE/interfaces"
+	expect_exit 0 bp restore
+	expect_out 'warning: interfaces .* may be forgotten: .*/interfaces is damaged'
+	blocked dport=3000
+	expect_exit 0 bp attach rx1
+	expect_exit 0 bp restore
+	same "$damage: nothing to warn of" 0 "$(grep -c forgotten <<<"$OUT")"
+	same "$damage: and both are remembered" "rx0 auto rx1 auto" "$(remembered)"
 done
 
 finish

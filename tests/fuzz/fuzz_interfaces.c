@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which interfaces are to be filtered. The input is the file `interfaces`, and behind a line "=="
- * bpfpol.conf. What is read, saved and read again is the same; what a name matches does not depend
- * on what was asked before.
+ * Which interfaces are to be filtered. The input is the file `interfaces`, behind a '+' with its
+ * checksum put right, and behind a line "==" bpfpol.conf. What is read, saved and read again is the
+ * same; what a name matches does not depend on what was asked before.
  */
 #include "fuzz.h"
+
+#include <zlib.h>
 
 #include "attach.h"
 
@@ -25,6 +27,25 @@ static void put(const char *name, const void *data, size_t size)
 	fuzz_put(path, data, size);
 }
 
+static void put_summed(const uint8_t *data, size_t size)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	REQUIRE(out, "no memory");
+	fwrite(data, 1, size, out);
+	fprintf(out, "end %08lx\n", crc32(0, data, size));
+	fclose(out);
+	put("interfaces", text, len);
+	free(text);
+}
+
+static bool is_damaged(const struct diag *diag)
+{
+	return strstr(diag->warnings, "may be forgotten");
+}
+
 static void load(struct remembered_list *list)
 {
 	struct diag diag = {};
@@ -41,7 +62,8 @@ static void saves_the_same(const struct remembered_list *list)
 	struct diag diag = {};
 
 	REQUIRE(!remembered_save(list, &diag), "%s", diag.message);
-	load(&again);
+	REQUIRE(!remembered_load(&again, &diag), "%s", diag.message);
+	REQUIRE(!is_damaged(&diag), "%s", diag.warnings);
 	REQUIRE(again.n == list->n, "%zu of %zu", again.n, list->n);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct remembered *is = &list->v[i], *r = &again.v[i];
@@ -86,7 +108,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct remembered_list list = {};
 
 	fuzz_dir_empty(fuzz_dir());
-	put("interfaces", data, own);
+	if (own && *data == '+')
+		put_summed(data + 1, own - 1);
+	else
+		put("interfaces", data, own);
 	if (conf)
 		put("bpfpol.conf", conf + 4, size - own - 3);
 	load(&list);

@@ -187,6 +187,9 @@ def interfaces():
     yield b"eth0 native\nwan* auto\nwan3 none\n==\ninterfaces = eth0 ppp*\nprotect = tcp/22\n"
     yield b"a b tc\nold\nother brand-new\n"
     yield b"x generic\nx tc\n==\nnonsense\n"
+    yield b"+bpfpol interfaces 1\neth0 native\nwan* auto\nwan3 none\n"
+    yield b"+bpfpol interfaces 2\neth0 new\nend auto\n==\ninterfaces = eth1\n"
+    yield b"bpfpol interfaces 1\neth0 native\nend 01234567\n"
 
 
 def sockets():

@@ -133,6 +133,19 @@ static void long_messages_are_cut(void **state)
 	assert_int_equal(strlen(diag.message), sizeof(diag.message) - 1);
 }
 
+static void warned_twice_is_once(void **state)
+{
+	struct diag diag = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		diag_set(&diag, DIAG_SYSTEM, EIO, "file %d", i / 2);
+		diag_to_warning(&diag, "lost");
+		assert_int_equal(diag.kind, DIAG_NONE);
+	}
+	assert_string_equal(diag.warnings, "lost: file 0\nlost: file 1\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +156,7 @@ int main(void)
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(system_errors),
 		cmocka_unit_test(long_messages_are_cut),
+		cmocka_unit_test(warned_twice_is_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which interfaces are remembered, as it stands on disk. */
+#include "attach.h"
+#include "store_kit.h"
+
+#define BEGIN "bpfpol interfaces 1\n"
+#define OLD "eth0 native\nwan* auto\nwan3 none\n"
+
+/* How many are read; whether that was warned of goes to *warned. */
+static size_t read_them(bool *warned)
+{
+	struct remembered_list list;
+	size_t n;
+
+	diag_free(&diag);
+	diag = (struct diag){};
+	assert_int_equal(remembered_load(&list, &diag), 0);
+	n = list.n;
+	*warned = strstr(diag.warnings, "may be forgotten");
+	remembered_free(&list);
+	return n;
+}
+
+static void save_them(void)
+{
+	struct remembered_list list = {};
+
+	assert_int_equal(remembered_add(&list, "eth0", ATTACH_NATIVE), 0);
+	assert_int_equal(remembered_add(&list, "wan*", ATTACH_AUTO), 0);
+	assert_int_equal(remembered_add(&list, "wan3", ATTACH_NONE), 0);
+	assert_int_equal(remembered_save(&list, &diag), 0);
+	remembered_free(&list);
+}
+
+static void it_reads_back(void **state)
+{
+	bool warned;
+
+	(void)state;
+	save_them();
+	assert_int_equal(read_them(&warned), 3);
+	assert_false(warned);
+	assert_memory_equal(
+		content("state/interfaces"), BEGIN OLD "end ", strlen(BEGIN OLD "end "));
+}
+
+/* Cut or changed anywhere that is said, and what can be read counts. */
+static void damaged_anywhere(void **state)
+{
+	size_t read = 0, end;
+	bool warned;
+	char *all;
+
+	(void)state;
+	save_them();
+	all = strdup(content("state/interfaces"));
+	end = strlen(all);
+	for (size_t i = 0; i < end; i++) {
+		char was = all[i];
+
+		fuzz_put(in_dir("state/interfaces"), all, i);
+		assert_in_range(read_them(&warned), read, 3);
+		assert_true(warned);
+		read += all[i] == '\n' && i >= strlen(BEGIN) && read < 3;
+		for (int how = 0; how < 2; how++) {
+			all[i] = how ? was ^ 1 : '\0';
+			fuzz_put(in_dir("state/interfaces"), all, end);
+			assert_in_range(read_them(&warned), was == '\n' ? 1 : 2, 3);
+			assert_true(warned);
+		}
+		all[i] = was;
+	}
+	free(all);
+}
+
+static void the_line_is_named(void **state)
+{
+	bool warned;
+
+	(void)state;
+	put("state/interfaces", BEGIN "eth0 auto\neth1 aut\neth2 auto\nend 01234567\n");
+	assert_int_equal(read_them(&warned), 2);
+	assert_non_null(strstr(diag.warnings, "interfaces is damaged in line 3;"));
+}
+
+static void of_an_older_version(void **state)
+{
+	bool warned;
+
+	(void)state;
+	put("state/interfaces", OLD);
+	assert_int_equal(read_them(&warned), 3);
+	assert_false(warned);
+	put("state/interfaces", "eth0 native\nwan\nwan3 none\n");
+	assert_int_equal(read_them(&warned), 2);
+	assert_true(warned);
+	assert_non_null(strstr(diag.warnings, "in line 2;"));
+}
+
+static void none_leaves_no_file(void **state)
+{
+	struct remembered_list list = {};
+	bool warned;
+
+	(void)state;
+	save_them();
+	assert_int_equal(remembered_save(&list, &diag), 0);
+	assert_false(is_there("state/interfaces"));
+	assert_int_equal(read_them(&warned), 0);
+	assert_false(warned);
+	put("state/interfaces", "");
+	assert_int_equal(read_them(&warned), 0);
+	assert_true(warned);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = { T(it_reads_back), T(damaged_anywhere),
+		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file) };
+
+	use_own_disk();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
