@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dirs.h"
 #include "gather.h"
 #include "held.h"
+#include "lock.h"
 
 static int write_all(
 	FILE *out, const struct held *held, const struct metric *own, size_t n, struct diag *diag)

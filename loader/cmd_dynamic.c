@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "dirs.h"
 #include "enforce.h"
 #include "links.h"
+#include "lock.h"
 #include "protected.h"
 #include "seat.h"
 #include "tell.h"

@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include "command.h"
-#include "dirs.h"
 #include "explain.h"
 #include "explain_capture.h"
 #include "fault.h"
+#include "lock.h"
 #include "probe.h"
 
 #define TRIES 5

@@ -13,6 +13,7 @@
 #include "enforce.h"
 #include "json.h"
 #include "links.h"
+#include "lock.h"
 #include "off.h"
 #include "tie.h"
 

@@ -13,6 +13,7 @@
 #include "env.h"
 #include "json.h"
 #include "links.h"
+#include "lock.h"
 #include "policies.h"
 #include "seat.h"
 #include "shelf.h"

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "terminal.h"
-#include "dirs.h"
 #include "fault.h"
 #include "gather.h"
+#include "lock.h"
+#include "terminal.h"
 #include "top.h"
 
 #define SOON 1000000000ULL /* ns; the first rates are not waited for longer */

@@ -56,22 +56,4 @@ struct dirent *dir_next(DIR *d, int *err);
 /* What is not there counts as removed. */
 int file_remove(const char *path, struct diag *diag);
 
-/*
- * Holds the lock until it is released or the process ends; waits for it. Who has it keeps it. It is
- * a thread's: another thread of the process is another who waits. -EBUSY with a diag: who has it
- * was stopped, and nobody has let it go on for some seconds.
- */
-int lock_take(struct diag *diag);
-/* The same, but gives up after so many seconds: -EAGAIN. At once if who has it was stopped. */
-int lock_take_within(unsigned int seconds, struct diag *diag);
-/* Does not wait: -EAGAIN without a diag when another has it. */
-int lock_try(struct diag *diag);
-/* For what reads on for long when all that it reads of the state is read. */
-void lock_release(void);
-/*
- * What holds it, -1: nothing does. A process that is given this descriptor holds the lock as well,
- * until it closes it.
- */
-int lock_held(void);
-
 #endif

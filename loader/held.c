@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "clock.h"
-#include "dirs.h"
 #include "enforce.h"
 #include "env.h"
 #include "held_parts.h"
+#include "lock.h"
 
 #define CREDIT 2000 /* ms */
 

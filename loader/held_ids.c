@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ids of the rules that are held: given out, and what is found by them. */
-#include "dirs.h"
 #include "held_parts.h"
 #include "host.h"
+#include "lock.h"
 #include "pairs.h"
 
 #define FIRST_BATCH 16 /* a change of the store each, so that more are taken the next time */

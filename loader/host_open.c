@@ -10,6 +10,7 @@
 #include "dirs.h"
 #include "enforce.h"
 #include "fault.h"
+#include "lock.h"
 #include "off.h"
 #include "tie.h"
 #include "tried.h"

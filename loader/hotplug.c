@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "dirs.h"
 #include "held.h"
 #include "hotplug_parts.h"
+#include "lock.h"
 
 #define SPACE_MOST 500	 /* ms between two looks with events all the time */
 #define BUSY 20		 /* ms until the lock is tried again */

@@ -3,11 +3,11 @@
 #include <errno.h>
 
 #include "clock.h"
-#include "dirs.h"
 #include "enforce.h"
 #include "env.h"
 #include "held.h"
 #include "hotplug_parts.h"
+#include "lock.h"
 
 #define MANY 4096 /* filters, above which rules take long to be put in force */
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "dirs.h"
 #include "fault.h"
 #include "held_ask.h"
+#include "lock.h"
 
 /* ms until the agent is asked again about what nobody knows */
 #define ASK_SOON 100 /* where there was none, or not ready */

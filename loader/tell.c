@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "dirs.h"
 #include "held_text.h"
+#include "lock.h"
 #include "seat.h"
 #include "stream.h"
 
