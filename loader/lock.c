@@ -30,29 +30,21 @@ static int refuse_stopped(const struct holder *holder, struct diag *diag)
 		holder->pid, dirs_get()->run, holder->pid, holder->pid);
 }
 
-/* Polls, because flock(2) knows no end to waiting. For one who was stopped it does not wait. */
-static int lock_wait_within(int fd, unsigned int seconds, struct diag *diag)
+/* It works, or was stopped, or has left the lock to another: nothing tells which. */
+static int refuse_unseen(int seconds, struct diag *diag)
 {
-	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
-	unsigned int left = seconds * 50;
-	struct holder holder;
+	const char *run = dirs_get()->run;
 
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (errno == EINTR)
-			continue;
-		if (left % 25 == 0 && holder_find(fd, &holder) && holder.stopped)
-			return refuse_stopped(&holder, diag);
-		if (!left--)
-			return -EWOULDBLOCK;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	return diag_set(diag, DIAG_SYSTEM, EBUSY,
+		"a process that cannot be seen from here, as one of another PID namespace, has had "
+		"the lock %s/lock for %d seconds; 'lslocks' names it where all processes are seen, "
+		"as on the host; end it there, or let it go on if it was stopped",
+		run, seconds);
 }
 
 #define WORDLESS 2 /* seconds of waiting before that is said */
 #define STOPPED 5  /* seconds that a stopped process is waited for */
+#define UNSEEN 60  /* seconds that one is waited for of which nobody knows what it does */
 
 static _Thread_local volatile sig_atomic_t seconds_waited;
 
@@ -73,50 +65,98 @@ static bool begin_seconds(timer_t *timer)
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
 
 	event._sigev_un._tid = gettid();
-	seconds_waited = 0;
 	sigaction(SIGALRM, &action, NULL);
-	return !timer_create(CLOCK_MONOTONIC, &event, timer) &&
-	       !timer_settime(*timer, 0, &each, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &event, timer))
+		return false;
+	if (!timer_settime(*timer, 0, &each, NULL))
+		return true;
+	timer_delete(*timer);
+	return false;
 }
 
-/* After each second. stopped: of these, how many the holder was found stopped, one after another.
- */
-static int wait_on(int fd, int *stopped, struct diag *diag)
+struct waiting {
+	int seconds;
+	int stopped, unseen; /* for how many, up to now, who has the lock was so */
+	bool said;
+};
+
+static void say_whom(const struct holder *holder)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (holder)
+		fprintf(stderr, "bpfpol: waiting for process %d, which has the lock%s\n",
+			holder->pid, holder->stopped ? " and was stopped" : "");
+	else
+		fprintf(stderr, "bpfpol: waiting for the lock, which a process has that cannot be "
+				"seen from here\n");
+}
+
+/* After each second. */
+static int wait_on(int fd, struct waiting *w, struct diag *diag)
 {
 	struct holder holder;
+	bool seen = holder_find(fd, &holder);
 
-	if (!holder_find(fd, &holder)) {
-		*stopped = 0;
-		return 0;
-	}
-	*stopped = holder.stopped || holder.traced ? *stopped + 1 : 0;
-	if (*stopped >= STOPPED)
+	w->unseen = seen ? 0 : w->unseen + 1;
+	w->stopped = seen && (holder.stopped || holder.traced) ? w->stopped + 1 : 0;
+	if (w->stopped >= STOPPED)
 		return refuse_stopped(&holder, diag);
-	if (seconds_waited == WORDLESS && isatty(STDERR_FILENO))
-		fprintf(stderr, "bpfpol: waiting for process %d, which has the lock%s\n",
-			holder.pid, holder.stopped ? " and was stopped" : "");
+	if (w->unseen >= UNSEEN)
+		return refuse_unseen(w->unseen, diag);
+	if (w->seconds >= WORDLESS && !w->said)
+		say_whom(seen ? &holder : NULL);
+	w->said = w->seconds >= WORDLESS;
 	return 0;
+}
+
+#define TURNS 50 /* looks a second */
+
+/*
+ * Looks again and again, as flock(2) knows no end to waiting: for so many seconds, and then one who
+ * was stopped is not waited for at all. 0: for ever, where no timer is to be had.
+ */
+static int lock_poll(int fd, unsigned int seconds, struct diag *diag)
+{
+	const struct timespec pause = { .tv_nsec = 1000000000 / TURNS };
+	struct waiting w = {};
+	struct holder holder;
+	int rc;
+
+	for (unsigned int turn = 0; (rc = lock_now(fd)) == -EAGAIN; turn++) {
+		if (seconds && turn % (TURNS / 2) == 0 && holder_find(fd, &holder) &&
+			holder.stopped)
+			return refuse_stopped(&holder, diag);
+		if (seconds && turn >= seconds * TURNS)
+			return -EWOULDBLOCK;
+		w.seconds = turn / TURNS;
+		if (!seconds && turn && turn % TURNS == 0 && (rc = wait_on(fd, &w, diag)))
+			return rc;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
 }
 
 /* The kernel serves who waits in turn, so this does not poll. */
 static int lock_wait(int fd, struct diag *diag)
 {
-	int stopped = 0, seen = 0, rc = lock_now(fd);
+	struct waiting w = {};
+	int rc = lock_now(fd);
 	timer_t timer;
-	bool timed;
 
 	if (rc != -EAGAIN)
 		return rc;
-	timed = begin_seconds(&timer);
+	seconds_waited = 0;
+	if (!begin_seconds(&timer))
+		return lock_poll(fd, 0, diag);
 	for (rc = 0; !rc && flock(fd, LOCK_EX);) {
-		if (errno != EINTR)
-			rc = -errno;
-		else if (seconds_waited != seen)
-			rc = wait_on(fd, &stopped, diag);
-		seen = seconds_waited;
+		rc = errno == EINTR ? 0 : -errno;
+		if (!rc && seconds_waited != w.seconds) {
+			w.seconds = seconds_waited;
+			rc = wait_on(fd, &w, diag);
+		}
 	}
-	if (timed)
-		timer_delete(timer);
+	timer_delete(timer);
 	return rc;
 }
 
@@ -151,9 +191,7 @@ static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 	rc = lock_open(&fd, diag);
 	if (rc)
 		return rc;
-	rc = !wait     ? lock_now(fd)
-	     : seconds ? lock_wait_within(fd, seconds, diag)
-		       : lock_wait(fd, diag);
+	rc = !wait ? lock_now(fd) : seconds ? lock_poll(fd, seconds, diag) : lock_wait(fd, diag);
 	if (!rc) {
 		lock_fd = fd;
 		return 0;
