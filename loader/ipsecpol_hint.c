@@ -110,16 +110,26 @@ static bool is_rest(const struct words *words, size_t index)
 	       (words->v[index].s[0] == ':' || ends_in(before, ":"));
 }
 
+int shell_made(const struct words *words, struct span word, const struct ipsecpol_env *env)
+{
+	if (!env->is_file(word.s, env->arg))
+		return 0;
+	return spec_fail(words, word,
+		"'%.*s' is a file here: the shell put it in the place of a SPEC with * or "
+		"[..]; put the SPEC in quotes, as in -f '[*=0:1434:UDP]'%s",
+		SHOW(word),
+		span_has(word, '=') || span_has(word, '+')
+			? ", or if it was in quotes go to another directory"
+			: "");
+}
+
 int no_sign(const struct words *words, size_t index, const struct ipsecpol_env *env)
 {
 	struct span word = words->v[index];
-	int err;
+	int err = shell_made(words, word, env);
 
-	if (env->is_file(word.s, env->arg))
-		return spec_fail(words, word,
-			"'%.*s' is a file here: the shell put it in the place of a SPEC with * or "
-			"[..]; put the SPEC in quotes, as in -f '[*=0:1434:UDP]'",
-			SHOW(word));
+	if (err)
+		return err;
 	err = split_spec(words, is_rest(words, index) ? index - 1 : index);
 	if (err)
 		return err;

@@ -40,6 +40,8 @@ int filt_parse(
 	const struct words *words, size_t index, const struct ipsecpol_env *env, struct filt *filt);
 
 /* ipsecpol_hint.c: what is wrong with a SPEC, and how it is written. Return -EINVAL. */
+/* A file's name, which a shell puts in the place of a SPEC that is not in quotes. 0: it is none. */
+int shell_made(const struct words *words, struct span word, const struct ipsecpol_env *env);
 int no_sign(const struct words *words, size_t index, const struct ipsecpol_env *env);
 /* Words from `first` on are one SPEC with blanks. 0: they are not that. */
 int split_spec(const struct words *words, size_t first);

@@ -161,6 +161,11 @@ static int spec_cut(
 	int err;
 
 	*cut = (struct cut){ .whole = words->v[index] };
+	/* Also what looks like a SPEC: `*=0:80:TCP` may have become 192.0.2.1=0:80:TCP, and blocked
+	 * less than was asked for. With its * a word is what was typed, whoever put it there. */
+	err = span_has(cut->whole, '*') ? 0 : shell_made(words, cut->whole, env);
+	if (err)
+		return err;
 	if (has_blank(cut->whole))
 		return blanks_inside(words, cut->whole);
 	sign = find_sign(cut->whole);
@@ -365,8 +370,5 @@ int filt_parse(
 		err = spec_fail(words, cut.inner,
 			"this computer stands at both ends: what it sends itself is never "
 			"filtered; write `*` at one of them");
-	if (!err && (filt->left.kind == FILT_NAME || filt->right.kind == FILT_NAME) &&
-		env->is_file(cut.whole.s, env->arg))
-		err = no_sign(words, index, env);
 	return err;
 }

@@ -43,6 +43,13 @@ expect_out "'\[\*=0:1434:UDP\]'"
 expect_exit 2 bash -c 'cd "$1" && shift && "$@" -n BLOCK -f * = 0:1434:UDP' - "$WORLD/here" \
 	"$BPFPOL" ipsecpol
 expect_out "is a file here"
+# Also where the name is a SPEC by itself, and would block less than was asked for.
+mkdir "$WORLD/spec"
+touch "$WORLD/spec/192.0.2.1=0:1434:UDP"
+# shellcheck disable=SC2016
+expect_exit 2 bash -c 'cd "$1" && shift && "$@" -w REG -p P -n BLOCK -x -f *=0:1434:UDP' - \
+	"$WORLD/spec" "$BPFPOL" ipsecpol
+expect_out "'192.0.2.1=0:1434:UDP' is a file here"
 
 # Dynamic rules are the agent's; without it they are refused, and the stored form is shown as it can
 # be typed.

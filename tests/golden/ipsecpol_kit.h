@@ -58,8 +58,14 @@ static inline int kit_links(bool dialup, char ***names, size_t *n, void *arg)
 
 static inline bool kit_is_file(const char *name, void *arg)
 {
+	static const char *const files[] = { "P", "notes.txt", "x=0:1434:UDP",
+		"192.0.2.1=0:1434:UDP", "+", "my notes=0:1434:UDP", "*=0:1434:TCP" };
+	size_t i = 0;
+
 	(void)arg;
-	return !strcmp(name, "P") || !strcmp(name, "notes.txt") || !strcmp(name, "x=0:1434:UDP");
+	while (i < sizeof(files) / sizeof(files[0]) && strcmp(name, files[i]))
+		i++;
+	return i < sizeof(files) / sizeof(files[0]);
 }
 
 static const struct ipsecpol_env kit_env = {
