@@ -165,60 +165,6 @@ static int put_in_force(const struct args *args, struct host *host, struct ipsec
 	return rc;
 }
 
-/* Adding to what is stored only. */
-
-static int make_policy(
-	struct host *host, const char *name, const struct apply_opts *opts, struct diag *diag)
-{
-	struct policy *policy = policy_new(name);
-	char *text = policy ? policy_text_print(policy) : NULL;
-	bool same;
-	int rc = text ? shelf_put(host, name, text, strlen(text), opts, &same, diag) : -ENOMEM;
-
-	free(text);
-	policy_free(&policy);
-	return rc;
-}
-
-/* First all of them are tried, so that what is refused adds none. */
-static int try_stored(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
-	struct done *done, struct diag *diag)
-{
-	struct policy *policy = NULL;
-	int rc = load_or_new(host, p->policy->name, NULL, &policy, diag);
-	uint64_t now = time(NULL);
-
-	for (size_t i = 0; i < p->policy->n && !rc; i++) {
-		const struct rule *rule = p->policy->rules[i];
-		ptrdiff_t at = policy_find_same(policy, rule, rule->action, now);
-
-		done->rules.applied[i].outcome = at < 0 ? APPLIED : APPLIED_ALREADY;
-		if (at >= 0 || rule->action != BP_PERMIT || opts->force)
-			continue;
-		at = policy_find_same(policy, rule, BP_BLOCK, now);
-		if (at >= 0)
-			rc = apply_refuse_permit(policy->rules[at]->id, rule, diag);
-	}
-	policy_free(&policy);
-	return rc;
-}
-
-static int add_stored(struct host *host, struct ipsecpol *p, const struct apply_opts *opts,
-	struct done *done, struct diag *diag)
-{
-	const char *name = p->policy->name;
-	int rc = try_stored(host, p, opts, done, diag);
-
-	if (rc || opts->dry_run)
-		return rc;
-	if (!shelf_has(name))
-		rc = make_policy(host, name, opts, diag);
-	for (size_t i = 0; i < p->policy->n && !rc; i++)
-		rc = shelf_add(
-			host, name, &p->policy->rules[i], opts, &done->rules.applied[i], diag);
-	return rc;
-}
-
 /* -y and -o */
 
 static int unassign(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
@@ -327,7 +273,7 @@ static int act(const struct args *args, struct host *host, struct ipsecpol *p, s
 		return unassign(host, p, &opts, done, diag);
 	if (p->assign || store_is_assigned(host->store, p->policy->name))
 		return put_in_force(args, host, p, &opts, done, diag);
-	return add_stored(host, p, &opts, done, diag);
+	return shelf_add(host, p->policy->name, p->policy, true, &opts, done->rules.applied, diag);
 }
 
 int ipsecpol_store(

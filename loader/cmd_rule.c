@@ -230,6 +230,7 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 	};
 	struct applied applied;
 	struct host host = {};
+	const struct policy rules = { .rules = rule, .n = 1 };
 	bool elsewhere;
 	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
 
@@ -239,8 +240,9 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 	if (!rc)
 		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc)
-		rc = elsewhere ? shelf_add(&host, args->policy, rule, &opts, &applied, diag)
-			       : add_in_force(args, &host, rule, &opts, &applied, diag);
+		rc = elsewhere
+			     ? shelf_add(&host, args->policy, &rules, false, &opts, &applied, diag)
+			     : add_in_force(args, &host, rule, &opts, &applied, diag);
 	if (!rc) {
 		names_warn(names, diag);
 		say_applied(args, &applied, said, &host, names);

@@ -144,37 +144,29 @@ static int check_rule(const struct words *words, const struct filt *filt, const 
 	return err;
 }
 
-/* The rule of that match, or NULL. */
-static const struct rule *same_match(const struct policy *policy, const char *text)
+static int fail_both(const struct rules_of *of, const struct filt *filt, const struct rule *rule)
 {
-	for (size_t i = 0; i < policy->n; i++) {
-		char *is = spec_text(policy->rules[i], SPEC_MATCH);
-		bool same = is && !strcmp(is, text);
+	char *text = spec_text(rule, SPEC_MATCH);
+	int err =
+		text ? spec_fail(of->words, filt->at,
+			       "'%s' is to be blocked and to pass: leave one of the two out", text)
+		     : -ENOMEM;
 
-		free(is);
-		if (same)
-			return policy->rules[i];
-	}
-	return NULL;
+	free(text);
+	return err;
 }
 
 /* What was said twice is kept once. */
 static int keep_rule(const struct rules_of *of, const struct filt *filt, struct rule **rule)
 {
-	char *text = spec_text(*rule, SPEC_MATCH);
-	const struct rule *is;
-	int err = 0;
+	const struct policy *policy = of->out->policy;
 
-	if (!text)
-		return -ENOMEM;
-	is = same_match(of->out->policy, text);
-	if (!is)
-		err = policy_add(of->out->policy, rule);
-	else if (is->action != (*rule)->action)
-		err = spec_fail(of->words, filt->at,
-			"'%s' is to be blocked and to pass: leave one of the two out", text);
-	free(text);
-	return err;
+	for (size_t i = 0; i < policy->n; i++)
+		if (rule_same_match(policy->rules[i], *rule))
+			return policy->rules[i]->action == (*rule)->action
+				       ? 0
+				       : fail_both(of, filt, *rule);
+	return policy_add(of->out->policy, rule);
 }
 
 /* One rule: what goes from `from` to `to`, arriving or leaving. */

@@ -136,26 +136,14 @@ void rule_pairs_free(struct rule_pairs *pairs)
 	*pairs = (struct rule_pairs){};
 }
 
-static bool same_match(const struct rule *a, const struct rule *b)
-{
-	char *x = spec_text(a, SPEC_MATCH), *y = spec_text(b, SPEC_MATCH);
-	bool same = x && y && !strcmp(x, y);
-
-	free(x);
-	free(y);
-	return same;
-}
-
 ptrdiff_t policy_find_same(
 	const struct policy *policy, const struct rule *rule, int action, uint64_t now)
 {
 	for (size_t i = 0; i < policy->n; i++) {
 		const struct rule *is = policy->rules[i];
 
-		/* The cheap questions first: the text is asked of few. */
-		if ((int)is->action == action && is->dir == rule->dir && is->proto == rule->proto &&
-			is->from.kind == rule->from.kind && is->to.kind == rule->to.kind &&
-			(!is->deadline || is->deadline > now) && same_match(is, rule))
+		if ((int)is->action == action && (!is->deadline || is->deadline > now) &&
+			rule_same_match(is, rule))
 			return i;
 	}
 	return -1;

@@ -123,6 +123,26 @@ bool rule_same_lists(const struct rule *a, const struct rule *b)
 	return same_list(&a->from.list, &b->from.list) && same_list(&a->to.list, &b->to.list);
 }
 
+static bool same_word(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_end(const struct end *a, const struct end *b)
+{
+	return a->kind == b->kind && a->ports.n == b->ports.n &&
+	       (a->kind != END_PREFIX || !prefix_cmp(&a->prefix, &b->prefix)) &&
+	       (a->kind != END_FILE || same_word(a->file, b->file)) &&
+	       (!a->ports.n || !memcmp(a->ports.v, b->ports.v, a->ports.n * sizeof(*a->ports.v)));
+}
+
+bool rule_same_match(const struct rule *a, const struct rule *b)
+{
+	return a->dir == b->dir && a->emergency == b->emergency && a->proto == b->proto &&
+	       a->type == b->type && a->code == b->code && same_word(a->ifname, b->ifname) &&
+	       same_end(&a->from, &b->from) && same_end(&a->to, &b->to);
+}
+
 struct policy *policy_new(const char *name)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));

@@ -84,6 +84,8 @@ bool rule_has_list(const struct rule *rule);
 /* The host of dns:HOST, whose addresses are the list; NULL: it is a file. */
 const char *list_host(const char *file);
 bool rule_has_host(const struct rule *rule);
+/* Whether they are about the same packets by their words: all but action, options and contents. */
+bool rule_same_match(const struct rule *a, const struct rule *b);
 /* Whether the contents of their lists are the same. */
 bool rule_same_lists(const struct rule *a, const struct rule *b);
 

@@ -49,7 +49,11 @@ int shelf_delete(const char *name, struct diag *diag);
  * but nothing of it is in force. A rule that the policy has from another one that it includes is
  * not removed (-EPERM with DIAG_REFUSED).
  */
-int shelf_add(struct host *host, const char *name, struct rule **rule,
+/*
+ * All of the rules or none, each into its applied[i]; no two of them are about the same packets.
+ * make: a policy that is not there is made.
+ */
+int shelf_add(struct host *host, const char *name, const struct policy *rules, bool make,
 	const struct apply_opts *opts, struct applied *applied, struct diag *diag);
 int shelf_remove(struct host *host, const char *name, const struct rule *rule, int action,
 	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag);

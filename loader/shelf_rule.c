@@ -16,10 +16,24 @@ struct shelf_change {
 	struct policy *policy; /* as it would be assigned */
 	struct policy *known;  /* what is known of it beside its file */
 	struct fold fold;      /* changes of its file */
+	bool changed;	       /* of rules that are added, any */
 	struct compile_env env;
 };
 
-static int begin(struct shelf_change *c, struct host *host, const char *name, struct diag *diag)
+/* One that is not there yet. */
+static int begin_new(struct shelf_change *c, const char *name, struct diag *diag)
+{
+	int rc = policies_check_name(name, diag);
+
+	if (rc)
+		return rc;
+	c->policy = policy_new(name);
+	c->known = policy_new(name);
+	return c->policy && c->known ? 0 : -ENOMEM;
+}
+
+static int begin(
+	struct shelf_change *c, struct host *host, const char *name, bool make, struct diag *diag)
 {
 	int rc = host_store_names(host, diag);
 
@@ -27,6 +41,8 @@ static int begin(struct shelf_change *c, struct host *host, const char *name, st
 	env_now(&c->env);
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
+	if (!rc && make && !shelf_has(name))
+		return begin_new(c, name, diag);
 	if (!rc)
 		rc = policies_load(host->store, name, NULL, &c->policy, diag);
 	if (!rc)
@@ -74,13 +90,13 @@ static int write_file(struct shelf_change *c, struct diag *diag)
  * known beside the file, of which what stands in no file is of no effect; the file last.
  */
 static int save_added(struct host *host, struct shelf_change *c, struct names *names,
-	const struct applied *applied, struct diag *diag)
+	uint32_t next_id, struct diag *diag)
 {
 	int rc = names_save(names, diag);
 
-	if (rc || applied->outcome == APPLIED_ALREADY)
+	if (rc || !c->changed)
 		return rc;
-	rc = host_give_ids(host, applied->id + 1, diag);
+	rc = host_give_ids(host, next_id, diag);
 	if (!rc)
 		rc = known_save(c->known, diag);
 	if (!rc)
@@ -102,6 +118,7 @@ static int add_again(
 	applied->outcome = APPLIED_ALREADY;
 	if (!rule_merge(is, again))
 		return 0;
+	c->changed = true;
 	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
 	rc = know(c, is);
 	if (!rc && policy_has_line(is))
@@ -115,34 +132,42 @@ static int add_new(struct shelf_change *c, struct rule *rule, uint32_t id, struc
 
 	rule->id = applied->id = id;
 	applied->outcome = APPLIED;
+	c->changed = true;
 	rc = know(c, rule);
 	if (!rc && policy_has_line(rule))
 		rc = fold_add(&c->fold, CHANGE_ADD, rule);
 	return rc;
 }
 
-int shelf_add(struct host *host, const char *name, struct rule **rule,
+/* *next_id: the id that the rule gets if it is a new one. */
+static int add_one(struct shelf_change *c, struct rule *rule, const struct apply_opts *opts,
+	uint32_t *next_id, struct applied *applied, struct diag *diag)
+{
+	ptrdiff_t at = policy_find_same(c->policy, rule, rule->action, c->env.now);
+
+	*applied = (struct applied){};
+	if (at >= 0)
+		return add_again(c, c->policy->rules[at], rule, applied);
+	if (rule->action == BP_PERMIT && !opts->force)
+		at = policy_find_same(c->policy, rule, BP_BLOCK, c->env.now);
+	if (at >= 0)
+		return apply_refuse_permit(c->policy->rules[at]->id, rule, diag);
+	return add_new(c, rule, (*next_id)++, applied);
+}
+
+int shelf_add(struct host *host, const char *name, const struct policy *rules, bool make,
 	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
 {
 	struct shelf_change c;
-	ptrdiff_t at, block;
-	int rc = begin(&c, host, name, diag);
+	uint32_t next_id = 0;
+	int rc = begin(&c, host, name, make, diag);
 
-	*applied = (struct applied){};
-	if (!rc) {
-		at = policy_find_same(c.policy, *rule, (*rule)->action, c.env.now);
-		block = (*rule)->action == BP_PERMIT && !opts->force
-				? policy_find_same(c.policy, *rule, BP_BLOCK, c.env.now)
-				: -1;
-		if (at >= 0)
-			rc = add_again(&c, c.policy->rules[at], *rule, applied);
-		else if (block >= 0)
-			rc = apply_refuse_permit(c.policy->rules[block]->id, *rule, diag);
-		else
-			rc = add_new(&c, *rule, host->store->next_id, applied);
-	}
+	if (!rc)
+		next_id = host->store->next_id;
+	for (size_t i = 0; i < rules->n && !rc; i++)
+		rc = add_one(&c, rules->rules[i], opts, &next_id, &applied[i], diag);
 	if (!rc && !opts->dry_run)
-		rc = save_added(host, &c, opts->names, applied, diag);
+		rc = save_added(host, &c, opts->names, next_id, diag);
 	end(&c);
 	return rc;
 }
@@ -215,7 +240,7 @@ int shelf_remove(struct host *host, const char *name, const struct rule *rule, i
 	const struct apply_opts *opts, struct apply_removed *removed, struct diag *diag)
 {
 	struct shelf_change c;
-	int rc = begin(&c, host, name, diag);
+	int rc = begin(&c, host, name, false, diag);
 
 	removed->n = 0;
 	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
@@ -241,7 +266,7 @@ int shelf_remove_id(struct host *host, const char *name, uint32_t id, const stru
 	char typed[POLICY_NAME_TYPED];
 	struct shelf_change c;
 	ptrdiff_t at;
-	int rc = begin(&c, host, name, diag);
+	int rc = begin(&c, host, name, false, diag);
 
 	/* Ids from next_id on are only what rules of the file would be given. */
 	at = rc || id >= host->store->next_id ? -1 : policy_find_id(c.policy, id);

@@ -141,6 +141,24 @@ expect_json "as JSON" '.policy == "Second" and .assigned and (.rules | length) =
 	and .rules[0].outcome == "added" and .rules[0].rule == "block in udp to me port 1015"' \
 	bp ipsecpol -w REG -p Second -f '*=0:1015:UDP' -n BLOCK --json
 
+# All of many rules in a policy that is stored only, or none, also where a disk has room for some: two
+# pages, of which a new text and the old one need one each as long as they are short.
+SPECS=()
+for ((i = 0; i < 250; i++)); do SPECS+=("10.1.$i.1=0:80:TCP"); done
+expect_exit 0 bp ipsecpol -w REG -p Long -f "${SPECS[@]}" -n BLOCK
+same "all of many" 250 "$(bp policy show Long --json | jq '.rules | length')"
+# shellcheck disable=SC2317 # expect_exit calls it
+small_disk() {
+	mkdir -p "$WORLD/small/policies"
+	mount -t tmpfs -o size=8k,mode=700 small "$WORLD/small"
+	BPFPOL_CONF_DIR=$WORLD/small bp "$@"
+}
+expect_exit 1 small_disk ipsecpol -w REG -p Full -f "${SPECS[@]}" -n BLOCK
+expect_out 'No space left'
+expect_exit 3 env BPFPOL_CONF_DIR="$WORLD/small" nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL" \
+	policy show Full
+umount "$WORLD/small"
+
 # off: stored, if one insists.
 bp off >/dev/null
 expect_exit 5 bp ipsecpol -w REG -p Second -f '*=0:1016:UDP' -n BLOCK

@@ -60,6 +60,7 @@ char *fuzz_reads_back(const struct rule *rule)
 	REQUIRE(!spec_parse_line(text, &opts, &again, &diag), "%s: %s", text, diag.message);
 	twice = spec_text(again, SPEC_ALL);
 	REQUIRE(!strcmp(text, twice), "%s: %s", text, twice);
+	REQUIRE(rule_same_match(rule, again), "%s is not the same match", text);
 	free(twice);
 	rule_free(&again);
 	diag_free(&diag);

@@ -91,11 +91,45 @@ static void repeats_go(void **state)
 	policy_free(&p);
 }
 
+/* Some differ in their action, options and spelling alone: five pairs. */
+static const char *const of_each[] = { "block in", "permit in", "block out", "block inout",
+	"block in emergency", "block in on eth0", "block in on eth1", "block in tcp",
+	"block in 6 for 2h log name \"x\"", "block in udp", "block in icmp", "block in icmp type 8",
+	"block in icmp type 8 code 0", "block in icmp type 0", "block 0.0.0.0/0", "block ::/0",
+	"block 10.0.0.0/8", "block 10.1.2.3/8", "block 10.0.0.0/9", "block 10.0.0.0",
+	"block a00::/8", "block in to 10.0.0.0/8", "block in to me", "block @list", "block @other",
+	"block dns:host", "block tcp/5", "count in tcp to any port 5", "block in tcp from port 5",
+	"block tcp/5,6", "block tcp/6,5", "block tcp/5-6", "block tcp/5,7", "block in to port 5",
+	"block in from 10.0.0.0/8 port 5", "block in from 10.0.0.0/8 to me port 5", NULL };
+
+static void same_match_is_same_text(void **state)
+{
+	struct policy *p = policy_of(of_each);
+	size_t same = 0;
+
+	(void)state;
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t k = 0; k < p->n; k++) {
+			char *a = spec_text(p->rules[i], SPEC_MATCH);
+			char *b = spec_text(p->rules[k], SPEC_MATCH);
+
+			if (rule_same_match(p->rules[i], p->rules[k]) != !strcmp(a, b))
+				fail_msg("%s and %s", a, b);
+			same += i != k && !strcmp(a, b);
+			free(a);
+			free(b);
+		}
+	}
+	assert_int_equal(same, 10);
+	policy_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_of_two),
 		cmocka_unit_test(repeats_go),
+		cmocka_unit_test(same_match_is_same_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
