@@ -123,8 +123,8 @@ static int take_policy(struct reader *r, struct span at)
 	}
 	if (colon && poll.len && !span_number(poll, &minutes))
 		return fail_usage(r, poll,
-			"behind the : stands the interval of polling, in minutes; leave it out, "
-			"nothing is polled here");
+			"behind the last : stands the interval of polling, in minutes; leave it "
+			"out, nothing is polled here; a name with a : of its own ends in one more");
 	if (!value.len)
 		return fail_usage(r, at, "the name of the policy is missing");
 	r->out->poll = poll.len;
@@ -148,6 +148,16 @@ static int take_rule(struct reader *r, struct span at)
 	return 0;
 }
 
+/* ESP[3DES,SHA]5000k/1000s/PFS, AH[MD5]+ESP[DES,SHA], also in brackets, or the names alone. */
+static bool is_negotiated(const char *value)
+{
+	size_t len;
+
+	value += strspn(value, "([{");
+	len = !strncasecmp(value, "ESP", 3) ? 3 : !strncasecmp(value, "AH", 2) ? 2 : 0;
+	return len && strchr("[{+/)]}", value[len]); /* or its end */
+}
+
 static int take_action(struct reader *r, struct span at)
 {
 	struct span value;
@@ -165,7 +175,7 @@ static int take_action(struct reader *r, struct span at)
 		return fail_usage(r, value,
 			"INPASS takes in what is not secured and answers secured: nothing is "
 			"secured here; write PASS");
-	if (!strncasecmp(value.s, "ESP[", 4) || !strncasecmp(value.s, "AH[", 3))
+	if (is_negotiated(value.s))
 		return fail_usage(r, value,
 			"ESP and AH are negotiated security: bpfpol blocks and permits, and "
 			"encrypts "
