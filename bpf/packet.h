@@ -232,11 +232,21 @@ static __always_inline bool step_extension(
 	return true;
 }
 
+static __always_inline bool is_jumbo(const struct packet *p)
+{
+	return *(volatile const __u8 *)&p->jumbo;
+}
+
+/*
+ * A payload length of 0 before hop-by-hop options is a jumbogram's (RFC 2675), which no frame that
+ * is one packet can hold. The kernel takes all that is left for its payload (ip6_rcv_core()), so
+ * what stands there says the protocol; more is not believed.
+ */
 static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct cursor *c,
 	__u32 frame_left, struct packet *p, const __u8 dir, const bool far)
 {
 	struct ipv6hdr room, *ip = fetch(c, &room, sizeof(room), far);
-	__u32 offset;
+	__u32 jumbo, offset; /* jumbo: 0 or 1 */
 
 	if (!ip || ip->version != 6)
 		return READ_OPAQUE;
@@ -246,8 +256,13 @@ static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct c
 	__builtin_memcpy(p->remote, dir == BP_IN ? &ip->saddr : &ip->daddr, 16);
 	__builtin_memcpy(p->local, dir == BP_IN ? &ip->daddr : &ip->saddr, 16);
 	c->left = bpf_ntohs(ip->payload_len);
-	if (f->aggregate || (f->unsaid && !c->left && p->proto == IPPROTO_HOPOPTS))
+	/* Without a branch, as the verifier would follow both ways through the loop. */
+	jumbo = ((c->left | p->proto) - 1) >> 31;
+	barrier_var(jumbo);
+	c->left += -jumbo & (frame_left - sizeof(*ip));
+	if (f->aggregate)
 		c->left = frame_left - sizeof(*ip);
+	*(volatile __u8 *)&p->jumbo = jumbo & !(f->aggregate | f->unsaid);
 	if (c->left + sizeof(*ip) > frame_left)
 		return READ_BAD;
 	go_on(c, sizeof(*ip), far);
@@ -255,13 +270,13 @@ static __always_inline enum bp_reading read_ipv6(const struct frame *f, struct c
 		if (!step_extension(c, p, &offset, far))
 			break;
 		if (offset)
-			return read_later_fragment(p, offset);
+			return is_jumbo(p) ? READ_CUT : read_later_fragment(p, offset);
 	}
 	if (extension[p->proto].walked) {
 		p->lacks |= BPT_PROTO;
 		return READ_BLIND;
 	}
-	return read_l4(c, p, dir, BP_V6, far);
+	return is_jumbo(p) ? READ_CUT : read_l4(c, p, dir, BP_V6, far);
 }
 
 /* The ethertype that an IP header's version stands for, in network order; 0: none. */

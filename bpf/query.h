@@ -18,6 +18,7 @@ struct packet {
 	__u8 family;		   /* enum bp_family */
 	__u8 proto;
 	__u8 lacks;    /* tuples with any of these flags ask for what is not known of this packet */
+	__u8 jumbo;    /* IPv6: it says to be a jumbogram, which it cannot be */
 	__u16 headers; /* bytes before the header that holds the ports or the type */
 };
 

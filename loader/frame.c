@@ -192,13 +192,24 @@ static void read_v6_payload(const uint8_t *payload, size_t len, struct frame *fr
 	read_l4(payload, len, frame);
 }
 
+/* Of that packet no more than the protocol counts. */
+static void distrust(struct frame *frame)
+{
+	frame->class = FRAME_CUT;
+	frame->has_ports = frame->has_type = false;
+	frame->sport = frame->dport = frame->type = frame->code = 0;
+}
+
 /*
- * RFC 8200. A jumbogram (RFC 2675, payload length 0, hop-by-hop options) has no payload here, but
- * for generic: an aggregate of more than 64 KB looks like one.
+ * RFC 8200. Who says to be a jumbogram (RFC 2675: payload length 0, hop-by-hop options) and is not,
+ * as there is none this short, is received by Linux with all that the frame holds. Its protocol is
+ * what is found there, but it is malformed. For generic: an aggregate of more than 64 KB looks
+ * the same.
  */
 static void read_v6(const uint8_t *ip, size_t len, bool generic, struct frame *frame)
 {
 	size_t payload;
+	bool jumbo;
 
 	if (len < V6_HEADER || ip[0] >> 4 != 6) {
 		unreadable(frame);
@@ -209,12 +220,15 @@ static void read_v6(const uint8_t *ip, size_t len, bool generic, struct frame *f
 	memcpy(frame->src, ip + 8, 16);
 	memcpy(frame->dst, ip + 24, 16);
 	payload = be16(ip + 4);
-	if (generic && !payload && frame->proto == IPPROTO_HOPOPTS)
+	jumbo = !payload && frame->proto == IPPROTO_HOPOPTS;
+	if (jumbo)
 		payload = len - V6_HEADER;
 	if (payload > len - V6_HEADER)
 		frame->class = FRAME_BAD;
 	else
 		read_v6_payload(ip + V6_HEADER, payload, frame);
+	if (jumbo && !generic)
+		distrust(frame);
 }
 
 static bool is_tag(unsigned int type)
