@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The journal: a head "journal COMMIT", then one record a line, "CRC32 OP ARGUMENTS". A journal
- * of another commit than the state's is empty: its changes are in the state already. What comes
- * after the first line that is torn or does not check is not there. Where no policy is assigned
- * there is no journal: single changes are changes of a policy.
+ * of an earlier commit than the state's is empty: its changes are in the state already, and those
+ * of the last are in previous.N.journal. What comes after the first line that is torn or does not
+ * check is not there. Where no policy is assigned there is no journal: single changes are changes
+ * of a policy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -116,17 +117,44 @@ static int apply(struct store *s, const char *line)
 	return -EBADMSG;
 }
 
-/* Whether a record that checks stands in what is not read any more: then it is no torn tail. */
-static bool goes_on(char *text)
+/* Whether a change that checks stands there: then it is no torn tail. */
+static bool holds_change(char *text)
 {
 	unsigned int sum;
 
 	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
-		if (strlen(line) > 9 && sscanf(line, "%8x ", &sum) == 1 && sum_of(line + 9) == sum)
+		if (strlen(line) > 9 && sscanf(line, "%8x ", &sum) == 1 &&
+			sum_of(line + 9) == sum && strncmp(line + 9, "next ", 5))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Whether changes were in what is there in place of the commit's journal; text NULL: nothing is.
+ * Whoever dies between state and journal leaves the one of the commit before, which is kept as
+ * that, or holds no change.
+ */
+static bool all_is_lost(const struct store *s, char *text, size_t len)
+{
+	char *path = state_path("previous.%" PRIu64 ".journal", s->previous);
+	char *head = text ? strchr(text, '\n') : NULL, *before = NULL;
+	struct diag ignored = {};
+	uint64_t commit;
+	size_t n = 0;
+	bool lost, kept = path && !file_read(path, &before, &n, &ignored);
+
+	if (!text)
+		lost = kept;
+	else if (!head || sscanf(text, "journal %" SCNu64 "\n", &commit) != 1 || commit > s->commit)
+		lost = true;
+	else
+		lost = !(kept && n == len && !memcmp(before, text, n)) && holds_change(head + 1);
+	diag_free(&ignored);
+	free(before);
+	free(path);
+	return lost;
 }
 
 static int apply_all(struct store *s, char *text, size_t len, bool *lost)
@@ -147,7 +175,7 @@ static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 	}
 	s->journal = line - text;
 	s->untidy |= s->journal != len;
-	*lost = rc == -EINVAL && goes_on(end + 1);
+	*lost = rc == -EINVAL && holds_change(end + 1);
 	return rc == -EINVAL ? 0 : rc;
 }
 
@@ -156,11 +184,24 @@ int journal_load(struct store *s, const char *path, struct diag *diag)
 	return journal_load_until(s, path, UINT64_MAX, diag);
 }
 
+static void warn_lost(const struct store *s, const char *path, bool there, struct diag *diag)
+{
+	if (s->journal)
+		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged at byte %" PRIu64, path,
+			s->journal + 1);
+	else
+		diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			there ? "%s is damaged at its beginning, or of another time than state"
+			      : "%s is gone",
+			path);
+	diag_to_warning(diag, "changes of single rules are LOST; see to them again");
+}
+
 int journal_load_until(struct store *s, const char *path, uint64_t until, struct diag *diag)
 {
+	bool lost = false, present = !strcmp(strrchr(path, '/'), "/journal");
 	char *text = NULL;
-	bool lost = false;
-	size_t len;
+	size_t len = 0;
 	int rc = file_read(path, &text, &len, diag);
 
 	if (!rc && until < len) {
@@ -169,11 +210,12 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 	}
 	if (!rc)
 		rc = apply_all(s, text, len, &lost);
-	if (lost) {
-		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged at byte %" PRIu64, path,
-			s->journal + 1);
-		diag_to_warning(diag, "changes of single rules are LOST; see to them again");
+	if ((!rc || rc == -ENOENT) && present && s->policy && !s->journal) {
+		lost = all_is_lost(s, text, len);
+		s->untidy |= lost;
 	}
+	if (lost)
+		warn_lost(s, path, text, diag);
 	if (rc == -EBADMSG)
 		rc = store_damaged(strrchr(path, '/') + 1, diag);
 	free(text);

@@ -240,6 +240,24 @@ passes dport=3009
 expect_exit 0 bp restore
 same "said once" 0 "$(grep -c damaged <<<"$OUT")"
 
+# One that lost its head, or all of it.
+bp block udp/3003 >/dev/null
+cp -a "$STATE" saved3
+for damage in "truncate -s 0" "sed -i 1s/journal/jpurnal/" rm; do
+	rm -rf "$STATE"
+	cp -a saved3 "$STATE"
+	reboot
+	$damage "$STATE/journal"
+	expect_exit 0 bp restore
+	expect_out "warning: changes of single rules are LOST; see to them again: $STATE/journal is"
+	passes dport=3003
+	blocked dport=3000
+	expect_exit 0 bp restore
+	same "$damage: said once" 0 "$(grep -c LOST <<<"$OUT")"
+done
+rm -rf "$STATE"
+cp -a saved3 "$STATE"
+
 # A full disk at boot: filtered all the same.
 bp off >/dev/null
 mkdir small

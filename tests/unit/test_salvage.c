@@ -96,6 +96,67 @@ static void a_damaged_journal(void **state)
 	rule_free(&rule);
 }
 
+static bool is_lost(void)
+{
+	struct store *s;
+
+	diag.warnings[0] = '\0';
+	s = load();
+	assert_int_equal(s->untidy, strstr(diag.warnings, "LOST") != NULL);
+	store_free(&s);
+	return strstr(diag.warnings, "LOST");
+}
+
+static bool is_lost_with(const char *journal)
+{
+	put("state/journal", journal);
+	return is_lost();
+}
+
+/* What stands in the journal's place, with changes in force that stood there; or that is legal. */
+static void a_journal_without_its_head(void **state)
+{
+	static const char *const left[] = { "journal 1\n", "journal 0\n",
+		"journal 1\ne51cd3e1 next 9\n" };
+	struct store *s = assigned(worms);
+	struct rule *rule = rule_of("block esp");
+	char kept[500], own[500], other[500];
+	__u64 journal = s->journal;
+
+	(void)state;
+	rule->id = 3;
+	assert_int_equal(journal_add(&journal, rule, &diag), 0);
+	store_free(&s);
+	s = load();
+	add(s, "block tcp/7");
+	commit(s);
+	journal = s->journal;
+	rule->id = 5;
+	assert_int_equal(journal_add(&journal, rule, &diag), 0);
+	store_free(&s);
+	snprintf(own, sizeof(own), "%s", content("state/journal"));
+	snprintf(kept, sizeof(kept), "%s", content("state/previous.1.journal"));
+	snprintf(other, sizeof(other), "%s", own);
+	other[strlen("journal ")]--;
+	assert_true(is_lost_with(other)); /* of an earlier one, but not what that had */
+	other[strlen("journal ")] += 2;
+	assert_true(is_lost_with(other)); /* of a later one */
+	assert_true(is_lost_with(""));
+	assert_true(is_lost_with("\n"));
+	assert_true(is_lost_with("journal 2"));
+	assert_true(is_lost_with("jpurnal 2\n"));
+	assert_true(is_lost_with(own + 1));
+	assert_false(is_lost_with(own));
+	assert_false(is_lost_with(kept)); /* died before it was begun anew */
+	for (size_t i = 0; i < 3; i++)
+		assert_false(is_lost_with(left[i]));
+	unlink(in_dir("state/journal"));
+	assert_true(is_lost());
+	unlink(in_dir("state/previous.1.journal")); /* no policy was assigned before */
+	assert_false(is_lost());
+	rule_free(&rule);
+}
+
 static void a_copy_that_is_gone(void **state)
 {
 	const char *const none[] = { NULL };
@@ -150,10 +211,11 @@ static struct store *with_a_list(void)
 
 static int read_copies(void)
 {
-	struct store *s = load();
+	struct store *s = NULL;
 	int rc;
 
 	diag_clear(&diag);
+	assert_int_equal(store_load(&s, &diag), 0);
 	rc = store_read_copies(s, &diag);
 	store_free(&s);
 	return rc;
@@ -225,8 +287,8 @@ static void what_is_known_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(a_damaged_fold), T(a_damaged_state), T(a_lost_state),
-		T(a_damaged_journal), T(a_copy_that_is_gone), T(a_copy_that_is_damaged),
-		T(what_is_known_of_others) };
+		T(a_damaged_journal), T(a_journal_without_its_head), T(a_copy_that_is_gone),
+		T(a_copy_that_is_damaged), T(what_is_known_of_others) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
