@@ -22,14 +22,21 @@ static int note_live(const struct pin *pin, void *arg, struct diag *diag)
 	return pin_is_live(pin);
 }
 
+int attached_look(struct diag *diag)
+{
+	bool any = false;
+	int rc = pins_each(0, note_live, &any, NULL, diag);
+
+	return any ? 1 : rc;
+}
+
 bool attached_any(void)
 {
 	struct diag ignored = {};
-	bool any = false;
+	int any = attached_look(&ignored);
 
-	pins_each(0, note_live, &any, NULL, &ignored);
 	diag_free(&ignored);
-	return any;
+	return any != 0;
 }
 
 static int add_hook(const struct pin *pin, void *arg, struct diag *diag)

@@ -46,7 +46,9 @@ int attached_get(struct attached_list *list, struct diag *diag);
  */
 int attached_see(struct attached_list *list, struct attached_list *strays, struct diag *diag);
 const struct attached *attached_find(const struct attached_list *list, int ifindex);
-/* Whether anything is that can be looked at. */
+/* Whether anything is: 0 or 1; a negative errno where that cannot be told. */
+int attached_look(struct diag *diag);
+/* The same, and what cannot be told counts as attached. */
 bool attached_any(void);
 /* The hooks where anything is; all, if that cannot be told. A set as in generation.h. */
 unsigned int attached_hooks(void);

@@ -283,10 +283,10 @@ int choices_remember(struct link_choices *c, struct diag *diag)
 int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
 	bool dry_run, struct diag *diag)
 {
-	int rc;
+	int rc = host->off ? 1 : attached_look(diag);
 
-	if (host->off || attached_any())
-		return 0;
+	if (rc)
+		return rc < 0 ? rc : 0;
 	rc = nl_links_get(links);
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
