@@ -359,6 +359,10 @@ int kernel_totals(const struct kernel *k, struct bp_totals totals[BP_DIRS], stru
 	struct bp_totals *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
 	int rc = each ? 0 : -ENOMEM;
 
+	if (cpus < 0)
+		rc = diag_errno(diag, -cpus,
+			"cannot read how many processors there are, below /sys/devices/system/cpu; "
+			"mount /sys");
 	memset(totals, 0, BP_DIRS * sizeof(*totals));
 	for (__u32 dir = 0; dir < BP_DIRS && !rc; dir++) {
 		if (bpf_map_lookup_elem(k->shared.fd[SHARED_TOTALS], &dir, each))

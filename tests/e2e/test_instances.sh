@@ -110,8 +110,21 @@ for words in status "block udp/7000" "attach tx0" "policy unassign" restore; do
 	expect_out 'of another network namespace'
 	expect_out 'BPFPOL_STATE_DIR'
 done
+# Nor where its pins cannot be listed: then nobody knows whether something is attached.
+for call in openat getdents64; do
+	expect_exit 1 run_in tx strace -f -qq -o /dev/null -P "$BPFPOL_BPFFS/links" -e "inject=$call:error=EIO" \
+		"$BPFPOL" block udp/7000
+	expect_out 'of another network namespace'
+	expect_exit 1 run_in rx strace -f -qq -o /dev/null -P "$BPFPOL_BPFFS/links" -e "inject=$call:error=EIO:when=1" \
+		"$BPFPOL" block udp/7000
+	expect_out 'cannot list .*/links: Input/output error'
+done
 unchanged "another namespace" "$BEFORE"
 blocked dport=4010
+# Without /sys the number of processors, and with it the totals, are not known: that is what is said.
+# shellcheck disable=SC2016
+expect_exit 1 run_in rx unshare -m sh -c 'umount -l /sys && exec "$@"' sh "$BPFPOL" status
+expect_out '^bpfpol: .*/sys/devices/system/cpu; mount /sys'
 # Where nothing is attached any more, or the bpffs is empty, as after a reboot, it is this one's.
 expect_exit 0 bp detach rx0
 expect_exit 0 other status
