@@ -164,6 +164,7 @@ static void say_choices(const struct args *args, const struct link_choices *c, u
 			jw_u64(&j, "confirm_in", confirm);
 		else
 			jw_null(&j, "confirm_in");
+		jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
 		jw_object_end(&j);
 	} else if (!(args->given & OPT_DRY_RUN)) {
 		say_confirm(confirm);
@@ -449,8 +450,10 @@ static void say_detached(const struct args *args, const struct link_choices *c)
 	if (json)
 		jw_array_end(&j);
 	say_forgotten(args, c, json ? &j : NULL);
-	if (json)
+	if (json) {
+		jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
 		jw_object_end(&j);
+	}
 }
 
 /* Takes off what it can, and marks what stays by its mode. */

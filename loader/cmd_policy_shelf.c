@@ -475,8 +475,8 @@ static void say_deleted(const struct args *args, const char *name, bool assigned
 		return;
 	}
 	if (assigned)
-		printf("Policy '%s' %s unassigned: no rule is in force.\n", name,
-			dry_run ? "would be" : "is");
+		printf("Policy '%s' %s unassigned: no rule %s in force.\n", name,
+			dry_run ? "would be" : "is", dry_run ? "would be" : "is");
 	printf("Policy '%s' %s deleted.\n", name, dry_run ? "would be" : "is");
 }
 

@@ -174,8 +174,10 @@ static void say_applied(const struct args *args, const struct applied *applied,
 	char where[POLICY_NAME_MOST + 64];
 
 	if (args->given & OPT_JSON) {
-		json_applied(args, dry_run ? "dry run" : outcomes[applied->outcome], applied, said,
-			host, names);
+		json_applied(args,
+			dry_run && applied->outcome != APPLIED_ALREADY ? "dry run"
+								       : outcomes[applied->outcome],
+			applied, said, host, names);
 		return;
 	}
 	names_print(names);

@@ -11,7 +11,7 @@
 
 int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag)
 {
-	if (!host->off || args->given & (OPT_FORCE | OPT_DRY_RUN))
+	if (!host->off || args->given & OPT_FORCE)
 		return 0;
 	return diag_set(diag, DIAG_REFUSED, EPERM,
 		"filtering is off; 'bpfpol on' starts it again, or --force stores the change for "

@@ -25,6 +25,13 @@ expect_exit 5 bp permit udp/1434 --dry-run
 expect_exit 2 bp block udp/70000 --dry-run
 unchanged "a refused dry run" "$BEFORE"
 
+# As JSON it says that it was one, or that there is nothing to do.
+expect_json "what would be" '.outcome == "dry run"' bp block udp/53 --dry-run --json
+expect_json "what is there" '.outcome == "already there"' bp block udp/1434 --dry-run --json
+expect_json "attach" .dry_run bp attach rx0 --dry-run --json
+expect_json "detach" '.dry_run and .detached == ["rx0"]' bp detach rx0 --dry-run --json
+unchanged "a dry run as JSON" "$BEFORE"
+
 blocked "${SLAMMER[@]}"
 expect_exit 0 bp off
 passes "${SLAMMER[@]}"
@@ -38,6 +45,8 @@ expect_exit 0 bp off
 for words in "block udp/53" "permit udp/53" "count udp/53"; do
 	# shellcheck disable=SC2086
 	expect_exit 5 bp $words
+	# shellcheck disable=SC2086
+	expect_exit 5 bp $words --dry-run
 	expect_out 'bpfpol on'
 done
 passes dport=53
