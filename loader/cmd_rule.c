@@ -42,12 +42,16 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 	return 0;
 }
 
-static int check_here(const struct rule *rule, struct diag *diag)
+static int check_here(const struct args *args, const struct rule *rule, struct diag *diag)
 {
-	if (rule->ifname && !env_ifindex(rule->ifname))
-		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
-			"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
-	return 0;
+	if (!rule->ifname || env_ifindex(rule->ifname))
+		return 0;
+	diag_place(diag, rule->ifname, 0, strlen(rule->ifname));
+	for (int i = 1; i < args->n; i++)
+		if (!strcmp(args->words[i - 1], "on") && !strcmp(args->words[i], rule->ifname))
+			args_place(args, i, diag);
+	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
+		"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
 }
 
 /* Only what is in force can be tried. */
@@ -294,7 +298,7 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 	if (!rc)
 		rc = take_options(args, rule, diag);
 	if (!rc)
-		rc = check_here(rule, diag);
+		rc = check_here(args, rule, diag);
 	if (!rc)
 		rc = store_read_lists(rule, &names, diag);
 	if (!rc)

@@ -11,6 +11,7 @@
 #include "spec.h"
 
 #define BLANKS " \t\r"
+#define BETWEEN BLANKS "," /* names */
 
 /* One line, taken apart in place. */
 struct entry {
@@ -31,22 +32,34 @@ static int fail(
 static bool is_name(const char *word, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (word[i] == '/' || word[i] == ':' || (unsigned char)word[i] <= ' ')
+		if (strchr("/:\"'", word[i]) || (unsigned char)word[i] <= ' ')
 			return false;
-	return len < IF_NAMESIZE || memchr(word, '*', len) || memchr(word, '[', len);
+	return len && (len < IF_NAMESIZE || memchr(word, '*', len) || memchr(word, '[', len));
 }
 
-/* Names and patterns, with blanks between them. */
+/* As far as a blank or a comma; between brackets a comma is one of the letters. */
+static size_t name_length(const char *word, size_t most)
+{
+	bool in_brackets = false;
+	size_t len;
+
+	for (len = 0; len < most && !strchr(BLANKS, word[len]); len++) {
+		if (word[len] == ',' && !in_brackets)
+			break;
+		in_brackets = word[len] == '[' || (in_brackets && word[len] != ']');
+	}
+	return len;
+}
+
+/* Names and patterns, with blanks or commas between them. */
 static int take_interfaces(struct conf *conf, const struct entry *e, struct diag *diag)
 {
 	size_t at = e->value, end = e->value + e->value_len;
 
 	while (at < end) {
-		size_t len = strcspn(e->line + at, BLANKS);
+		size_t len = name_length(e->line + at, end - at);
 		char **v;
 
-		if (len > end - at)
-			len = end - at;
 		if (!is_name(e->line + at, len))
 			return fail(e, at, len, diag,
 				"that is no interface's name; names and patterns stand with blanks "
@@ -59,7 +72,7 @@ static int take_interfaces(struct conf *conf, const struct entry *e, struct diag
 		if (!v[conf->n_interfaces])
 			return -ENOMEM;
 		conf->n_interfaces++;
-		at += len + strspn(e->line + at + len, BLANKS);
+		at += len + strspn(e->line + at + len, BETWEEN);
 	}
 	return 0;
 }

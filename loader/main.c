@@ -83,8 +83,8 @@ const struct command commands[] = {
 		WORDS_IFACES, "IFACE... [--mode native|generic|tc] [--confirm SECONDS]",
 		"filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
-		"Without --mode: XDP in the driver, else generic XDP, else TC; says which, and "
-		"why.\n"
+		"Without --mode, or with auto: XDP in the driver, else generic XDP, else TC; says\n"
+		"which, and why.\n"
 		"What leaves is always filtered by TC." },
 	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, WORDS_IFACES, "IFACE...",
 		"stop filtering on these interfaces", NULL },

@@ -60,6 +60,7 @@ passes dport=53
 on_second blocked dport=53
 expect_exit 3 bp block on nosuch0 udp/53
 expect_out 'nosuch0'
+same "and points at it" "     ^^^^^^^" "$(tail -n 1 <<<"$OUT")"
 
 expect_exit 0 bp detach rx0
 passes dport=1434

@@ -34,6 +34,8 @@ static void good(void **state)
 	parses("  interfaces=eth0  # it\n", 1, "eth0");
 	parses("interfaces = eth* wan0\twlan[0-9]\r\n", 3, "eth*");
 	parses("interfaces = a\ninterfaces = b c\n", 3, "a");
+	parses("interfaces = eth0, eth1,wan*,\n", 3, "eth0");
+	parses("interfaces = eth[0,1] wan0\n", 2, "eth[0,1]");
 	parses("interfaces = averylongname1*\n", 1, "averylongname1*");
 }
 
@@ -99,6 +101,8 @@ static void bad(void **state)
 	fails("interfaces = # a\n", 1, 11, 1);
 	fails("= a\n", 1, 0, 3);
 	fails("interfaces = a /dev/null b\n", 1, 15, 9);
+	fails("interfaces = \"eth0\"\n", 1, 13, 6);
+	fails("interfaces = , eth0\n", 1, 13, 1);
 	fails("metrics = 127.0.0.1\n", 1, 10, 9);
 	fails("metrics = ::1:80\n", 1, 10, 6);
 	fails("metrics = [::1]\n", 1, 10, 5);
