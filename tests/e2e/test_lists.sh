@@ -65,12 +65,13 @@ if [ ! -r "$LONG" ]; then
 fi
 SIZE=$(grep -v '^#' "$LONG" | sort -u | grep -c .)
 
-START=$(date +%s%N)
-expect_exit 0 bp block "@$LONG"
-TOOK=$((($(date +%s%N) - START) / 1000000))
-echo "# $SIZE addresses took $TOOK ms"
-# The promise is a second of work; the other tests run at the same time.
-check "$SIZE addresses in seconds" [ $TOOK -lt 4000 ]
+# By processor time, as other tests run at the same time.
+TIMEFORMAT='%U %S'
+{ time expect_exit 0 bp block "@$LONG" >"$WORLD/said"; } 2>"$WORLD/took"
+WORK=$(awk 'END { print int(($1 + $2) * 1000) }' "$WORLD/took")
+cat "$WORLD/said"
+echo "# $SIZE addresses: $WORK ms of work"
+check "$SIZE addresses in a second of work" [ "$WORK" -lt 1000 ]
 
 same "and its copy has all of them" "$SIZE" "$(grep -hvc '^#' "$BPFPOL_STATE_DIR"/lists/*)"
 
