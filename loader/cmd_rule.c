@@ -226,6 +226,18 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	return rc;
 }
 
+/* Opens the host for the change. *elsewhere: it is of a policy that is not in force. */
+static int open_for(const struct args *args, const struct apply_opts *opts, struct host *host,
+	bool *elsewhere, struct diag *diag)
+{
+	int rc = host_open(host, opts->dry_run ? HOST_TRY : HOST_CHANGE, diag);
+
+	host->unguarded = opts->force;
+	if (!rc)
+		rc = ask_trial(args, host, diag);
+	return rc ? rc : is_elsewhere(args, host, elsewhere, diag);
+}
+
 static int add_rule(const struct args *args, struct rule **rule, const struct said *said,
 	struct names *names, struct diag *diag)
 {
@@ -238,13 +250,8 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 	struct host host = {};
 	const struct policy rules = { .rules = rule, .n = 1 };
 	bool elsewhere;
-	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
+	int rc = open_for(args, &opts, &host, &elsewhere, diag);
 
-	host.unguarded = opts.force;
-	if (!rc)
-		rc = ask_trial(args, &host, diag);
-	if (!rc)
-		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc)
 		rc = elsewhere
 			     ? shelf_add(&host, args->policy, &rules, false, &opts, &applied, diag)
@@ -409,14 +416,9 @@ static int act_remove(const struct args *args, const struct rule *rule, int acti
 	};
 	uint32_t id = removed->ids[0];
 	struct host host = {};
-	bool elsewhere = false;
-	int rc = host_open(&host, opts.dry_run ? HOST_TRY : HOST_CHANGE, diag);
+	bool elsewhere;
+	int rc = open_for(args, &opts, &host, &elsewhere, diag);
 
-	host.unguarded = opts.force;
-	if (!rc)
-		rc = ask_trial(args, &host, diag);
-	if (!rc)
-		rc = is_elsewhere(args, &host, &elsewhere, diag);
 	if (!rc && rule)
 		rc = elsewhere
 			     ? shelf_remove(&host, args->policy, rule, action, &opts, removed, diag)
