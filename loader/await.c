@@ -65,6 +65,15 @@ static int refuse(uint64_t left, struct diag *diag)
 		in_seconds(left));
 }
 
+static int refuse_off(uint64_t left, struct diag *diag)
+{
+	return diag_set(diag, DIAG_REFUSED, EBUSY,
+		"filtering is off and awaits confirmation, and nothing can be changed until then: "
+		"'bpfpol on' starts it again, 'bpfpol policy confirm' keeps it off; left to itself "
+		"it is back in %" PRIu64 " s",
+		in_seconds(left));
+}
+
 /* What was decided is done, whatever the guard would say to it now. */
 static int unguarded(struct host *host, int (*act)(struct host *, struct diag *), struct diag *diag)
 {
@@ -79,8 +88,10 @@ static int unguarded(struct host *host, int (*act)(struct host *, struct diag *)
 
 int await_refuse(struct host *host, struct diag *diag)
 {
-	if (host->off_left || host->tried_left)
-		return refuse(host->off_left ? host->off_left : host->tried_left, diag);
+	if (host->off_left)
+		return refuse_off(host->off_left, diag);
+	if (host->tried_left)
+		return refuse(host->tried_left, diag);
 	if (host->kernel && kernel_awaits(host->kernel))
 		return refuse(kernel_time_left(host->kernel), diag);
 	if (host->kernel && awaited_is_stored(host->kernel->gen))
@@ -102,8 +113,10 @@ int await_refuse(struct host *host, struct diag *diag)
 
 int await_would_refuse(struct host *host, struct diag *diag)
 {
-	uint64_t left = host->off_left ? host->off_left : host->tried_left;
+	uint64_t left = host->tried_left;
 
+	if (host->off_left)
+		return refuse_off(host->off_left, diag);
 	if (!left && host->kernel && kernel_awaits(host->kernel))
 		left = kernel_time_left(host->kernel);
 	else if (!left && host_store_names(host, diag))

@@ -76,6 +76,18 @@ uint64_t kernel_clock(void)
 	return read_clock(CLOCK_BOOTTIME, &boottime_ahead);
 }
 
+void kernel_clock_wait(uint64_t until)
+{
+	for (uint64_t now = kernel_clock(); now < until; now = kernel_clock()) {
+		const struct timespec rest = {
+			.tv_sec = (until - now) / SECOND,
+			.tv_nsec = (until - now) % SECOND,
+		};
+
+		clock_nanosleep(CLOCK_BOOTTIME, 0, &rest, NULL);
+	}
+}
+
 uint64_t kernel_clock_monotonic(void)
 {
 	return read_clock(CLOCK_MONOTONIC, &monotonic_ahead);

@@ -10,6 +10,8 @@
 
 /* CLOCK_BOOTTIME, ns: bpf_ktime_get_boot_ns(). */
 uint64_t kernel_clock(void);
+/* Comes back when it is that late by kernel_clock(). */
+void kernel_clock_wait(uint64_t until);
 /* CLOCK_MONOTONIC, ns: bpf_ktime_get_ns(). */
 uint64_t kernel_clock_monotonic(void);
 

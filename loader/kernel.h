@@ -85,8 +85,8 @@ struct generation *kernel_before_trial(const struct kernel *k);
 /* The number of the generation that judges now. */
 uint64_t kernel_in_force(const struct kernel *k);
 /*
- * Ends that: the one that awaits stays. -ETIME without a diag: it is too late. `commit` as in
- * kernel_switch(); while it works the time does not run out, but for TRIAL_HOLD at most.
+ * Ends that: the one that awaits stays. -ETIME without a diag: it is too late, and over. `commit`
+ * as in kernel_switch(); while it works the time does not run out, but for TRIAL_HOLD at most.
  */
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);

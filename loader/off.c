@@ -185,8 +185,10 @@ int off_keep(struct kernel *k, struct diag *diag)
 	uint64_t by = k ? k->ctl->off : 0, held = kernel_clock() + TRIAL_HOLD;
 	int rc;
 
-	if (k && word_left(by) < TRIAL_TOO_LATE)
+	if (k && word_left(by) < TRIAL_TOO_LATE) {
+		kernel_clock_wait(by == BP_OFF ? 0 : by);
 		return diag_set(diag, DIAG_UNKNOWN, ETIME, "it is too late: filtering is back");
+	}
 	if (k && held > by)
 		set(k, held);
 	rc = off_write(diag);

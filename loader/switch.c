@@ -336,8 +336,10 @@ int kernel_confirm(
 	uint64_t by = k->ctl->confirm_by, held = kernel_clock() + TRIAL_HOLD;
 	int rc;
 
-	if (kernel_time_left(k) < TRIAL_TOO_LATE)
+	if (kernel_time_left(k) < TRIAL_TOO_LATE) {
+		kernel_clock_wait(by);
 		return -ETIME;
+	}
 	if (held > by)
 		set(&k->ctl->confirm_by, held);
 	rc = commit ? commit(arg, diag) : 0;

@@ -196,4 +196,27 @@ expect_exit 0 bp policy rollback
 expect_exit 0 bp on
 same "taken back while it was off" a "$(verdict)"
 
+# --- at the last moment: what is said of the end is so when it is said
+
+# at_the_eve BYTE: `policy confirm` that looks when there are milliseconds left until the time there in ctl.
+at_the_eve() {
+	local by
+
+	by=$("$BPFTOOL" -j map lookup pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 |
+		jq -r --argjson at "$1" '.value[$at:$at + 8] | reverse | map(ltrimstr("0x")) | join("")')
+	EVE=$((16#$by)) LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$TOP/build/tests/eve.so" \
+		expect_exit 3 bp policy confirm
+	same "and then it is over" 0 "$(grep -c 'ended early' <<<"$OUT")"
+}
+expect_exit 0 bp policy assign a
+expect_exit 0 bp policy assign b --confirm 2
+at_the_eve 48
+same "what was before judges" a "$(verdict)"
+expect_exit 0 bp off --confirm 2
+expect_exit 5 bp block udp/7
+expect_out "'bpfpol on' starts it again"
+expect_exit 5 bp block udp/7 --dry-run
+expect_out "'bpfpol on' starts it again"
+at_the_eve 0
+same "and so it does behind off" a "$(verdict)"
 finish
