@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define EXAMPLE "`*=0:1434:UDP`"
 #define FORM_SIZE 512
@@ -68,6 +67,51 @@ static bool ends_in(struct span word, const char *chars)
 	return word.len && strchr(chars, word.s[word.len - 1]);
 }
 
+static bool is_known_proto(struct span span)
+{
+	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "esp",
+		"igmp", "raw", "any" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_is_nocase(span, known[i]))
+			return true;
+	return false;
+}
+
+/* Whether the outer bracket that the SPEC begins with is still to be closed. */
+static bool is_open(const char *spec)
+{
+	char last = *spec ? spec[strlen(spec) - 1] : '\0';
+	const char *next;
+
+	if (*spec == '(')
+		return last != ')';
+	if (*spec != '[' || last == ']')
+		return false;
+	next = strpbrk(spec + 1, "[]=+");
+	return !next || *next != ']'; /* else it is an address of IPv6 */
+}
+
+/* What no SPEC begins with, but the rest of one does: a bracket that closes, or a protocol. */
+static bool is_tail(struct span word)
+{
+	return word.len == 1 ? strchr(")]", *word.s) != NULL : is_known_proto(word);
+}
+
+/* The colons that are missing between the SPEC and its protocol; NULL: it has a protocol. */
+static const char *colons_after(const char *spec)
+{
+	const char *right = spec + strcspn(spec, "=+"), *port, *proto;
+
+	if (right[0] && right[1] == '[' && strchr(right, ']'))
+		right = strchr(right, ']');
+	port = strchr(right, ':');
+	if (!port)
+		return "::";
+	proto = strchr(port + 1, ':');
+	return !proto ? ":" : proto[1] ? NULL : "";
+}
+
 /* The words from `first` on that make a SPEC when they are joined; 0: none do. */
 static size_t joined(const struct words *words, size_t first, char buf[FORM_SIZE])
 {
@@ -75,14 +119,17 @@ static size_t joined(const struct words *words, size_t first, char buf[FORM_SIZE
 	bool sign = false, whole = false;
 	size_t n = 0;
 
+	buf[0] = '\0';
 	while (first + n < words->n) {
 		struct span word = words->v[first + n];
+		bool proto = sign && is_known_proto(word);
+		const char *between = proto ? colons_after(buf) : "";
 
-		if (is_flag(word) || (whole && word.s[0] != ':'))
+		if (is_flag(word) || !between || (whole && word.s[0] != ':' && !proto))
 			break;
-		put_span(&form, "", word);
+		put_span(&form, between, word);
 		sign |= span_has(word, '=') || span_has(word, '+');
-		whole = sign && !ends_in(word, "=+:");
+		whole = sign && !ends_in(word, "=+:") && !is_open(buf);
 		n++;
 	}
 	return whole && n > 1 ? n : 0;
@@ -136,6 +183,11 @@ int no_sign(const struct words *words, size_t index, const struct ipsecpol_env *
 	return spec_fail(words, word,
 		"a SPEC has two ends with = or + between them, as in " EXAMPLE
 		": from any address to this computer");
+}
+
+int split_tail(const struct words *words, size_t index)
+{
+	return index + 1 < words->n && is_tail(words->v[index + 1]) ? split_spec(words, index) : 0;
 }
 
 int blanks_inside(const struct words *words, struct span spec)
@@ -248,17 +300,6 @@ int too_many_colons(const struct words *words, const struct cut *cut, int end, s
 		cut_form(&right, buf));
 }
 
-static bool is_known_proto(struct span span)
-{
-	static const char *const known[] = { "tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "esp",
-		"igmp", "raw", "any" };
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (span.len == strlen(known[i]) && !strncasecmp(span.s, known[i], span.len))
-			return true;
-	return false;
-}
-
 int wrong_port(const struct words *words, const struct cut *cut, int end)
 {
 	struct span port = cut->port[end];
@@ -280,11 +321,16 @@ int wrong_port(const struct words *words, const struct cut *cut, int end)
 	if (span_number(port, &number))
 		return spec_fail(
 			words, port, "'%.*s' is above 65535, the highest port", SHOW(port));
-	if (span_has(port, '-') || span_has(port, ','))
+	if (span_is(port, "*") || span_is_nocase(port, "any")) {
+		right.port[end].len = 0;
+		return spec_fail(words, port, "any port is said by leaving it out: write `%s`",
+			cut_form(&right, buf));
+	}
+	if (is_digit(*port.s) && (span_has(port, '-') || span_has(port, ',')))
 		return spec_fail(words, port,
 			"one port stands here; for several write one -f SPEC each, or "
-			"`bpfpol block tcp/%.*s`",
-			SHOW(port));
+			"`bpfpol block %s/%.*s`",
+			span_is_nocase(cut->proto, "udp") ? "udp" : "tcp", SHOW(port));
 	snprintf(name, sizeof(name), "%.*s", (int)port.len, port.s);
 	if (service_port(name) >= 0) {
 		char digits[8];

@@ -45,6 +45,8 @@ int shell_made(const struct words *words, struct span word, const struct ipsecpo
 int no_sign(const struct words *words, size_t index, const struct ipsecpol_env *env);
 /* Words from `first` on are one SPEC with blanks. 0: they are not that. */
 int split_spec(const struct words *words, size_t first);
+/* The same where the word behind it can only be the end of one. */
+int split_tail(const struct words *words, size_t index);
 int blanks_inside(const struct words *words, struct span spec);
 /* `*0=:1434:UDP`, as a widely copied manual has it. 0: it is not that. */
 int misprint(const struct words *words, const struct cut *cut);

@@ -14,12 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-static bool span_is_nocase(struct span span, const char *word)
-{
-	return span.len == strlen(word) && !strncasecmp(span.s, word, span.len);
-}
 
 static struct span span_from(struct span span, size_t from)
 {
@@ -164,10 +158,12 @@ static int spec_cut(
 	/* Also what looks like a SPEC: `*=0:80:TCP` may have become 192.0.2.1=0:80:TCP, and blocked
 	 * less than was asked for. With its * a word is what was typed, whoever put it there. */
 	err = span_has(cut->whole, '*') ? 0 : shell_made(words, cut->whole, env);
+	if (!err && has_blank(cut->whole))
+		err = blanks_inside(words, cut->whole);
+	if (!err)
+		err = split_tail(words, index);
 	if (err)
 		return err;
-	if (has_blank(cut->whole))
-		return blanks_inside(words, cut->whole);
 	sign = find_sign(cut->whole);
 	if (has_outer(cut->whole))
 		sign = 1 + find_sign(span_from(cut->whole, 1));

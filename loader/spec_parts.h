@@ -74,6 +74,7 @@ int spec_fail(const struct words *words, struct span at, const char *fmt, ...)
 bool is_blank(char c);
 bool is_digit(char c);
 bool span_is(struct span span, const char *word);
+bool span_is_nocase(struct span span, const char *word);
 bool span_has(struct span span, char c);
 struct span span_part(struct span span, size_t from, size_t len);
 /* A name that a host can have; an address in digits is none. */

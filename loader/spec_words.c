@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int spec_fail(const struct words *words, struct span at, const char *fmt, ...)
 {
@@ -39,6 +40,11 @@ bool is_digit(char c)
 bool span_is(struct span span, const char *word)
 {
 	return span.len == strlen(word) && !memcmp(span.s, word, span.len);
+}
+
+bool span_is_nocase(struct span span, const char *word)
+{
+	return span.len == strlen(word) && !strncasecmp(span.s, word, span.len);
 }
 
 bool span_has(struct span span, char c)
