@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by the files of hotplug.h alone. */
+/* Shared by the files of hotplug*.c alone. */
 #ifndef BPFPOL_HOTPLUG_PARTS_H
 #define BPFPOL_HOTPLUG_PARTS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by netlink.c and netlink_tc.c alone. */
+/* Shared by the files of netlink*.c alone. */
 #ifndef BPFPOL_NETLINK_PARTS_H
 #define BPFPOL_NETLINK_PARTS_H
 

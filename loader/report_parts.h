@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by the files of the reports (report_*.c) alone. */
+/* What reports and `top` share: report_*.c, pcapng.c, top_*.c. Nothing else includes this. */
 #ifndef BPFPOL_REPORT_PARTS_H
 #define BPFPOL_REPORT_PARTS_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the language share: spec*.c for rules, policy_text.c and policy_print.c for
- * policies. Beside them ipsecpol*.c, which reads another language with the same pieces, includes
- * this, and nothing else does.
+ * What the files of the language share: spec*.c for rules, policy_text.c, policy_print.c and
+ * policy_import.c for policies. Beside them ipsecpol*.c, which reads another language with the same
+ * pieces, includes this, and report_watch.c.
  */
 #ifndef BPFPOL_SPEC_PARTS_H
 #define BPFPOL_SPEC_PARTS_H

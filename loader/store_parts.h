@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by the files of the store alone: store, record, journal, known, lists, fold, policy_file.
- */
+/* Shared by the files of the store alone, and by those that keep theirs beside it: remembered.c,
+ * tried_file.c. */
 #ifndef BPFPOL_STORE_PARTS_H
 #define BPFPOL_STORE_PARTS_H
 
