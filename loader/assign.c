@@ -81,6 +81,16 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 	return put_in_force(host, opts, assigned, diag);
 }
 
+/* Where what is undone is its deletion. Its file is no reason not to go back. */
+static int want_file(struct store *store, struct diag *diag)
+{
+	int has = shelf_has(store->policy->name, diag);
+
+	if (has < 0 && has != -ENOMEM)
+		diag_to_warning(diag, "the policy's file may be gone");
+	return !has ? store_want_file(store) : has == -ENOMEM ? has : 0;
+}
+
 int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
 	struct diag *diag)
 {
@@ -94,8 +104,8 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 		rc = keep_name(host->store->policy, previous->policy, &assigned->before);
 	if (!rc)
 		rc = store_go_back(host->store, previous);
-	if (!rc && host->store->policy && !shelf_has(host->store->policy->name))
-		rc = store_want_file(host->store); /* what is undone is its deletion */
+	if (!rc && host->store->policy)
+		rc = want_file(host->store, diag);
 	store_free(&previous);
 	return rc ? rc : put_in_force(host, opts, assigned, diag);
 }

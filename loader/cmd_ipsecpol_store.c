@@ -45,8 +45,9 @@ static int load_or_new(struct host *host, const char *name, struct names *names,
 
 	if (rc)
 		return rc;
-	if (shelf_has(name))
-		return policies_load(host->store, name, names, policy, diag);
+	rc = shelf_has(name, diag);
+	if (rc)
+		return rc < 0 ? rc : policies_load(host->store, name, names, policy, diag);
 	*policy = policy_new(name);
 	return *policy ? 0 : -ENOMEM;
 }
@@ -177,7 +178,7 @@ static int unassign(struct host *host, const struct ipsecpol *p, const struct ap
 	if (rc)
 		return rc;
 	if (*name && !store_is_assigned(host->store, name))
-		return shelf_has(name) ? 0 : policies_unknown(name, diag);
+		return shelf_must_have(name, diag);
 	if (!host->store->policy)
 		return 0;
 	rc = assign_policy(host, NULL, opts, &assigned, diag);

@@ -498,7 +498,8 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 	if (!rc) {
 		assigned = store_is_assigned(host.store, name);
 		/* One whose file is gone by hand can be taken out of force all the same. */
-		if (!assigned || shelf_has(name))
+		rc = assigned ? shelf_has(name, diag) : 1;
+		if (rc > 0)
 			rc = shelf_check_delete(name, args->given & OPT_FORCE, diag);
 	}
 	if (!rc && assigned)

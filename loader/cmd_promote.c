@@ -56,7 +56,7 @@ static int find_static(struct host *host, struct promotion *p, int why, struct d
 /* A boot has the copy; an assignment reads the file. */
 static void warn_list(const struct end *end, struct diag *diag)
 {
-	if (end->kind != END_FILE || list_host(end->file) || !access(end->file, F_OK))
+	if (end->kind != END_FILE || list_host(end->file) || path_is_there(end->file))
 		return;
 	diag_set(diag, DIAG_USAGE, ENOENT,
 		"%s; the copy of it stays in force, but the policy is not assigned again "

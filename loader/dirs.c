@@ -175,6 +175,13 @@ int dir_make(const char *path, struct diag *diag)
 	return rc != -ENOENT ? rc : diag_errno(diag, ENOENT, "cannot find %s again", path);
 }
 
+int path_is_there(const char *path)
+{
+	if (!access(path, F_OK))
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
 static int mount_bpffs(const char *path, struct diag *diag)
 {
 	if (!mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
@@ -357,7 +364,7 @@ static void warn_unsynced(const char *path, int rc, struct diag *diag)
 static int replace(const char *path, const char *text, size_t len, const struct writer *writer,
 	struct diag *diag)
 {
-	bool is_new = access(path, F_OK);
+	bool is_new = !path_is_there(path);
 	char *temporary = NULL;
 	int rc, unsynced = 0;
 

@@ -34,6 +34,9 @@ int dir_make(const char *path, struct diag *diag);
  */
 int dir_check(const char *path, struct diag *diag);
 
+/* 1: something is there; 0: nothing; -errno: nobody knows, which is no reason to think either. */
+int path_is_there(const char *path);
+
 /* Makes BPFPOL_BPFFS, mounting a bpffs where none is. */
 int dir_make_bpffs(const char *path, struct diag *diag);
 

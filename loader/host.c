@@ -64,14 +64,21 @@ int host_store_names(struct host *host, struct diag *diag)
 }
 
 /* `off` asks for no lock, and may have come in between. */
-static void take_off_word(struct host *host)
+static int take_off_word(struct host *host, struct diag *diag)
 {
 	struct off off;
+	uint64_t word;
+	int rc = off_word(&word, diag);
 
-	host->kernel->ctl->off = off_word();
-	off_look(host->kernel, &off);
+	if (rc) {
+		kernel_free(&host->kernel);
+		return rc;
+	}
+	host->kernel->ctl->off = word;
+	off_look_at_word(host->kernel, &off);
 	host->off = off.is;
 	host->off_left = off.left;
+	return 0;
 }
 
 int host_kernel_load(struct host *host, struct diag *diag)
@@ -84,8 +91,7 @@ int host_kernel_load(struct host *host, struct diag *diag)
 		return rc;
 	spare_drop(); /* its programs count for other totals, as do those of number 0 */
 	generation_unpin(0);
-	take_off_word(host);
-	return 0;
+	return take_off_word(host, diag);
 }
 
 static void say_replaced(struct diag *diag)
@@ -103,9 +109,10 @@ static void say_replaced(struct diag *diag)
 int host_kernel_hang(struct host *host, struct diag *diag)
 {
 	bool others = kernel_is_pinned() && attached_any();
-	int rc;
+	int rc = take_off_word(host, diag);
 
-	take_off_word(host);
+	if (rc)
+		return rc;
 	rc = kernel_pin(host->kernel, diag);
 	if (!rc)
 		rc = attach_adopt(host->kernel, diag);

@@ -63,7 +63,7 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 /* The lock, and what is pinned. */
 static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
 {
-	int rc = use != HOST_READ || !access(dirs_get()->run, F_OK) ? lock_take(diag) : 0;
+	int rc = use != HOST_READ || path_is_there(dirs_get()->run) ? lock_take(diag) : 0;
 
 	if (!rc)
 		rc = kernel_open(&host->kernel, diag);
@@ -121,10 +121,10 @@ static int open_host(
 		return fault_note(host, rc, diag) ? -ENOMEM : go_without(host);
 	if (!rc && host->kernel && use != HOST_READ && kernel_recover(host->kernel, diag))
 		diag_to_warning(diag, "counters of earlier rules are not carried over yet");
-	if (rc || use == HOST_READ)
-		off_look(host->kernel, &off);
+	if (rc)
+		off_look_at_word(host->kernel, &off);
 	else
-		off_tend(host->kernel, &off, diag);
+		rc = (use == HOST_READ ? off_look : off_tend)(host->kernel, &off, diag);
 	note_off(host, &off);
 	host->tried_left = tried_left();
 	if (!rc && dry_run)

@@ -143,8 +143,10 @@ static int attach_halves(
 static int refuse_off_since(const struct host *host, struct diag *diag)
 {
 	struct off off;
+	int rc = off_look(host->kernel, &off, diag);
 
-	off_look(host->kernel, &off);
+	if (rc)
+		return rc;
 	if (host->ending_off || host->off || !off.is || off.left)
 		return 0;
 	return diag_set(diag, DIAG_REFUSED, EPERM,

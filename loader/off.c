@@ -19,11 +19,19 @@
 struct note {
 	bool is, trial;
 	uint64_t left; /* ns, of a trial */
+	int seen;      /* -errno: nobody knows whether it is there */
+	bool unread;   /* it is, and could not be read */
 };
 
 static char *off_path(void)
 {
 	return path_join(dirs_get()->state, "off");
+}
+
+static bool is_trial(char *text, struct confirm *c)
+{
+	text[strcspn(text, "\n")] = '\0';
+	return !confirm_parse(text, c);
 }
 
 /* What cannot be read, or understood, says that it is off: nothing but `on` undoes that. */
@@ -35,10 +43,11 @@ static void note_read(struct note *note)
 	struct confirm c;
 	size_t len;
 
-	*note = (struct note){ .is = path && !access(path, F_OK) };
-	if (note->is && !file_read(path, &text, &len, &ignored)) {
-		text[strcspn(text, "\n")] = '\0';
-		note->trial = !confirm_parse(text, &c);
+	*note = (struct note){ .seen = path ? path_is_there(path) : -ENOMEM };
+	note->is = note->seen > 0;
+	if (note->is) {
+		note->unread = file_read(path, &text, &len, &ignored) != 0;
+		note->trial = !note->unread && is_trial(text, &c);
 	}
 	if (note->trial) {
 		moment_now(&now);
@@ -62,20 +71,6 @@ static uint64_t word_left(uint64_t word)
 	return word != BP_OFF && word > now ? word - now : 0;
 }
 
-/* The kernel's time is the shorter one where the calendar's clock was set since a boot. */
-static void look(const struct kernel *k, struct note *note, struct off *off)
-{
-	uint64_t word = k ? k->ctl->off : 0;
-	bool stays;
-
-	note_read(note);
-	/* A plain `off` asks for no lock, and says it to the kernel first. */
-	stays = word == BP_OFF || (note->is && !note->trial);
-	if (word && !stays && word_left(word) < note->left)
-		note->left = word_left(word);
-	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
-}
-
 void off_look_at_word(const struct kernel *k, struct off *off)
 {
 	uint64_t word = k ? k->ctl->off : 0, left = word_left(word);
@@ -83,11 +78,45 @@ void off_look_at_word(const struct kernel *k, struct off *off)
 	*off = (struct off){ .is = word == BP_OFF || left, .left = left };
 }
 
-void off_look(const struct kernel *k, struct off *off)
+/* Nothing else tells whether packets are to be filtered. */
+static int cannot_tell(const struct note *note, struct diag *diag)
+{
+	char *path = off_path();
+	int rc = path ? diag_errno(diag, -note->seen,
+				"nothing is changed, as nobody knows whether filtering is off: "
+				"'bpfpol off' says so anew, and 'bpfpol on' then that it is not; "
+				"cannot look at %s",
+				path)
+		      : -ENOMEM;
+
+	free(path);
+	return rc;
+}
+
+/* The kernel's time is the shorter one where the calendar's clock was set since a boot. */
+static void look(const struct kernel *k, struct note *note, struct off *off)
+{
+	uint64_t word = k ? k->ctl->off : 0;
+	bool stays;
+
+	note_read(note);
+	if (k && (note->seen < 0 || note->unread)) {
+		off_look_at_word(k, off);
+		return;
+	}
+	/* A plain `off` asks for no lock, and says it to the kernel first. */
+	stays = word == BP_OFF || (note->is && !note->trial);
+	if (word && !stays && word_left(word) < note->left)
+		note->left = word_left(word);
+	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
+}
+
+int off_look(struct kernel *k, struct off *off, struct diag *diag)
 {
 	struct note note;
 
 	look(k, &note, off);
+	return !k && note.seen < 0 ? cannot_tell(&note, diag) : 0;
 }
 
 static uint64_t word_of(const struct note *note)
@@ -95,12 +124,15 @@ static uint64_t word_of(const struct note *note)
 	return !note->is ? 0 : !note->trial ? BP_OFF : note->left ? kernel_clock() + note->left : 0;
 }
 
-uint64_t off_word(void)
+int off_word(uint64_t *word, struct diag *diag)
 {
 	struct note note;
 
 	note_read(&note);
-	return word_of(&note);
+	if (note.seen < 0)
+		return cannot_tell(&note, diag);
+	*word = word_of(&note);
+	return 0;
 }
 
 static int forget(struct diag *diag)
@@ -112,12 +144,14 @@ static int forget(struct diag *diag)
 	return rc;
 }
 
-void off_tend(struct kernel *k, struct off *off, struct diag *diag)
+int off_tend(struct kernel *k, struct off *off, struct diag *diag)
 {
 	struct note note;
 	uint64_t word;
 
 	look(k, &note, off);
+	if (note.seen < 0 || note.unread)
+		return k || note.unread ? 0 : cannot_tell(&note, diag);
 	word = k ? k->ctl->off : 0;
 	/* Unless it is that already. What is longer was held for a confirmation that was killed. */
 	if (k && word != BP_OFF && (!off->left || !word || word_left(word) > off->left + SECOND))
@@ -126,14 +160,15 @@ void off_tend(struct kernel *k, struct off *off, struct diag *diag)
 	if (word == BP_OFF && (!note.is || note.trial)) {
 		if (off_write(diag))
 			diag_to_warning(diag, "filtering is off, but a reboot may turn it on");
-		return;
+		return 0;
 	}
 	if (!note.trial || note.left)
-		return;
+		return 0;
 	late_note();
 	if (forget(diag))
 		diag_to_warning(diag, "filtering is back, as 'off' was not confirmed in time; but "
 				      "that could not be written down");
+	return 0;
 }
 
 static int write_text(const char *text, size_t len, struct diag *diag)

@@ -14,17 +14,21 @@ struct off {
 	uint64_t left; /* ns until filtering is back by itself; 0: it is not on trial */
 };
 
-/* For a command that changes nothing. k may be NULL: nothing is pinned. */
-void off_look(const struct kernel *k, struct off *off);
+/*
+ * For a command that changes nothing. k may be NULL: nothing is pinned. Where the file cannot be
+ * read the control word says it, and without one nothing does: an error.
+ */
+int off_look(struct kernel *k, struct off *off, struct diag *diag);
 /* By the control word alone, where the file is not this filter's. */
 void off_look_at_word(const struct kernel *k, struct off *off);
 /*
  * off_look(), and what a command that was killed, or the end of the time, has left undone is done.
  * A file that cannot be removed is a warning: its time is over whatever it says.
  */
-void off_tend(struct kernel *k, struct off *off, struct diag *diag);
-/* What a new control word begins with. */
-uint64_t off_word(void);
+int off_tend(struct kernel *k, struct off *off, struct diag *diag);
+/* What a new control word begins with. A file that is there and cannot be read says that it is off.
+ */
+int off_word(uint64_t *word, struct diag *diag);
 
 /* Whoever dies in these leaves the old or the new, as the file says. An error has changed nothing.
  */

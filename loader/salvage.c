@@ -116,10 +116,10 @@ static int go_back(
 
 	while (rc && rc != -ENOMEM && (number = newest_previous(number))) {
 		diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			access(state, F_OK) ? "%s is gone"
-			: look		    ? "%s is damaged or of another version"
-					    : "%s is damaged or of another version, and kept as "
-					      "state.damaged",
+			!path_is_there(state) ? "%s is gone"
+			: look		      ? "%s is damaged or of another version"
+					      : "%s is damaged or of another version, and kept as "
+						"state.damaged",
 			state);
 		diag_to_warning(diag, "going back to the rules before the last change");
 		rc = store_load_number(number, load_leniently, out, diag);

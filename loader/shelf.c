@@ -15,13 +15,22 @@
 
 static const char ending[] = ".policy";
 
-bool shelf_has(const char *name)
+int shelf_has(const char *name, struct diag *diag)
 {
 	char *path = policies_path(name);
-	bool has = path && !access(path, F_OK);
+	int has = path ? path_is_there(path) : -ENOMEM;
 
+	if (has < 0 && path)
+		diag_errno(diag, -has, "cannot look at %s", path);
 	free(path);
 	return has;
+}
+
+int shelf_must_have(const char *name, struct diag *diag)
+{
+	int has = shelf_has(name, diag);
+
+	return has > 0 ? 0 : has ? has : policies_unknown(name, diag);
 }
 
 /* The name of the policy that is in the file; NULL: it is none, or there is no memory. */
@@ -168,7 +177,10 @@ static int list_folds(const struct store *store, struct shelf *shelf, struct dia
 		char *name = NULL, *text = NULL;
 		size_t len;
 
-		if (shelf_has(store->folds[i].policy))
+		rc = shelf_has(store->folds[i].policy, diag);
+		if (rc < 0)
+			return rc;
+		if (rc)
 			continue;
 		rc = store_policy_text(store, store->folds[i].policy, &text, &len, diag);
 		free(text);
@@ -289,8 +301,8 @@ int shelf_check_delete(const char *name, bool force, struct diag *diag)
 	char *includer = NULL;
 	int rc = policies_check_name(name, diag);
 
-	if (!rc && !shelf_has(name))
-		return policies_unknown(name, diag);
+	if (!rc)
+		rc = shelf_must_have(name, diag);
 	if (!rc && !force)
 		rc = find_includer(name, &includer, diag);
 	if (!rc && includer)

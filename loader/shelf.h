@@ -28,7 +28,10 @@ void shelf_free(struct shelf *shelf);
 /* The names alone, in no order; reads no file. put() owns none of them. */
 int shelf_names(void (*put)(const char *name, void *arg), void *arg, struct diag *diag);
 
-bool shelf_has(const char *name);
+/* 1: its file is there; 0: it is not; an error with a diag: nobody knows. */
+int shelf_has(const char *name, struct diag *diag);
+/* 0: it is there. Else the diag says what is wrong, or that there is no such policy. */
+int shelf_must_have(const char *name, struct diag *diag);
 
 /*
  * Puts a text on the shelf. One that is there already is left: -EEXIST with DIAG_REFUSED unless

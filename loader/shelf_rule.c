@@ -35,14 +35,16 @@ static int begin_new(struct shelf_change *c, const char *name, struct diag *diag
 static int begin(
 	struct shelf_change *c, struct host *host, const char *name, bool make, struct diag *diag)
 {
-	int rc = host_store_names(host, diag);
+	int rc = host_store_names(host, diag), has = 1;
 
 	*c = (struct shelf_change){ .fold = { .policy = strdup(name) } };
 	env_now(&c->env);
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
-	if (!rc && make && !shelf_has(name))
-		return begin_new(c, name, diag);
+	if (!rc && make)
+		has = shelf_has(name, diag);
+	if (!rc && has <= 0)
+		return has ? has : begin_new(c, name, diag);
 	if (!rc)
 		rc = policies_load(host->store, name, NULL, &c->policy, diag);
 	if (!rc)

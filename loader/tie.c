@@ -84,10 +84,11 @@ static bool stands_for_it(const struct bp_tables *t)
 
 static bool has_state(void)
 {
-	uint64_t inode, mtime, journal;
+	char *path = path_join(dirs_get()->state, "state");
+	bool has = path && path_is_there(path); /* or nobody knows: whoever reads it is told */
 
-	store_stat(&inode, &mtime, &journal);
-	return inode != 0;
+	free(path);
+	return has;
 }
 
 /* The place is what was noted; it may have moved since. id: 0: nothing says which one this is. */
