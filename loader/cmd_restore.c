@@ -15,6 +15,7 @@
 #include "enforce.h"
 #include "json.h"
 #include "links.h"
+#include "off.h"
 #include "pairs.h"
 #include "policies.h"
 #include "shelf.h"
@@ -255,6 +256,21 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 }
 
 /*
+ * `off` asks for no lock, and may have come while interfaces were attached, which was undone then.
+ * It is no failure: a restore that comes a moment later says the same.
+ */
+static bool off_came(struct host *host, const struct diag *diag)
+{
+	struct diag ignored = {};
+	struct off off;
+	bool came = diag->kind == DIAG_REFUSED && host->kernel && !host->off &&
+		    !off_look(host->kernel, &off, &ignored) && off.is && !off.left;
+
+	diag_free(&ignored);
+	return came;
+}
+
+/*
  * While filtering is off: a store that is damaged is mended, as `on` could not read it, and one
  * that takes another's place is there to be read.
  */
@@ -303,6 +319,12 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		rc = mend(&r, dry_run, diag);
 	else if (!rc)
 		rc = restore(&r, dry_run, diag);
+	if (rc && off_came(&r.host, diag)) {
+		diag_clear(diag);
+		choices_free(&r.choices);
+		r.host.off = true;
+		rc = 0;
+	}
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
 	if (!rc && r.salvaged)

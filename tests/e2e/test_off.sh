@@ -51,6 +51,22 @@ expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
 blocked dport=1434
 
+# The same beside a boot, which it does not fail: it leaves off as any restore does.
+reboot
+run_in rx strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:delay_enter=30000 \
+	"$BPFPOL" restore >"$WORLD/said" 2>&1 &
+RESTORE=$!
+check "it restores" until_true has_pin
+BPFPOL_RUN_DIR=$WORLD/other expect_exit 0 bp off
+wait $RESTORE
+same "a restore meanwhile: it is off, and that is no failure" 0 $?
+check "and says so" grep -q '^Filtering is off, and stays so' "$WORLD/said"
+same "no program" 0 "$(on_rx0)"
+passes dport=1434
+expect_json "it stays off" '.off == true' bp status --json
+expect_exit 0 bp on
+blocked dport=1434
+
 # A lock that is held for good costs time, not the stop.
 flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
 HOLDER=$!
