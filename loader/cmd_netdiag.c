@@ -61,22 +61,33 @@ static int take_word(const struct args *args, int index, struct asked *asked, st
 	return 1;
 }
 
-/* The first line; NULL where there is none. */
-static char *machine_id(void)
+/* The first line of the file; NULL where it has none. */
+static char *line_of(const char *path)
 {
 	struct diag diag = {};
 	char *text = NULL;
 	size_t len;
 
-	if (file_read("/etc/machine-id", &text, &len, &diag))
+	if (file_read(path, &text, &len, &diag))
 		text = NULL;
 	diag_free(&diag);
 	if (text)
 		text[strcspn(text, "\r\n")] = '\0';
-	if (text && *text)
+	if (text && *text && strcmp(text, "uninitialized")) /* machine-id(5) */
 		return text;
 	free(text);
 	return NULL;
+}
+
+/* Where no system has given this computer an id, as in a container, its name tells it from others.
+ */
+static char *machine_id(void)
+{
+	char *id = line_of("/etc/machine-id");
+
+	if (!id)
+		id = line_of("/var/lib/dbus/machine-id");
+	return id ? id : line_of("/proc/sys/kernel/hostname");
 }
 
 static int show(const struct asked *asked, const struct status *st, struct diag *diag)

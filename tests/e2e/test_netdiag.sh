@@ -105,6 +105,19 @@ if [ -e /etc/machine-id ]; then
 else
 	skip "another computer has other ids" "no /etc/machine-id"
 fi
+# nameless NAME: the ids on a computer of that name which has no other id.
+# shellcheck disable=SC2016
+nameless() {
+	: >"$WORLD/none"
+	unshare -m -u bash -c 'hostname "$2" && for file in /etc/machine-id /var/lib/dbus/machine-id; do
+			[ ! -e "$file" ] || mount --bind "$1" "$file"
+		done && exec "${@:3}"' - "$WORLD/none" "$1" nsenter "--net=/run/netns/$(netns rx)" \
+		"$BPFPOL" netdiag /test:ipsec /debug --json | jq -r '.filters[].filter_id'
+}
+OTHER=$(nameless one)
+same "without an id, as many filters" 2 "$(wc -l <<<"$OTHER")"
+same "and the same the next time" "$OTHER" "$(nameless one)"
+same "but on a computer of another name others" 0 "$(nameless two | grep -cF -- "$OTHER")"
 
 # From the kernel, not from the store: a rule that was written to disk behind its back is not there,
 # and one that was lost from the disk is.
