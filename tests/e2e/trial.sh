@@ -36,7 +36,7 @@ refused_on_trial() {
 		expect_exit 5 bp $words --dry-run
 		# shellcheck disable=SC2086
 		expect_exit 5 bp $words
-		expect_out "policy confirm.*policy rollback.*in (59[0-9]|600) s"
+		expect_out "(policy confirm.*policy rollback|bpfpol on.*policy confirm).*in (59[0-9]|600) s"
 	done
 	expect_exit 0 bp policy confirm --dry-run
 	expect_exit 0 bp policy rollback --dry-run
