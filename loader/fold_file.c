@@ -82,7 +82,7 @@ static int take_line(struct store *s, const char **policy, char *line)
 
 	if (!strncmp(line, "policy ", 7)) {
 		*policy = line + 7;
-		return 0;
+		return fold_of(s, *policy) ? 0 : -ENOMEM;
 	}
 	for (int op = CHANGE_ADD; op <= CHANGE_SET; op++)
 		if (!strncmp(line, ops[op], 4))
@@ -130,16 +130,18 @@ static int put_fold(FILE *out, const struct fold *fold, bool *any)
 {
 	static const char *const ops[] = { "add", "del", "set" };
 	struct change *v;
+	bool named;
 	size_t n;
 	int rc = fold_net(fold, &v, &n);
 
 	if (rc)
 		return rc;
-	if (n)
+	named = n || policy_file_is_gone(fold->policy);
+	if (named)
 		fprintf(out, "policy %s\n", fold->policy);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s %s\n", ops[v[i].op], v[i].line ? v[i].line : v[i].text);
-	*any |= n > 0;
+	*any |= named;
 	free(v);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dirs.h"
 #include "policy_text.h"
@@ -77,6 +78,26 @@ static bool is_empty(const struct fold *fold)
 	return !n;
 }
 
+bool policy_file_is_gone(const char *name)
+{
+	char *path = policy_path(name);
+	bool gone = path && access(path, F_OK) && errno == ENOENT;
+
+	free(path);
+	return gone;
+}
+
+/*
+ * A policy that is made by a timed rule, which has no line, has a file all the same. A fold without
+ * any change was left by one who died before writing that.
+ */
+static bool lacks_file(const struct fold *fold, const struct policy *policy)
+{
+	bool known = policy && !strcmp(policy->name, fold->policy);
+
+	return (known || !fold->n) && policy_file_is_gone(fold->policy);
+}
+
 int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
 	struct diag *diag)
 {
@@ -85,7 +106,7 @@ int policy_file_fold(const struct fold *fold, const struct policy *policy, char 
 	int rc;
 
 	*text = NULL;
-	if (is_empty(fold))
+	if (is_empty(fold) && !lacks_file(fold, policy))
 		return 0;
 	path = policy_path(fold->policy);
 	rc = path ? file_read(path, &old, &old_len, diag) : -ENOMEM;

@@ -62,6 +62,9 @@ int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);
 
+/* policy_file.c */
+bool policy_file_is_gone(const char *name);
+
 /* lists.c */
 /* Copies below lists/, named by rule and rule->lists. */
 int lists_save(const struct rule *rule, struct diag *diag);

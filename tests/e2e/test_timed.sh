@@ -92,6 +92,28 @@ expect_exit 0 bp block tcp/22 for 2s
 blocked proto=6 len=6
 check "the shadow of a timed rule ends with it" [ "$(until_passes 5000 proto=6 len=6)" != never ]
 check "the permit has ended" [ "$(until_passes 10 dport=1434)" = never ]
+# The first rule of all is a timed one: the policy that it makes is there like others, with a file, also
+# when the command dies before that is written.
+POLICY=$BPFPOL_CONF_DIR/policies/local.policy
+expect_exit 0 bp policy create other
+for kill in "" yes; do
+	expect_exit 0 bp policy unassign
+	expect_exit 0 bp policy delete local
+	if [ "$kill" ]; then
+		run_in rx strace -f -qq -o /dev/null -P "$POLICY.new" -e inject=openat:signal=KILL \
+			"$BPFPOL" block udp/2002 for 1h >/dev/null 2>&1
+		check "killed before the file is there" [ ! -e "$POLICY" ]
+	else
+		expect_exit 0 bp block udp/2002 for 1h
+	fi
+	expect_exit 0 bp policy show local
+	expect_out 'block in udp to port 2002'
+	expect_exit 0 bp policy assign other
+	passes dport=2002
+	check "its file is there" [ -e "$POLICY" ]
+	expect_exit 0 bp policy assign local
+	blocked dport=2002
+done
 expect_exit 2 bp block udp/9 --for 5x
 expect_exit 2 bp block udp/9 --for 0s
 
