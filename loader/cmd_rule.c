@@ -20,11 +20,18 @@
 #include "spec.h"
 #include "tell.h"
 
-/* --rule and --for say the same as `name` and `for`, which stand nearer and win. */
+/*
+ * --rule says the same as `name`, which stands nearer and wins. Of two times none is nearer:
+ * whoever says both means something that is not done.
+ */
 static int take_options(const struct args *args, struct rule *rule, struct diag *diag)
 {
-	if (args->lifetime && !rule->lifetime &&
-		spec_parse_duration(args->lifetime, &rule->lifetime)) {
+	if (args->lifetime && rule->lifetime) {
+		diag_place(diag, "--for", 0, 5);
+		return diag_set(diag, DIAG_USAGE, EINVAL,
+			"the rule has a time of its own, by `for`: leave one out");
+	}
+	if (args->lifetime && spec_parse_duration(args->lifetime, &rule->lifetime)) {
 		diag_place(diag, args->lifetime, 0, strlen(args->lifetime));
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"'%s' is not a time; write 90s, 15m, 2h or 7d", args->lifetime);

@@ -30,6 +30,7 @@ TABLE="
 2|zero|remove --id zero
 2|--id is given twice|remove --id 1 --id 2
 2|--for is given twice|block udp/53 --for 2h --for=3h
+2|the rule has a time of its own|block udp/53 for 2h --for 3h
 "
 
 # refused STAGE: none of them changes anything.
