@@ -39,6 +39,14 @@ struct {
  * most `purse` of them, and pays `price` for a packet. 0: all are told.
  */
 const volatile __u64 price = 0, purse = 0;
+/*
+ * To compare a packet with thousands of filters takes microseconds. Each CPU has a tenth of its
+ * time for that, so that a flood costs no more, whatever is asked for; what it leaves out is a
+ * sample.
+ */
+#define COMPARE_PRICE 5 /* ns, a filter */
+#define COMPARE_PART 10
+#define COMPARE_PURSE 10000000 /* ns */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -49,6 +57,7 @@ struct account {
 	struct bp_watch_tally tally;
 	__u64 since;		 /* left out since the last that was told */
 	__u64 tick, earned, has; /* jiffy of the last look at the clock, what that said; ns */
+	__u64 compares;		 /* ns */
 };
 
 struct {
@@ -73,21 +82,29 @@ static __always_inline struct query *the_query(void)
 }
 
 /* The clock is read once a jiffy, as that costs ten times as much as to ask which jiffy it is. */
-static __always_inline bool can_pay(struct account *a)
+static __always_inline void earn(struct account *a)
 {
-	__u64 tick = bpf_jiffies64(), now;
+	__u64 tick = bpf_jiffies64(), now, earned;
 
-	if (tick != a->tick) {
-		now = bpf_ktime_get_ns();
-		a->has += now - a->earned;
-		if (a->has > purse)
-			a->has = purse;
-		a->earned = now;
-		a->tick = tick;
-	}
-	if (a->has < price)
+	if (tick == a->tick)
+		return;
+	now = bpf_ktime_get_ns();
+	earned = now - a->earned;
+	a->has += earned;
+	if (a->has > purse)
+		a->has = purse;
+	a->compares += earned / COMPARE_PART;
+	if (a->compares > COMPARE_PURSE)
+		a->compares = COMPARE_PURSE;
+	a->earned = now;
+	a->tick = tick;
+}
+
+static __always_inline bool pay(__u64 *from, __u64 cost)
+{
+	if (*from < cost)
 		return false;
-	a->has -= price;
+	*from -= cost;
 	return true;
 }
 
@@ -164,6 +181,12 @@ static long compare(__u32 index, struct asked *a)
 	return a->found || !w;
 }
 
+/* What takes no time to ask. */
+static __always_inline bool may_be_wanted(const struct query *q)
+{
+	return (!verdict || q->blocked == (verdict == 1)) && (!on || q->ifindex == on_ifindex);
+}
+
 static __always_inline bool is_wanted(const struct query *q, const __u8 hook)
 {
 	struct asked a = {
@@ -171,13 +194,25 @@ static __always_inline bool is_wanted(const struct query *q, const __u8 hook)
 		.dir = hook == BP_TC_OUT || hook == BP_L3_OUT ? BP_OUT : BP_IN,
 	};
 
-	if (verdict && q->blocked != (verdict == 1))
-		return false;
-	if (on && q->ifindex != on_ifindex)
-		return false;
-	if (n_wanted)
-		bpf_loop(n_wanted, compare, &a, 0);
-	return !n_wanted || a.found;
+	bpf_loop(n_wanted, compare, &a, 0);
+	return a.found;
+}
+
+static __always_inline bool is_told(const struct query *q, struct account *a, const __u8 hook)
+{
+	const bool sampled = price && !q->logged;
+
+	if (sampled)
+		earn(a);
+	if (!n_wanted || !sampled || pay(&a->compares, n_wanted * COMPARE_PRICE)) {
+		if (n_wanted && !is_wanted(q, hook))
+			return false;
+		if (!sampled || pay(&a->has, price))
+			return true;
+	}
+	a->tally.left_out++;
+	a->since++;
+	return false;
 }
 
 /* An event with all but the frame; NULL: the packet is not told. */
@@ -187,13 +222,8 @@ static __always_inline struct bp_event *begin(const struct query *q, const __u8 
 	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
 	struct bp_event *e;
 
-	if (!a || !is_asked_for(q) || !is_wanted(q, hook))
+	if (!a || !is_asked_for(q) || !may_be_wanted(q) || !is_told(q, a, hook))
 		return NULL;
-	if (!q->logged && price && !can_pay(a)) {
-		a->tally.left_out++;
-		a->since++;
-		return NULL;
-	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e) + snap, 0);
 	if (!e) {
 		a->tally.lost++;

@@ -70,6 +70,21 @@ watch_end
 is "the one that was asked for" 203.0.113.9 '.[0].from.address'
 is "and nothing was left out before it" 0 '.[0].left_out // 0'
 
+# Thousands of filters take too long for each packet of a flood: then it is a sample that is compared with
+# them. 10 ms of comparing are 500 packets, and each second of the flood 5,000 more.
+watch_begin "in udp/$(seq -s, 1001 2 1433),$(seq -s, 1437 2 1999),$(seq -s, 3001 2 6095)"
+until_true watched_there
+python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' "$(frame dport=1434)" >flood
+"$BPFTOOL" prog run pinned "$BPFPOL_BPFFS/bpfpol_xdp" data_in flood repeat 50000 >/dev/null
+# shellcheck disable=SC2317 # called by name
+told_late() {
+	send_frames 1 dport=1501
+	has_lines 1
+}
+check "one that is asked for is told behind a flood" until_true told_late
+watch_end
+check "of which some were left out" grep -q 'left out by sampling' watch.log
+
 # Another interface of that name is the one that is asked for from then on.
 add_pair tx1 port1 78
 bp attach port1 >/dev/null
