@@ -364,33 +364,33 @@ FISH_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
 ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
 
 install: all
-	install -D -m 0755 $B/bpfpol $(DESTDIR)$(PREFIX)/sbin/bpfpol
+	install -D -m 0755 $B/bpfpol "$(DESTDIR)$(PREFIX)/sbin/bpfpol"
 	for link in $(LINKS); do \
-		ln -sf bpfpol $(DESTDIR)$(PREFIX)/sbin/$$link; done
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/*.5
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
-	install -D -m 0644 completion/bpfpol.bash $(DESTDIR)$(BASH_DIR)/bpfpol
-	install -D -m 0644 completion/bpfpol.fish $(DESTDIR)$(FISH_DIR)/bpfpol.fish
+		ln -sf bpfpol "$(DESTDIR)$(PREFIX)/sbin/$$link"; done
+	install -D -m 0644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" man/*.5
+	install -D -m 0644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8
+	install -D -m 0644 completion/bpfpol.bash "$(DESTDIR)$(BASH_DIR)/bpfpol"
+	install -D -m 0644 completion/bpfpol.fish "$(DESTDIR)$(FISH_DIR)/bpfpol.fish"
 	for link in $(LINKS); do \
-		ln -sf bpfpol-ipsecpol.8 $(DESTDIR)$(PREFIX)/share/man/man8/$$link.8; \
-		ln -sf bpfpol $(DESTDIR)$(BASH_DIR)/$$link; \
-		ln -sf bpfpol.fish $(DESTDIR)$(FISH_DIR)/$$link.fish; done
-	install -D -m 0644 -t $(DESTDIR)$(ZSH_DIR) completion/_bpfpol
-	install -d $(DESTDIR)$(UNIT_DIR)
+		ln -sf bpfpol-ipsecpol.8 "$(DESTDIR)$(PREFIX)/share/man/man8/$$link.8"; \
+		ln -sf bpfpol "$(DESTDIR)$(BASH_DIR)/$$link"; \
+		ln -sf bpfpol.fish "$(DESTDIR)$(FISH_DIR)/$$link.fish"; done
+	install -D -m 0644 -t "$(DESTDIR)$(ZSH_DIR)" completion/_bpfpol
+	install -d "$(DESTDIR)$(UNIT_DIR)"
 	for unit in $(UNITS); do \
 		sed -e 's,@SBIN@,$(PREFIX)/sbin,' -e '/@HARDENING@/{r systemd/hardening' -e 'd}' \
-			systemd/$$unit.service.in >$(DESTDIR)$(UNIT_DIR)/$$unit.service || exit; \
+			systemd/$$unit.service.in >"$(DESTDIR)$(UNIT_DIR)/$$unit.service" || exit; \
 	done
 
 # What is in force stays so, as do policies and state.
 uninstall:
 	for name in bpfpol $(LINKS); do \
-		rm -f $(DESTDIR)$(PREFIX)/sbin/$$name $(DESTDIR)$(BASH_DIR)/$$name \
-			$(DESTDIR)$(FISH_DIR)/$$name.fish $(DESTDIR)$(PREFIX)/share/man/man8/$$name.8; done
+		rm -f "$(DESTDIR)$(PREFIX)/sbin/$$name" "$(DESTDIR)$(BASH_DIR)/$$name" \
+			"$(DESTDIR)$(FISH_DIR)/$$name.fish" "$(DESTDIR)$(PREFIX)/share/man/man8/$$name.8"; done
 	for page in $(notdir $(wildcard man/*.5 man/*.8)); do \
-		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
-	rm -f $(DESTDIR)$(ZSH_DIR)/_bpfpol
-	for unit in $(UNITS); do rm -f $(DESTDIR)$(UNIT_DIR)/$$unit.service; done
+		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
+	rm -f "$(DESTDIR)$(ZSH_DIR)/_bpfpol"
+	for unit in $(UNITS); do rm -f "$(DESTDIR)$(UNIT_DIR)/$$unit.service"; done
 
 # Built from a copy: the tree stays as it is, and what was built in it has no part. The environment
 # is the copy's own as well, and finds Debian's programs only.

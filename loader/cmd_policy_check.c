@@ -353,8 +353,8 @@ static int verdict(const struct args *args, const struct check *c, struct diag *
 	const struct policy_text *t = c->text;
 
 	if (t->n_flaws && args->given & OPT_JSON)
-		return diag_set(
-			diag, DIAG_USAGE, EINVAL, "%s: %zu errors", t->sources[0].path, t->n_flaws);
+		return diag_set(diag, DIAG_USAGE, EINVAL, "%s: %zu %s", t->sources[0].path,
+			t->n_flaws, t->n_flaws == 1 ? "error" : "errors");
 	if (t->n_flaws)
 		return policy_text_fail(t, SIZE_MAX, diag);
 	if (c->unfit)

@@ -193,10 +193,12 @@ else
 		check "${page##*/} renders" [ "$(mandoc -Tutf8 "$page" | wc -l)" -gt 100 ]
 	done
 fi
-DEST=$WORLD/dest
+DEST="$WORLD/a place"
 OUT=$(make -C "$TOP" -s install DESTDIR="$DEST" BUILD="$(dirname "$BPFPOL")" 2>&1) ||
 	nok "make install" "$OUT"
 same "the pages that are installed" "$(cd "$MAN" && echo *)" \
 	"$(find "$DEST/usr/local/share/man" -type f -printf '%f\n' | sort | xargs)"
+check "make uninstall" make -C "$TOP" -s uninstall DESTDIR="$DEST"
+same "what it leaves" "" "$(find "$DEST" ! -type d)"
 
 finish
