@@ -10,6 +10,7 @@
 
 #include "assign.h"
 #include "awaited.h"
+#include "classifier.h"
 #include "command.h"
 #include "due.h"
 #include "enforce.h"
@@ -56,6 +57,16 @@ static int load(struct restore *r, bool dry_run, struct diag *diag)
 	return rc ? rc : awaited_check(r->host.kernel, r->host.store, diag);
 }
 
+/*
+ * Programs of another build go on as they are with every other command, but cannot be asked by this
+ * one (explain). On trial they wait until that is settled.
+ */
+static bool is_own(const struct host *host)
+{
+	return host->kernel->gen->table.tables->programs == classifiers_print() ||
+	       host->store->confirm.seconds;
+}
+
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
 static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 {
@@ -63,7 +74,8 @@ static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 		return 0;
 	if (dry_run)
 		return enforce_try(&r->host, diag);
-	return host_in_step(&r->host) && !r->salvaged ? 0 : enforce(&r->host, diag);
+	return host_in_step(&r->host) && !r->salvaged && is_own(&r->host) ? 0
+									  : enforce(&r->host, diag);
 }
 
 static bool is_pattern(const char *name)

@@ -61,6 +61,45 @@ for words in "block tcp/99" "remove tcp/99" "count udp" "remove count udp" resto
 done
 same "the rules have their numbers" "$IDS" "$(bp list --json | jq -c '[.rules[].id] | sort')"
 
+# --- programs of another build, with the same layout: all goes on, and `restore` puts this build's in their place
+
+# print_of: the fingerprint of what the classifiers in force were loaded from, in hex, first byte first.
+print_of() {
+	"$BPFTOOL" -j map lookup pinned "$(tables)" key 0 0 0 0 |
+		python3 -c 'import json
+print(json.loads(input())["formatted"]["value"]["programs"].to_bytes(8, "little").hex())'
+}
+
+tables() {
+	find "$BPFPOL_BPFFS" -path '*/gen-*/tables'
+}
+
+# other_build: one byte of it is another.
+# shellcheck disable=SC2317 # check calls it
+other_build() {
+	local print
+
+	print=$(print_of)
+	"$BPFTOOL" -j map lookup pinned "$(tables)" key 0 0 0 0 | jq -r '.value | join("")' | sed 's/0x//g' |
+		sed "s/$print/ff${print#??}/; s/../& /g" >"$WORLD/value"
+	# shellcheck disable=SC2046 # a byte each
+	"$BPFTOOL" map update pinned "$(tables)" key 0 0 0 0 value hex $(cat "$WORLD/value")
+}
+
+bp restore >/dev/null 2>&1
+OURS=$(print_of)
+check "another build's" other_build
+check "is told apart" [ "$(print_of)" != "$OURS" ]
+send_frames 3 dport=1434
+BEFORE=$(counter packets 'in udp to port 1434')
+expect_exit 0 bp restore
+same "restore loads this build's" "$OURS" "$(print_of)"
+same "counters go on" "$BEFORE" "$(counter packets 'in udp to port 1434')"
+is_judged
+AGAIN=$(bp status --json | jq .policy.generation)
+expect_exit 0 bp restore
+same "once" "$AGAIN" "$(bp status --json | jq .policy.generation)"
+
 # --- the agent, which begins with what is on disk
 
 from_another
