@@ -157,12 +157,21 @@ static bool all_is_lost(const struct store *s, char *text, size_t len)
 	return lost;
 }
 
+/* Zeroes are lines that do not check: what comes behind a block of them is looked at. */
+static void break_at_zeroes(char *text, size_t len)
+{
+	for (char *at = text; (at = memchr(at, '\0', text + len - at)); at++)
+		*at = '\n';
+}
+
 static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 {
 	uint64_t commit;
-	char *line = text, *end = strchr(line, '\n');
+	char *line = text, *end;
 	int rc = 0;
 
+	break_at_zeroes(text, len);
+	end = strchr(line, '\n');
 	if (!end || sscanf(line, "journal %" SCNu64 "\n", &commit) != 1 || commit != s->commit)
 		return 0;
 	for (line = end + 1; (end = strchr(line, '\n')); line = end + 1) {

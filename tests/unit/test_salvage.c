@@ -114,6 +114,34 @@ static bool is_lost_with(const char *journal)
 }
 
 /* What stands in the journal's place, with changes in force that stood there; or that is legal. */
+/* A block of them in the midst hides the records behind it, which were durable. */
+static void a_journal_with_zeroes(void **state)
+{
+	struct store *s = assigned(worms);
+	struct rule *rule = rule_of("block esp");
+	size_t n = s->policy->n, end[4] = { s->journal };
+	__u64 journal = s->journal;
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		rule->id = 10 + i;
+		assert_int_equal(journal_add(&journal, rule, &diag), 0);
+		end[i + 1] = journal;
+	}
+	rule_free(&rule);
+	store_free(&s);
+	text = strdup(content("state/journal"));
+	memset(text + end[1], 0, end[2] - end[1]);
+	fuzz_put(in_dir("state/journal"), text, end[3]);
+	s = load();
+	assert_int_equal(s->policy->n, n + 1);
+	assert_non_null(strstr(diag.warnings, "LOST"));
+	assert_true(s->untidy);
+	store_free(&s);
+	free(text);
+}
+
 static void a_journal_without_its_head(void **state)
 {
 	static const char *const left[] = { "journal 1\n", "journal 0\n",
@@ -287,8 +315,8 @@ static void what_is_known_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(a_damaged_fold), T(a_damaged_state), T(a_lost_state),
-		T(a_damaged_journal), T(a_journal_without_its_head), T(a_copy_that_is_gone),
-		T(a_copy_that_is_damaged), T(what_is_known_of_others) };
+		T(a_damaged_journal), T(a_journal_with_zeroes), T(a_journal_without_its_head),
+		T(a_copy_that_is_gone), T(a_copy_that_is_damaged), T(what_is_known_of_others) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
