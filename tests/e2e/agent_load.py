@@ -29,8 +29,12 @@ STRANGERS = 100
 def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     s.settimeout(20)
-    s.connect(path)
-    return s
+    while True:
+        try:
+            s.connect(path)
+            return s
+        except BlockingIOError:  # so many wait to be taken in that there is no room for one more
+            time.sleep(0.001)
 
 
 def answer(s):
@@ -189,6 +193,7 @@ def attack(path, seconds, measure):
     os.chmod(path, 0o666)
     idle_out, idle_into = os.pipe()
     pids += [background(idle, path, end, idle_into), background(rude, path, end)]
+    os.close(idle_into)  # who dies is not waited for
     os.read(idle_out, 1)  # they took the places of all who were idle
     measure("attacked")
     for pid in pids:
