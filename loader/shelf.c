@@ -174,13 +174,13 @@ static int list_folds(const struct store *store, struct shelf *shelf, struct dia
 	int rc = 0;
 
 	for (size_t i = 0; store && i < store->n_folds && !rc; i++) {
+		int has = shelf_has(store->folds[i].policy, diag);
 		char *name = NULL, *text = NULL;
 		size_t len;
 
-		rc = shelf_has(store->folds[i].policy, diag);
-		if (rc < 0)
-			return rc;
-		if (rc)
+		if (has < 0)
+			return has;
+		if (has)
 			continue;
 		rc = store_policy_text(store, store->folds[i].policy, &text, &len, diag);
 		free(text);
