@@ -154,25 +154,58 @@ const struct attached *attached_find(const struct attached_list *list, int ifind
 	return NULL;
 }
 
-/* Whose the XDP program on the interface is: "'name' (id N)", or "id N". */
-static const char *foreign_name(const struct nl_link *link, char *buf, size_t size)
+/* The name of a program, which may be "". False: it is gone. */
+static bool name_of(__u32 id, char name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(link->xdp_prog);
+	int fd = bpf_prog_get_fd_by_id(id);
+	bool gone = fd == -ENOENT;
 
 	if (fd >= 0) {
 		bpf_obj_get_info_by_fd(fd, &info, &len);
 		close(fd);
 	}
-	if (info.name[0])
-		snprintf(buf, size, "'%s' (id %u)", info.name, link->xdp_prog);
+	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	return !gone;
+}
+
+/* Whose the XDP program on the interface is: "'name' (id N)", or "id N". */
+static const char *foreign_name(__u32 id, char *buf, size_t size)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	name_of(id, name);
+	if (name[0])
+		snprintf(buf, size, "'%s' (id %u)", name, id);
 	else
-		snprintf(buf, size, "id %u", link->xdp_prog);
+		snprintf(buf, size, "id %u", id);
 	return buf;
 }
 
-static int foreign(const struct nl_link *link, struct diag *diag)
+/*
+ * The XDP program in place; 0: none. Where somebody took our pin away the kernel takes the program
+ * off a moment later, unless somebody else holds the link: that moment is waited for. After `rm -r`
+ * of all pins only its name says whose it was, so that another bpfpol's is waited for in vain.
+ */
+static __u32 xdp_in_place(const struct nl_link *link)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 };
+	__u32 id = link->xdp_prog;
+
+	for (int i = 0; i < 100 && id; i++) {
+		char name[BPF_OBJ_NAME_LEN];
+
+		if (bpf_xdp_query_id(link->ifindex, 0, &id))
+			return 0; /* the interface has just gone */
+		if (!id || (name_of(id, name) && !kernel_is_xdp_name(name)))
+			break;
+		nanosleep(&moment, NULL);
+	}
+	return id;
+}
+
+static int foreign(const struct nl_link *link, __u32 id, struct diag *diag)
 {
 	char name[64];
 
@@ -182,12 +215,18 @@ static int foreign(const struct nl_link *link, struct diag *diag)
 		"filter by TC behind it, or take it off with the tool that put it there ('bpftool "
 		"net' "
 		"and 'ip link show dev %s' tell more)",
-		link->name, foreign_name(link, name, sizeof(name)), link->name);
+		link->name, foreign_name(id, name, sizeof(name)), link->name);
 }
 
-int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag)
+static bool is_xdp(enum attach_mode mode)
 {
-	bool xdp = mode == ATTACH_NATIVE || mode == ATTACH_GENERIC;
+	return mode == ATTACH_NATIVE || mode == ATTACH_GENERIC;
+}
+
+/* in_place: the XDP program there, if it matters. */
+static int check(
+	const struct nl_link *link, enum attach_mode mode, __u32 in_place, struct diag *diag)
+{
 
 	if (link->loopback)
 		return diag_set(diag, DIAG_USAGE, EINVAL,
@@ -197,12 +236,17 @@ int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag 
 			"%s cannot be filtered: its frames begin neither with an Ethernet nor with "
 			"an IP header",
 			link->name);
-	if (xdp && link->l3)
+	if (is_xdp(mode) && link->l3)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
 			"%s has no Ethernet header, which XDP needs; leave --mode out to filter by "
 			"TC",
 			link->name);
-	return xdp && link->xdp_prog ? foreign(link, diag) : 0;
+	return is_xdp(mode) && in_place ? foreign(link, in_place, diag) : 0;
+}
+
+int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag)
+{
+	return check(link, mode, is_xdp(mode) ? xdp_in_place(link) : 0, diag);
 }
 
 /* What came to be said of TC, added to the reasons. */
@@ -338,7 +382,7 @@ static int attach_in(struct kernel *k, const struct nl_link *link, enum attach_m
 	}
 	if (link->xdp_prog) {
 		snprintf(why, size, "XDP is taken by a foreign program, %s, which stays",
-			foreign_name(link, name, sizeof(name)));
+			foreign_name(link->xdp_prog, name, sizeof(name)));
 		return attach_tc_in(k, link, is, diag);
 	}
 	is->how = ATTACH_NATIVE;
@@ -417,21 +461,10 @@ static bool is_root(const struct kernel *k, __u32 id)
 	return false;
 }
 
-/*
- * A program of our own, where no pin says so: somebody took the pin away, and the kernel takes the
- * link off a moment later, if nobody else holds it. To filter by TC beside it would count twice.
- */
-static int wait_for_own(const struct kernel *k, struct nl_link *link, struct diag *diag)
+/* A program of our own that stays, where no pin says so: to filter by TC beside it would count
+ * twice. */
+static int own_stays(const struct nl_link *link, struct diag *diag)
 {
-	const struct timespec moment = { .tv_nsec = 5000000 };
-
-	for (int i = 0; i < 20 && link->xdp_prog && is_root(k, link->xdp_prog); i++) {
-		nanosleep(&moment, NULL);
-		if (bpf_xdp_query_id(link->ifindex, 0, &link->xdp_prog))
-			return 0; /* it has just gone */
-	}
-	if (!link->xdp_prog || !is_root(k, link->xdp_prog))
-		return 0;
 	return diag_set(diag, DIAG_SYSTEM, EBUSY,
 		"%s carries bpfpol's own XDP program by a link whose pin was taken away, and which "
 		"somebody else holds ('bpftool link show' lists it; 'bpftool link detach' takes it "
@@ -451,9 +484,9 @@ int attach_arriving(struct kernel *k, const struct nl_link *link, enum attach_mo
 	snprintf(why, size, "what leaves is filtered again");
 	if (was.how != ATTACH_NONE)
 		return 0;
-	rc = wait_for_own(k, &now, diag);
-	if (!rc)
-		rc = attach_check(&now, mode, diag);
+	now.xdp_prog = xdp_in_place(link);
+	rc = now.xdp_prog && is_root(k, now.xdp_prog) ? own_stays(link, diag)
+						      : check(&now, mode, now.xdp_prog, diag);
 	if (!rc)
 		rc = pins_make_dir(diag);
 	if (!rc)

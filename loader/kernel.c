@@ -23,6 +23,14 @@ static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic"
 #define PINS (SHARED_MAPS + BP_HOOKS) /* ctl is the first */
 _Static_assert(SHARED_CTL == 0, "kernel_publish() takes it last");
 
+bool kernel_is_xdp_name(const char *name)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++)
+		if (bp_hook_is_xdp(hook) && !strcmp(name, root_names[hook]))
+			return true;
+	return false;
+}
+
 static const char *pin_name(size_t i)
 {
 	return i < SHARED_MAPS ? shared_name(i) : root_names[i - SHARED_MAPS];

@@ -56,6 +56,9 @@ uint64_t kernel_namespace(void);
 /* The program array that holds the hook's classifiers, as bp_slot() says. */
 int kernel_generations(const struct kernel *k, int hook);
 
+/* Whether an XDP root program of any load is called so. Others may call theirs so as well. */
+bool kernel_is_xdp_name(const char *name);
+
 /*
  * Makes sure that the generation in force judges at that hook. A generation has the classifiers of
  * those hooks that were in use when it was made, so this comes before anything is attached to
