@@ -69,6 +69,8 @@ static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT && diag->kind == DIAG_NONE)
 		rc = 0;
+	if (!rc && use != HOST_READ && host->kernel)
+		kernel_tidy(host->kernel);
 	return rc || !host->kernel ? rc : check_namespace(host->kernel, diag);
 }
 

@@ -233,8 +233,29 @@ bool kernel_is_pinned(void)
 	return is;
 }
 
-/* What was begun and not published; what was is pinned twice. No link needs it any more. */
-static void sweep_next(void)
+static __u32 map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* Whether what stands there is what this ctl is of: it was published, and is pinned twice. */
+static bool is_published(const struct kernel *k, const char *next)
+{
+	char *path = path_join(next, "%s", pin_name(SHARED_CTL));
+	int fd = path ? bpf_obj_get(path) : -1;
+	__u32 id = fd < 0 ? 0 : map_id(fd);
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return id && id == map_id(k->shared.fd[SHARED_CTL]);
+}
+
+/* published: goes over those alone. */
+static void sweep_next(const struct kernel *k, bool published)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
 	struct dirent *entry;
@@ -245,12 +266,17 @@ static void sweep_next(void)
 				     ? NULL
 				     : path_join(dirs_get()->bpffs, "%s", entry->d_name);
 
-		if (path)
+		if (path && (!published || is_published(k, path)))
 			generation_unpin_dir(path);
 		free(path);
 	}
 	if (d)
 		closedir(d);
+}
+
+void kernel_tidy(const struct kernel *k)
+{
+	sweep_next(k, true);
 }
 
 int kernel_publish(struct kernel *k, struct diag *diag)
@@ -263,7 +289,7 @@ int kernel_publish(struct kernel *k, struct diag *diag)
 	for (size_t i = PINS; i-- > 0 && !rc;)
 		rc = pin(*fd_at(k, i), dirs_get()->bpffs, pin_name(i), diag);
 	if (!rc)
-		sweep_next();
+		sweep_next(k, false); /* no link needs the others any more */
 	free(ctl);
 	return rc;
 }

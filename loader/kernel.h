@@ -48,6 +48,11 @@ int kernel_pin(struct kernel *k, struct diag *diag);
 /* A `ctl` is, be it another version's. */
 bool kernel_is_pinned(void);
 int kernel_publish(struct kernel *k, struct diag *diag);
+/*
+ * Sweeps the second pins of what is published, which a process leaves that dies before it is done.
+ * Those of another load stay, as links may have it, until one comes to its end.
+ */
+void kernel_tidy(const struct kernel *k);
 void kernel_free(struct kernel **k);
 
 /* The network namespace of this process, by its inode; 0: it is not known. */

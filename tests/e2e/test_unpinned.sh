@@ -44,6 +44,18 @@ for mode in auto native; do
 	expect_exit 0 bp detach rx0
 done
 
+# The remains of one that died when its load was published and not yet pinned once alone. What another load
+# has is left alone: links may need it.
+expect_exit 0 bp attach rx0
+mkdir "$BPFPOL_BPFFS"/next-{1,2,3}
+"$BPFTOOL" map pin pinned "$BPFPOL_BPFFS/ctl" "$BPFPOL_BPFFS/next-1/ctl"
+"$BPFTOOL" map pin pinned "$BPFPOL_BPFFS/totals" "$BPFPOL_BPFFS/next-1/totals"
+"$BPFTOOL" map pin pinned "$BPFPOL_BPFFS/totals" "$BPFPOL_BPFFS/next-2/ctl"
+expect_exit 0 bp status
+expect_exit 0 bp block udp/1440
+same "what is pinned twice goes" "next-2 next-3" "$(cd "$BPFPOL_BPFFS" && echo next-*)"
+expect_exit 0 bp detach rx0
+
 # Somebody holds it for good: that is said, and what arrives is filtered behind it.
 expect_exit 0 bp attach rx0
 "$BPFTOOL" link pin id "$("$BPFTOOL" -j link show pinned "$BPFPOL_BPFFS"/links/xdp-* | jq .id)" \
