@@ -111,9 +111,10 @@ detached() {
 }
 
 agent() {
+	: >"$WORLD/agent.log" # the one before has said the same
 	# Not by a function: it is to be unshare itself.
 	nsenter "--net=/run/netns/$(netns rx)" unshare --time --boottime "$AHEAD" --fork "$BPFPOL" agent \
-		2>"$WORLD/agent.log" &
+		2>>"$WORLD/agent.log" &
 	AGENT=$!
 	check "$AHEAD: the agent begins" until_true grep -q 'follows the interfaces' "$WORLD/agent.log"
 	expect_exit 0 bp block udp/56 for 1h --dynamic

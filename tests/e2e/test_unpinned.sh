@@ -64,3 +64,5 @@ rm -r "$BPFPOL_BPFFS"
 expect_exit 0 bp restore
 expect_json "held for good: by TC" '.interfaces[0].ingress == env.TC' bp status --json
 rm "$WORLD/bpf/held"
+
+finish
