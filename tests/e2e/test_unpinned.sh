@@ -15,6 +15,7 @@ is_again() {
 }
 
 # waits PID: it waits for a time to pass, or is gone.
+# shellcheck disable=SC2317 # until_true calls it
 waits() {
 	grep -q nanosleep "/proc/$1/wchan" 2>/dev/null || ! kill -0 "$1" 2>/dev/null
 }
