@@ -241,21 +241,26 @@ static __u32 map_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-/* Whether what stands there is what this ctl is of: it was published, and is pinned twice. */
-static bool is_published(const struct kernel *k, const char *next)
+/*
+ * Whether it is pinned twice: what stands there is of this ctl. Or its ctl, which is pinned first
+ * and published last, is not there: it was begun and no link was given it, or its sweep was begun.
+ */
+static bool is_spare(const struct kernel *k, const char *next)
 {
 	char *path = path_join(next, "%s", pin_name(SHARED_CTL));
 	int fd = path ? bpf_obj_get(path) : -1;
-	__u32 id = fd < 0 ? 0 : map_id(fd);
+	bool spare = path && fd < 0 && errno == ENOENT;
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		spare = map_id(fd) && map_id(fd) == map_id(k->shared.fd[SHARED_CTL]);
 		close(fd);
+	}
 	free(path);
-	return id && id == map_id(k->shared.fd[SHARED_CTL]);
+	return spare;
 }
 
-/* published: goes over those alone. */
-static void sweep_next(const struct kernel *k, bool published)
+/* spare: goes over those alone. */
+static void sweep_next(const struct kernel *k, bool spare)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
 	struct dirent *entry;
@@ -266,7 +271,7 @@ static void sweep_next(const struct kernel *k, bool published)
 				     ? NULL
 				     : path_join(dirs_get()->bpffs, "%s", entry->d_name);
 
-		if (path && (!published || is_published(k, path)))
+		if (path && (!spare || is_spare(k, path)))
 			generation_unpin_dir(path);
 		free(path);
 	}

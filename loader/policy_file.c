@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dirs.h"
 #include "policy_text.h"
@@ -81,7 +80,7 @@ static bool is_empty(const struct fold *fold)
 bool policy_file_is_gone(const char *name)
 {
 	char *path = policy_path(name);
-	bool gone = path && access(path, F_OK) && errno == ENOENT;
+	bool gone = path && !path_is_there(path);
 
 	free(path);
 	return gone;
