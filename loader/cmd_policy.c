@@ -38,9 +38,10 @@ const struct command policy_commands[] = {
 		"file "
 		"is called.\n"
 		"Lists are from then on named by their whole paths. Nothing is in force by it." },
-	{ "policy export", cmd_policy_export, 0, WORDS_POLICY, "NAME",
+	{ "policy export", cmd_policy_export, OPT_JSON, WORDS_POLICY, "NAME",
 		"a policy's file as it is, for a backup",
-		"  bpfpol policy export web >web.policy" },
+		"  bpfpol policy export web >web.policy\n"
+		"With --json its text stands beside what 'policy show --json' tells." },
 	{ "policy assign", cmd_policy_assign, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_CONFIRM,
 		WORDS_POLICY, "NAME [--confirm SECONDS]",
 		"put a policy in force, in place of the one that is",

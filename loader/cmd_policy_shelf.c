@@ -196,8 +196,10 @@ static int json_rule(struct jw *j, const struct rule *rule, const struct store *
 	return 0;
 }
 
-static int show_json(const struct policy *policy, const struct store *store)
+/* text: of the policy's file; NULL: that is not asked for. */
+static int show_json(const struct policy *policy, const struct store *store, const char *text)
 {
+	char *path = text ? policies_path(policy->name) : NULL;
 	struct jw j;
 	int rc = 0;
 
@@ -210,7 +212,12 @@ static int show_json(const struct policy *policy, const struct store *store)
 	for (size_t i = 0; i < policy->n && !rc; i++)
 		rc = json_rule(&j, policy->rules[i], store);
 	jw_array_end(&j);
+	if (text) {
+		jw_str(&j, "file", path);
+		jw_str(&j, "text", text);
+	}
 	jw_object_end(&j);
+	free(path);
 	return rc;
 }
 
@@ -225,7 +232,8 @@ int cmd_policy_show(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = policies_load_words(host.store, args->words[0], &policy, diag);
 	if (!rc)
-		rc = args->given & OPT_JSON ? show_json(policy, host.store) : show_text(policy);
+		rc = args->given & OPT_JSON ? show_json(policy, host.store, NULL)
+					    : show_text(policy);
 	policy_free(&policy);
 	host_close(&host);
 	return rc;
@@ -233,6 +241,8 @@ int cmd_policy_show(const struct args *args, struct diag *diag)
 
 int cmd_policy_export(const struct args *args, struct diag *diag)
 {
+	bool json = args->given & OPT_JSON;
+	struct policy *policy = NULL;
 	struct host host = {};
 	char *text = NULL;
 	size_t len;
@@ -244,8 +254,13 @@ int cmd_policy_export(const struct args *args, struct diag *diag)
 		rc = open_to_read(&host, diag);
 	if (!rc)
 		rc = policies_read(host.store, args->words[0], &text, &len, diag);
-	if (!rc)
+	if (!rc && json)
+		rc = policies_load_words(host.store, args->words[0], &policy, diag);
+	if (!rc && json)
+		rc = show_json(policy, host.store, text);
+	else if (!rc)
 		fwrite(text, 1, len, stdout);
+	policy_free(&policy);
 	free(text);
 	host_close(&host);
 	return rc;

@@ -45,5 +45,8 @@ int cmd_interfaces(const struct args *args, struct diag *diag)
 
 int cmd_metrics(const struct args *args, struct diag *diag)
 {
-	return show(args, GATHER_COUNTS | GATHER_INTERFACES, report_metrics.status, diag);
+	const struct report *report =
+		args->given & OPT_JSON ? &report_metrics_json : &report_metrics;
+
+	return show(args, GATHER_COUNTS | GATHER_INTERFACES, report->status, diag);
 }

@@ -147,7 +147,7 @@ const struct command commands[] = {
 		"rule "
 		"as a\n"
 		"                         comment; - is stdout" },
-	{ "metrics", cmd_metrics, 0, WORDS_NONE, "",
+	{ "metrics", cmd_metrics, OPT_JSON, WORDS_NONE, "",
 		"state and counters for Prometheus, as OpenMetrics text",
 		"  bpfpol metrics >/var/lib/prometheus/node-exporter/bpfpol.prom.new\n"
 		"Whether a policy is in force, how each interface is filtered, packets by "

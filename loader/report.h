@@ -21,9 +21,10 @@ struct report {
 };
 
 extern const struct report report_text, report_json;
-extern const struct report report_metrics; /* status alone, as OpenMetrics text */
+/* status alone, as OpenMetrics text; the same families and samples as JSON */
+extern const struct report report_metrics, report_metrics_json;
 
-/* The same, and behind it what else is to be told. */
+/* The text, and behind it what else is to be told. */
 struct metric {
 	const char *name, *type; /* "gauge" or "counter" */
 	uint64_t value;

@@ -41,7 +41,6 @@ same "no policy, no rule, no interface" "" \
 same "making it made nothing" "" "$(find "$BPFPOL_STATE_DIR" "$BPFPOL_BPFFS" 2>/dev/null)"
 same "the last line" "# EOF" "$(bp metrics | tail -n 1)"
 expect_exit 2 bp metrics all
-expect_exit 2 bp metrics --json
 expect_exit 4 run_in rx setpriv --reuid=65534 --clear-groups "$BPFPOL" metrics
 
 expect_exit 0 bp attach rx0 --mode native
@@ -133,6 +132,26 @@ same "1501 rules, $LIMIT with series, the counted ones among them" "1501 1000 10
 	"$(sample bpfpol_rules) $LIMIT $(jq '.samples | keys
 	| "\(map(select(startswith("bpfpol_rule_packets"))) | length) \(
 	map(select(startswith("bpfpol_rule_info"))) | length)"' -r <<<"$NOW") $COUNTED"
+
+# As JSON: the same families and samples, of rules with and without labels.
+as_json() {
+	bp metrics --json | jq -cS '.metrics | {
+		families: map_values({type, unit: (.unit // ""), help}),
+		samples: (to_entries | map(. as $f | .value.samples[] | {
+			key: ($f.key + ({counter: "_total", info: "_info"}[$f.value.type] // "") +
+				(.labels | to_entries | sort_by(.key) | map("\(.key)=\"\(.value)\"")
+				| if . == [] then "" else "{" + join(",") + "}" end)),
+			value })
+		| from_entries) }'
+}
+expect_exit 0 bp policy unassign
+take
+same "JSON without a policy" "$(jq -cS . <<<"$NOW")" "$(as_json)"
+expect_exit 0 bp policy assign local
+take
+same "JSON has the same figures" "$(jq -cS '.samples |= map_values(floor)' <<<"$NOW")" "$(as_json)"
+expect_json "they are numbers, and the store is read" '.store_error == null and
+	([.metrics[].samples[].value | type] | unique) == ["number"]' bp metrics --json
 
 expect_exit 0 bp off
 take

@@ -45,6 +45,10 @@ expect_exit 0 bp remove udp/1434
 expect_exit 0 bp block tcp/8080 for 1h
 same "not in the file yet" "$(cat before)" "$(cat "$POLICIES/web.policy")"
 bp policy export web >exported
+bp policy export web --json >exported.json
+same "as JSON what show tells" "$(bp policy show web --json)" "$(jq 'del(.file, .text)' exported.json)"
+same "and beside it the text, and where it is from" "$(cat exported)"$'\n'"$POLICIES/web.policy" \
+	"$(jq -j '.text, .file' exported.json)"
 same "export: the comments stay, so does the order" "$(sed '/Slammer/d' before
 	printf 'rule ""\nblock in tcp to port 25')" "$(cat exported)"
 expect_exit 0 bp policy show web
