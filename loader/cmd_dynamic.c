@@ -172,8 +172,7 @@ static bool goes_out(const struct policy *rules)
 
 /* The lock is held from the first look at the host to the last change of it. */
 static int prepare(const struct args *args, struct host *host, const struct policy *held,
-	const struct policy *rules, struct nl_links *links, struct link_choices *choices,
-	struct diag *diag)
+	const struct policy *rules, struct first_links *first, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 	int rc = host_open(host, dry_run ? HOST_READ : HOST_TEND, diag);
@@ -182,13 +181,13 @@ static int prepare(const struct args *args, struct host *host, const struct poli
 	if (!rc)
 		rc = refuse_while_off(host, args, diag);
 	if (!rc)
-		rc = choices_first(host, links, choices, dry_run, diag);
+		rc = choices_first(host, first, dry_run, diag);
 	if (!rc && held && !host->off)
 		rc = try_together(host, held, 0, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */
 		rc = enforce(host, diag);
-	if (rc && choices->n && !dry_run)
-		choices_undo(host, choices);
+	if (rc && first->choices.n && !dry_run)
+		choices_undo(host, &first->choices);
 	lock_release(); /* the agent takes it where it has to give ids */
 	return rc;
 }
@@ -206,34 +205,28 @@ static void warn_attached(const struct link_choices *choices, struct diag *diag)
 	}
 }
 
-int dynamic_put(const struct args *args, const struct policy *rules, struct applied *applied,
-	bool *off, struct diag *diag)
+int dynamic_put(const struct args *args, const struct policy *rules, struct first_links *first,
+	struct applied *applied, bool *off, struct diag *diag)
 {
 	const struct apply_opts opts = opts_of(args);
-	struct link_choices choices = {};
-	struct nl_links links = {};
 	struct policy *held = NULL;
 	struct host host = {};
 	int rc = ask_first(args, rules, applied, &held, diag);
 
 	if (!rc)
-		rc = prepare(args, &host, held, rules, &links, &choices, diag);
+		rc = prepare(args, &host, held, rules, first, diag);
 	if (!rc) {
 		rc = tell_add(rules, &opts, applied, diag);
 		if (rc && !opts.dry_run)
-			warn_attached(&choices, diag);
+			warn_attached(&first->choices, diag);
 	}
 	/* Of several, some may still get numbers that the agent has reserved. */
 	if (!rc && rules->n == 1 && !applied->id && host.kernel)
 		applied->id = host.kernel->ctl->next_id;
 	if (!rc && !opts.dry_run && goes_out(rules))
 		warn_one_way(diag);
-	if (!rc && !(args->given & OPT_JSON))
-		say_attached(&choices);
 	*off = host.off;
 	policy_free(&held);
-	choices_free(&choices);
-	nl_links_free(&links);
 	host_close(&host);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmd_ipsecpol.h"
+#include "links.h"
 #include "spec.h"
 #include "store.h"
 
@@ -96,12 +97,13 @@ static int drop_all(const struct args *args, struct diag *diag)
 }
 
 static void say(const struct args *args, const struct names *names, const struct given_rules *given,
-	bool off)
+	const struct link_choices *first, bool off)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 	struct jw j;
 
 	if (!(args->given & OPT_JSON)) {
+		say_attached(first);
 		given_print(given, " (dynamic)", dry_run);
 		names_print(names);
 		if (off)
@@ -113,6 +115,7 @@ static void say(const struct args *args, const struct names *names, const struct
 	jw_bool(&j, "dry_run", dry_run);
 	jw_str(&j, "layer", "dynamic");
 	jw_bool(&j, "in_force", !off && !dry_run);
+	json_attached(&j, first);
 	given_json(given, &j);
 	names_json(names, &j);
 	jw_object_end(&j);
@@ -122,6 +125,7 @@ int ipsecpol_dynamic(
 	const struct args *args, const struct ipsecpol *p, struct names *names, struct diag *diag)
 {
 	struct given_rules given = {};
+	struct first_links first = {};
 	bool off = false;
 	int rc = 0;
 
@@ -132,11 +136,12 @@ int ipsecpol_dynamic(
 	if (!rc)
 		rc = given_begin(&given, p->policy);
 	if (!rc)
-		rc = dynamic_put(args, p->policy, given.applied, &off, diag);
+		rc = dynamic_put(args, p->policy, &first, given.applied, &off, diag);
 	if (!rc) {
 		names_warn(names, diag);
-		say(args, names, &given, off);
+		say(args, names, &given, &first.choices, off);
 	}
+	first_links_free(&first);
 	given_free(&given);
 	return rc;
 }

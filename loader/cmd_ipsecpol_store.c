@@ -27,11 +27,13 @@ struct done {
 	bool assigned;	/* the command's own policy is, when it has ended */
 	bool looked_up; /* and a name in it has other addresses now */
 	bool unassigned, deleted;
+	struct first_links first;
 };
 
 static void done_free(struct done *done)
 {
 	given_free(&done->rules);
+	first_links_free(&done->first);
 	free(done->before);
 }
 
@@ -149,20 +151,14 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 static int put_in_force(const struct args *args, struct host *host, struct ipsecpol *p,
 	const struct apply_opts *opts, struct done *done, struct diag *diag)
 {
-	struct link_choices choices = {};
-	struct nl_links links = {};
 	int rc = p->policy->n ? refuse_while_off(host, args, diag) : 0;
 
 	if (!rc)
-		rc = choices_first(host, &links, &choices, opts->dry_run, diag);
+		rc = choices_first(host, &done->first, opts->dry_run, diag);
 	if (!rc)
 		rc = add_in_force(host, p, opts, done, diag);
 	if (rc && !opts->dry_run)
-		choices_undo(host, &choices);
-	if (!rc && !(args->given & OPT_JSON))
-		say_attached(&choices);
-	choices_free(&choices);
-	nl_links_free(&links);
+		choices_undo(host, &done->first.choices);
 	return rc;
 }
 
@@ -216,6 +212,7 @@ static void say_json(const struct ipsecpol *p, const struct names *names, const 
 	jw_bool(&j, "in_force", done->assigned && !off && !dry_run);
 	jw_str(&j, "unassigned", done->before);
 	jw_bool(&j, "deleted", done->deleted);
+	json_attached(&j, &done->first.choices);
 	given_json(&done->rules, &j);
 	names_json(names, &j);
 	jw_object_end(&j);
@@ -253,6 +250,7 @@ static void say(const struct args *args, const struct ipsecpol *p, const struct 
 		say_json(p, names, done, dry_run, off);
 		return;
 	}
+	say_attached(&done->first.choices);
 	given_print(&done->rules, "", dry_run);
 	names_print(names);
 	say_policy(p, done, dry_run, off);

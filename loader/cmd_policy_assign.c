@@ -17,7 +17,8 @@
 /* assign, unassign */
 
 static void json_assigned(const char *outcome, const char *name, const struct assigned *a,
-	bool in_force, uint64_t confirm, const struct names *names)
+	bool in_force, uint64_t confirm, const struct link_choices *first,
+	const struct names *names)
 {
 	struct jw j;
 
@@ -29,6 +30,7 @@ static void json_assigned(const char *outcome, const char *name, const struct as
 	jw_u64(&j, "rules", a->rules);
 	jw_u64(&j, "filters", a->filters);
 	jw_bool(&j, "in_force", in_force);
+	json_attached(&j, first);
 	if (confirm)
 		jw_u64(&j, "confirm_in", confirm);
 	names_json(names, &j);
@@ -36,15 +38,16 @@ static void json_assigned(const char *outcome, const char *name, const struct as
 }
 
 static void say_assigned(const struct args *args, const char *name, const struct assigned *a,
-	const struct host *host, const struct names *names)
+	const struct host *host, const struct link_choices *first, const struct names *names)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 
 	if (args->given & OPT_JSON) {
 		json_assigned(dry_run ? "dry run" : "assigned", name, a, !dry_run && !host->off,
-			host->confirm, names);
+			host->confirm, first, names);
 		return;
 	}
+	say_attached(first);
 	names_print(names);
 	if (a->before)
 		printf("Policy '%s' %s unassigned; it stays in the store.\n", a->before,
@@ -63,25 +66,21 @@ static void say_assigned(const struct args *args, const char *name, const struct
 }
 
 static int assign(struct host *host, const struct args *args, struct policy **policy,
-	struct link_choices *choices, struct assigned *assigned, struct diag *diag)
+	struct first_links *first, struct assigned *assigned, struct diag *diag)
 {
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
-	struct nl_links links = {};
-	int rc = choices_first(host, &links, choices, opts.dry_run, diag);
+	int rc = choices_first(host, first, opts.dry_run, diag);
 
 	if (!rc)
 		rc = assign_policy(host, policy, &opts, assigned, diag);
 	if (rc && !opts.dry_run)
-		choices_undo(host, choices);
-	if (!rc && !(args->given & OPT_JSON))
-		say_attached(choices);
-	nl_links_free(&links);
+		choices_undo(host, &first->choices);
 	return rc;
 }
 
 int cmd_policy_assign(const struct args *args, struct diag *diag)
 {
-	struct link_choices choices = {};
+	struct first_links first = {};
 	struct assigned assigned = {};
 	struct policy *policy = NULL;
 	struct names names = {};
@@ -105,16 +104,16 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 	if (!rc) {
 		host.store->names = &names;
 		assign_warn_absent(policy, diag);
-		rc = assign(&host, args, &policy, &choices, &assigned, diag);
+		rc = assign(&host, args, &policy, &first, &assigned, diag);
 	}
 	if (!rc) {
 		names_warn(&names, diag);
-		say_assigned(args, args->words[0], &assigned, &host, &names);
+		say_assigned(args, args->words[0], &assigned, &host, &first.choices, &names);
 	}
 	names_free(&names);
 	free(assigned.before);
 	policy_free(&policy);
-	choices_free(&choices);
+	first_links_free(&first);
 	host_close(&host);
 	return rc;
 }
@@ -122,10 +121,12 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 static void say_unassigned(const struct args *args, const struct assigned *a)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
+	const struct link_choices nowhere = {};
 	const struct names none = {};
 
 	if (args->given & OPT_JSON)
-		json_assigned(dry_run ? "dry run" : "unassigned", NULL, a, false, 0, &none);
+		json_assigned(
+			dry_run ? "dry run" : "unassigned", NULL, a, false, 0, &nowhere, &none);
 	else if (!a->before)
 		printf("No policy was assigned.\n");
 	else

@@ -143,7 +143,7 @@ static bool ends_as_asked(const struct applied *applied)
 
 static void json_applied(const struct args *args, const char *outcome,
 	const struct applied *applied, const struct said *said, const struct host *host,
-	const struct names *names)
+	const struct link_choices *first, const struct names *names)
 {
 	struct jw j;
 
@@ -159,6 +159,7 @@ static void json_applied(const struct args *args, const char *outcome,
 		jw_str(&j, "policy", args->policy);
 		jw_bool(&j, "in_force", !host->off && store_is_assigned(host->store, args->policy));
 	}
+	json_attached(&j, first);
 	if (on_trial(host))
 		jw_u64(&j, "confirm_in", host->confirm);
 	if (names->n)
@@ -167,7 +168,8 @@ static void json_applied(const struct args *args, const char *outcome,
 }
 
 static void say_applied(const struct args *args, const struct applied *applied,
-	const struct said *said, const struct host *host, const struct names *names)
+	const struct said *said, const struct host *host, const struct link_choices *first,
+	const struct names *names)
 {
 	static const char *const outcomes[] = {
 		[APPLIED] = "added",
@@ -188,9 +190,10 @@ static void say_applied(const struct args *args, const struct applied *applied,
 		json_applied(args,
 			dry_run && applied->outcome != APPLIED_ALREADY ? "dry run"
 								       : outcomes[applied->outcome],
-			applied, said, host, names);
+			applied, said, host, first, names);
 		return;
 	}
+	say_attached(first);
 	names_print(names);
 	not_in_force(args, host, where, sizeof(where));
 	if (applied->assigned)
@@ -211,25 +214,20 @@ static void say_applied(const struct args *args, const struct applied *applied,
 
 /* To what is in force; attaches first if nothing is attached. */
 static int add_in_force(const struct args *args, struct host *host, struct rule **rule,
-	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
+	const struct apply_opts *opts, struct first_links *first, struct applied *applied,
+	struct diag *diag)
 {
 	bool goes_out = rule_has_dir(*rule, BP_OUT);
-	struct link_choices choices = {};
-	struct nl_links links = {};
 	int rc = refuse_while_off(host, args, diag);
 
 	if (!rc)
-		rc = choices_first(host, &links, &choices, opts->dry_run, diag);
+		rc = choices_first(host, first, opts->dry_run, diag);
 	if (!rc)
 		rc = apply_add(host, rule, opts, applied, diag);
 	if (rc && !opts->dry_run)
-		choices_undo(host, &choices);
+		choices_undo(host, &first->choices);
 	if (!rc && !opts->dry_run && goes_out)
 		warn_one_way(diag);
-	if (!rc && !(args->given & OPT_JSON))
-		say_attached(&choices);
-	choices_free(&choices);
-	nl_links_free(&links);
 	return rc;
 }
 
@@ -253,6 +251,7 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 		.force = args->given & OPT_FORCE,
 		.names = names,
 	};
+	struct first_links first = {};
 	struct applied applied;
 	struct host host = {};
 	const struct policy rules = { .rules = rule, .n = 1 };
@@ -262,11 +261,12 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 	if (!rc)
 		rc = elsewhere
 			     ? shelf_add(&host, args->policy, &rules, false, &opts, &applied, diag)
-			     : add_in_force(args, &host, rule, &opts, &applied, diag);
+			     : add_in_force(args, &host, rule, &opts, &first, &applied, diag);
 	if (!rc) {
 		names_warn(names, diag);
-		say_applied(args, &applied, said, &host, names);
+		say_applied(args, &applied, said, &host, &first.choices, names);
 	}
+	first_links_free(&first);
 	host_close(&host);
 	return rc;
 }
@@ -276,14 +276,16 @@ static int add_dynamic(const struct args *args, struct rule *rule, const struct 
 	struct names *names, struct diag *diag)
 {
 	const struct policy rules = { .rules = &rule, .n = 1 };
+	struct first_links first = {};
 	struct applied applied = {};
 	struct host host = {};
-	int rc = dynamic_put(args, &rules, &applied, &host.off, diag);
+	int rc = dynamic_put(args, &rules, &first, &applied, &host.off, diag);
 
 	if (!rc) {
 		names_warn(names, diag);
-		say_applied(args, &applied, said, &host, names);
+		say_applied(args, &applied, said, &host, &first.choices, names);
 	}
+	first_links_free(&first);
 	return rc;
 }
 

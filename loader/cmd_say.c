@@ -7,6 +7,7 @@
 #include "command.h"
 #include "attach.h"
 #include "host.h"
+#include "json.h"
 #include "links.h"
 
 int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag)
@@ -43,6 +44,21 @@ void say_attached(const struct link_choices *choices)
 		else
 			printf("Attached %s: %s (%s).\n", choices->v[i].link->name,
 				attach_mode_text(choices->v[i].how), choices->v[i].why);
+}
+
+void json_attached(struct jw *j, const struct link_choices *choices)
+{
+	jw_array(j, "attached");
+	for (size_t i = 0; i < choices->n; i++) {
+		const struct link_choice *c = &choices->v[i];
+
+		jw_object(j, NULL);
+		jw_str(j, "name", c->link->name);
+		jw_str(j, "mode", c->how == ATTACH_NONE ? NULL : attach_mode_name(c->how));
+		jw_str(j, "why", c->how == ATTACH_NONE ? NULL : c->why);
+		jw_object_end(j);
+	}
+	jw_array_end(j);
 }
 
 void say_confirm(uint64_t seconds)

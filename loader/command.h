@@ -117,7 +117,10 @@ int refuse_while_off(const struct host *host, const struct args *args, struct di
 void warn_one_way(struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */
 struct link_choices;
+struct jw;
 void say_attached(const struct link_choices *choices);
+/* The same: the array `attached`. */
+void json_attached(struct jw *j, const struct link_choices *choices);
 /* How to keep what was done; 0: it is kept. */
 void say_confirm(uint64_t seconds);
 
@@ -142,8 +145,9 @@ int need_root(struct diag *diag);
  */
 struct policy;
 struct applied;
-int dynamic_put(const struct args *args, const struct policy *rules, struct applied *applied,
-	bool *off, struct diag *diag);
+struct first_links;
+int dynamic_put(const struct args *args, const struct policy *rules, struct first_links *first,
+	struct applied *applied, bool *off, struct diag *diag);
 /* The guard's word on a permit that goes from among them, and then it goes. */
 struct rule;
 struct apply_removed;

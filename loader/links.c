@@ -282,17 +282,17 @@ int choices_remember(struct link_choices *c, struct diag *diag)
 	return rc;
 }
 
-int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
-	bool dry_run, struct diag *diag)
+int choices_first(struct host *host, struct first_links *first, bool dry_run, struct diag *diag)
 {
+	struct link_choices *choices = &first->choices;
 	int rc = host->off ? 1 : attached_look(diag);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = nl_links_get(links);
+	rc = nl_links_get(&first->links);
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = choices_begin(links, choices, diag);
+	rc = choices_begin(&first->links, choices, diag);
 	if (!rc)
 		rc = choices_check(choices, diag);
 	host->adding = choices;
@@ -305,4 +305,10 @@ void choices_free(struct link_choices *c)
 {
 	free(c->v);
 	*c = (struct link_choices){};
+}
+
+void first_links_free(struct first_links *first)
+{
+	choices_free(&first->choices);
+	nl_links_free(&first->links);
 }

@@ -38,13 +38,20 @@ int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
 	choice_failed_fn failed, struct diag *diag);
 /* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
 void choices_undo(struct host *host, const struct link_choices *c);
+
+/* Those that a command begins with, and the list that they stand in; {} before. */
+struct first_links {
+	struct nl_links links;
+	struct link_choices choices;
+};
+
 /*
- * Those are to be remembered and attached when the command's rules are put in force (host->first),
- * unless something is attached already or filtering is off. With a dry run nothing more than a
- * check. After a failure choices_undo() is called for.
+ * They are to be remembered and attached when the command's rules are put in force (host->first),
+ * unless something is attached already or filtering is off: then there are none. With a dry run
+ * nothing more than a check. After a failure choices_undo() is called for.
  */
-int choices_first(struct host *host, struct nl_links *links, struct link_choices *choices,
-	bool dry_run, struct diag *diag);
+int choices_first(struct host *host, struct first_links *first, bool dry_run, struct diag *diag);
+void first_links_free(struct first_links *first);
 /* Adds them to what is remembered on disk. */
 int choices_remember(struct link_choices *c, struct diag *diag);
 void choices_free(struct link_choices *c);

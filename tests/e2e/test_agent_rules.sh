@@ -48,6 +48,7 @@ start_agent
 expect_exit 0 bp block --dynamic udp/1434 --dry-run
 expect_out 'Would attach rx0'
 expect_out 'Would add rule 1 \(dynamic\): block in udp to port 1434'
+expect_json "in JSON" '[.attached[].name] == ["rx0"]' bp block --dynamic udp/1434 --dry-run --json
 check "it was a dry run" held 0
 passes dport=1434
 expect_exit 0 bp block --dynamic udp/1434

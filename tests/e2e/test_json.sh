@@ -62,6 +62,18 @@ expect_exit 0 bp remove udp/1435
 expect_json "counters stay" '.rules[] | select(.action == "block") | .packets == 300' \
 	bp status --json
 
+# What a command attaches first is told by it, whichever it is.
+WHERE='.attached == [{name: "rx0", mode: "native", why: "the driver runs XDP"}]'
+expect_exit 0 bp detach rx0
+expect_json "a dry run: not yet how" '.attached == [{name: "rx0", mode: null, why: null}]' \
+	bp block udp/99 --dry-run --json
+expect_json "block" "$WHERE" bp block udp/99 --json
+expect_json "nothing more the second time" '.attached == []' bp block udp/98 --json
+expect_exit 0 bp detach rx0
+expect_json "policy assign" "$WHERE" bp policy assign local --json
+expect_exit 0 bp detach rx0
+expect_json "ipsecpol" "$WHERE" bp ipsecpol -w REG -p local -r r -f '*=0:97:UDP' -n BLOCK --json
+
 OUT=$(bp list)
 expect_out '300'
 expect_out 'udp to port 1434'
