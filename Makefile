@@ -110,6 +110,7 @@ IMPURE := \
 	protected \
 	record \
 	remembered \
+	roots \
 	rulebook \
 	salvage \
 	scrape \

@@ -15,6 +15,7 @@
 #include "links.h"
 #include "lock.h"
 #include "off.h"
+#include "roots.h"
 #include "tie.h"
 
 #define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
@@ -48,6 +49,8 @@ struct stop {
 	bool written;	    /* a reboot and every later command will know */
 	struct diag kernel; /* why not, in the kernel */
 	struct diag disk;
+	struct diag pins;   /* why what is pinned was not believed */
+	struct diag others; /* what filters and is not ours */
 };
 
 /*
@@ -113,30 +116,64 @@ static bool stopped(const struct stop *s)
 	return s->switched || (!s->left && !s->unknown);
 }
 
+/* What was found without the pins is what there is. */
+static void detach_found(struct stop *s, const struct roots *roots)
+{
+	struct diag finding = {};
+	size_t others = 0;
+
+	s->unknown = roots_detach(roots, &s->left, &others, &finding) && !s->left;
+	diag_free(&s->kernel);
+	s->kernel = finding;
+	if (others)
+		diag_set(&s->others, DIAG_SYSTEM, EXDEV,
+			"what still filters goes by the rules of another store, in %.200s; if that "
+			"is meant, name it by BPFPOL_STATE_DIR",
+			roots->other);
+	/* Nothing is ours, as far as can be told, and our pins may say otherwise. */
+	if (s->switched || s->pins.kind == DIAG_NONE || !others)
+		return;
+	s->unknown = true;
+	diag_free(&s->kernel);
+	s->kernel = s->others;
+	s->others = (struct diag){};
+}
+
 /*
- * The kernel's switch first: from then on every packet passes. Then the programs come off, and
- * the state is written down so that a reboot keeps it, unless filtering goes on: then nobody is to
- * be told otherwise.
+ * The kernel's switch first: from then on every packet passes. Where no pin of ours leads to it,
+ * as they are gone or can be anybody's, the kernel tells what it has loaded. Then the
+ * programs come off, and the state is written down so that a reboot keeps it, unless filtering goes
+ * on: then nobody is to be told otherwise.
  */
 static void stop_all(struct stop *s)
 {
-	struct diag switching = {};
-	int rc;
+	struct diag finding = {};
+	struct roots roots = {};
+	int switching = switch_off(s, &s->pins), rc;
+	bool known = !switching || switching == -EPROTO || switching == -ENXIO;
+	bool found = !known && !roots_switch_off(&roots, &finding);
 
-	s->switched = !switch_off(s, &switching);
+	s->switched = !switching || (found && roots_are_off(&roots));
 	rc = detach_all(&s->left, &s->kernel);
 	s->unknown = rc && !s->left;
-	if (!s->switched && switching.kind != DIAG_NONE) {
+	if (found)
+		detach_found(s, &roots);
+	if (!s->switched && !found && s->pins.kind != DIAG_NONE) {
 		diag_free(&s->kernel);
-		s->kernel = switching;
+		s->kernel = s->pins;
+		s->pins = (struct diag){};
 	}
 	s->written = stopped(s) && !s->other && !off_write(&s->disk);
+	roots_free(&roots);
+	diag_free(&finding);
 }
 
 static void stop_free(struct stop *s)
 {
 	diag_free(&s->kernel);
 	diag_free(&s->disk);
+	diag_free(&s->pins);
+	diag_free(&s->others);
 }
 
 static const char *reason(const struct diag *diag)
@@ -166,6 +203,13 @@ static int tell(const struct args *args, const struct stop *s, struct diag *diag
 			"bpfpol: warning: the program lets every packet pass, but stays on the "
 			"interfaces: %s\n",
 			reason(&s->kernel));
+	if (s->pins.kind != DIAG_NONE)
+		fprintf(stderr,
+			"bpfpol: warning: the kernel was asked what filters, and not what is "
+			"pinned, which 'bpfpol on' will need: %s\n",
+			s->pins.message);
+	if (s->others.kind != DIAG_NONE)
+		fprintf(stderr, "bpfpol: warning: %s\n", s->others.message);
 	say(args, true, 0, "Filtering is off on every interface; 'bpfpol on' starts it again.");
 	return 0;
 }

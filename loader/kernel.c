@@ -31,6 +31,14 @@ bool kernel_is_xdp_name(const char *name)
 	return false;
 }
 
+bool kernel_is_root_name(const char *name)
+{
+	for (int hook = 0; hook < BP_HOOKS; hook++)
+		if (!strcmp(name, root_names[hook]))
+			return true;
+	return false;
+}
+
 static const char *pin_name(size_t i)
 {
 	return i < SHARED_MAPS ? shared_name(i) : root_names[i - SHARED_MAPS];

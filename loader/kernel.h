@@ -61,7 +61,9 @@ uint64_t kernel_namespace(void);
 /* The program array that holds the hook's classifiers, as bp_slot() says. */
 int kernel_generations(const struct kernel *k, int hook);
 
-/* Whether an XDP root program of any load is called so. Others may call theirs so as well. */
+/* Whether a root program of any load is called so. Others may call theirs so as well. */
+bool kernel_is_root_name(const char *name);
+/* The same of those for XDP. */
 bool kernel_is_xdp_name(const char *name);
 
 /*

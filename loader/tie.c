@@ -170,13 +170,34 @@ int tie_check_word(const struct bp_ctl *ctl, struct diag *diag)
 		dirs_get()->state, ctl->store_dir);
 }
 
+/* May be cut, as in the control word. */
+static void get_place(char place[BP_NAME])
+{
+	char *real = realpath(dirs_get()->state, NULL);
+
+	snprintf(place, BP_NAME, "%s", real ? real : dirs_get()->state);
+	free(real);
+}
+
+bool tie_is_ours(const struct bp_ctl *ctl)
+{
+	struct diag ignored = {};
+	char place[BP_NAME];
+	uint64_t id = 0;
+
+	if (ctl->store && !dir_check(dirs_get()->state, &ignored))
+		id_read(&id, &ignored);
+	diag_free(&ignored);
+	if (id)
+		return id == ctl->store;
+	get_place(place);
+	return ctl->netns == kernel_namespace() &&
+	       (!ctl->store_dir[0] || !strcmp(place, ctl->store_dir));
+}
+
 static void note_place(struct kernel *k)
 {
-	char *place = realpath(dirs_get()->state, NULL);
-
-	snprintf(k->ctl->store_dir, sizeof(k->ctl->store_dir), "%s",
-		place ? place : dirs_get()->state);
-	free(place);
+	get_place(k->ctl->store_dir);
 }
 
 void tie_keep(struct kernel *k, bool take)

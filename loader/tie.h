@@ -32,6 +32,12 @@ int tie_check(const struct kernel *k, bool salvages, struct diag *diag);
 int tie_check_word(const struct bp_ctl *ctl, struct diag *diag);
 
 /*
+ * Whether a control word that no pin of ours led to is that of the directory's store; where nothing
+ * says which one that is, by its place and by the network namespace.
+ */
+bool tie_is_ours(const struct bp_ctl *ctl);
+
+/*
  * The store's rules are about to be in force. take: they were another store's, on purpose. Whoever
  * dies in between has left what tie_check() lets this store mend.
  */

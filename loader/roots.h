@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Our root programs by what the kernel says is loaded, and no pin, for `off` where the pins are out
+ * of sight or can be anybody's. Programs for packets are loaded by root alone, so that nothing
+ * planted is among them; whose they are is told by the store that their control word names.
+ */
+#ifndef BPFPOL_ROOTS_H
+#define BPFPOL_ROOTS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi.h"
+#include "diag.h"
+
+enum root_kind {
+	ROOT_OFF,   /* ours, and its control word lets every packet pass now */
+	ROOT_OLDER, /* another version's, whose control word says nothing to us */
+	ROOT_OTHER, /* of another store */
+};
+
+struct root {
+	__u32 prog; /* its id */
+	enum root_kind kind;
+};
+
+struct roots {
+	struct root *v;
+	size_t n;
+	char other[BP_NAME]; /* where a store lies that another's are of; "": there is none */
+};
+
+/* Finds them, and has each that is ours let every packet pass. On failure some may do. */
+int roots_switch_off(struct roots *r, struct diag *diag);
+/*
+ * Takes those that are ours off all interfaces, and another version's off those of this network
+ * namespace. *left: how many are still where they were; *others: links of other stores' here. Goes
+ * on after a failure.
+ */
+int roots_detach(const struct roots *r, size_t *left, size_t *others, struct diag *diag);
+/* There are some of ours, and all of them let every packet pass. */
+bool roots_are_off(const struct roots *r);
+void roots_free(struct roots *r);
+
+#endif

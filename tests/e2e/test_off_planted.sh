@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# `off` where what is pinned cannot be believed: the directory may be written to by others, is
+# another user's, a link, or is hidden below another bpffs. The kernel is asked what filters;
+# nothing that was put there is read, and whoever else filters goes on.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# on_xdp IFACE: whether a program is on XDP there.
+on_xdp() {
+	run_in rx ip -o link show "$1" 2>/dev/null | grep -c xdp
+}
+
+# goes_off WHAT [PATTERN]: all passes, nothing is attached, and that is written down. It says that.
+goes_off() {
+	expect_exit 0 bp off
+	[ -z "${2:-}" ] || expect_out "warning: the kernel was asked what filters, .*$2"
+	same "$1: no program" 0 "$(on_xdp rx0)"
+	passes dport=1434
+	passes "${V6[@]}" dport=1434
+	leaves dport=1434
+	expect_exit 0 bp off
+	check "$1: it is written down" test -e "$BPFPOL_STATE_DIR/off"
+}
+
+# back WHAT: what was there is, and `on` brings it back.
+back() {
+	expect_json "$1: it is off, and off everything" \
+		'.off and all(.interfaces[]; .ingress == "none" and .egress == "none")' bp status --json
+	expect_exit 0 bp restore
+	passes dport=1434
+	expect_exit 0 bp on
+	blocked dport=1434
+	blocked "${V6[@]}" dport=1434
+	stopped dport=1434
+	passes dport=53
+	same "$1: attached as before" "1 $TC" "$(on_xdp rx0) $(bp status --json | jq -r '.interfaces[0].egress')"
+}
+
+expect_exit 0 bp attach rx0
+expect_exit 0 bp block udp/1434
+expect_exit 0 bp block out udp/1434
+blocked dport=1434
+
+# A filter of another store in the same namespace, which is not ours to stop.
+OTHER=(env "BPFPOL_CONF_DIR=$WORLD/etc2" "BPFPOL_STATE_DIR=$WORLD/lib2" "BPFPOL_BPFFS=$WORLD/bpf2"
+	"BPFPOL_RUN_DIR=$WORLD/run2" nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL")
+add_pair tx1 rx1 78
+expect_exit 0 "${OTHER[@]}" attach rx1
+expect_exit 0 "${OTHER[@]}" block udp/1434
+expect_exit 0 "${OTHER[@]}" block udp/1435
+
+chmod 777 "$BPFPOL_BPFFS"
+expect_exit 1 bp status
+goes_off "mode 0777" 'can be written by others'
+expect_exit 1 bp on
+expect_out 'can be written by others'
+expect_exit 1 bp restore
+passes dport=1434
+chmod 700 "$BPFPOL_BPFFS"
+back "mode 0777"
+
+chown 65534 "$BPFPOL_BPFFS"
+goes_off "another user's" 'belongs to another user'
+chown 0 "$BPFPOL_BPFFS"
+back "another user's"
+
+# Ours is moved away, and in its place stands another's, with a control word of theirs.
+mv "$BPFPOL_BPFFS" "$WORLD/bpf/away"
+mkdir -p "$BPFPOL_BPFFS/links"
+"$BPFTOOL" map create "$BPFPOL_BPFFS/ctl" type array key 4 value 256 entries 1 name ctl flags 0x400
+chown -R 65534 "$BPFPOL_BPFFS"
+BEFORE=$("$BPFTOOL" map dump pinned "$BPFPOL_BPFFS/ctl")
+goes_off "planted"
+same "planted: it is not written to" "$BEFORE" "$("$BPFTOOL" map dump pinned "$BPFPOL_BPFFS/ctl")"
+rm -r "$BPFPOL_BPFFS"
+mv "$WORLD/bpf/away" "$BPFPOL_BPFFS"
+back "planted"
+
+mv "$BPFPOL_BPFFS" "$WORLD/bpf/away"
+ln -s "$WORLD/bpf/away" "$BPFPOL_BPFFS"
+goes_off "a link" 'symbolic link'
+rm "$BPFPOL_BPFFS"
+mv "$WORLD/bpf/away" "$BPFPOL_BPFFS"
+back "a link"
+
+# Another bpffs over it, where nothing is pinned.
+mount -t bpf bpf "$WORLD/bpf"
+goes_off "hidden"
+umount "$WORLD/bpf"
+back "hidden"
+
+# Filters in a clsact qdisc outlive their pins, and are found likewise.
+if [ "$TC" = clsact ]; then
+	rm -r "$BPFPOL_BPFFS/links" "$BPFPOL_BPFFS/ctl"
+	goes_off "clsact, without pins"
+	expect_exit 0 bp on
+	blocked dport=1434
+fi
+
+# The last resort: what is there is removed, and `on` begins anew.
+chmod 777 "$BPFPOL_BPFFS"
+goes_off "mode 0777, and then removed"
+rm -r "$BPFPOL_BPFFS"
+back "removed"
+
+# And a boot knows of it.
+chmod 777 "$BPFPOL_BPFFS"
+goes_off "before a boot"
+reboot
+back "after a boot"
+
+# A store that does not say which one it is: the place and the namespace do.
+chmod 777 "$BPFPOL_BPFFS"
+mv "$BPFPOL_STATE_DIR" "$WORLD/away"
+touch "$BPFPOL_STATE_DIR"
+expect_exit 0 bp off
+expect_out 'warning: .*reboot'
+same "no store: no program" 0 "$(on_xdp rx0)"
+passes dport=1434
+rm "$BPFPOL_STATE_DIR"
+mv "$WORLD/away" "$BPFPOL_STATE_DIR"
+chmod 700 "$BPFPOL_BPFFS"
+back "no store"
+
+# Who has another store is told whose filter it is.
+chmod 777 "$BPFPOL_BPFFS"
+mkdir "$WORLD/empty"
+BPFPOL_STATE_DIR=$WORLD/empty BPFPOL_RUN_DIR=$WORLD/run3 expect_exit 1 bp off
+expect_out "another store, in $WORLD/lib.*BPFPOL_STATE_DIR"
+blocked dport=1434
+check "the other filter went on all the time" [ -e "$WORLD/bpf2/ctl" ]
+expect_json "and is not off" '.off == false and (.rules | length) == 2' "${OTHER[@]}" status --json
+same "and is attached" 1 "$(on_xdp rx1)"
+
+finish
