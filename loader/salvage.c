@@ -69,6 +69,8 @@ static int load_leniently(
 {
 	int rc = state_load(s, state, diag);
 
+	if (!rc)
+		rc = fold_load(s, diag);
 	if (rc)
 		return rc;
 	rc = journal_load(s, journal, diag);
@@ -152,8 +154,6 @@ int store_salvage(bool look, struct store **out, struct diag *diag)
 
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);
-	if (!rc)
-		rc = fold_load(s, diag);
 	if (!rc) {
 		*out = s;
 		s = NULL;

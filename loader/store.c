@@ -38,6 +38,8 @@ static int load_pair(struct store *s, const char *state, const char *journal, st
 {
 	int rc = state && journal ? state_load(s, state, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = fold_load(s, diag);
 	return rc ? rc : journal_load(s, journal, diag);
 }
 
@@ -65,8 +67,6 @@ int store_load(struct store **out, struct diag *diag)
 		rc = stat_state(&s->inode, &s->mtime);
 	else if (rc == -ENOENT)
 		rc = 0;
-	if (!rc)
-		rc = fold_load(s, diag);
 	free(state);
 	free(journal);
 	if (rc)

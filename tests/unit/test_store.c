@@ -297,6 +297,41 @@ static void a_file_that_cannot_be_written(void **state)
 	store_free(&s);
 }
 
+/* What waits for the file is older than what stands in the journal since: the last word counts. */
+static void a_file_that_waits_while_rules_change(void **state)
+{
+	struct store *s = assigned(worms);
+	const uint32_t tcp = 3;
+	__u64 journal;
+
+	(void)state;
+	unlink(in_dir("conf/policies/p.policy"));
+	mkdir(in_dir("conf/policies/p.policy"), 0700);
+	add(s, "block tcp/7");
+	assert_int_equal(store_del(s, 0), 0);
+	commit(s);
+	journal = s->journal;
+	assert_int_equal(journal_del(&journal, &tcp, 1, &diag), 0);
+	add(s, "block udp/1434");
+	assert_int_equal(journal_add(&journal, s->policy->rules[s->policy->n - 1], &diag), 0);
+	store_free(&s);
+	rmdir(in_dir("conf/policies/p.policy"));
+	put("conf/policies/p.policy", "block udp/1434\n");
+	for (int lenient = 0; lenient < 2; lenient++) {
+		char *text;
+		size_t len;
+
+		assert_int_equal(
+			lenient ? store_salvage(false, &s, &diag) : store_load(&s, &diag), 0);
+		assert_int_equal(store_policy_text(s, "p", &text, &len, &diag), 0);
+		assert_null(strstr(text, "port 7"));
+		assert_non_null(strstr(text, "port 1434"));
+		free(text);
+		store_free(&s);
+	}
+	stored("2 permit out tcp to port 25 log\n4 block in udp to port 1434\n");
+}
+
 /* A file that is no text is not folded into; one that is there as it should be is not written. */
 static void files_that_stay(void **state)
 {
@@ -356,7 +391,8 @@ int main(void)
 		T(rules_change_in_a_commit), T(the_journal_reads_back),
 		T(a_journal_that_cannot_be_written), T(going_back), T(to_a_set_or_removed_rule),
 		T(lists_are_copied), T(lists_that_cannot_be_read), T(a_commit_that_fails),
-		T(a_file_that_cannot_be_written), T(files_that_stay), T(hosts_of_last_time) };
+		T(a_file_that_cannot_be_written), T(a_file_that_waits_while_rules_change),
+		T(files_that_stay), T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
