@@ -30,7 +30,8 @@
 #endif
 
 #define TRIES 5
-#define BUFFER_SIZE 32768 /* the most that the kernel puts into one part of a dump */
+/* Of one part of a dump: usually 32 KB, but one link may have 64 KB of other names alone. */
+#define BUFFER_SIZE (1 << 17)
 
 void *nl_grow(void *v, size_t n, size_t size)
 {
@@ -68,7 +69,9 @@ static int receive(struct mnl_socket *nl, unsigned int seq, mnl_cb_t cb, void *d
 	int rc;
 
 	do {
-		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		do
+			len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		while (len < 0 && errno == EINTR);
 		if (len < 0)
 			return -errno;
 		rc = mnl_cb_run(buf, len, seq, port, cb, data);
@@ -76,14 +79,14 @@ static int receive(struct mnl_socket *nl, unsigned int seq, mnl_cb_t cb, void *d
 	return rc < 0 ? -errno : 0;
 }
 
-/* -EINTR: a dump was inconsistent. */
-static int ask_once(struct nlmsghdr *request, mnl_cb_t cb, void *data)
+int nl_talk(int bus, struct nlmsghdr *request, mnl_cb_t cb, void *data)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	int rc;
 
 	if (!nl)
 		return -errno;
+	request->nlmsg_seq = 1;
 	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
 		mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		rc = -errno;
@@ -98,10 +101,9 @@ int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *
 	int rc = -EINTR;
 
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = 1;
 	for (int try = 0; try < TRIES && rc == -EINTR; try++) {
 		reset(data);
-		rc = ask_once(request, cb, data);
+		rc = nl_talk(NETLINK_ROUTE, request, cb, data);
 	}
 	return rc;
 }
@@ -110,8 +112,7 @@ int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *
 int nl_ask(struct nlmsghdr *request, mnl_cb_t cb, void *data)
 {
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO | NLM_F_ACK;
-	request->nlmsg_seq = 1;
-	return ask_once(request, cb, data);
+	return nl_talk(NETLINK_ROUTE, request, cb, data);
 }
 
 struct link_dump {

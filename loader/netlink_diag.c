@@ -23,30 +23,12 @@ struct request {
 
 static int ask(struct request *r, int flags, mnl_cb_t cb, void *data)
 {
-	char buf[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	int rc = 1;
-
-	if (!nl)
-		return -errno;
 	r->nlh = (struct nlmsghdr){
 		.nlmsg_len = sizeof(*r),
 		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
 		.nlmsg_flags = NLM_F_REQUEST | flags,
-		.nlmsg_seq = 1,
 	};
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		mnl_socket_sendto(nl, r, sizeof(*r)) < 0)
-		rc = -1;
-	while (rc > 0) {
-		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-
-		rc = n < 0 ? -1 : mnl_cb_run(buf, n, 1, mnl_socket_get_portid(nl), cb, data);
-	}
-	if (rc < 0)
-		rc = -errno;
-	mnl_socket_close(nl);
-	return rc;
+	return nl_talk(NETLINK_SOCK_DIAG, &r->nlh, cb, data);
 }
 
 static int listening_cb(const struct nlmsghdr *nlh, void *data)

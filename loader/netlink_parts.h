@@ -22,6 +22,11 @@ void nl_attr_str(const struct nlattr *attr, char *buf, size_t size);
 /* Makes room for one more: doubles whenever n is a power of two. NULL: no memory, v is kept. */
 void *nl_grow(void *v, size_t n, size_t size);
 
+/*
+ * Asks over a socket of its own, until the kernel says that it is done; the flags are the caller's.
+ * -EINTR: a dump was inconsistent.
+ */
+int nl_talk(int bus, struct nlmsghdr *request, mnl_cb_t cb, void *data);
 /* What was collected by a dump that has to be asked again is forgotten by reset(data). */
 int nl_dump(struct nlmsghdr *request, mnl_cb_t cb, void (*reset)(void *), void *data);
 /* Of one thing alone; what the kernel says against it is the error. */

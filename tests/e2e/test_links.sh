@@ -200,4 +200,11 @@ expect_exit 3 bp attach other0
 expect_exit 3 bp block on other0 udp/6
 expect_out "no interface 'other0'"
 
+# As many of them as one has room for: what is said of it is longer than what is usually said of all.
+for ((i = 0; i < 450; i++)); do printf 'link property add dev rx1 altname %03d%0100d\n' "$i" 0; done >"$WORLD/names"
+run_in rx ip -batch "$WORLD/names"
+expect_exit 0 bp interfaces
+expect_out rx1
+expect_exit 0 bp block on rx1 udp/6
+
 finish
