@@ -86,44 +86,35 @@ static int unguarded(struct host *host, int (*act)(struct host *, struct diag *)
 	return rc;
 }
 
-int await_refuse(struct host *host, struct diag *diag)
+int await_refuse(struct host *host, bool mend, struct diag *diag)
 {
+	struct kernel *k = host->kernel;
+	uint64_t left;
+
 	if (host->off_left)
 		return refuse_off(host->off_left, diag);
 	if (host->tried_left)
 		return refuse(host->tried_left, diag);
-	if (host->kernel && kernel_awaits(host->kernel))
-		return refuse(kernel_time_left(host->kernel), diag);
-	if (host->kernel && awaited_is_stored(host->kernel->gen))
+	if (k && kernel_awaits(k)) {
+		left = kernel_time_left(k);
+		return left || mend ? refuse(left, diag) : 0;
+	}
+	if (k && awaited_is_stored(k->gen))
 		return 0;
 	if (host_store_names(host, diag)) {
 		diag_clear(diag); /* who needs it will be told */
 		return 0;
 	}
 	/* A commit of its own: the change that comes can be undone by itself. */
-	if (host->store->taking_back)
+	if (mend && host->store->taking_back)
 		return unguarded(host, enforce_settle, diag);
 	if (!host->store->confirm.seconds)
 		return 0;
 	/* A boot, or a command that was killed, has left it to us to put it in force. */
-	if (!host->off && unguarded(host, enforce, diag))
+	if (mend && !host->off && unguarded(host, enforce, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
-	return refuse(awaited_left(host->kernel, host->store), diag);
-}
-
-int await_would_refuse(struct host *host, struct diag *diag)
-{
-	uint64_t left = host->tried_left;
-
-	if (host->off_left)
-		return refuse_off(host->off_left, diag);
-	if (!left && host->kernel && kernel_awaits(host->kernel))
-		left = kernel_time_left(host->kernel);
-	else if (!left && host_store_names(host, diag))
-		diag_clear(diag); /* who needs it will be told */
-	else if (!left)
-		left = awaited_left(host->kernel, host->store);
-	return left ? refuse(left, diag) : 0;
+	left = awaited_left(host->kernel, host->store);
+	return left || mend ? refuse(left, diag) : 0;
 }
 
 /* A commit of the store, and the generation that then stands for it. */

@@ -20,11 +20,10 @@
 int await_tend(struct host *host, struct diag *diag);
 /*
  * -EBUSY with DIAG_REFUSED while something awaits confirmation. Without a word about a store that
- * cannot be read.
+ * cannot be read. mend: what a boot, or a command that was killed, has left undone is put in force
+ * or written first.
  */
-int await_refuse(struct host *host, struct diag *diag);
-/* The same, and nothing is put in force or written. */
-int await_would_refuse(struct host *host, struct diag *diag);
+int await_refuse(struct host *host, bool mend, struct diag *diag);
 
 /*
  * What the command changes is to be confirmed within that time; 0: it is not. -EPERM with

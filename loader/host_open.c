@@ -53,7 +53,7 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 		diag_clear(diag);
 	}
 	if (use == HOST_CHANGE)
-		return rc ? rc : await_refuse(host, diag);
+		return rc ? rc : await_refuse(host, true, diag);
 	if (rc)
 		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
 				      "but still on disk");
@@ -130,7 +130,7 @@ static int open_host(
 	note_off(host, &off);
 	host->tried_left = tried_left();
 	if (!rc && dry_run)
-		return await_would_refuse(host, diag);
+		return await_refuse(host, false, diag);
 	return rc || use == HOST_READ ? rc : tend(host, use, diag);
 }
 
