@@ -129,6 +129,23 @@ static inline struct store *assigned(const char *const *rules)
 	return s;
 }
 
+/* With one rule, whose list stands in a file `list`. */
+static inline struct store *with_a_list(void)
+{
+	const char *const none[] = { NULL };
+	struct store *s = assigned(none);
+	char text[300];
+	struct rule *rule;
+
+	put("list", "192.0.2.0/24\n2001:db8::1\n");
+	snprintf(text, sizeof(text), "block from @%s", in_dir("list"));
+	rule = rule_of(text);
+	assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
+	assert_int_equal(store_add(s, &rule), 0);
+	commit(s);
+	return s;
+}
+
 /* The rules of a store as text, a line each, with their ids. */
 static inline const char *text_of(const struct store *s)
 {

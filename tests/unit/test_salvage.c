@@ -230,22 +230,6 @@ static void a_copy_that_is_gone(void **state)
 	store_free(&s);
 }
 
-static struct store *with_a_list(void)
-{
-	const char *const none[] = { NULL };
-	struct store *s = assigned(none);
-	char text[300];
-	struct rule *rule;
-
-	put("list", "192.0.2.0/24\n2001:db8::1\n");
-	snprintf(text, sizeof(text), "block from @%s", in_dir("list"));
-	rule = rule_of(text);
-	assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
-	assert_int_equal(store_add(s, &rule), 0);
-	commit(s);
-	return s;
-}
-
 static int read_copies(void)
 {
 	struct store *s = NULL;

@@ -191,18 +191,9 @@ static void to_a_set_or_removed_rule(void **state)
 
 static void lists_are_copied(void **state)
 {
-	const char *const none[] = { NULL };
-	struct store *s = assigned(none);
-	char text[300];
-	struct rule *rule;
+	struct store *s = with_a_list();
 
 	(void)state;
-	put("list", "192.0.2.0/24\n2001:db8::1\n");
-	snprintf(text, sizeof(text), "block from @%s", in_dir("list"));
-	rule = rule_of(text);
-	assert_int_equal(store_read_lists(rule, NULL, &diag), 0);
-	assert_int_equal(store_add(s, &rule), 0);
-	commit(s);
 	assert_string_equal(content("state/lists/1.2.from"),
 		"# bpfpol list 1\n192.0.2.0/24\n2001:db8::1\n# end e90524d1\n");
 	assert_false(lists_left(s->policy));
