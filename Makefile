@@ -186,6 +186,8 @@ $(UNIT): $B/tests/%: $B/tests/%.o $(call obj,$(PURE) loader/netlink.c)
 
 $B/tests/unit/test_windows: $(call obj,loader/windows.c)
 
+$B/tests/unit/test_clients: $(call obj,loader/clients.c)
+
 # Its allocations fail when it says so.
 NOMEM := malloc calloc realloc reallocarray strdup strndup asprintf vasprintf open_memstream
 $B/tests/unit/test_nomem: LDFLAGS += $(NOMEM:%=-Wl,--wrap=%)
