@@ -2,12 +2,12 @@
 #include "beside.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "priority.h"
 
 int beside_open(struct beside *b, serve_fn serve, void *arg)
@@ -110,7 +110,7 @@ static int keep(struct beside *b, const struct wire_request *request)
 			rc = -ENOMEM;
 	}
 	for (; r->n_fds < request->n_fds && !rc; r->n_fds++) {
-		b->fds[r->n_fds] = fcntl(request->fds[r->n_fds], F_DUPFD_CLOEXEC, 0);
+		b->fds[r->n_fds] = fd_copy(request->fds[r->n_fds]);
 		if (b->fds[r->n_fds] < 0) {
 			rc = -errno;
 			break;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "direct.h"
+#include "fds.h"
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
@@ -115,11 +116,11 @@ static int shared_fd(const struct shared *shared, const char *name, int *fd)
 	*fd = -1;
 	for (int i = 0; i < SHARED_MAPS; i++)
 		if (!strcmp(name, shared_name(i)))
-			*fd = dup(shared->fd[i]);
+			*fd = fd_copy(shared->fd[i]);
 	for (int i = 0; i < BP_ARRAYS; i++) {
 		if (strcmp(name, shared_dynamic_name(i)))
 			continue;
-		*fd = shared->dynamic_fd ? dup(shared->dynamic_fd[i])
+		*fd = shared->dynamic_fd ? fd_copy(shared->dynamic_fd[i])
 					 : bpf_map_get_fd_by_id(shared->dynamic[i]);
 		if (*fd < 0)
 			return -errno;
@@ -137,7 +138,7 @@ static int share_maps(
 	bpf_object__for_each_map(map, object)
 	{
 		enum table_part part = part_of(map);
-		int fd = part == TABLE_PARTS ? -1 : dup(gen->part_fd[part]);
+		int fd = part == TABLE_PARTS ? -1 : fd_copy(gen->part_fd[part]);
 
 		if (part == TABLE_PARTS && !rc)
 			rc = shared_fd(shared, bpf_map__name(map), &fd);
@@ -185,7 +186,7 @@ static int take_maps(struct generation *gen, struct bpf_object *object)
 
 		if (part == TABLE_PARTS)
 			continue;
-		gen->part_fd[part] = dup(bpf_map__fd(map));
+		gen->part_fd[part] = fd_copy(bpf_map__fd(map));
 		if (gen->part_fd[part] < 0)
 			return -errno;
 	}
@@ -247,7 +248,7 @@ static int load_object(struct objects *o, bool xdp, unsigned int hooks,
 /* A descriptor of its own: the object's go with the object. */
 static int take(int of_object, int *fd)
 {
-	*fd = of_object < 0 ? of_object : dup(of_object);
+	*fd = of_object < 0 ? of_object : fd_copy(of_object);
 	return of_object < 0 ? of_object : *fd < 0 ? -errno : 0;
 }
 

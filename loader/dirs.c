@@ -16,6 +16,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "fds.h"
+
 static const char *place(const char *variable, const char *otherwise)
 {
 	const char *value = getenv(variable);
@@ -320,7 +322,7 @@ struct writer {
 
 static int write_stream(int fd, const struct writer *writer)
 {
-	int copy = dup(fd), rc = 0;
+	int copy = fd_copy(fd), rc = 0;
 	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
 
 	if (!out) {

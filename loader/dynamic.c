@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "inplace.h"
 #include "layer.h"
 
@@ -463,7 +464,7 @@ int dynamic_view(const struct dynamic *d, struct generation **out, struct diag *
 	gen->dynamic = true;
 	gen->odd = d->gen->odd;
 	for (int part = 0; part < TABLE_PARTS && !rc; part++) {
-		gen->part_fd[part] = dup(d->gen->part_fd[part]);
+		gen->part_fd[part] = fd_copy(d->gen->part_fd[part]);
 		if (gen->part_fd[part] < 0)
 			rc = diag_errno(diag, errno, "cannot look at the dynamic rules");
 	}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dynamic.h"
+#include "fds.h"
 #include "layer.h"
 
 #define MOST_MAPS 64  /* that a program refers to */
@@ -71,7 +72,7 @@ static int take_map(struct generation *gen, int fd)
 		return 0;
 	if (*to >= 0)
 		close(*to);
-	*to = dup(fd);
+	*to = fd_copy(fd);
 	return *to < 0 ? -errno : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dirs.h"
+#include "fds.h"
 #include "generation.h"
 
 static const char *const pin_names[] = { "tables", "gates", "sets", "fine", "present", "elems4",
@@ -50,7 +51,7 @@ int generation_classifier(const struct generation *gen, enum bp_hook hook)
 	int fd;
 
 	if (gen->classify[hook] >= 0)
-		return dup(gen->classify[hook]);
+		return fd_copy(gen->classify[hook]);
 	if (!gen->number) {
 		errno = ENOENT;
 		return -1;

@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "clocks.h"
 #include "direct.h"
 #include "dirs.h"
+#include "fds.h"
 #include "root.skel.h"
 
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
@@ -114,7 +114,7 @@ static int take(struct kernel *k, const struct bpf_object *object)
 					 : bpf_program__fd(bpf_object__find_program_by_name(
 						   object, pin_name(i)));
 
-		*fd_at(k, i) = dup(fd);
+		*fd_at(k, i) = fd_copy(fd);
 		if (*fd_at(k, i) < 0)
 			return -errno;
 	}
@@ -135,7 +135,7 @@ static int take_dynamic(struct kernel *k, const struct bpf_object *object)
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			return -errno;
 		k->shared.dynamic[i] = info.id;
-		k->made[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		k->made[i] = fd_copy(fd);
 		if (k->made[i] < 0)
 			return -errno;
 	}

@@ -3,8 +3,9 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
+
+#include "fds.h"
 
 int layer_open(const struct shared *shared, struct layer *layer)
 {
@@ -14,7 +15,7 @@ int layer_open(const struct shared *shared, struct layer *layer)
 		if (rc)
 			layer->fd[i] = -1;
 		else if (shared->dynamic_fd)
-			layer->fd[i] = fcntl(shared->dynamic_fd[i], F_DUPFD_CLOEXEC, 0);
+			layer->fd[i] = fd_copy(shared->dynamic_fd[i]);
 		else
 			layer->fd[i] = bpf_map_get_fd_by_id(shared->dynamic[i]);
 		if (!rc && layer->fd[i] < 0)

@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "clsact.h"
 #include "dirs.h"
+#include "fds.h"
 
 static char *links_dir(void)
 {
@@ -225,7 +225,7 @@ static int keep(const struct pin *pin, void *arg, struct diag *diag)
 	pins->v = v;
 	v[pins->n] = *pin;
 	v[pins->n].path = strdup(pin->path);
-	v[pins->n].fd = fcntl(pin->fd, F_DUPFD_CLOEXEC, 0);
+	v[pins->n].fd = fd_copy(pin->fd);
 	if (v[pins->n].path && v[pins->n].fd >= 0) {
 		pins->n++;
 		return 0;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "kernel.h"
 #include "solo.h"
 #include "watch.skel.h"
@@ -194,7 +195,7 @@ static int load(struct watcher *w, const struct kernel *k)
 	int rc = load_programs(w, &k->shared);
 
 	for (int i = 0; i < BP_ARRAYS && !rc; i++) {
-		w->generations[i] = dup(k->shared.fd[SHARED_GENERATIONS + i]);
+		w->generations[i] = fd_copy(k->shared.fd[SHARED_GENERATIONS + i]);
 		if (w->generations[i] < 0)
 			rc = -errno;
 	}
