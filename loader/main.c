@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -456,6 +457,20 @@ static void keep_own_rights(void)
 	umask(umask(077) & 077);
 }
 
+/*
+ * Variables, directories and files that an ordinary user names would be used with root's rights.
+ * The kernel says the same of root's own start where a security module changes what it may.
+ */
+static int refuse_given_rights(struct diag *diag)
+{
+	if (!getauxval(AT_SECURE) || !getuid())
+		return 0;
+	return diag_set(diag, DIAG_DENIED, EPERM,
+		"this copy of the program gives whoever starts it more rights than his own, by "
+		"set-user-ID, set-group-ID or file capabilities, for which it is not made; take "
+		"them away ('chmod ug-s FILE', 'setcap -r FILE') and run it with sudo");
+}
+
 /* What fails changes nothing: what was changed has not failed because nobody can be told. */
 static int finish_output(struct diag *diag)
 {
@@ -481,7 +496,9 @@ int main(int argc, char **argv)
 	/* Texts and lists that were freed go back to the system; by itself, libc keeps 64 MB. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on files' sizes: write() fails instead, and is heard */
-	rc = run(argc, argv, &diag);
+	rc = refuse_given_rights(&diag);
+	if (!rc)
+		rc = run(argc, argv, &diag);
 	for (char *line = strtok(diag.warnings, "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(stderr, "bpfpol: warning: %s\n", line);
 	if (!rc)
