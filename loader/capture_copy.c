@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dirs.h"
+
 #define MAGIC_MICRO 0xa1b2c3d4
 #define MAGIC_NANO 0xa1b23c4d
 #define MOST_BYTES 262144 /* of a record, as libpcap's tools have it */
@@ -35,7 +37,11 @@ static int check_target(
 	const struct capture_head *head, const char *path, char **target, struct diag *diag)
 {
 	struct stat st;
+	bool untrusted;
+	int rc = output_check(path, &untrusted, diag);
 
+	if (rc)
+		return rc;
 	if (stat(path, &st)) {
 		if (errno != ENOENT)
 			return cannot_write(path, errno, diag);
@@ -48,7 +54,7 @@ static int check_target(
 	if (!S_ISREG(st.st_mode))
 		return diag_set(diag, DIAG_USAGE, EEXIST,
 			"%s is there and no file: write to another one", path);
-	*target = realpath(path, NULL);
+	*target = untrusted ? strdup(path) : realpath(path, NULL);
 	return *target ? 0 : cannot_write(path, errno, diag);
 }
 

@@ -15,6 +15,7 @@
 
 #include "clocks.h"
 #include "command.h"
+#include "dirs.h"
 #include "env.h"
 #include "host.h"
 #include "netlink.h"
@@ -272,10 +273,16 @@ static int check_rule(struct watching *w, uint32_t id, struct diag *diag)
 /* What it holds is for those who may see packets. */
 static int open_capture(struct watching *w, const char *path, struct diag *diag)
 {
-	int fd;
+	bool untrusted;
+	int fd, rc;
 
 	if (strcmp(path, "-")) {
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		rc = output_check(path, &untrusted, diag);
+		if (rc)
+			return rc;
+		fd = open(path,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (untrusted ? O_NOFOLLOW : 0),
+			0600);
 		w->out = fd < 0 ? NULL : fdopen(fd, "w");
 	}
 	if (!w->out)

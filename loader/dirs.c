@@ -184,6 +184,30 @@ int path_is_there(const char *path)
 	return errno == ENOENT ? 0 : -errno;
 }
 
+static bool anybody_writes_beside(const char *path)
+{
+	char *copy = strdup(path);
+	struct stat st;
+	bool may = !copy ||
+		   (!stat(dirname(copy), &st) && st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX));
+
+	free(copy);
+	return may;
+}
+
+int output_check(const char *path, bool *untrusted, struct diag *diag)
+{
+	struct stat st;
+
+	*untrusted = anybody_writes_beside(path);
+	if (!*untrusted || lstat(path, &st) || !S_ISLNK(st.st_mode))
+		return 0;
+	return diag_set(diag, DIAG_USAGE, ELOOP,
+		"%s is a symbolic link where everybody may put one, and could lead anywhere: name "
+		"the file itself, or one in a directory of your own",
+		path);
+}
+
 static int mount_bpffs(const char *path, struct diag *diag)
 {
 	if (!mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))

@@ -7,6 +7,7 @@
 #define BPFPOL_DIRS_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +37,13 @@ int dir_check(const char *path, struct diag *diag);
 
 /* 1: something is there; 0: nothing; -errno: nobody knows, which is no reason to think either. */
 int path_is_there(const char *path);
+
+/*
+ * For a file that somebody has named as output. In a directory where everybody may write, and which
+ * is not sticky (there the kernel looks out), a link may be anybody's: it is an error, and
+ * *untrusted says not to follow what comes to be there meanwhile.
+ */
+int output_check(const char *path, bool *untrusted, struct diag *diag);
 
 /* Makes BPFPOL_BPFFS, mounting a bpffs where none is. */
 int dir_make_bpffs(const char *path, struct diag *diag);

@@ -181,6 +181,15 @@ bad 2 'and no file' --pcap micro.pcap --write-blocked .
 bad 1 'cannot write nowhere/x' --pcap micro.pcap --write-blocked nowhere/x
 same "the capture stays" "$sum" "$(sha256sum micro.pcap)"
 check "/dev/null stays" test -c /dev/null
+# Where everybody may write, a link may be anybody's.
+mkdir -m 777 open
+echo precious >precious
+ln -s ../precious open/link.pcap
+chown -h 65534 open/link.pcap
+bad 2 'is a symbolic link where everybody may put one' --pcap micro.pcap --write-blocked open/link.pcap
+same "what it leads to stays" precious "$(cat precious)"
+expect_exit 0 bp explain --pcap micro.pcap --write-blocked open/blocked.pcap
+expect_exit 0 bp explain --pcap micro.pcap --write-blocked open/blocked.pcap
 # A full disk leaves what was there.
 mkdir full
 mount -t tmpfs -o size=16k tmpfs full

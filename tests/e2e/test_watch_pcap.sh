@@ -32,6 +32,15 @@ expect_exit 0 bp attach l3
 expect_exit 1 bp watch --pcap none/there
 expect_out 'cannot write none/there: No such file or directory'
 
+# Where everybody may write, a link may be anybody's.
+mkdir -m 777 open
+echo precious >precious
+ln -s ../precious open/link
+chown -h 65534 open/link
+expect_exit 2 bp watch --pcap open/link
+expect_out 'is a symbolic link where everybody may put one'
+same "what it leads to stays" precious "$(cat precious)"
+
 # A disk that is broken: nothing is at address 0.
 expect_exit 1 bp watch --pcap /proc/self/mem
 expect_out 'cannot write the capture: Input/output error'
