@@ -3,8 +3,8 @@
  * The journal: a head "journal COMMIT", then one record a line, "CRC32 OP ARGUMENTS". A journal
  * of an earlier commit than the state's is empty: its changes are in the state already, and those
  * of the last are in previous.N.journal. What comes after the first line that is torn or does not
- * check is not there. Where no policy is assigned there is no journal: single changes are changes
- * of a policy.
+ * check is not there: that is said, as nobody knows whether it was acknowledged. Where no policy is
+ * assigned there is no journal: single changes are changes of a policy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,8 @@
 #include "stream.h"
 
 #define LONG_JOURNAL 65536
+/* The least that a record which gives an id takes: "CRC32 add 1 0 0 block in\n". */
+#define LEAST_RECORD 28
 
 static uint32_t sum_of(const char *text)
 {
@@ -164,7 +166,14 @@ static void break_at_zeroes(char *text, size_t len)
 		*at = '\n';
 }
 
-static int apply_all(struct store *s, char *text, size_t len, bool *lost)
+/* Ids that what cannot be read may have given, and that somebody was told. */
+static void skip_ids(struct store *s, size_t n)
+{
+	s->next_id = n < UINT32_MAX - s->next_id ? s->next_id + n : UINT32_MAX;
+}
+
+/* *torn: bytes behind the last record, which are none. */
+static int apply_all(struct store *s, char *text, size_t len, bool *lost, size_t *torn)
 {
 	uint64_t commit;
 	char *line = text, *end;
@@ -183,7 +192,8 @@ static int apply_all(struct store *s, char *text, size_t len, bool *lost)
 			s->undo = line - text;
 	}
 	s->journal = line - text;
-	s->untidy |= s->journal != len;
+	*torn = len - s->journal;
+	s->untidy |= *torn;
 	*lost = rc == -EINVAL && holds_change(end + 1);
 	return rc == -EINVAL ? 0 : rc;
 }
@@ -206,11 +216,22 @@ static void warn_lost(const struct store *s, const char *path, bool there, struc
 	diag_to_warning(diag, "changes of single rules are LOST; see to them again");
 }
 
+/* By a power loss in the middle of a command, or by damage: which of them, nothing on disk tells.
+ */
+static void warn_torn(const char *path, size_t torn, struct diag *diag)
+{
+	diag_set(diag, DIAG_SYSTEM, EBADMSG,
+		"%s ends with %zu bytes that are no record, as of a change that a power loss "
+		"stopped before it was done, or else of damage",
+		path, torn);
+	diag_to_warning(diag, "the last change may be missing; see to it again");
+}
+
 int journal_load_until(struct store *s, const char *path, uint64_t until, struct diag *diag)
 {
 	bool lost = false, present = !strcmp(strrchr(path, '/'), "/journal");
 	char *text = NULL;
-	size_t len = 0;
+	size_t len = 0, torn = 0;
 	int rc = file_read(path, &text, &len, diag);
 
 	if (!rc && until < len) {
@@ -218,13 +239,17 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 		text[len] = '\0';
 	}
 	if (!rc)
-		rc = apply_all(s, text, len, &lost);
+		rc = apply_all(s, text, len, &lost, &torn);
 	if ((!rc || rc == -ENOENT) && present && s->policy && !s->journal) {
 		lost = all_is_lost(s, text, len);
 		s->untidy |= lost;
 	}
+	if (torn || lost)
+		skip_ids(s, lost ? ID_SLACK : torn / LEAST_RECORD + 1);
 	if (lost)
 		warn_lost(s, path, text, diag);
+	else if (torn && present && !rc)
+		warn_torn(path, torn, diag);
 	if (rc == -EBADMSG)
 		rc = store_damaged(strrchr(path, '/') + 1, diag);
 	free(text);

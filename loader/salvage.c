@@ -11,9 +11,6 @@
 #include "dirs.h"
 #include "store_parts.h"
 
-/* Ids that the lost records may have given. */
-#define ID_SLACK 1000
-
 /* The highest N below that one of which a previous.N is there; 0: none. */
 static uint64_t newest_previous(uint64_t below)
 {

@@ -6,6 +6,9 @@
 
 #include "store.h"
 
+/* Ids that lost records may have given: none is given twice. */
+#define ID_SLACK 1000
+
 char *state_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* record.c */

@@ -41,8 +41,9 @@ seen() {
 	) | sed "s,$1,LIB,g; s,$2,ETC,g"
 }
 
+# That a record is torn is said, and no difference of the store.
 jqless() {
-	tr -d ' \n'
+	sed '/ are no record/d' | tr -d ' \n'
 	echo
 }
 

@@ -240,6 +240,24 @@ passes dport=3009
 expect_exit 0 bp restore
 same "said once" 0 "$(grep -c damaged <<<"$OUT")"
 
+# The end of one that is no record: of a change that was not done, or damage; nobody knows.
+bp block udp/3004 >/dev/null
+for bytes in 7 "$(tail -n 1 "$STATE/journal" | wc -c)"; do
+	truncate -s "-$bytes" "$STATE/journal"
+	[ "$bytes" = 7 ] || truncate -s "+$bytes" "$STATE/journal"
+	reboot
+	expect_exit 0 bp restore
+	expect_out "may be missing; see to it again: $STATE/journal ends with [0-9]+ bytes that are no record"
+	passes dport=3004
+	blocked dport=3000
+	expect_exit 0 bp restore
+	same "said once" 0 "$(grep -c record <<<"$OUT")"
+	LAST=$(bp list --json | jq '[.rules[].id] | max')
+	expect_json "its id is not given again" ".rules | map(.id) | max > $((LAST + 1))" \
+		eval 'bp block udp/3004 >/dev/null; bp list --json'
+done
+bp remove udp/3004 >/dev/null
+
 # One that lost its head, or all of it.
 bp block udp/3003 >/dev/null
 cp -a "$STATE" saved3

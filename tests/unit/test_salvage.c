@@ -145,9 +145,44 @@ static void a_journal_with_zeroes(void **state)
 	fuzz_put(in_dir("state/journal"), text, end[3]);
 	s = load();
 	assert_int_equal(s->policy->n, n + 1);
+	assert_true(s->next_id > 13); /* those behind had been told */
 	assert_non_null(strstr(diag.warnings, "LOST"));
 	assert_true(s->untidy);
 	store_free(&s);
+	free(text);
+}
+
+/* What stands behind the last record and is none is said, and the ids of it are not given again. */
+static void a_journal_with_a_torn_tail(void **state)
+{
+	struct store *s = assigned(worms);
+	struct rule *rule = rule_of("block esp");
+	size_t n = s->policy->n;
+	__u64 journal = s->journal, whole;
+	char *text;
+
+	(void)state;
+	for (rule->id = 10; rule->id < 13; rule->id++) {
+		whole = journal;
+		assert_int_equal(journal_add(&journal, rule, &diag), 0);
+	}
+	rule_free(&rule);
+	store_free(&s);
+	text = strdup(content("state/journal"));
+	for (int zero = 0; zero < 2; zero++)
+		for (size_t len = whole; len <= journal - !zero; len++) {
+			if (zero)
+				memset(text + whole, 0, len - whole);
+			fuzz_put(in_dir("state/journal"), text, len);
+			diag.warnings[0] = '\0';
+			s = load();
+			assert_int_equal(s->policy->n, n + 2);
+			assert_int_equal(s->untidy, len > whole);
+			assert_int_equal(!!strstr(diag.warnings, "are no record"), len > whole);
+			assert_null(strstr(diag.warnings, "LOST"));
+			assert_in_range(s->next_id, 12 + (len > whole), len > whole ? 14 : 12);
+			store_free(&s);
+		}
 	free(text);
 }
 
@@ -308,8 +343,9 @@ static void what_is_known_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(a_damaged_fold), T(a_damaged_state), T(a_lost_state),
-		T(a_damaged_journal), T(a_journal_with_zeroes), T(a_journal_without_its_head),
-		T(a_copy_that_is_gone), T(a_copy_that_is_damaged), T(what_is_known_of_others) };
+		T(a_damaged_journal), T(a_journal_with_zeroes), T(a_journal_with_a_torn_tail),
+		T(a_journal_without_its_head), T(a_copy_that_is_gone), T(a_copy_that_is_damaged),
+		T(what_is_known_of_others) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
