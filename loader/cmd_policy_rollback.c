@@ -112,17 +112,39 @@ static int when_due(struct diag *diag)
 	}
 }
 
+/* What would be waited for. */
+static int would_be_due(const struct args *args, struct diag *diag)
+{
+	struct host host = {};
+	struct jw j;
+	int rc = host_open(&host, HOST_READ, diag);
+
+	if (!rc && host.tried_left) {
+		rc = attach_rollback(args, &host, diag);
+	} else if (!rc && args->given & OPT_JSON) {
+		jw_begin(&j, stdout);
+		jw_object(&j, NULL);
+		jw_str(&j, "outcome", "nothing to do");
+		jw_object_end(&j);
+	} else if (!rc) {
+		printf("Nothing that was attached awaits confirmation: nothing to do.\n");
+	}
+	host_close(&host);
+	return rc;
+}
+
 int cmd_policy_rollback(const struct args *args, struct diag *diag)
 {
+	bool dry_run = args->given & OPT_DRY_RUN;
 	struct host host = {};
 	int rc = args_none(args, diag);
 
 	if (!rc && args->given & OPT_DUE)
-		return when_due(diag);
+		return dry_run ? would_be_due(args, diag) : when_due(diag);
 	if (!rc)
-		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
 	if (!rc && !host.off_left && !host.tried_left)
-		rc = late_refuse(args->given & OPT_DRY_RUN, diag);
+		rc = late_refuse(dry_run, diag);
 	if (!rc)
 		rc = (host.off_left	  ? off_rollback
 			: host.tried_left ? attach_rollback

@@ -39,6 +39,10 @@ is_over() {
 }
 
 add rx7 other7
+expect_exit 0 bp policy rollback --due --dry-run
+expect_out 'nothing to do'
+expect_json "in JSON" '.outcome == "nothing to do"' bp policy rollback --due --dry-run --json
+same "a dry run makes nothing" "" "$(find "$BPFPOL_STATE_DIR" "$BPFPOL_RUN_DIR" "$BPFPOL_CONF_DIR" 2>/dev/null)"
 bp attach rx0 >/dev/null
 bp block udp/1434 >/dev/null
 
@@ -81,6 +85,8 @@ same "and none of the caller's variables" "" "$(grep -E 'nowhere|theirs' "$WORLD
 bp policy rollback >/dev/null
 bp attach rx7 --confirm 2 >/dev/null
 kill_waiters
+expect_exit 0 bp policy rollback --due --dry-run
+expect_out '^What was attached last would be detached again'
 expect_exit 0 bp policy rollback --due # as the timer: too early, it waits
 settled "the timer detaches"
 for fault in 'exit 1' 'kill -SEGV $$' 'exec sleep 600'; do
