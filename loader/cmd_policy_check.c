@@ -17,9 +17,9 @@
 #include "spec.h"
 #include "stream.h"
 
-/* What is worth knowing of a rule. */
+/* What is worth knowing of a line. */
 struct remark {
-	size_t rule;
+	struct text_place at;
 	char *message;
 };
 
@@ -53,9 +53,11 @@ int policy_word_read(const char *word, char **text, size_t *len, struct diag *di
 {
 	int rc = input_read(strcmp(word, "-") ? word : "/dev/stdin", text, len, diag);
 
+	if (!rc)
+		return 0;
+	diag_place_word(diag, word);
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);
-	diag_place(diag, word, 0, strlen(word));
 	return diag_set(diag, DIAG_USAGE, ENOENT, "there is no file '%s'", word);
 }
 
@@ -81,7 +83,7 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 	host_close(&host);
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);
-	diag_place(diag, word, 0, strlen(word));
+	diag_place_word(diag, word);
 	return diag_set(diag, DIAG_USAGE, ENOENT,
 		"there is no file and no policy '%s'; 'bpfpol policy list' shows the policies",
 		word);
@@ -106,10 +108,10 @@ static int load(const char *word, struct policy_text **out, struct diag *diag)
 	return rc;
 }
 
-static int remark(struct check *c, size_t rule, const char *fmt, ...)
+static int remark(struct check *c, const struct text_place *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static int remark(struct check *c, size_t rule, const char *fmt, ...)
+static int remark(struct check *c, const struct text_place *at, const char *fmt, ...)
 {
 	va_list args;
 	char *message;
@@ -129,7 +131,7 @@ static int remark(struct check *c, size_t rule, const char *fmt, ...)
 	va_end(args);
 	if (len < 0)
 		return -ENOMEM;
-	c->remarks[c->n++] = (struct remark){ rule, message };
+	c->remarks[c->n++] = (struct remark){ *at, message };
 	return 0;
 }
 
@@ -164,7 +166,8 @@ static int covered(struct check *c, size_t rule, const struct never *never)
 		fputs(" and others", out);
 	if (stream_close(out))
 		return -ENOMEM;
-	rc = remark(c, rule, "this rule can never win: %s %s over all that it matches", others,
+	rc = remark(c, &c->text->place[rule],
+		"this rule can never win: %s %s over all that it matches", others,
 		never->n_by > 1 || never->more ? "together win" : "wins");
 	free(others);
 	return rc;
@@ -173,20 +176,22 @@ static int covered(struct check *c, size_t rule, const struct never *never)
 static int remark_empty(struct check *c, size_t rule)
 {
 	const struct rule *is = c->text->policy->rules[rule];
+	const struct text_place *at = &c->text->place[rule];
 	const struct end *ends[] = { &is->from, &is->to };
 
 	for (int i = 0; i < 2; i++)
 		if (ends[i]->kind == END_FILE && !ends[i]->list.n && list_host(ends[i]->file))
-			return remark(c, rule,
+			return remark(c, at,
 				"no address of the host '%s' is to be had: while that is so, the "
 				"policy cannot be assigned",
 				list_host(ends[i]->file));
-	return remark(c, rule, "this rule matches nothing: its list is empty");
+	return remark(c, at, "this rule matches nothing: its list is empty");
 }
 
 static int never_remark(struct check *c, size_t rule, const struct never *never)
 {
 	const struct policy_text *t = c->text;
+	const struct text_place *at = &t->place[rule];
 
 	switch (never->why) {
 	case NEVER_COVERED:
@@ -194,12 +199,12 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 	case NEVER_REPEATS:
 		if (t->place[never->by[0]].source == t->place[rule].source)
 			return remark(
-				c, rule, "this rule repeats line %u", t->place[never->by[0]].line);
-		return remark(c, rule, "this rule repeats %s:%u",
+				c, at, "this rule repeats line %u", t->place[never->by[0]].line);
+		return remark(c, at, "this rule repeats %s:%u",
 			t->sources[t->place[never->by[0]].source].path,
 			t->place[never->by[0]].line);
 	case NEVER_EXEMPT:
-		return remark(c, rule,
+		return remark(c, at,
 			"this rule can never match: neighbour discovery (ICMPv6 types 133 to 136) "
 			"always passes");
 	case NEVER_EMPTY:
@@ -215,7 +220,7 @@ static int interface_remark(struct check *c, size_t rule)
 
 	if (!name || env_ifindex(name))
 		return 0;
-	return remark(c, rule,
+	return remark(c, &c->text->place[rule],
 		"there is no interface '%s' now; this rule takes effect when there is", name);
 }
 
@@ -267,12 +272,11 @@ static int compile_it(struct check *c, struct diag *diag)
 
 static void put_remark(FILE *out, const struct check *c, const struct remark *r)
 {
-	const struct text_place *at = &c->text->place[r->rule];
-	const char *line = policy_text_line(c->text, at);
+	const char *line = policy_text_line(c->text, &r->at);
 	size_t column = strspn(line, " \t");
 
-	fprintf(out, "bpfpol: warning: %s:%u:%zu: %s\n", c->text->sources[at->source].path,
-		at->line, column + 1, r->message);
+	fprintf(out, "bpfpol: warning: %s:%u:%zu: %s\n", c->text->sources[r->at.source].path,
+		r->at.line, column + 1, r->message);
 }
 
 /* In one piece: there may be many, and stderr has no buffer. */
@@ -336,10 +340,9 @@ static void say_json(const struct args *args, const struct check *c)
 	jw_array_end(&j);
 	jw_array(&j, "warnings");
 	for (size_t i = 0; i < c->n; i++) {
-		const struct text_place *at = &t->place[c->remarks[i].rule];
+		const struct remark *r = &c->remarks[i];
 
-		json_place(
-			&j, t, at, strspn(policy_text_line(t, at), " \t"), c->remarks[i].message);
+		json_place(&j, t, &r->at, strspn(policy_text_line(t, &r->at), " \t"), r->message);
 	}
 	jw_array_end(&j);
 	if (args->given & OPT_PLAN && c->plan)
@@ -374,18 +377,18 @@ static void check_free(struct check *c)
 }
 
 /* A file that was renamed, or copied, and still calls itself otherwise. */
-static void name_remark(const struct check *c, struct diag *diag)
+static int name_remark(struct check *c)
 {
-	char *name = policy_word_name(c->text->sources[0].path);
+	const struct policy_text *t = c->text;
+	char *name = policy_word_name(t->sources[0].path);
+	int rc = name ? 0 : -ENOMEM;
 
-	if (name && c->text->named && strcmp(c->text->sources[0].path, "-") &&
-		strcmp(name, c->text->policy->name)) {
-		diag_set(diag, DIAG_USAGE, EINVAL,
-			"in the store a policy is called what its file "
-			"is called");
-		diag_to_warning(diag, "the file calls itself by another name than its own");
-	}
+	if (!rc && t->named && strcmp(t->sources[0].path, "-") && strcmp(name, t->policy->name))
+		rc = remark(c, &t->name_place,
+			"the file calls itself by another name than its own: in the store a policy "
+			"is called what its file is called");
 	free(name);
+	return rc;
 }
 
 int cmd_policy_check(const struct args *args, struct diag *diag)
@@ -397,8 +400,9 @@ int cmd_policy_check(const struct args *args, struct diag *diag)
 		rc = load(args->words[0], &c.text, diag);
 	if (rc)
 		return rc;
-	name_remark(&c, diag);
-	rc = find_remarks(&c, diag);
+	rc = name_remark(&c);
+	if (!rc)
+		rc = find_remarks(&c, diag);
 	if (!rc && !c.text->n_flaws)
 		rc = compile_it(&c, diag);
 	if (!rc) {

@@ -384,6 +384,7 @@ static int check_directive(const struct words *words, const struct directive *d)
 static int read_directive(struct reading *r, struct level *level, const struct text_place *place,
 	const char *line, const struct directive *d)
 {
+	bool named = r->out->named;
 	struct words words;
 	int rc = words_of_line(&words, line, &r->diag);
 
@@ -391,6 +392,8 @@ static int read_directive(struct reading *r, struct level *level, const struct t
 		rc = check_directive(&words, d);
 	if (!rc)
 		rc = d->take(r, level, &words);
+	if (r->out->named && !named)
+		r->out->name_place = *place;
 	words_free(&words);
 	return settle(r, place, rc);
 }

@@ -30,9 +30,10 @@ struct text_flaw {
 };
 
 struct policy_text {
-	struct policy *policy;	  /* its name: from the text, or as given */
-	bool named;		  /* the text gives a name */
-	struct text_place *place; /* of each rule */
+	struct policy *policy;	      /* its name: from the text, or as given */
+	bool named;		      /* the text gives a name */
+	struct text_place name_place; /* and does so there */
+	struct text_place *place;     /* of each rule */
 	struct text_source *sources;
 	size_t n_sources;
 	struct text_flaw *flaws;

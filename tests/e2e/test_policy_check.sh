@@ -90,7 +90,11 @@ rm "$POLICIES/stored.policy"
 expect_exit 0 bp policy check - <warn.policy
 sed -i '1i policy "other"' warn.policy
 expect_exit 0 bp policy check warn.policy
-expect_out 'warning: the file calls itself by another name'
+expect_out 'warning: warn.policy:1:1: the file calls itself by another name'
+N=$(bp policy check warn.policy --json 2>err | jq '.warnings | length')
+check "it counts as one" grep -qE ", 0 errors, $N warnings\$" <<<"$OUT"
+same "in JSON it is one of them" "1 policy \"other\" 0" "$(bp policy check warn.policy --json |
+	jq -r '.warnings[0] | "\(.line) \(.text)"') $(wc -l <err)"
 expect_exit 2 bp policy check nosuch
 expect_out "no file and no policy 'nosuch'"
 expect_exit 2 bp policy check ./nosuch.policy
