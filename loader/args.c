@@ -95,7 +95,7 @@ static int unknown_option(
 	for (const struct option_entry *o = option_table; o->name; o++)
 		if (command->options & o->option)
 			nearest_try(&near, o->name);
-	diag_place(diag, text, 0, strlen(text));
+	diag_place_word(diag, text);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
 		"'bpfpol %s' has no option %s%s%s%s 'bpfpol help %s' shows those it has",
 		command->name, text, near.found ? ": did you mean " : ";",
@@ -129,7 +129,7 @@ static int take_option(
 		return 1;
 	if (!equals && !argv[1]) {
 		args->open = o;
-		diag_place(diag, argv[0], 0, strlen(argv[0]));
+		diag_place_word(diag, argv[0]);
 		return diag_set(diag, DIAG_USAGE, EINVAL, "%s needs a value after it", argv[0]);
 	}
 	set_value(args, o->option, equals ? equals + 1 : argv[1]);
@@ -193,7 +193,7 @@ int args_confirm(const struct args *args, uint64_t *seconds, struct diag *diag)
 	if (*seconds && *seconds <= CONFIRM_MOST)
 		return 0;
 	*seconds = 0;
-	diag_place(diag, text, 0, strlen(text));
+	diag_place_word(diag, text);
 	return diag_set(diag, DIAG_USAGE, EINVAL, "--confirm takes seconds, 1 to %d, as in: %s",
 		CONFIRM_MOST, "--confirm 60");
 }
@@ -220,21 +220,25 @@ int args_one(const struct args *args, const char *what, struct diag *diag)
 
 void args_place(const struct args *args, int index, struct diag *diag)
 {
-	size_t len = 1, column = 0;
+	size_t len = 1, column = 0, width = 1;
 	char *text;
 
 	for (int i = 0; i < args->n; i++)
-		len += strlen(args->words[i]) + 1;
+		len += strlen(args->words[i]) + sizeof(DIAG_EMPTY);
 	text = calloc(1, len);
 	for (int i = 0; text && i < args->n; i++) {
+		const char *word = *args->words[i] ? args->words[i] : DIAG_EMPTY;
+
 		if (i)
 			strcat(text, " ");
-		if (i == index)
+		if (i == index) {
 			column = strlen(text);
-		strcat(text, args->words[i]);
+			width = strlen(word);
+		}
+		strcat(text, word);
 	}
 	if (text)
-		diag_place(diag, text, column, index < args->n ? strlen(args->words[index]) : 1);
+		diag_place(diag, text, column, width);
 	free(text);
 }
 
@@ -247,7 +251,7 @@ int args_id(const struct args *args, uint32_t *id, struct diag *diag)
 	value = strtoul(args->id, &end, 10);
 	if (*end || end == args->id || errno || !value || value > UINT32_MAX ||
 		args->id[0] == '-') {
-		diag_place(diag, args->id, 0, strlen(args->id));
+		diag_place_word(diag, args->id);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"'%s' is not a rule's id; 'bpfpol list' shows them", args->id);
 	}

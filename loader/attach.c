@@ -228,9 +228,11 @@ static int check(
 	const struct nl_link *link, enum attach_mode mode, __u32 in_place, struct diag *diag)
 {
 
-	if (link->loopback)
+	if (link->loopback) {
+		diag_place_word(diag, link->name);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"%s is the loopback, which is never filtered", link->name);
+	}
 	if (link->unreadable)
 		return diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP,
 			"%s cannot be filtered: its frames begin neither with an Ethernet nor with "

@@ -38,9 +38,11 @@ int cmd_agent(const struct args *args, struct diag *diag)
 {
 	char *words[] = { "status", "--json" };
 
-	if (!args->n && args->given & OPT_JSON)
+	if (!args->n && args->given & OPT_JSON) {
+		diag_place_word(diag, "--json");
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"--json goes with 'bpfpol agent status': the agent itself prints no facts");
+	}
 	if (!args->n)
 		return agent_run(diag);
 	if (args->n > 1 || strcmp(args->words[0], "status")) {

@@ -23,7 +23,7 @@ static int parse_mode(const struct args *args, enum attach_mode *mode, struct di
 	*mode = ATTACH_AUTO;
 	if (!args->mode || !attach_mode_parse(args->mode, mode))
 		return 0;
-	diag_place(diag, args->mode, 0, strlen(args->mode));
+	diag_place_word(diag, args->mode);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
 		"there is no mode '%s'; leave --mode out, or give native, generic or tc",
 		args->mode);

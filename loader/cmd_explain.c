@@ -306,7 +306,7 @@ static int check_options(const struct args *args, struct diag *diag)
 	for (size_t i = 0; i < 2 && !args->pcap; i++) {
 		if (!(args->given & alone[i].option))
 			continue;
-		diag_place(diag, alone[i].text, 0, strlen(alone[i].text));
+		diag_place_word(diag, alone[i].text);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"%s is for captures: give --pcap FILE as well", alone[i].text);
 	}

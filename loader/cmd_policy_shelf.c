@@ -339,10 +339,12 @@ int cmd_policy_create(const struct args *args, struct diag *diag)
 		return rc;
 	put.name = args->words[0];
 	policy = policy_new(put.name);
-	if (args->description && (!*args->description || !text_is_printable(args->description)))
+	if (args->description && (!*args->description || !text_is_printable(args->description))) {
+		diag_place_word(diag, args->description);
 		rc = diag_set(diag, DIAG_USAGE, EINVAL,
 			"a description is UTF-8 text on one line, not empty and without control "
 			"characters");
+	}
 	if (!rc && policy && args->description)
 		policy->description = strdup(args->description);
 	if (!rc) {
@@ -364,7 +366,7 @@ struct source {
 
 static int unknown_shipped(const char *name, struct diag *diag)
 {
-	diag_place(diag, name, 0, strlen(name));
+	diag_place_word(diag, name);
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 		"no policy '%s' is shipped with this program; 'bpfpol policy list --shipped' shows "
 		"those that are",
@@ -427,6 +429,12 @@ static int import(const struct args *args, const struct source *s, struct diag *
 	size_t len;
 	int rc = check_text(s->path, s->text, s->len, s->name, &named, &put.rules, diag);
 
+	if (!rc && !args->name && !strcmp(named, "-")) {
+		diag_place(diag, s->path, 0, 1);
+		rc = diag_set(diag, DIAG_USAGE, EINVAL,
+			"what comes by stdin has no name: say --name NAME, or in the text "
+			"policy \"NAME\"");
+	}
 	if (!rc) {
 		put.name = args->name ? args->name : named;
 		rc = policies_check_name(put.name, diag);

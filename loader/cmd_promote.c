@@ -244,7 +244,7 @@ int cmd_promote(const struct args *args, struct diag *diag)
 	if (!rc)
 		say(args, &p);
 	else if (diag->kind == DIAG_UNKNOWN)
-		diag_place(diag, args->id, 0, strlen(args->id));
+		diag_place_word(diag, args->id);
 	generation_free(&p.layer);
 	policy_free(&p.held);
 	free(p.text);

@@ -32,12 +32,12 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 			"the rule has a time of its own, by `for`: leave one out");
 	}
 	if (args->lifetime && spec_parse_duration(args->lifetime, &rule->lifetime)) {
-		diag_place(diag, args->lifetime, 0, strlen(args->lifetime));
+		diag_place_word(diag, args->lifetime);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"'%s' is not a time; write 90s, 15m, 2h or 7d", args->lifetime);
 	}
 	if (args->rule && (!*args->rule || !text_is_printable(args->rule))) {
-		diag_place(diag, args->rule, 0, strlen(args->rule));
+		diag_place_word(diag, args->rule);
 		return diag_set(diag, DIAG_USAGE, EINVAL,
 			"a label is UTF-8 text without control characters, and not empty");
 	}
@@ -53,7 +53,7 @@ static int check_here(const struct args *args, const struct rule *rule, struct d
 {
 	if (!rule->ifname || env_ifindex(rule->ifname))
 		return 0;
-	diag_place(diag, rule->ifname, 0, strlen(rule->ifname));
+	diag_place_word(diag, rule->ifname);
 	for (int i = 1; i < args->n; i++)
 		if (!strcmp(args->words[i - 1], "on") && !strcmp(args->words[i], rule->ifname))
 			args_place(args, i, diag);
@@ -64,7 +64,7 @@ static int check_here(const struct args *args, const struct rule *rule, struct d
 /* Only what is in force can be tried. */
 static int refuse_trial(const struct args *args, const char *what, struct diag *diag)
 {
-	diag_place(diag, args->confirm, 0, strlen(args->confirm));
+	diag_place_word(diag, args->confirm);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
 		"--confirm is for static rules that are in force, not for %s: leave it out", what);
 }
@@ -296,7 +296,7 @@ static int check_dynamic(const struct args *args, struct diag *diag)
 		return refuse_trial(args, "the agent's", diag);
 	if (!(args->given & OPT_DYNAMIC) || !args->policy)
 		return 0;
-	diag_place(diag, args->policy, 0, strlen(args->policy));
+	diag_place_word(diag, args->policy);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
 		"a dynamic rule belongs to no policy: leave out --policy, or --dynamic");
 }
@@ -408,7 +408,7 @@ static void absolute_lists(struct rule *rule)
 static void place_unknown(const struct args *args, struct diag *diag)
 {
 	if (args->id)
-		diag_place(diag, args->id, 0, strlen(args->id));
+		diag_place_word(diag, args->id);
 	else
 		args_place(args, 0, diag);
 	if (diag->text)
@@ -531,7 +531,7 @@ static int remove_rule(const struct args *args, const struct rule *rule, int act
 
 	if (!rc)
 		say_removed(args, &removed, dynamic);
-	else if (diag->kind == DIAG_UNKNOWN)
+	else if (diag->kind == DIAG_UNKNOWN && !diag->text)
 		place_unknown(args, diag);
 	return rc;
 }

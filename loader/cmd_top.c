@@ -112,7 +112,7 @@ static int parse_interval(const char *text, unsigned int *ms, struct diag *diag)
 		*ms = seconds * 1000 + 0.5;
 		return 0;
 	}
-	diag_place(diag, text, 0, strlen(text));
+	diag_place_word(diag, text);
 	return diag_set(diag, DIAG_USAGE, EINVAL,
 		"'%s' is no interval; give seconds, from 0.1 to 3600", text);
 }
@@ -127,7 +127,7 @@ static int parse_sort(const char *text, enum top_column *column, struct diag *di
 		strcat(names, i ? ", " : "");
 		strcat(names, top_column_name(i));
 	}
-	diag_place(diag, text, 0, strlen(text));
+	diag_place_word(diag, text);
 	return diag_set(
 		diag, DIAG_USAGE, EINVAL, "there is no column '%s' to sort by; %s", text, names);
 }

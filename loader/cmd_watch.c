@@ -254,7 +254,7 @@ static int parse_number(const char *option, const char *text, uint64_t least, ui
 		*number = n;
 		return 0;
 	}
-	diag_place(diag, text, 0, strlen(text));
+	diag_place_word(diag, text);
 	return diag_set(diag, DIAG_USAGE, EINVAL, "%s takes a number from %" PRIu64 " to %" PRIu64,
 		option, least, most);
 }
@@ -262,10 +262,13 @@ static int parse_number(const char *option, const char *text, uint64_t least, ui
 /* Dynamic rules are the agent's to know. */
 static int check_rule(struct watching *w, uint32_t id, struct diag *diag)
 {
+	char typed[12];
 	int pid;
 
 	if (!id || rulebook_find(&w->rules, id) || seat_is_taken(&pid))
 		return 0;
+	snprintf(typed, sizeof(typed), "%" PRIu32, id);
+	diag_place_word(diag, typed);
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 		"there is no rule %" PRIu32 "; 'bpfpol list' shows those in force", id);
 }
@@ -336,7 +339,7 @@ static int find_interface(struct watching *w, const char *name, struct diag *dia
 		return 0;
 	w->ifindex = env_ifindex(name);
 	if (!w->ifindex) {
-		diag_place(diag, name, 0, strlen(name));
+		diag_place_word(diag, name);
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"there is no interface of that name; 'bpfpol interfaces' shows those "
 			"that are");
@@ -362,9 +365,11 @@ int cmd_watch(const struct args *args, struct diag *diag)
 		rc = parse_number("--rate", args->rate, 0, RATE_MOST, &rate, diag);
 	if (!rc)
 		rc = parse_number("--count", args->count, 1, UINT64_MAX, &w->most, diag);
-	if (!rc && args->pcap && args->given & OPT_JSON)
+	if (!rc && args->pcap && args->given & OPT_JSON) {
+		diag_place_word(diag, "--json");
 		rc = diag_set(diag, DIAG_USAGE, EINVAL,
 			"--json and --pcap are two ways to show the same: give one of them");
+	}
 	if (!rc) {
 		want = (struct watch_want){
 			.rule = id,

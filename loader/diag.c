@@ -69,6 +69,14 @@ void diag_place(struct diag *d, const char *text, size_t column, size_t width)
 	d->width = width ? width : 1;
 }
 
+void diag_place_word(struct diag *d, const char *word)
+{
+	if (*word)
+		diag_place(d, word, 0, strlen(word));
+	else
+		diag_place(d, DIAG_EMPTY, 0, strlen(DIAG_EMPTY));
+}
+
 /*
  * What others wrote is shown on a terminal: nothing in it may steer that terminal, control
  * characters of two bytes in UTF-8 (U+0080 to U+009F) included.

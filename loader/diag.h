@@ -48,6 +48,9 @@ void diag_place_in_message(struct diag *d);
 
 /* Where: `width` bytes at `column` of `text`, which is copied. */
 void diag_place(struct diag *d, const char *text, size_t column, size_t width);
+/* All of a word that stands alone; an empty one is shown as the shell would take it. */
+#define DIAG_EMPTY "''"
+void diag_place_word(struct diag *d, const char *word);
 
 /*
  * The whole message as it is printed, ending in a newline, and what follows it; caller frees.

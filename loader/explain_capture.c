@@ -158,11 +158,15 @@ static int open_files(struct run *r, const struct explain_files *files, struct d
 {
 	int rc = capture_open(files->pcap, &r->capture, diag);
 
+	if (rc && diag->kind == DIAG_USAGE)
+		diag_place_word(diag, files->pcap);
 	if (rc)
 		return rc;
 	r->l3 = capture_l3(r->capture);
 	if (files->write_blocked)
 		rc = capture_copy_begin(r->capture, files->write_blocked, &r->copy, diag);
+	if (rc && files->write_blocked && diag->kind == DIAG_USAGE)
+		diag_place_word(diag, files->write_blocked);
 	r->buf = calloc(1, ETH_HEADER + MOST_BYTES);
 	return rc ? rc : r->buf ? 0 : -ENOMEM;
 }

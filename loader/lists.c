@@ -221,15 +221,12 @@ static char *absolute_path(const char *dir, const char *file, struct diag *diag)
 	return path;
 }
 
-int store_read_list(const char *dir, struct end *end, struct names *names, struct diag *diag)
+static int read_end(const char *dir, struct end *end, struct names *names, struct diag *diag)
 {
-	const char *host;
+	const char *host = list_host(end->file);
 	char *path;
 	int rc;
 
-	if (end->kind != END_FILE)
-		return 0;
-	host = list_host(end->file);
 	if (host)
 		return names_read(names, host, &end->list, diag);
 	path = absolute_path(dir, end->file, diag);
@@ -250,6 +247,24 @@ int store_read_list(const char *dir, struct end *end, struct names *names, struc
 	free(end->file);
 	end->file = path;
 	return 0;
+}
+
+/* What is wrong in the list has a place there; all else is shown at the word that names it. */
+int store_read_list(const char *dir, struct end *end, struct names *names, struct diag *diag)
+{
+	char *word;
+	int rc;
+
+	if (end->kind != END_FILE)
+		return 0;
+	rc = read_end(dir, end, names, diag);
+	if (!rc || diag->kind != DIAG_USAGE || diag->file[0])
+		return rc;
+	if (asprintf(&word, "%s%s", list_host(end->file) ? "" : "@", end->file) < 0)
+		return -ENOMEM;
+	diag_place_word(diag, word);
+	free(word);
+	return rc;
 }
 
 int store_read_lists(struct rule *rule, struct names *names, struct diag *diag)

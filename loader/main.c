@@ -430,7 +430,7 @@ static int run(int argc, char **argv, struct diag *diag)
 	c = command_find(argv[1]);
 	if (c)
 		return run_command(c, argc - 2, argv + 2, diag);
-	diag_place(diag, argv[1], 0, strlen(argv[1]));
+	diag_place_word(diag, argv[1]);
 	return unknown_command(argv[1], diag);
 }
 

@@ -29,7 +29,7 @@ int policies_check_name(const char *name, struct diag *diag)
 
 	if (!why)
 		return 0;
-	diag_place(diag, name, 0, strlen(name));
+	diag_place_word(diag, name);
 	return diag_set(diag, DIAG_USAGE, EINVAL, "%s", why);
 }
 
@@ -46,6 +46,7 @@ int policies_check_dirs(struct diag *diag)
 
 int policies_unknown(const char *name, struct diag *diag)
 {
+	diag_place_word(diag, name);
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 		"there is no policy '%s'; 'bpfpol policy list' shows those there are", name);
 }

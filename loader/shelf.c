@@ -241,11 +241,13 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 	free(is);
 	if (rc && rc != -ENOENT)
 		return rc;
-	if (!rc && !*same && !opts->force)
+	if (!rc && !*same && !opts->force) {
+		diag_place_word(diag, name);
 		return diag_set(diag, DIAG_REFUSED, EEXIST,
 			"there is a policy '%s' already; 'bpfpol policy show %s' prints it; choose "
 			"another name, or --force replaces it",
 			name, policy_name_typed(name, typed));
+	}
 	if (opts->dry_run || *same)
 		return 0;
 	/* What waits for the old text must not be folded into the new one. */
@@ -305,11 +307,13 @@ int shelf_check_delete(const char *name, bool force, struct diag *diag)
 		rc = shelf_must_have(name, diag);
 	if (!rc && !force)
 		rc = find_includer(name, &includer, diag);
-	if (!rc && includer)
+	if (!rc && includer) {
+		diag_place_word(diag, name);
 		rc = diag_set(diag, DIAG_REFUSED, EBUSY,
 			"policy '%s' includes '%s' and could not be assigned without it; take the "
 			"include out first, or --force deletes it all the same",
 			includer, name);
+	}
 	free(includer);
 	return rc;
 }

@@ -252,7 +252,7 @@ int words_of_args(struct words *words, int argc, char *const *argv, struct diag 
 	int i;
 
 	for (i = 0; i < argc; i++)
-		room += strlen(argv[i]) + 1;
+		room += strlen(argv[i]) + sizeof(DIAG_EMPTY);
 	*words = (struct words){
 		.text = calloc(room, 1),
 		.v = calloc(argc + 1, sizeof(struct span)),
@@ -263,12 +263,14 @@ int words_of_args(struct words *words, int argc, char *const *argv, struct diag 
 		return -ENOMEM;
 	for (i = 0; i < argc; i++) {
 		struct span *word = add_word(words, argv[i], at);
+		const char *shown = *argv[i] ? argv[i] : DIAG_EMPTY;
 
-		word->len = word->width = strlen(argv[i]);
+		word->len = strlen(argv[i]);
+		word->width = strlen(shown);
 		if (i)
 			words->text[at - 1] = ' ';
-		memcpy(words->text + at, argv[i], word->len);
-		at += word->len + 1;
+		memcpy(words->text + at, shown, word->width);
+		at += word->width + 1;
 	}
 	return 0;
 }

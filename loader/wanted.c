@@ -67,7 +67,7 @@ static int take_filter(const struct filter *f, void *arg)
 static int refuse(int argc, char *const *argv, struct diag *diag, const char *why)
 {
 	if (argc == 1)
-		diag_place(diag, argv[0], 0, strlen(argv[0]));
+		diag_place_word(diag, argv[0]);
 	return diag_set(diag, DIAG_USAGE, EINVAL, "%s", why);
 }
 
