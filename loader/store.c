@@ -313,14 +313,13 @@ static int fold_files(const struct store *s, struct diag *diag)
 	int rc = path ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < s->n_folds && !rc; i++) {
-		char *text;
+		char *text = NULL;
 		size_t len;
 
 		rc = policy_file_fold(&s->folds[i], s->policy, &text, &len, diag);
 		if (!rc && text)
 			rc = policy_file_write(s->folds[i].policy, text, len, diag);
-		if (!rc)
-			free(text);
+		free(text);
 	}
 	if (!rc)
 		rc = file_remove(path, diag);

@@ -255,6 +255,26 @@ static void a_commit_that_fails(void **state)
 	free(text);
 }
 
+/* Nor is anything leaked, which the build with sanitizers sees. */
+static void a_file_that_grows_too_large(void **state)
+{
+	char long_text[8192];
+	struct store *s;
+
+	(void)state;
+	memset(long_text, '#', sizeof(long_text));
+	strcpy(long_text + sizeof(long_text) - 20, "\nblock udp/1434\n");
+	s = assigned(worms);
+	put("conf/policies/p.policy", long_text);
+	add(s, "block tcp/7");
+	limit_files(4096);
+	commit(s);
+	limit_files(RLIM_INFINITY);
+	assert_non_null(strstr(diag.warnings, "does not show it"));
+	assert_string_equal(content("conf/policies/p.policy"), long_text);
+	store_free(&s);
+}
+
 /* The file of the policy cannot be written: the change holds, and the next commit makes up for it.
  */
 static void a_file_that_cannot_be_written(void **state)
@@ -382,8 +402,9 @@ int main(void)
 		T(rules_change_in_a_commit), T(the_journal_reads_back),
 		T(a_journal_that_cannot_be_written), T(going_back), T(to_a_set_or_removed_rule),
 		T(lists_are_copied), T(lists_that_cannot_be_read), T(a_commit_that_fails),
-		T(a_file_that_cannot_be_written), T(a_file_that_waits_while_rules_change),
-		T(files_that_stay), T(hosts_of_last_time) };
+		T(a_file_that_cannot_be_written), T(a_file_that_grows_too_large),
+		T(a_file_that_waits_while_rules_change), T(files_that_stay),
+		T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
