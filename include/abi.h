@@ -186,7 +186,7 @@ struct bp_elem {
 	__u16 rport_lo, rport_hi, lport_lo, lport_hi;
 	__u32 next;	   /* number, and BP_MORE */
 	__u8 tuple, proto; /* as in the key */
-	__u16 pad;
+	__u16 pad; /* the loader's: of one that was taken out it tells, with print, the rule */
 };
 
 #define BP_GATES (1U << 24)

@@ -24,14 +24,15 @@ static int add(struct rule_counts *c, uint32_t rule, uint64_t packets, uint64_t 
 static int add_elem(const union filter_elem *elem, int family, void *arg)
 {
 	const struct bp_elem *e = &elem->e;
+	uint32_t rule = e->rule ? e->rule : table_gone_rule(elem);
 
 	(void)family;
-	return e->bytes ? add(arg, e->rule, e->packets, e->bytes) : 0;
+	return e->bytes ? add(arg, rule, e->packets, e->bytes) : 0;
 }
 
 int counts_add_table(struct rule_counts *c, const struct table *table)
 {
-	return table_walk(table, add_elem, c);
+	return table_walk_gone(table, add_elem, c);
 }
 
 /* 1: the one behind `previous`; 0: there is none. */

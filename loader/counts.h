@@ -14,7 +14,8 @@ struct rule_counts {
 	size_t n, room;
 };
 
-/* What the elements have counted. */
+/* What the elements have counted, also of rules that were taken out: `policy rollback` may bring
+ * them again. */
 int counts_add_table(struct rule_counts *counts, const struct table *table);
 /* What counts_to_map() wrote. */
 int counts_add_map(struct rule_counts *counts, int fd);

@@ -25,7 +25,11 @@ static const uint32_t most_index[BP_FAMILIES] = { BP_INDEX_LEN4, 18 };
  * not. */
 #define BITS_PER_ELEM 8
 #define LEAST_PRESENT 12
-#define MOST_PRESENT 25	 /* 4 MB, likewise */
+#define MOST_PRESENT 25 /* 4 MB, likewise */
+/* What print and pad of an element that was taken out say: whose it was. No packet looks at them.
+ */
+#define PRINT_BITS 24
+#define GONE 0x100
 #define STRIDE (1 << 20) /* bytes of elements that whoever reads all of them has at a time */
 
 static uint32_t log2_of(uint64_t n, uint32_t least, uint32_t most)
@@ -299,15 +303,28 @@ int table_remove(struct table *t, int family, const struct filter_key *key, uint
 	}
 	/* Its `next` stays: a packet may stand on it, and of a home it is where the chain goes on.
 	 */
+	gone->e.print = gone->e.rule & BP_PRINT;
+	gone->e.pad = GONE | gone->e.rule >> PRINT_BITS;
 	__atomic_store_n(&gone->e.rule, 0, __ATOMIC_RELAXED);
 	return 0;
 }
 
-typedef int (*walker)(const union filter_elem *elem, int family, void *arg);
+uint32_t table_gone_rule(const union filter_elem *elem)
+{
+	bool is_gone = !elem->e.rule && elem->e.pad & GONE;
+
+	return is_gone ? (uint32_t)(elem->e.pad & ~GONE) << PRINT_BITS | elem->e.print : 0;
+}
+
+struct walk {
+	int (*fn)(const union filter_elem *elem, int family, void *arg);
+	void *arg;
+	bool gone; /* also what was taken out */
+};
 
 /* Those of the numbers from `first` to before `end`. */
 static int walk_part(
-	const struct table *t, int family, size_t first, size_t end, walker fn, void *arg)
+	const struct table *t, int family, size_t first, size_t end, const struct walk *walk)
 {
 	size_t size = filter_elem_size(family);
 	int rc = table_reach(t, PART_ELEMS4 + family, first * size, (end - first) * size);
@@ -315,14 +332,14 @@ static int walk_part(
 	for (size_t i = first; i < end && !rc; i++) {
 		const union filter_elem *elem = (const void *)(t->elems[family] + i * size);
 
-		if (elem->e.rule)
-			rc = fn(elem, family, arg);
+		if (elem->e.rule || (walk->gone && table_gone_rule(elem)))
+			rc = walk->fn(elem, family, walk->arg);
 	}
 	return rc;
 }
 
 /* What is smaller than a stride stays. */
-static int walk_family(const struct table *t, int family, walker fn, void *arg)
+static int walk_family(const struct table *t, int family, const struct walk *walk)
 {
 	size_t size = filter_elem_size(family), each = STRIDE / size, first = 1;
 	size_t end = t->tables->sizes.homes[family] + t->tables->given[family] + 1ULL;
@@ -332,16 +349,28 @@ static int walk_family(const struct table *t, int family, walker fn, void *arg)
 		if (first > 1 && t->windows)
 			t->windows->leave(t->windows, PART_ELEMS4 + family, (first - each) * size,
 				each * size);
-		rc = walk_part(t, family, first, first + each < end ? first + each : end, fn, arg);
+		rc = walk_part(t, family, first, first + each < end ? first + each : end, walk);
 	}
 	return rc;
 }
 
-int table_walk(const struct table *t, walker fn, void *arg)
+static int walk_all(const struct table *t, const struct walk *walk)
 {
 	int rc = table_reach(t, PART_GATES, 0, (t->tables->gates + 1) * sizeof(uint64_t));
 
 	for (int family = 0; family < BP_FAMILIES && !rc; family++)
-		rc = walk_family(t, family, fn, arg);
+		rc = walk_family(t, family, walk);
 	return rc;
+}
+
+int table_walk(const struct table *t,
+	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg)
+{
+	return walk_all(t, &(struct walk){ .fn = fn, .arg = arg });
+}
+
+int table_walk_gone(const struct table *t,
+	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg)
+{
+	return walk_all(t, &(struct walk){ .fn = fn, .arg = arg, .gone = true });
 }

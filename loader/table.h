@@ -101,12 +101,17 @@ int table_insert(struct table *table, const struct filter *filter, const struct 
 /* Takes the element out, for good: its number is not given again. Or -errno, and it is still there.
  */
 int table_remove(struct table *table, int family, const struct filter_key *key, uint32_t number);
+/* The rule whose element it was, until it was taken out. 0: it was not. */
+uint32_t table_gone_rule(const union filter_elem *elem);
 
 /*
  * Calls fn for each element that is there, until it returns another number than 0, which it
  * returns. Their gates are there, too; of the elements, not many at a time.
  */
 int table_walk(const struct table *table,
+	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg);
+/* The same, and for those that were taken out. */
+int table_walk_gone(const struct table *table,
 	int (*fn)(const union filter_elem *elem, int family, void *arg), void *arg);
 
 #endif

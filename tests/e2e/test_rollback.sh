@@ -59,6 +59,7 @@ passes dport=2000
 expect_exit 0 bp policy rollback
 blocked dport=2000
 same "what was removed has its number again" "$TWO" "$(rules)"
+same "and its counters" 2 "$(counter packets "in udp to port 2000")"
 bp remove udp/2000 >/dev/null
 same "one is left" "$ONE" "$(rules)"
 bp policy rollback >/dev/null

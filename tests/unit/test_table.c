@@ -313,6 +313,38 @@ static void test_walk(void **state)
 	table_free(&kit.table);
 }
 
+static int add_gone(const union filter_elem *elem, int family, void *arg)
+{
+	(void)family;
+	*(uint32_t *)arg += table_gone_rule(elem);
+	return 0;
+}
+
+/* Whose an element was that was taken out is known, whatever the number; one that nobody took out
+ * is nobody's. */
+static void test_walk_gone(void **state)
+{
+	const uint32_t ids[] = { 1, BP_PRINT, BP_PRINT + 1, UINT32_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		uint32_t gone = 0, seen = 0;
+		struct kit kit;
+
+		kit_begin(&kit);
+		kit_rule(&kit, "in udp/53 from 192.0.2.0/24", ids[i]);
+		assert_int_equal(insert(&kit, true), 0);
+		assert_int_equal(table_walk_gone(&kit.table, add_gone, &gone), 0);
+		assert_int_equal(gone, 0);
+		assert_int_equal(table_remove(&kit.table, BP_V4, &kit.key, next(&kit, 0)), 0);
+		assert_int_equal(table_walk_gone(&kit.table, add_gone, &gone), 0);
+		assert_int_equal(gone, ids[i]);
+		assert_int_equal(table_walk(&kit.table, count, &seen), 0);
+		assert_int_equal(seen, 0);
+		table_free(&kit.table);
+	}
+}
+
 /* Of the elements, which bytes are there; and how many at most at a time. */
 struct counting {
 	struct table_windows base;
@@ -461,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_serve),
 		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_walk_gone),
 		cmocka_unit_test(test_walk_large),
 	};
 
