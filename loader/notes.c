@@ -21,7 +21,7 @@ static bool asks_me(const struct status *st, const char *ifname)
 
 /*
  * The FIB is asked. While an interface does not forward, it says that and no more, and whatever
- * arrives counts as for this host.
+ * arrives counts as for this host. While it does, what the FIB has no way for does.
  */
 static void note_me(const struct nl_link *link, char *note, size_t size)
 {
@@ -33,8 +33,17 @@ static void note_me(const struct nl_link *link, char *note, size_t size)
 				     "other machines count"
 				   : "without forwarding, unicast to nobody here counts";
 
-	if (!link->forwards4 || !link->forwards6)
-		snprintf(note, size, "'me' is not exact (%s): %s as for this host", families, what);
+	if (link->forwards4 && link->forwards6)
+		snprintf(note, size,
+			"'me' is not exact (IPv4, IPv6): what no route leads to, and others' "
+			"link-local addresses, count as for this host");
+	else
+		snprintf(note, size, "'me' is not exact (%s): %s as for this host%s", families,
+			what,
+			link->forwards4	  ? "; nor for IPv4: what no route leads to"
+			: link->forwards6 ? "; nor for IPv6: what no route leads to, and others' "
+					    "link-local addresses"
+					  : "");
 }
 
 static void note_behind(const bool behind[BP_DIRS], char *note, size_t size)

@@ -64,7 +64,7 @@ counts_as_me 1 "${V6[@]}"
 counts_as_me 1 dst=$OTHER4
 counts_as_me 1 "${V6[@]}" dst=$OTHER6
 forward 1 0
-notes "IPv4 forwards" "\(IPv6\): without forwarding"
+notes "IPv4 forwards" "\(IPv6\): without forwarding.* host; nor for IPv4: what no route leads to$"
 counts_as_me 1 dst="$RX4"
 counts_as_me 0 dst=$OTHER4
 counts_as_me 1 "${V6[@]}" dst=$OTHER6
@@ -72,11 +72,17 @@ run_in rx sysctl -qw net.ipv4.conf.rx0.forwarding=0
 notes "but not by rx0" "\(IPv4, IPv6\): without forwarding"
 counts_as_me 1 dst=$OTHER4
 forward 0 1
-notes "IPv6 forwards" "\(IPv4\): without forwarding"
+notes "IPv6 forwards" "\(IPv4\): without forwarding.*; nor for IPv6: what no route leads to, and others' link-local"
 counts_as_me 0 "${V6[@]}" dst=$OTHER6
 counts_as_me 1 dst=$OTHER4
 forward 1 1
-notes "both forward"
+notes "both forward" "\(IPv4, IPv6\): what no route leads to, and others' link-local addresses, count as for this host"
+run_in rx ip route del default
+counts_as_me 1 dst=198.51.100.9
+run_in rx ip route add default via "$TX4"
+counts_as_me 0 dst=198.51.100.9
+counts_as_me 1 "${V6[@]}" dst=2001:db8::9
+counts_as_me 1 "${V6[@]}" dst=fe80::9
 counts_as_me 1 dst="$RX4"
 counts_as_me 1 "${V6[@]}"
 counts_as_me 0 dst=$OTHER4
