@@ -382,7 +382,7 @@ passes dport=1434
 typed 'bpfpol policy list'
 typed 'bpfpol off'
 passes proto=tcp dport=3306
-expect_exit 0 bp on
+typed 'bpfpol on'
 blocked proto=tcp dport=3306
 typed 'bpfpol policy unassign'
 passes proto=tcp dport=3306
