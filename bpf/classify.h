@@ -143,6 +143,15 @@ static __always_inline bool judge(
 	return q->best_action == BP_BLOCK;
 }
 
+/* When the rule of that element ends; 0: it does not. */
+static __always_inline __u64 ends(const struct bp_elem *e)
+{
+	__u32 gate = e->gate;
+	const __u64 *until = gate ? bpf_map_lookup_elem(&gates, &gate) : NULL;
+
+	return until && *until != BP_GATE_OPEN ? *until : 0;
+}
+
 /* What was found, for who asks; `me` too, of which the search asks only where it matters. */
 static __always_inline void answer_with(
 	struct search *s, CTX *ctx, enum bp_reading reading, bool blocked)
@@ -157,6 +166,7 @@ static __always_inline void answer_with(
 	a->hidden = s->q->hidden;
 	a->rule = s->best && !s->q->hidden ? s->q->best_rule : 0;
 	a->rank = a->rule ? s->q->best_rank : 0;
+	a->until = a->rule ? ends(s->best) : 0;
 	a->me = reading != READ_EXEMPT && reading != READ_OPAQUE && is_me(s->q, ctx);
 }
 

@@ -49,6 +49,15 @@ static __always_inline void count_elem(struct search *s, struct bp_elem *e)
 		s->q->log_rule[s->q->logged++ & (BP_LOGGED - 1)] = e->rule;
 }
 
+/* The time at which the packet comes, or is asked to come. */
+static __always_inline __u64 moment(void)
+{
+	__u32 zero = 0;
+	const struct bp_answer *a = explain ? bpf_map_lookup_elem(&answer, &zero) : NULL;
+
+	return a && a->moment ? a->moment : bpf_ktime_get_boot_ns();
+}
+
 static __always_inline bool gate_open(struct query *q, __u32 gate)
 {
 	__u64 *until;
@@ -61,7 +70,7 @@ static __always_inline bool gate_open(struct query *q, __u32 gate)
 	if (*until == BP_GATE_OPEN)
 		return true;
 	if (!q->now)
-		q->now = bpf_ktime_get_boot_ns();
+		q->now = moment();
 	return q->now < *until;
 }
 

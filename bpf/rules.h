@@ -80,7 +80,7 @@ struct {
 	__type(value, __u64);
 } gates SEC(".maps");
 
-/* Written only by an instance that was loaded to explain. */
+/* Of an instance that was loaded to explain alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -487,10 +487,13 @@ enum bp_reading {
  * The one element of `answer`: what a classifier that was loaded to explain says of the packet.
  * It counts nothing. rule: the one that wins, of the layer that was asked, and its rank; 0: none
  * matches, or `hidden`: blocked as it is too short for a rule that asks for what it lacks. me:
- * whether the local end is this host itself.
+ * whether the local end is this host itself. until: when that rule ends; 0: it does not. moment:
+ * what the classifier is told: at which time the packet would come; 0: now. Both are CLOCK_BOOTTIME
+ * nanoseconds.
  */
 struct bp_answer {
 	__u64 rank;
+	__u64 moment, until;
 	__u32 rule;
 	__u8 reading; /* enum bp_reading */
 	__u8 blocked, hidden, me;
@@ -552,6 +555,6 @@ _Static_assert(sizeof(struct bp_tuple) == 64, "bp_tuple: one cache line");
 _Static_assert(sizeof(struct bp_ctl) == 88 + BP_NAME, "bp_ctl");
 _Static_assert(__builtin_offsetof(struct bp_totals, blocked) == sizeof(__u64),
 	"bp_totals: blocked is second");
-_Static_assert(sizeof(struct bp_answer) == 16, "bp_answer");
+_Static_assert(sizeof(struct bp_answer) == 32, "bp_answer");
 
 #endif

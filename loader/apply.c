@@ -141,13 +141,13 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		rc = store_add(host->store, rule);
 		return rc ? rc : finish(host, opts, diag);
 	}
-	if (opts->dry_run)
-		return 0;
 	if (!assigns && deadline == old->deadline && log == old->log && !host->confirm &&
 		host_in_step(host) && !journal_is_long(host->kernel->gen->table.tables->journal))
-		return journal_set(&host->kernel->gen->table.tables->journal, old, diag);
+		return opts->dry_run
+			       ? 0
+			       : journal_set(&host->kernel->gen->table.tables->journal, old, diag);
 	rc = store_set(host->store, at);
-	return rc ? rc : enforce_settle(host, diag);
+	return rc ? rc : finish(host, opts, diag);
 }
 
 /* By way of the store: reads it all, changes it, and puts all of it in force. */

@@ -314,6 +314,7 @@ struct asker {
 	enum bp_hook hook;
 	int prog_fd;
 	int answer_fd;
+	uint64_t moment; /* that it was told last */
 };
 
 /*
@@ -452,11 +453,27 @@ static int run_tc(int fd, const struct asker_frame *f)
 	return bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
 }
 
+static int tell_moment(struct asker *a, uint64_t moment)
+{
+	const struct bp_answer told = { .moment = moment };
+	__u32 zero = 0;
+
+	if (a->moment == moment)
+		return 0;
+	if (bpf_map_update_elem(a->answer_fd, &zero, &told, BPF_ANY))
+		return -errno;
+	a->moment = moment;
+	return 0;
+}
+
 int asker_ask(struct asker *a, const struct asker_frame *frame, struct bp_answer *answer)
 {
 	__u32 zero = 0;
-	int rc = bp_hook_is_xdp(a->hook) ? run_xdp(a->prog_fd, frame) : run_tc(a->prog_fd, frame);
+	int rc = tell_moment(a, frame->moment);
 
+	if (!rc)
+		rc = bp_hook_is_xdp(a->hook) ? run_xdp(a->prog_fd, frame)
+					     : run_tc(a->prog_fd, frame);
 	if (!rc && bpf_map_lookup_elem(a->answer_fd, &zero, answer))
 		rc = -errno;
 	return rc;

@@ -30,7 +30,8 @@ void asker_free(struct asker **asker);
 
 /*
  * frame: from the Ethernet header on (also of a BP_L3_* asker: BPF_PROG_TEST_RUN knows no other).
- * ifindex: whose hook sees it. ingress_ifindex: by which it came in; 0: this host sends it.
+ * ifindex: whose hook sees it. ingress_ifindex: by which it came in; 0: this host sends it. moment:
+ * when it comes, by CLOCK_BOOTTIME in ns; 0: now.
  * -EINVAL: BPF_PROG_TEST_RUN takes no such frame (XDP: under 14 bytes; TC: less than an IP header;
  * too long, which with XDP is -ENOMEM).
  */
@@ -38,6 +39,7 @@ struct asker_frame {
 	const void *data;
 	size_t len;
 	uint32_t ifindex, ingress_ifindex;
+	uint64_t moment;
 };
 int asker_ask(struct asker *asker, const struct asker_frame *frame, struct bp_answer *answer);
 

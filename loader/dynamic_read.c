@@ -204,4 +204,5 @@ void dynamic_answer(struct bp_answer *answer, const struct bp_answer *dynamic)
 	answer->blocked = dynamic->blocked;
 	answer->rule = dynamic->rule;
 	answer->rank = dynamic->rank;
+	answer->until = dynamic->until;
 }

@@ -5,18 +5,28 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "classifier.h"
+#include "clocks.h"
 #include "dynamic_rules.h"
 #include "links.h"
 #include "netlink_route.h"
 #include "probe.h"
 #include "protect.h"
 #include "protected.h"
+#include "report_parts.h"
 #include "spec.h"
 #include "vantage.h"
 
 #define FEW 32 /* rules that are looked at one by one first */
+#define NSEC 1000000000ULL
+
+/*
+ * For less than that nobody is cut. A rule's end is reckoned anew with each generation, and is not
+ * the same to the second.
+ */
+#define SHORT (2 * NSEC)
 
 struct guard {
 	const struct host *host;
@@ -30,6 +40,8 @@ struct guard {
 	struct nl_links links;
 	struct attached_list attached;
 	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];
+	uint64_t moment; /* that is asked about; 0: at once */
+	uint32_t ended;	 /* the rule that has ended by then */
 };
 
 /* One hook of one interface. */
@@ -131,6 +143,7 @@ static int ask(struct guard *g, const struct generation *gen, struct asker **ask
 		.len = probe_build(frame, data),
 		.ifindex = at->link->ifindex,
 		.ingress_ifindex = at->dir == BP_IN ? at->link->ifindex : 0,
+		.moment = g->moment,
 	};
 	int rc = askers[at->hook] ? 0
 				  : asker_open(gen, &g->host->kernel->shared, at->hook,
@@ -215,41 +228,95 @@ static char *rule_name(const struct guard *g, uint32_t id)
 	return n < 0 ? NULL : name;
 }
 
-static int refuse(struct guard *g, const struct place *at, const struct protected_packet *packet,
-	uint32_t id, const char *when, struct diag *diag)
+/* kept: only as long as a dynamic rule permits it. */
+static char *when_text(const struct guard *g, bool kept)
 {
-	char *rule = rule_name(g, id), *what = protect_text(packet);
+	uint64_t now = kernel_clock(), end = g->moment - SHORT;
+	char left[24], *rule, *text;
+	int n;
+
+	if (!g->moment)
+		return strdup(kept ? " as soon as no dynamic rule permits it" : "");
+	time_left_text(end > now ? (end - now + NSEC - 1) / NSEC : 0, left, sizeof(left));
+	rule = rule_name(g, g->ended);
+	n = asprintf(&text, " in %s, when %s ends%s", left, rule ? rule : "a rule in force",
+		kept ? " and no dynamic rule permits it" : "");
+	free(rule);
+	return n < 0 ? NULL : text;
+}
+
+static int refuse(struct guard *g, const struct place *at, const struct protected_packet *packet,
+	uint32_t id, bool kept, struct diag *diag)
+{
+	char *rule = rule_name(g, id), *what = protect_text(packet), *when = when_text(g, kept);
 	int rc = diag_set(diag, DIAG_REFUSED, EPERM,
 		"%s would cut %s (what %s %s)%s; nothing is changed; --force goes ahead all the "
 		"same",
 		rule ? rule : "a rule", what ? what : "what is protected",
-		at->dir == BP_IN ? "arrives at" : "leaves by", at->link->name, when);
+		at->dir == BP_IN ? "arrives at" : "leaves by", at->link->name, when ? when : "");
 
 	free(rule);
 	free(what);
+	free(when);
 	return rc;
 }
 
+/* Of the rules that decide, the one that ends first. */
+struct ending {
+	uint64_t at; /* 0: none does */
+	uint32_t rule;
+};
+
+static void note_ending(const struct bp_answer *answer, struct ending *first)
+{
+	if (answer->until && (!first->at || answer->until < first->at))
+		*first = (struct ending){ .at = answer->until, .rule = answer->rule };
+}
+
+/* At g->moment. first: until when what is found holds. */
+static int try_moment(struct guard *g, const struct place *at,
+	const struct protected_packet *packet, struct ending *first, struct diag *diag)
+{
+	struct fate then = {}, now = {};
+	int rc = ask_then(g, at, &packet->frame, &then, diag);
+
+	*first = (struct ending){};
+	note_ending(&then.alone, first);
+	note_ending(&then.both, first);
+	if (rc || (!then.alone.blocked && !then.both.blocked))
+		return rc;
+	rc = ask_now(g, at, &packet->frame, &now, diag);
+	note_ending(&now.alone, first);
+	note_ending(&now.both, first);
+	if (rc || now.both.blocked)
+		return rc;
+	if (then.both.blocked)
+		return refuse(g, at, packet, then.both.rule, false, diag);
+	/* A dynamic permit is gone with the agent, at the latest by the next boot. */
+	return now.alone.blocked ? 0 : refuse(g, at, packet, then.alone.rule, true, diag);
+}
+
+/*
+ * Now, and at each moment at which it may become another matter: rules only end from here on, so
+ * that the one that decides goes on deciding until it ends itself.
+ */
 static int try_packet(struct guard *g, const struct place *at,
 	const struct protected_packet *packet, struct diag *diag)
 {
-	struct fate then = {}, now = {};
+	struct ending first;
+	uint64_t moment;
 	int rc;
 
 	if (packet->dir != at->dir)
 		return 0;
-	rc = ask_then(g, at, &packet->frame, &then, diag);
-	if (rc || (!then.alone.blocked && !then.both.blocked))
-		return rc;
-	rc = ask_now(g, at, &packet->frame, &now, diag);
-	if (rc || now.both.blocked)
-		return rc;
-	if (then.both.blocked)
-		return refuse(g, at, packet, then.both.rule, "", diag);
-	/* A dynamic permit is gone with the agent, at the latest by the next boot. */
-	return now.alone.blocked ? 0
-				 : refuse(g, at, packet, then.alone.rule,
-					   " as soon as no dynamic rule permits it", diag);
+	g->moment = 0;
+	do {
+		moment = g->moment;
+		rc = try_moment(g, at, packet, &first, diag);
+		g->moment = first.at + SHORT;
+		g->ended = first.rule;
+	} while (!rc && first.at > moment);
+	return rc;
 }
 
 /* Whether what goes by `top` also crosses the link: a bond's slave, a VLAN's parent. */
