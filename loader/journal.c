@@ -272,16 +272,18 @@ int journal_reset(struct store *s, struct diag *diag)
 	return rc;
 }
 
-/* All of it and durable, or nothing of it. */
-static int append(int fd, const char *line, size_t len, uint64_t size)
+/*
+ * All of it and durable, or nothing of it. *stands: the disk does not let it be taken back, so the
+ * record may stand; the sizes differ, so all is read again.
+ */
+static int append(int fd, const char *line, size_t len, uint64_t size, bool *stands)
 {
 	ssize_t put = write(fd, line, len);
 	int rc = put == (ssize_t)len ? 0 : put < 0 ? -errno : -ENOSPC;
 
 	if (!rc && fdatasync(fd))
 		rc = -errno;
-	if (rc && ftruncate(fd, size))
-		return -errno; /* the record may stand; the sizes differ, so all is read again */
+	*stands = rc && ftruncate(fd, size);
 	return rc;
 }
 
@@ -289,14 +291,19 @@ static int journal_write(__u64 *journal, const char *op, const char *record, str
 {
 	char *path = state_path("journal"), *body = NULL, *line = NULL;
 	int fd = -1, len = -1, rc = -ENOMEM;
+	bool stands = false;
 
 	if (path && asprintf(&body, "%s %s", op, record) > 0)
 		len = asprintf(&line, "%08" PRIx32 " %s\n", sum_of(body), body);
 	if (len > 0) {
 		fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
-		rc = fd < 0 ? -errno : append(fd, line, len, *journal);
+		rc = fd < 0 ? -errno : append(fd, line, len, *journal, &stands);
 		if (rc)
-			rc = diag_errno(diag, -rc, "cannot write %s", path);
+			rc = diag_errno(diag, -rc,
+				stands ? "cannot write %s, nor take back what was written, so that "
+					 "the next command may bring the change all the same"
+				       : "cannot write %s",
+				path);
 		else
 			*journal += len;
 	}

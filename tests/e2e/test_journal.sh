@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A journal that could not be begun anew holds nothing that comes after.
+# A journal that could not be begun anew holds nothing that comes after; one that cannot be written has nothing more.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -22,5 +22,16 @@ blocked dport=2000
 blocked dport=2001
 blocked src=198.51.100.1
 passes dport=1434
+
+# A disk that died behind the write: the record can be made neither durable nor be taken back, and that is said.
+expect_exit 1 run_in rx strace -qq -o /dev/null -e inject=fdatasync:error=EIO "$BPFPOL" block udp/2002
+expect_out '/journal: Input/output error'
+passes dport=2002
+expect_exit 0 bp list
+passes dport=2002
+expect_exit 1 run_in rx strace -qq -o /dev/null -e inject=fdatasync:error=EIO -e inject=ftruncate:error=EROFS \
+	"$BPFPOL" block udp/2002
+expect_out 'nor take back what was written, so that the next command may bring the change all the same: Input/output'
+passes dport=2002
 
 finish
