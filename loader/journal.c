@@ -166,12 +166,6 @@ static void break_at_zeroes(char *text, size_t len)
 		*at = '\n';
 }
 
-/* Ids that what cannot be read may have given, and that somebody was told. */
-static void skip_ids(struct store *s, size_t n)
-{
-	s->next_id = n < UINT32_MAX - s->next_id ? s->next_id + n : UINT32_MAX;
-}
-
 /* *torn: bytes behind the last record, which are none. */
 static int apply_all(struct store *s, char *text, size_t len, bool *lost, size_t *torn)
 {

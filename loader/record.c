@@ -155,3 +155,8 @@ int step_note(struct store *s, uint32_t id)
 	v[s->n_step++] = id;
 	return 0;
 }
+
+void skip_ids(struct store *s, size_t n)
+{
+	s->next_id = n < UINT32_MAX - s->next_id ? s->next_id + n : UINT32_MAX;
+}

@@ -60,24 +60,42 @@ static int load_lists(struct store *s, struct diag *diag)
 	return rc;
 }
 
+/* One that cannot be read costs no more than itself; it is kept, beside the one that comes. */
+static int load_journal(struct store *s, const char *journal, bool keep, struct diag *diag)
+{
+	char *aside = state_path("journal.damaged");
+	int rc = aside ? journal_load(s, journal, diag) : -ENOMEM;
+
+	if (rc == -EBADMSG)
+		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", journal);
+	if (rc && rc != -ENOMEM) {
+		diag_to_warning(
+			diag, keep && !rename(journal, aside)
+				      ? "the latest changes of single rules are LOST, or stand in "
+					"journal.damaged"
+				      : "the latest changes of single rules are LOST");
+		s->untidy = true;
+		skip_ids(s, ID_SLACK);
+		rc = 0;
+	}
+	free(aside);
+	return rc;
+}
+
 /* Like load_pair() of store.c, but only a state that cannot be read is a failure. */
 static int load_leniently(
-	struct store *s, const char *state, const char *journal, struct diag *diag)
+	struct store *s, const char *state, const char *journal, bool keep, struct diag *diag)
 {
 	int rc = state_load(s, state, diag);
 
 	if (!rc)
-		rc = fold_load(s, diag);
-	if (rc)
-		return rc;
-	rc = journal_load(s, journal, diag);
-	if (rc == -EBADMSG) {
-		s->untidy = true;
-		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", journal);
-		diag_to_warning(diag, "the latest changes of single rules are LOST");
-		rc = 0;
-	}
+		rc = load_journal(s, journal, keep, diag);
 	return rc ? rc : load_lists(s, diag);
+}
+
+static int load_previous(struct store *s, const char *state, const char *journal, struct diag *diag)
+{
+	return load_leniently(s, state, journal, false, diag);
 }
 
 /* Numbers that the damaged state, or its journal, may have reached: none is given twice. */
@@ -100,8 +118,7 @@ static void go_past(struct store *s, const char *state, const char *journal)
 			s->commit = commit;
 		free(text);
 	}
-	if (s->next_id < UINT32_MAX - ID_SLACK)
-		s->next_id += ID_SLACK;
+	skip_ids(s, ID_SLACK);
 	diag_free(&ignored);
 }
 
@@ -121,7 +138,7 @@ static int go_back(
 						"state.damaged",
 			state);
 		diag_to_warning(diag, "going back to the rules before the last change");
-		rc = store_load_number(number, load_leniently, out, diag);
+		rc = store_load_number(number, load_previous, out, diag);
 	}
 	if (!rc) {
 		go_past(*out, state, journal);
@@ -147,7 +164,7 @@ int store_salvage(bool look, struct store **out, struct diag *diag)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	char *state = state_path("state"), *journal = state_path("journal");
-	int rc = s && state && journal ? load_leniently(s, state, journal, diag) : -ENOMEM;
+	int rc = s && state && journal ? load_leniently(s, state, journal, !look, diag) : -ENOMEM;
 
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);

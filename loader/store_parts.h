@@ -6,9 +6,6 @@
 
 #include "store.h"
 
-/* Ids that lost records may have given: none is given twice. */
-#define ID_SLACK 1000
-
 char *state_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* record.c */
@@ -31,6 +28,9 @@ void sum_put(FILE *out, char *const *text, const size_t *len);
 
 /* Notes the id for store->step, which is of this change alone. */
 int step_note(struct store *store, uint32_t id);
+/* Ids that what cannot be read may have given, and that somebody was told: none is given twice. */
+#define ID_SLACK 1000
+void skip_ids(struct store *store, size_t n);
 /* "assigned NAME" and a line for each rule. */
 int policy_put(FILE *out, const struct policy *policy);
 

@@ -276,6 +276,42 @@ done
 rm -rf "$STATE"
 cp -a saved3 "$STATE"
 
+# One that cannot be read at all: the policy that was assigned is in force without it, and it is kept.
+bp policy create other >/dev/null
+expect_exit 0 bp policy assign other
+expect_exit 0 bp block udp/3005
+expect_exit 0 bp block udp/3006
+rm -rf saved3
+cp -a "$STATE" saved3
+for how in directory pipe "bad sector"; do
+	rm -rf "$STATE"
+	cp -a saved3 "$STATE"
+	reboot
+	[ "$how" = "bad sector" ] || rm "$STATE/journal"
+	[ "$how" != directory ] || mkdir "$STATE/journal"
+	[ "$how" != pipe ] || mkfifo "$STATE/journal"
+	BOOT=("$BPFPOL" restore)
+	[ "$how" != "bad sector" ] ||
+		BOOT=(strace -qq -o /dev/null -P "$STATE/journal" -e inject=read:error=EIO "${BOOT[@]}")
+	expect_exit 1 run_in rx "${BOOT[@]}" --dry-run
+	same "$how: a dry run moves nothing" 0 "$(find "$STATE" -name journal.damaged | wc -l)"
+	expect_exit 1 run_in rx "${BOOT[@]}"
+	expect_out 'LOST, or stand in journal.damaged: .*/journal'
+	expect_out "^Policy 'other' is in force"
+	same "$how: it is kept" 1 "$(find "$STATE" -name journal.damaged | wc -l)"
+	same "$how: and state is none that is damaged" 0 "$(find "$STATE" -name state.damaged | wc -l)"
+	expect_exit 0 bp list
+	expect_exit 0 bp block udp/3007
+	blocked dport=3007
+	expect_exit 0 bp restore
+done
+rm -rf "$STATE" saved3
+cp -a saved2 "$STATE"
+reboot
+expect_exit 0 bp restore
+bp policy assign web >/dev/null
+bp block udp/3000 >/dev/null
+
 # A full disk at boot: filtered all the same.
 bp off >/dev/null
 mkdir small
