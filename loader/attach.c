@@ -132,18 +132,34 @@ static int need(struct kernel *k, enum bp_hook hook, struct diag *diag)
 	return rc ? rc : kernel_need(k, hook, diag);
 }
 
+struct adoption {
+	struct kernel *k;
+	size_t renewed;
+};
+
 /* Where rules come, those of hooks in use come with them. */
 static int adopt_one(const struct pin *pin, void *arg, struct diag *diag)
 {
-	struct kernel *k = arg;
+	struct adoption *to = arg;
+	struct kernel *k = to->k;
 	int rc = pin_is_live(pin) && !k->ctl->generation ? need(k, pin->hook, diag) : 0;
 
-	return rc ? rc : hook_renew(pin, k->root[pin->hook], diag);
+	if (!rc)
+		rc = hook_renew(pin, k->root[pin->hook], diag);
+	if (rc <= 0)
+		return rc;
+	to->renewed++;
+	return 0;
 }
 
-int attach_adopt(struct kernel *k, struct diag *diag)
+int attach_adopt(struct kernel *k, size_t *renewed, struct diag *diag)
 {
-	return pins_each(0, adopt_one, k, NULL, diag);
+	struct adoption to = { .k = k };
+	int rc = pins_each(0, adopt_one, &to, NULL, diag);
+
+	if (renewed)
+		*renewed = to.renewed;
+	return rc;
 }
 
 const struct attached *attached_find(const struct attached_list *list, int ifindex)

@@ -76,9 +76,10 @@ void attach_tidy(struct kernel *k);
 /*
  * Puts the root program on every link that carries another: one of an earlier load, which obeys a
  * control word of its own. Sweeps the pins of links whose interfaces are gone. Where no rules are
- * in force, that of none (norules.h) is there for their hooks then.
+ * in force, that of none (norules.h) is there for their hooks then. *renewed, unless NULL: how many
+ * carried another, also where others failed.
  */
-int attach_adopt(struct kernel *k, struct diag *diag);
+int attach_adopt(struct kernel *k, size_t *renewed, struct diag *diag);
 
 /* A link that is not there counts as detached. */
 int detach_link(int ifindex, struct diag *diag);

@@ -253,6 +253,8 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 		rc = nl_links_get(&r->links);
 	if (!rc)
 		rc = put_in_force(r, dry_run, diag);
+	if (!rc && !dry_run)
+		rc = enforce_alone(&r->host, diag);
 	if (!rc)
 		rc = attach_all(r, dry_run, diag);
 	/* A boot has left nobody who waits for the end of a trial. */

@@ -135,7 +135,7 @@ static int build(
 {
 	unsigned int hooks = attached_hooks();
 	struct generation *gen =
-		spare_take(k->ctl->generation + 1, &plan->tables.sizes, hooks, &k->shared);
+		spare_take(kernel_next_number(k), &plan->tables.sizes, hooks, &k->shared);
 	int rc;
 
 	rc = gen ? plan_fill(plan, &gen->table, diag) : -ENOSPC;
@@ -322,6 +322,30 @@ int enforce_take_over(struct host *host, struct diag *diag)
 	rc = enforce(host, diag);
 	host->unguarded = unguarded;
 	return rc;
+}
+
+int enforce_alone(struct host *host, struct diag *diag)
+{
+	bool unguarded = host->unguarded;
+	size_t renewed = 0;
+	int rc = 0;
+
+	if (!host->kernel || !host->kernel->rival)
+		return 0;
+	host->unguarded = true; /* what was decided then */
+	if (!host->off && !host_in_step(host))
+		rc = enforce(host, diag);
+	host->unguarded = unguarded;
+	if (!rc)
+		rc = attach_adopt(host->kernel, &renewed, diag);
+	if (rc)
+		return rc;
+	kernel_is_alone(host->kernel);
+	if (!renewed)
+		return 0;
+	diag_set(diag, DIAG_SYSTEM, EPROTO, "what it had put on interfaces is replaced");
+	diag_to_warning(diag, "another version of bpfpol was cut short here");
+	return 0;
 }
 
 int enforce_settle(struct host *host, struct diag *diag)

@@ -15,7 +15,12 @@ int enforce(struct host *host, struct diag *diag);
  * The guard is not asked: it was decided then. 0 where nothing is.
  */
 int enforce_take_over(struct host *host, struct diag *diag);
-/* The same, but while filtering is off on disk alone. */
+/*
+ * Another load began to take the place of ours and died over it: links that it renewed obey its
+ * rules of then, until they are ours again here, with the rules on disk. 0 where there is none.
+ */
+int enforce_alone(struct host *host, struct diag *diag);
+/* As enforce(), but while filtering is off on disk alone. */
 int enforce_settle(struct host *host, struct diag *diag);
 /* Ends what a command that was killed began, where the kernel is behind the store. Warnings only.
  */

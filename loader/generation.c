@@ -246,17 +246,37 @@ void generation_unpin(uint64_t number)
 	free(dir);
 }
 
-void generation_sweep(uint64_t keep)
+static bool next_number(DIR *d, unsigned long long *number)
 {
-	DIR *d = opendir(dirs_get()->bpffs);
 	struct dirent *entry;
 
-	while (d && (entry = readdir(d))) {
-		unsigned long long number;
+	while (d && (entry = readdir(d)))
+		if (sscanf(entry->d_name, "gen-%llu", number) == 1)
+			return true;
+	return false;
+}
 
-		if (sscanf(entry->d_name, "gen-%llu", &number) == 1 && number != keep)
+uint64_t generation_highest(void)
+{
+	DIR *d = opendir(dirs_get()->bpffs);
+	unsigned long long number, highest = 0;
+
+	while (next_number(d, &number))
+		if (number > highest)
+			highest = number;
+	if (d)
+		closedir(d);
+	return highest;
+}
+
+void generation_sweep(uint64_t keep, uint64_t last)
+{
+	DIR *d = opendir(dirs_get()->bpffs);
+	unsigned long long number;
+
+	while (next_number(d, &number))
+		if (number != keep && number <= last)
 			generation_unpin(number);
-	}
 	if (d)
 		closedir(d);
 }

@@ -97,8 +97,10 @@ char *generation_path(uint64_t number, enum bp_hook hook);
 void generation_unpin_dir(const char *dir);
 /* Takes its pins away; what the kernel still uses lives until then. */
 void generation_unpin(uint64_t number);
-/* Takes the pins of all generations but that one away. */
-void generation_sweep(uint64_t keep);
+/* The highest number that pins have; 0: none have. */
+uint64_t generation_highest(void);
+/* Takes the pins of all generations up to `last` away, but for those of `keep`. */
+void generation_sweep(uint64_t keep, uint64_t last);
 void generation_free(struct generation **gen);
 
 #endif

@@ -261,8 +261,8 @@ static int cannot_renew(const struct pin *pin, int err, struct diag *diag)
 	char name[IF_NAMESIZE] = "";
 
 	return diag_errno(diag, err,
-		"cannot put the program of this version on %s, where that of an earlier one "
-		"filters; 'bpfpol detach' and 'bpfpol attach' would",
+		"cannot put the program of this version on %s, where that of another one "
+		"filters; 'bpfpol off' and then 'bpfpol on' would",
 		name_of(pin->ifindex, name));
 }
 
@@ -272,10 +272,12 @@ static int renew_link(const struct pin *pin, int prog, __u32 id, struct diag *di
 		unlink(pin->path); /* what cannot be swept harms nobody */
 		return 0;
 	}
-	if (pin->prog == id || !bpf_link_update(pin->fd, prog, NULL) ||
-		errno == ENOLINK) /* the interface has just gone */
+	if (pin->prog == id)
 		return 0;
-	return cannot_renew(pin, errno, diag);
+	if (!bpf_link_update(pin->fd, prog, NULL))
+		return 1;
+	return errno == ENOLINK ? 0 /* the interface has just gone */
+				: cannot_renew(pin, errno, diag);
 }
 
 /* While both are pinned, the one that is in the filter is the one that counts. */
@@ -300,6 +302,7 @@ static int renew_filter(const struct pin *pin, int prog, __u32 id, struct diag *
 			if (rc)
 				cannot_renew(pin, -rc, diag);
 			unlink(rc ? path : pin->path);
+			rc = rc ? rc : 1;
 		}
 	}
 	free(path);

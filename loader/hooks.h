@@ -28,7 +28,8 @@ bool hook_is_free(const struct hook_site *site);
 int hook_filter(
 	int prog, enum bp_hook hook, int ifindex, const struct hook_site *site, struct diag *diag);
 
-/* Puts this program in place of an older one, and sweeps a pin of what is no more. */
+/* Puts this program in place of an older one: 1. Or sweeps a pin of what is no more, or nothing: 0.
+ */
 int hook_renew(const struct pin *pin, int prog, struct diag *diag);
 /*
  * The program is off when this returns, and then the pin goes. Letting go of the pin alone would

@@ -94,12 +94,13 @@ int host_kernel_load(struct host *host, struct diag *diag)
 	return take_off_word(host, diag);
 }
 
-static void say_replaced(struct diag *diag)
+static void say_replaced(bool lost, struct diag *diag)
 {
 	diag_set(diag, DIAG_SYSTEM, EPROTO,
 		"it is replaced; counters begin anew, and dynamic rules of its agent are gone: "
 		"'systemctl restart bpfpol-agent'");
-	diag_to_warning(diag, "what filtered was another version's");
+	diag_to_warning(diag, lost ? "what filtered had lost its control word"
+				   : "what filtered was another version's");
 }
 
 /*
@@ -108,14 +109,14 @@ static void say_replaced(struct diag *diag)
  */
 int host_kernel_hang(struct host *host, struct diag *diag)
 {
-	bool others = kernel_is_pinned() && attached_any();
+	bool others = attached_any(), lost = !kernel_is_pinned();
 	int rc = take_off_word(host, diag);
 
 	if (rc)
 		return rc;
 	rc = kernel_pin(host->kernel, diag);
 	if (!rc)
-		rc = attach_adopt(host->kernel, diag);
+		rc = attach_adopt(host->kernel, NULL, diag);
 	if (!rc)
 		rc = kernel_publish(host->kernel, diag);
 	if (rc) {
@@ -123,7 +124,7 @@ int host_kernel_hang(struct host *host, struct diag *diag)
 		return rc;
 	}
 	if (others)
-		say_replaced(diag);
+		say_replaced(lost, diag);
 	if (!host->agent)
 		tell_arrays(host->kernel->made);
 	return 0;

@@ -42,8 +42,30 @@ static int check_namespace(const struct kernel *k, struct diag *diag)
 	return 0;
 }
 
+static const char cut_short[] =
+	"another version of bpfpol was cut short here: some interfaces may go by its rules";
+
+/* No change may come on top of that. */
+static int be_alone(struct host *host, enum host_use use, struct diag *diag)
+{
+	int rc = enforce_alone(host, diag);
+
+	if (!rc || use == HOST_CHANGE)
+		return rc;
+	diag_to_warning(diag, cut_short);
+	return 0;
+}
+
+static void warn_rival(const struct host *host, struct diag *diag)
+{
+	if (!host->kernel || !host->kernel->rival)
+		return;
+	diag_set(diag, DIAG_SYSTEM, EPROTO, "'bpfpol restore' puts those on disk in their place");
+	diag_to_warning(diag, cut_short);
+}
+
 /* A change needs a store that can be written; who only looks is told, and sees what judges. */
-static int tend(struct host *host, enum host_use use, struct diag *diag)
+static int tend(struct host *host, enum host_use use, enum host_use also, struct diag *diag)
 {
 	int rc = await_tend(host, diag);
 
@@ -52,12 +74,14 @@ static int tend(struct host *host, enum host_use use, struct diag *diag)
 		diag_to_warning(diag, "what was attached on trial is not detached as it should be");
 		diag_clear(diag);
 	}
-	if (use == HOST_CHANGE)
-		return rc ? rc : await_refuse(host, true, diag);
+	if (rc && use == HOST_CHANGE)
+		return rc;
 	if (rc)
 		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
 				      "but still on disk");
-	return 0;
+	/* `restore` does it when it has mended the store. */
+	rc = also & HOST_SALVAGE ? 0 : be_alone(host, use, diag);
+	return rc || use != HOST_CHANGE ? rc : await_refuse(host, true, diag);
 }
 
 /* The lock, and what is pinned. */
@@ -69,8 +93,8 @@ static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT && diag->kind == DIAG_NONE)
 		rc = 0;
-	if (!rc && use != HOST_READ && host->kernel)
-		kernel_tidy(host->kernel);
+	if (!rc && host->kernel)
+		kernel_tidy(host->kernel, use == HOST_READ);
 	return rc || !host->kernel ? rc : check_namespace(host->kernel, diag);
 }
 
@@ -129,9 +153,11 @@ static int open_host(
 		rc = (use == HOST_READ ? off_look : off_tend)(host->kernel, &off, diag);
 	note_off(host, &off);
 	host->tried_left = tried_left();
+	if (!rc && use == HOST_READ)
+		warn_rival(host, diag);
 	if (!rc && dry_run)
 		return await_refuse(host, false, diag);
-	return rc || use == HOST_READ ? rc : tend(host, use, diag);
+	return rc || use == HOST_READ ? rc : tend(host, use, also, diag);
 }
 
 int host_open(struct host *host, enum host_use how, struct diag *diag)

@@ -328,7 +328,7 @@ static int act(
 		return rc;
 	rc = host_kernel(host, diag);
 	if (!rc)
-		rc = attach_adopt(host->kernel, diag);
+		rc = attach_adopt(host->kernel, NULL, diag);
 	return rc ? rc : attach_due(hp, s, host, more);
 }
 

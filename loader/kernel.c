@@ -186,6 +186,10 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	k->ctl->next_id = 1;
 	k->ctl->netns = kernel_namespace();
 	memcpy(k->ctl->dynamic_map, k->shared.dynamic, sizeof(k->ctl->dynamic_map));
+	k->beside = true;
+	k->others = generation_highest();
+	if (k->others)
+		k->others = (k->others | 1) + 1; /* the place of number 0 */
 	*out = k;
 	return 0;
 }
@@ -267,29 +271,45 @@ static bool is_spare(const struct kernel *k, const char *next)
 	return spare;
 }
 
-/* spare: goes over those alone. */
-static void sweep_next(const struct kernel *k, bool spare)
+enum sweep { SWEEP_ALL, SWEEP_SPARE, SWEEP_NONE };
+
+/* Whether one is left that is no spare. */
+static bool sweep_next(const struct kernel *k, enum sweep which)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
 	struct dirent *entry;
+	bool left = false;
 	int err;
 
 	while (d && (entry = dir_next(d, &err))) {
 		char *path = strncmp(entry->d_name, "next-", strlen("next-"))
 				     ? NULL
 				     : path_join(dirs_get()->bpffs, "%s", entry->d_name);
+		bool spare = path && which != SWEEP_ALL && is_spare(k, path);
 
-		if (path && (!spare || is_spare(k, path)))
+		if (path && (which == SWEEP_ALL || (spare && which == SWEEP_SPARE)))
 			generation_unpin_dir(path);
+		else if (path && !spare)
+			left = true;
 		free(path);
 	}
 	if (d)
 		closedir(d);
+	return left;
 }
 
-void kernel_tidy(const struct kernel *k)
+void kernel_tidy(struct kernel *k, bool look)
 {
-	sweep_next(k, true);
+	k->rival = sweep_next(k, look ? SWEEP_NONE : SWEEP_SPARE);
+}
+
+void kernel_is_alone(struct kernel *k)
+{
+	sweep_next(k, SWEEP_ALL);
+	/* Theirs may be number 0, too. Where that is ours it judges without its pins. */
+	if (!k->other && (!k->gen || k->gen->table.tables->folded))
+		generation_sweep(k->gen ? k->gen->number : UINT64_MAX, UINT64_MAX);
+	k->rival = false;
 }
 
 int kernel_publish(struct kernel *k, struct diag *diag)
@@ -301,8 +321,11 @@ int kernel_publish(struct kernel *k, struct diag *diag)
 		rc = diag_errno(diag, errno, "cannot remove %s", ctl);
 	for (size_t i = PINS; i-- > 0 && !rc;)
 		rc = pin(*fd_at(k, i), dirs_get()->bpffs, pin_name(i), diag);
-	if (!rc)
-		sweep_next(k, false); /* no link needs the others any more */
+	if (!rc) {
+		sweep_next(k, SWEEP_ALL); /* no link needs the others any more */
+		generation_sweep(0, k->others);
+		k->beside = false;
+	}
 	free(ctl);
 	return rc;
 }

@@ -27,6 +27,9 @@ struct kernel {
 	/* That of no rules, where kernel_need() may have to add to it (norules.h); NULL: not. */
 	struct generation *none;
 	char *next;	    /* where it stands until it is published */
+	uint64_t others;    /* until then: no generation up to that number is its own */
+	bool beside;	    /* it is not published yet */
+	bool rival;	    /* another load stands beside it, which did not come to its end */
 	unsigned int added; /* hooks whose classifiers kernel_need() has added to it */
 };
 
@@ -35,24 +38,29 @@ struct kernel {
  * k->gen is opened if there is one.
  */
 int kernel_open(struct kernel **k, struct diag *diag);
-/* Loads the root programs and what they share, and pins nothing. */
+/*
+ * Loads the root programs and what they share, and pins nothing. Generations of its own get numbers
+ * that no older one has, whose pins stay until it is published.
+ */
 int kernel_load(struct kernel **k, struct diag *diag);
 /*
  * Pins all of it beside any older ones, in next-N. Then links are to be adopted (attach.h), and
  * kernel_publish() puts it in their place, `ctl` last: what finds it finds everything. Until then
  * the older ones stay pinned, without which their programs would let everything pass. A command
  * that dies in between leaves no `ctl`, or another version's, and what links refer to pinned; the
- * next begins again.
+ * next begins again. If that is the older version, next-N tells it (k->rival).
  */
 int kernel_pin(struct kernel *k, struct diag *diag);
 /* A `ctl` is, be it another version's. */
 bool kernel_is_pinned(void);
 int kernel_publish(struct kernel *k, struct diag *diag);
 /*
- * Sweeps the second pins of what is published, which a process leaves that dies before it is done.
- * Those of another load stay, as links may have it, until one comes to its end.
+ * Looks for loads that a process left which died before it was done. Unless `look`, second pins of
+ * what is published go. Those of another load stay, as links may have it: k->rival.
  */
-void kernel_tidy(const struct kernel *k);
+void kernel_tidy(struct kernel *k, bool look);
+/* All links are adopted: other loads go. */
+void kernel_is_alone(struct kernel *k);
 void kernel_free(struct kernel **k);
 
 /* The network namespace of this process, by its inode; 0: it is not known. */
@@ -92,6 +100,8 @@ uint64_t kernel_time_left(const struct kernel *k);
 /* The generation that awaits, and the one before it. NULL: its pins are gone, or there was none. */
 struct generation *kernel_on_trial(const struct kernel *k);
 struct generation *kernel_before_trial(const struct kernel *k);
+/* That of the one that comes next. */
+uint64_t kernel_next_number(const struct kernel *k);
 /* The number of the generation that judges now. */
 uint64_t kernel_in_force(const struct kernel *k);
 /*

@@ -161,7 +161,7 @@ static int attach_checked(
 
 	/* Sweeps the pins of interfaces that are gone: their numbers may come again. */
 	if (!rc)
-		rc = attach_adopt(host->kernel, diag);
+		rc = attach_adopt(host->kernel, NULL, diag);
 	if (!rc)
 		rc = attach_halves(host->kernel, c, failed, diag);
 	if (!rc)

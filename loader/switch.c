@@ -225,9 +225,12 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 	}
 	if (!rc) {
 		/* As long as it may be in use, who reads the old number finds it. */
-		if (unused && (!old || spare_keep(old)))
+		if (unused && (!old || k->beside || spare_keep(old)))
 			displace(k, old_number);
-		generation_sweep(k->gen->number);
+		if (k->beside)
+			generation_unpin(old_number);
+		else
+			generation_sweep(k->gen->number, UINT64_MAX);
 		generation_free(&k->none);
 		k->gen->table.tables->folded = 1;
 	}
@@ -373,10 +376,15 @@ static void begin_trial(struct kernel *k, uint64_t number, uint64_t confirm_by)
 	set(&k->ctl->confirm_of, confirm_by ? number : 0);
 }
 
+uint64_t kernel_next_number(const struct kernel *k)
+{
+	return (k->ctl->generation ? k->ctl->generation : k->others) + 1;
+}
+
 int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
 	int (*commit)(void *, struct diag *), void *arg, struct diag *diag)
 {
-	uint64_t old = k->ctl->generation, number = old + 1;
+	uint64_t old = k->ctl->generation, number = kernel_next_number(k);
 	bool give_back = gen->number == number; /* it was the spare */
 	int rc;
 

@@ -137,14 +137,18 @@ snapshot() {
 	done
 }
 
-# other_abi: the pins are another version's: of ctl all is as it was but BP_ABI, the fourth word.
-other_abi() {
+# abi_is BYTE: the pins are those of such a version: of ctl all is as it was but BP_ABI, the fourth word.
+abi_is() {
 	local bytes
 
 	read -r -a bytes < <("$BPFTOOL" -j map lookup pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 |
 		jq -r '.value | join(" ")')
-	bytes[24]=0x63
+	bytes[24]=$1
 	"$BPFTOOL" map update pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 value "${bytes[@]}"
+}
+
+other_abi() {
+	abi_is 0x63
 }
 
 # remembered: the interfaces that are, with their modes, in one line.
