@@ -446,6 +446,9 @@ int off_rollback(const struct args *args, struct host *host, struct diag *diag)
 		return rc;
 	if (!dry_run) {
 		host->off = false;
+		rc = enforce_take_over(host, diag); /* its word is not ours to write */
+		if (rc)
+			return rc;
 		enforce_catch_up(host, diag);
 		warn_nothing();
 	}

@@ -61,6 +61,18 @@ for words in "block tcp/99" "remove tcp/99" "count udp" "remove count udp" resto
 done
 same "the rules have their numbers" "$IDS" "$(bp list --json | jq -c '[.rules[].id] | sort')"
 
+# --- `off` on trial: the word of another version's programs is not ours to write
+
+for words in "policy rollback" on; do
+	bp restore >/dev/null 2>&1
+	expect_exit 0 bp off --confirm 300
+	other_abi
+	# shellcheck disable=SC2086
+	expect_exit 0 bp $words
+	expect_out "$REPLACED"
+	is_judged
+done
+
 # --- programs of another build, with the same layout: all goes on, and `restore` puts this build's in their place
 
 # print_of: the fingerprint of what the classifiers in force were loaded from, in hex, first byte first.
