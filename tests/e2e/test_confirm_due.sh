@@ -165,6 +165,17 @@ mv "$WORLD/kept" "$BPFPOL_RUN_DIR"
 check "and tries again" until_true none_waits
 settled "it is detached"
 
+# A disk that cannot be written keeps nothing attached.
+bp attach rx7 --confirm 1 >/dev/null
+kill_waiters
+mount --bind "$BPFPOL_STATE_DIR" "$BPFPOL_STATE_DIR"
+mount -o remount,bind,ro "$BPFPOL_STATE_DIR"
+check "the disk cannot be written: the time is over" until_true is_over
+same "and it is detached" rx0 "$(attached)"
+umount "$BPFPOL_STATE_DIR"
+bp status >/dev/null
+settled "and written down as soon as that can be"
+
 # --- interfaces that go, come again, or take another's name
 
 bp attach rx7 --confirm 2 >/dev/null

@@ -84,6 +84,10 @@ for words in "block udp/2000 name $(printf 'x%.0s' {1..5000})" "block esp from @
 	same "full disk: packets" "$BEFORE" "$(verdicts "${PROBES[@]}")"
 	same "full disk: rules" "$RULES" "$(listed)"
 done
+# With a spare it is given back; without one what was loaded anew is taken away again.
+rm -rf "$BPFPOL_BPFFS/spare"
+expect_exit 1 bp block udp/2000 from "@$WORLD/one"
+same "full disk: no generation is left that does not judge" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 rm "$WORLD/small/filler"
 as_before "a full disk"
 

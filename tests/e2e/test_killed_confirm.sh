@@ -100,7 +100,14 @@ confirm) sweep_act confirm 'b b?' policy confirm ;;
 rollback) sweep_act rollback 'a b?' policy rollback ;;
 back) sweep_act back a list ;;
 esac
-bp policy assign a >/dev/null
+# Each blocked packet was counted by one rule of the one policy or of the other, whoever died.
+packets_of() {
+	bp policy assign "$1" >/dev/null
+	bp status --json | jq '[.rules[].packets] | add'
+}
+
+same "no packet is counted twice, nor lost" "$(bp status --json | jq .totals.in.blocked)" \
+	$(($(packets_of b) + $(packets_of a)))
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 same "nothing is left over" "" "$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
 
