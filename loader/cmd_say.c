@@ -54,8 +54,8 @@ void json_attached(struct jw *j, const struct link_choices *choices)
 
 		jw_object(j, NULL);
 		jw_str(j, "name", c->link->name);
-		jw_str(j, "mode", c->how == ATTACH_NONE ? NULL : attach_mode_name(c->how));
-		jw_str(j, "why", c->how == ATTACH_NONE ? NULL : c->why);
+		jw_str(j, "mode", attach_mode_name(c->how));
+		jw_str(j, "why", c->why);
 		jw_object_end(j);
 	}
 	jw_array_end(j);
