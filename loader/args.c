@@ -14,7 +14,7 @@ const struct option_entry option_table[] = {
 	{ "--debug", OPT_DEBUG, VALUE_NONE, "every filter, or every packet" },
 	{ "--rule", OPT_RULE, VALUE_TEXT, "a label for the rule, the same as name \"LABEL\"" },
 	{ "--for", OPT_FOR, VALUE_TIME, "until then only: 90s, 15m, 2h, 7d" },
-	{ "--id", OPT_ID, VALUE_TEXT, "the rule with this number" },
+	{ "--id", OPT_ID, VALUE_ID, "the rule with this number" },
 	{ "--mode", OPT_MODE, VALUE_MODE, "how what arrives is filtered" },
 	{ "--pcap", OPT_PCAP, VALUE_FILE, "the packets of a capture" },
 	{ "--policy", OPT_POLICY, VALUE_POLICY, "of this policy, also if it is not in force" },

@@ -45,7 +45,8 @@ enum value {
 	VALUE_MODE,
 	VALUE_COLUMN,
 	VALUE_FILE,
-	VALUE_POLICY
+	VALUE_POLICY,
+	VALUE_ID
 };
 struct option_entry {
 	const char *name;

@@ -35,9 +35,9 @@ static void offer_file(struct completer *c, const char *more)
 	c->env->files(c->before ? c->before : "", more, c->env->arg);
 }
 
-static void offer_names(struct completer *c, enum complete_names which)
+static void offer_names(struct completer *c, enum complete_names which, const struct args *args)
 {
-	c->env->names(which, c);
+	c->env->names(which, args, c);
 }
 
 static void offer_word(const char *word, const char *what, void *arg)
@@ -66,14 +66,25 @@ static const struct command *find(const struct command *table, const char *word)
 	return table->name ? table : NULL;
 }
 
-static void offer_value(struct completer *c, enum value value)
+/* Whom the command can take: `promote`, which has no words, dynamic ones alone. */
+static enum complete_names rules_of(const struct command *command, const struct args *args)
+{
+	return args->given & OPT_DYNAMIC || command->words == WORDS_NONE ? NAMES_DYNAMIC
+									 : NAMES_RULES;
+}
+
+static void offer_value(struct completer *c, enum value value, const struct command *command,
+	const struct args *args)
 {
 	switch (value) {
 	case VALUE_TIME:
 		spec_complete_duration(c->begun, offer_word, c);
 		break;
 	case VALUE_MODE:
-		offer_names(c, NAMES_MODES);
+		offer_names(c, NAMES_MODES, args);
+		break;
+	case VALUE_ID:
+		offer_names(c, rules_of(command, args), args);
 		break;
 	case VALUE_COLUMN:
 		for (int i = 0; i < TOP_COLUMNS; i++)
@@ -83,7 +94,7 @@ static void offer_value(struct completer *c, enum value value)
 		offer_file(c, "");
 		break;
 	case VALUE_POLICY:
-		offer_names(c, NAMES_POLICIES);
+		offer_names(c, NAMES_POLICIES, args);
 		break;
 	case VALUE_NONE:
 	case VALUE_TEXT:
@@ -92,7 +103,8 @@ static void offer_value(struct completer *c, enum value value)
 }
 
 /* --name=VALUE, of which = is typed. */
-static void offer_joined(struct completer *c, const struct command *command)
+static void offer_joined(
+	struct completer *c, const struct command *command, const struct args *args)
 {
 	const char *value = strchr(c->begun, '=') + 1;
 	size_t len = value - c->begun;
@@ -104,7 +116,7 @@ static void offer_joined(struct completer *c, const struct command *command)
 		c->before = strndup(c->begun, len);
 		c->begun = value;
 		if (c->before)
-			offer_value(c, o->value);
+			offer_value(c, o->value, command, args);
 		return;
 	}
 }
@@ -123,7 +135,7 @@ static void offer_language(struct completer *c, enum spec_text_kind kind, const 
 	unsigned int next = spec_complete(kind, args->n, args->words, c->begun, offer_word, c);
 
 	if (next & SPEC_NEXT_IFACE)
-		offer_names(c, NAMES_IFACES);
+		offer_names(c, NAMES_IFACES, args);
 	if (next & SPEC_NEXT_FILE)
 		offer_file(c, "@");
 	if (next & SPEC_NEXT_VALUE)
@@ -144,14 +156,15 @@ static bool flag_given(const struct args *args, const char *flag)
 	return false;
 }
 
-static void offer_flag_value(struct completer *c, enum ipsecpol_value value)
+static void offer_flag_value(
+	struct completer *c, enum ipsecpol_value value, const struct args *args)
 {
 	switch (value) {
 	case FLAG_STORE:
 		complete_offer(c, "REG", "the policies on this computer's disk");
 		break;
 	case FLAG_POLICY:
-		offer_names(c, NAMES_POLICIES);
+		offer_names(c, NAMES_POLICIES, args);
 		break;
 	case FLAG_ACTION:
 		complete_offer(c, "BLOCK", NULL);
@@ -174,7 +187,7 @@ static void offer_flags(struct completer *c, const struct args *args)
 
 	for (size_t i = 0; (flag = ipsecpol_flag(i, &value)); i++) {
 		if (value != FLAG_ALONE && is_flag(last, flag)) {
-			offer_flag_value(c, value);
+			offer_flag_value(c, value, args);
 			return;
 		}
 	}
@@ -226,7 +239,7 @@ static void offer_policies(struct completer *c, const struct args *args, int mos
 	c->taken = args->words;
 	c->n_taken = args->n;
 	if (args->n < most)
-		offer_names(c, NAMES_POLICIES);
+		offer_names(c, NAMES_POLICIES, args);
 }
 
 static void offer_words(struct completer *c, const struct command *command, const struct args *args)
@@ -247,7 +260,7 @@ static void offer_words(struct completer *c, const struct command *command, cons
 	case WORDS_IFACES:
 		c->taken = args->words;
 		c->n_taken = args->n;
-		offer_names(c, NAMES_IFACES);
+		offer_names(c, NAMES_IFACES, args);
 		break;
 	case WORDS_POLICY:
 		offer_policies(c, args, 1);
@@ -262,7 +275,7 @@ static void offer_words(struct completer *c, const struct command *command, cons
 		break;
 	case WORDS_IMPORTED:
 		if (first && args->given & OPT_SHIPPED)
-			offer_names(c, NAMES_SHIPPED);
+			offer_names(c, NAMES_SHIPPED, args);
 		else if (first)
 			offer_file(c, "");
 		break;
@@ -295,9 +308,9 @@ static void complete_args(struct completer *c, const struct command *command, in
 	int rc = args_parse(command, argc, argv, &args, &diag);
 
 	if (rc && args.open) {
-		offer_value(c, args.open->value);
+		offer_value(c, args.open->value, command, &args);
 	} else if (!rc && !args.ended && dashes && strchr(c->begun, '=')) {
-		offer_joined(c, command);
+		offer_joined(c, command, &args);
 	} else if (!rc) {
 		offer_words(c, command, &args);
 		if (!args.ended && !args_want_text(command, &args) &&

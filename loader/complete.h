@@ -10,12 +10,19 @@
 
 struct completer;
 
-enum complete_names { NAMES_POLICIES, NAMES_SHIPPED, NAMES_IFACES, NAMES_MODES };
+enum complete_names {
+	NAMES_POLICIES,
+	NAMES_SHIPPED,
+	NAMES_IFACES,
+	NAMES_MODES,
+	NAMES_RULES,   /* ids of those in force, or of --policy */
+	NAMES_DYNAMIC, /* of the agent's */
+};
 
 struct complete_env {
 	const struct command *commands, *policy_commands;
-	/* Gives each name to complete_offer(). */
-	void (*names)(enum complete_names which, struct completer *c);
+	/* Gives each name to complete_offer(). args: the words and options before. */
+	void (*names)(enum complete_names which, const struct args *args, struct completer *c);
 	/* A word is before and word, joined. what: NULL: there is nothing to say. */
 	void (*put)(const char *before, const char *word, const char *what, void *arg);
 	/* Names of files, behind these two. */

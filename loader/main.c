@@ -230,7 +230,8 @@ const struct command commands[] = {
 		"names of files: 'files', and behind another tab what is typed before the name. "
 		"Needs no\n"
 		"root, and says nothing where it does not know; policies are read as the user "
-		"may." },
+		"may,\n"
+		"and numbers of rules are told to root." },
 	{ "help", cmd_help, 0, WORDS_COMMAND, "[COMMAND]", "this, or more on one command", NULL },
 	{ NULL, NULL, 0, WORDS_NONE, NULL, NULL, NULL },
 };

@@ -30,6 +30,21 @@ for name in night 'two words' 'pr$ice' 'a&b;c' 'wörter'; do
 done
 touch worms.txt 'a list.txt' "it's.txt" 'qu"ote.txt' 'a dir/inner.txt' trace.pcap home/mine.pcap
 
+expect_exit 0 bp block --policy night tcp/23
+expect_exit 0 bp block udp/1434 name "the worm"
+# offered WORD...: what it offers in the world of the test, blanks for tabs.
+offered() {
+	bp complete -- "$@" | tr '\t' ' '
+}
+BEFORE=$(snapshot)
+same "ids of what is in force" '2 block in udp to port 1434 name "the worm"' "$(offered remove --id '')"
+same "of a policy" '1 block in tcp to port 23' "$(offered remove --policy night --id '')"
+same "of no policy" "" "$(offered remove --policy nosuch --id '')"
+same "of the agent, which there is not" "" "$(offered promote --id '')$(offered remove --dynamic --id '')"
+same "to watch, behind =" "--id=2 " "$(offered watch --id= | cut -c1-7)"
+same "not for everybody" "" "$(run_in rx setpriv --reuid=65534 --clear-groups "$BPFPOL" complete remove --id '' 2>&1)"
+unchanged "completion" "$BEFORE"
+
 # What is typed, with \t for TAB, and the words that come of it.
 sed -e "s,HOME,$WORLD/home," >typed <<'END'
 bpfpol po\tas\tni\t	bpfpol|policy|assign|night
@@ -38,6 +53,8 @@ bpfpol block out esp fr\tme\t lo\t	bpfpol|block|out|esp|from|me|log
 bpfpol block udp/tft\t	bpfpol|block|udp/tftp
 bpfpol block to dn\texample.org	bpfpol|block|to|dns:example.org
 bpfpol block tcp/80,ssh\t	bpfpol|block|tcp/80,ssh
+bpfpol remove --id \t	bpfpol|remove|--id|2
+bpfpol watch --id=\t	bpfpol|watch|--id=2
 bpfpol attach rx\t--mode nat\t	bpfpol|attach|rx0|--mode|native
 bpfpol attach --mode=nat\trx\t	bpfpol|attach|--mode=native|rx0
 bpfpol policy assign tw\t	bpfpol|policy|assign|two words
@@ -80,6 +97,7 @@ types() {
 	run_in rx env -i HOME="$WORLD/home" PATH="$WORLD/show:$PATH" TERM=xterm LC_ALL=C.UTF-8 \
 		REAL="$DEST/usr/local/sbin/bpfpol" ANSWERS="$ANSWERS" \
 		XDG_DATA_DIRS="$SHARE:/usr/share" BPFPOL_CONF_DIR="$BPFPOL_CONF_DIR" \
+		BPFPOL_STATE_DIR="$BPFPOL_STATE_DIR" BPFPOL_BPFFS="$BPFPOL_BPFFS" BPFPOL_RUN_DIR="$BPFPOL_RUN_DIR" \
 		"$TOP/tests/e2e/type.py" "$ANSWERS" "$@" <keys >got 2>&1
 	while IFS=$'\t' read -r keys expected; do
 		i=$((i + 1))

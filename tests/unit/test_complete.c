@@ -245,7 +245,9 @@ static int run_nothing(const struct args *args, struct diag *diag)
 #define OPTS (OPT_RULE | OPT_FOR | OPT_POLICY | OPT_FORCE)
 static const struct command some[] = {
 	{ "block", run_nothing, OPTS, WORDS_RULE, "", "stops", NULL },
-	{ "remove", run_nothing, OPT_ID | OPT_POLICY, WORDS_REMOVED, "", "removes", NULL },
+	{ "remove", run_nothing, OPT_ID | OPT_POLICY | OPT_DYNAMIC, WORDS_REMOVED, "", "removes",
+		NULL },
+	{ "promote", run_nothing, OPT_ID, WORDS_NONE, "", "promotes", NULL },
 	{ "list", run_nothing, OPT_JSON, WORDS_NONE, "", "lists", NULL },
 	{ "attach", run_nothing, OPT_MODE, WORDS_IFACES, "", "attaches", NULL },
 	{ "explain", run_nothing, OPT_PCAP, WORDS_PACKET, "", "explains", NULL },
@@ -265,15 +267,19 @@ static const struct command of_policy[] = {
 	{ NULL, NULL, 0, WORDS_NONE, NULL, NULL, NULL },
 };
 
-static void names(enum complete_names which, struct completer *c)
+static void names(enum complete_names which, const struct args *args, struct completer *c)
 {
 	static const char *const texts[][2] = {
 		[NAMES_POLICIES] = { "night", "two words" },
 		[NAMES_SHIPPED] = { "sasser", "slammer" },
 		[NAMES_IFACES] = { "eth0", "wlan0" },
 		[NAMES_MODES] = { "native", "tc" },
+		[NAMES_RULES] = { "7", "12" },
+		[NAMES_DYNAMIC] = { "12", "13" },
 	};
 
+	if (which == NAMES_RULES && args->policy)
+		complete_offer(c, args->policy, NULL);
 	for (int i = 0; i < 2; i++)
 		complete_offer(c, texts[which][i], NULL);
 }
@@ -322,14 +328,14 @@ static void gives(const char *line, const char *expected)
 static void commands_and_options(void **state)
 {
 	(void)state;
-	gives("", "block|remove|list|attach|explain|policy|ipsecpol|netdiag|top|help");
+	gives("", "block|remove|promote|list|attach|explain|policy|ipsecpol|netdiag|top|help");
 	gives("a", "attach");
 	gives("-", "--help|--version");
 	gives("nothing ", "");
 	gives("policy ", "assign|create|check|import|diff");
 	gives("policy c", "create|check");
 	gives("policy nothing ", "");
-	gives("help p", "policy");
+	gives("help p", "promote|policy");
 	gives("help policy a", "assign");
 	gives("help list ", "");
 	gives("list ", "--json");
@@ -343,7 +349,13 @@ static void commands_and_options(void **state)
 	gives("block udp name --", "");
 	gives("block udp --rule ", "");
 	gives("block udp --rule=", "");
-	gives("remove --id 7 ", "--policy");
+	gives("remove --id 7 ", "--policy|--dynamic");
+	gives("remove --id ", "7|12");
+	gives("remove --id 1", "12");
+	gives("remove --id=", "--id=7|--id=12");
+	gives("remove --policy web --id ", "web|7|12");
+	gives("remove --dynamic --id ", "12|13");
+	gives("promote --id ", "12|13");
 }
 
 static void values_of_options(void **state)
