@@ -2,6 +2,7 @@
 /* block, permit, count, remove. */
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -59,6 +60,19 @@ static int check_here(const struct args *args, const struct rule *rule, struct d
 			args_place(args, i, diag);
 	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
 		"there is no interface '%s'; 'bpfpol interfaces' lists them", rule->ifname);
+}
+
+/* A host without addresses is an error. */
+static void warn_empty(const struct rule *rule, struct diag *diag)
+{
+	const struct end *ends[] = { &rule->from, &rule->to };
+
+	for (int i = 0; i < 2; i++) {
+		if (ends[i]->kind != END_FILE || ends[i]->list.n || list_host(ends[i]->file))
+			continue;
+		diag_set(diag, DIAG_USAGE, ENODATA, "%s holds no address", ends[i]->file);
+		diag_to_warning(diag, "the rule matches nothing, as its list is empty");
+	}
 }
 
 /* Only what is in force can be tried. */
@@ -218,8 +232,11 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	struct diag *diag)
 {
 	bool goes_out = rule_has_dir(*rule, BP_OUT);
+	char on[IF_NAMESIZE] = "";
 	int rc = refuse_while_off(host, args, diag);
 
+	if ((*rule)->ifname) /* the rule is the store's, then */
+		snprintf(on, sizeof(on), "%s", (*rule)->ifname);
 	if (!rc)
 		rc = choices_first(host, first, opts->dry_run, diag);
 	if (!rc)
@@ -228,6 +245,8 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 		choices_undo(host, &first->choices);
 	if (!rc && !opts->dry_run && goes_out)
 		warn_one_way(diag);
+	if (!rc && !opts->dry_run && !host->off && *on)
+		warn_not_there(on, diag);
 	return rc;
 }
 
@@ -282,6 +301,8 @@ static int add_dynamic(const struct args *args, struct rule *rule, const struct 
 	int rc = dynamic_put(args, &rules, &first, &applied, &host.off, diag);
 
 	if (!rc) {
+		if (rule->ifname && !host.off && !(args->given & OPT_DRY_RUN))
+			warn_not_there(rule->ifname, diag);
 		names_warn(names, diag);
 		say_applied(args, &applied, said, &host, &first.choices, names);
 	}
@@ -317,6 +338,8 @@ static int cmd_add(const struct args *args, enum bp_action action, struct diag *
 		rc = check_here(args, rule, diag);
 	if (!rc)
 		rc = store_read_lists(rule, &names, diag);
+	if (!rc)
+		warn_empty(rule, diag);
 	if (!rc)
 		rc = said_new(rule, &said);
 	if (!rc)

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 #include "attach.h"
+#include "env.h"
 #include "host.h"
 #include "json.h"
 #include "links.h"
@@ -34,6 +36,26 @@ void warn_one_way(struct diag *diag)
 		return;
 	diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP, "'bpfpol interfaces' shows where");
 	diag_to_warning(diag, "what leaves is not filtered on every interface");
+}
+
+void warn_not_there(const char *ifname, struct diag *diag)
+{
+	struct attached_list attached = {};
+	int ifindex = env_ifindex(ifname);
+	bool there = attached_get(&attached, diag) < 0;
+
+	diag_clear(diag);
+	for (size_t i = 0; i < attached.n; i++)
+		there |= attached.v[i].ifindex == ifindex;
+	free(attached.v);
+	if (there)
+		return;
+	if (strcmp(ifname, "lo"))
+		diag_set(diag, DIAG_SYSTEM, ENODEV, "'bpfpol attach %s' changes that", ifname);
+	else
+		diag_set(diag, DIAG_SYSTEM, ENODEV, "the loopback never is");
+	diag_to_warning(
+		diag, "the rule stops and counts nothing, as its interface is not filtered");
 }
 
 void say_attached(const struct link_choices *choices)

@@ -116,6 +116,8 @@ struct host;
 int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag);
 /* Warns where rules for what leaves are not in force. */
 void warn_one_way(struct diag *diag);
+/* Warns where a rule's `on` names an interface that is not filtered. */
+void warn_not_there(const char *ifname, struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */
 struct link_choices;
 struct jw;

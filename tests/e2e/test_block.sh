@@ -81,4 +81,17 @@ bp block udp/1434 >/dev/null
 check "ids are never reused" [ "$(bp status --json | jq '.rules[0].id')" -gt "$FIRST" ]
 blocked "${SLAMMER[@]}"
 
+# A rule that has no effect is one, and it is said why it has none.
+add_pair tx1 rx1 78
+expect_exit 0 bp block on rx1 udp/7001
+expect_out "^bpfpol: warning: the rule stops .* its interface is not filtered: 'bpfpol attach rx1' changes that"
+expect_exit 0 bp block on lo udp/7001
+expect_out '^bpfpol: warning: .*: the loopback never is'
+expect_exit 0 bp attach rx1
+expect_exit 0 bp block on rx1 udp/7002
+check "no word where it is" [ "${OUT/warning/}" = "$OUT" ]
+echo '# none' >"$WORLD/empty.txt"
+expect_exit 0 bp block from "@$WORLD/empty.txt" --dry-run
+expect_out '^bpfpol: warning: the rule matches nothing, as its list is empty: .*/empty.txt holds no address'
+
 finish
