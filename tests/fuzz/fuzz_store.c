@@ -144,20 +144,20 @@ static char *state_now(const struct store *s, size_t *len)
 	return text;
 }
 
-/* What was read, written and read again is written the same. */
-static void writes_the_same(const struct store *s)
+/* What was read, written and read again is written the same; ids are skipped where a journal is
+ * gone. */
+static void writes_the_same(struct store *s)
 {
 	struct store *again = NULL;
 	struct diag diag = {};
 	size_t len, twice_len;
-	char *text = state_now(s, &len), *twice, *journal = state_path("journal");
+	char *text = state_now(s, &len), *twice;
 
-	unlink(journal);
+	REQUIRE(!journal_reset(s, &diag), "%s", diag.message);
 	REQUIRE(!store_load(&again, &diag), "%s%s", text, diag.message);
 	twice = state_now(again, &twice_len);
 	REQUIRE(len == twice_len && !memcmp(text, twice, len), "%s---\n%s", text, twice);
 	store_free(&again);
-	free(journal);
 	free(twice);
 	free(text);
 	diag_free(&diag);
