@@ -124,6 +124,17 @@ static int fold_back(struct store *s, uint32_t id, const struct policy *then)
 	return is ? fold_note_of(s, s->policy->name, CHANGE_DEL, is) : 0;
 }
 
+/* No line holds a timed rule: what the step brought leaves what is known of the policy, too. */
+static void forget_step(struct store *s)
+{
+	for (size_t i = 0; s->outgoing && i < s->n_step; i++) {
+		ptrdiff_t at = policy_find_id(s->outgoing, s->step[i]);
+
+		if (at >= 0)
+			policy_remove(s->outgoing, at);
+	}
+}
+
 int store_go_back(struct store *s, struct store *previous)
 {
 	int rc = 0;
@@ -134,6 +145,7 @@ int store_go_back(struct store *s, struct store *previous)
 		return rc;
 	s->changed = true; /* before store_assign(), as the step is of the same rules */
 	store_assign(s, previous->policy ? &previous->policy : NULL);
+	forget_step(s);
 	return 0;
 }
 

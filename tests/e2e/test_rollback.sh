@@ -163,4 +163,26 @@ expect_out 'block in tcp to port 4000 name "kept"'
 expect_exit 0 bp policy assign gone
 same "a deleted policy: assigned again" "$BEFORE" "$(rules)"
 
+# The first rule of all, where it is a timed one, which no file holds: the next first rule does not bring it again.
+fresh_bpffs
+rm -rf "$BPFPOL_STATE_DIR" "$POLICIES"
+bp block udp/1435 --for 2h >/dev/null
+blocked dport=1435
+expect_exit 0 bp policy rollback
+passes dport=1435
+same "a timed rule has left the policy" 0 "$(bp policy show local | grep -c 1435)"
+bp block udp/1434 >/dev/null
+blocked dport=1434
+passes dport=1435
+bp policy rollback >/dev/null
+bp block udp/1435 --for 2h --confirm 60 >/dev/null
+blocked dport=1435
+expect_exit 0 bp policy rollback
+same "so it has when it was on trial" 0 "$(bp policy show local | grep -c 1435)"
+bp block udp/1435 --for 2h >/dev/null
+bp policy rollback >/dev/null
+expect_exit 0 bp policy rollback
+blocked dport=1435
+same "the undoing of that is undone" 1 "$(bp policy show local | grep -c 'for .* more: .*1435')"
+
 finish
