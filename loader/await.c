@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "awaited.h"
+#include "dirs.h"
 #include "enforce.h"
 
 /* Both on disk and in memory: it is what judges. */
@@ -86,6 +87,15 @@ static int unguarded(struct host *host, int (*act)(struct host *, struct diag *)
 	return rc;
 }
 
+int await_know(const struct host *host, struct diag *diag)
+{
+	if (host->off_left || !host->tried_rc)
+		return 0;
+	return diag_errno(diag, -host->tried_rc,
+		"cannot tell whether what was attached last is on trial: cannot read %s/tried",
+		dirs_get()->state);
+}
+
 int await_refuse(struct host *host, bool mend, struct diag *diag)
 {
 	struct kernel *k = host->kernel;
@@ -93,6 +103,8 @@ int await_refuse(struct host *host, bool mend, struct diag *diag)
 
 	if (host->off_left)
 		return refuse_off(host->off_left, diag);
+	if (host->tried_rc)
+		return await_know(host, diag);
 	if (host->tried_left)
 		return refuse(host->tried_left, diag);
 	if (k && kernel_awaits(k)) {

@@ -31,7 +31,12 @@ int await_refuse(struct host *host, bool mend, struct diag *diag);
  */
 int await_ask(struct host *host, uint64_t seconds, struct diag *diag);
 
-/* For `policy confirm` and `policy rollback`; the store says that something awaits. */
+/* For `policy confirm` and `policy rollback`. */
+
+/* -errno: the disk does not say whether interfaces are on trial, which would be meant. */
+int await_know(const struct host *host, struct diag *diag);
+
+/* The store says that something awaits. */
 
 /* -ETIME with DIAG_UNKNOWN: too late. */
 int await_confirm(struct host *host, struct diag *diag);

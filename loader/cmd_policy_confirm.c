@@ -64,6 +64,8 @@ int cmd_policy_confirm(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = host_open(&host, args->given & OPT_DRY_RUN ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
+		rc = await_know(&host, diag);
+	if (!rc)
 		rc = (host.off_left	  ? off_confirm
 			: host.tried_left ? attach_confirm
 					  : confirm_rules)(args, &host, diag);

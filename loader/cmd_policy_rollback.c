@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "assign.h"
+#include "await.h"
 #include "command.h"
 #include "due.h"
 #include "enforce.h"
@@ -143,6 +144,8 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 		return dry_run ? would_be_due(args, diag) : when_due(diag);
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
+	if (!rc)
+		rc = await_know(&host, diag);
 	if (!rc && !host.off_left && !host.tried_left)
 		rc = late_refuse(dry_run, diag);
 	if (!rc)

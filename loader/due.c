@@ -206,12 +206,15 @@ static void wait_for(struct pollfd *fds, uint64_t ns)
 		;
 }
 
+#define ERRORS 120 /* a disk that does not say whether anything is on trial is asked so often */
+
 void due_wait(void)
 {
 	struct pollfd fds[2] = {
 		{ .fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC), .events = POLLIN },
 		{ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .events = POLLIN },
 	};
+	unsigned int errors = 0;
 	uint64_t ns;
 
 	if (fds[1].fd >= 0 && inotify_add_watch(fds[1].fd, dirs_get()->state,
@@ -219,8 +222,17 @@ void due_wait(void)
 		close(fds[1].fd);
 		fds[1].fd = -1;
 	}
-	while ((ns = tried_left()))
-		wait_for(fds, ns);
+	for (;;) {
+		if (!tried_left(&ns)) {
+			if (!ns)
+				break;
+			wait_for(fds, ns);
+		} else if (errors++ < ERRORS) {
+			sleep(1);
+		} else {
+			break;
+		}
+	}
 	for (int i = 0; i < 2; i++)
 		if (fds[i].fd >= 0)
 			close(fds[i].fd);

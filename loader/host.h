@@ -18,6 +18,7 @@ struct host {
 	struct store *store;   /* NULL: not read yet, see host_store() */
 	bool off;	       /* `bpfpol off` is in force */
 	uint64_t tried_left;   /* ns until what was attached on trial is detached; 0: none is */
+	int tried_rc;	       /* the disk does not say whether any is: -errno */
 	uint64_t off_left;     /* ns until it ends by itself; 0: it stays, or is not */
 	bool agent;	       /* this is the agent, which needs not be told what it does */
 	bool aside;	       /* the store is not what is to be on disk: nothing is written */

@@ -152,7 +152,7 @@ static int open_host(
 	else
 		rc = (use == HOST_READ ? off_look : off_tend)(host->kernel, &off, diag);
 	note_off(host, &off);
-	host->tried_left = tried_left();
+	host->tried_rc = tried_left(&host->tried_left);
 	if (!rc && use == HOST_READ)
 		warn_rival(host, diag);
 	if (!rc && dry_run)

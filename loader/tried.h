@@ -13,8 +13,9 @@
 
 /* -EBADMSG: something is, but nobody knows what any more. */
 int tried_check(void);
-/* ns until they are detached again; 0: none is on trial, or the time is over. */
-uint64_t tried_left(void);
+/* *ns until they are detached again; 0: none is on trial, or the time is over. -errno, and 0: the
+ * disk does not say. */
+int tried_left(uint64_t *ns);
 /* The time is over: detaches them. -errno with a diag: not all of that could be done. */
 int tried_tend(struct diag *diag);
 

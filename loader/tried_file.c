@@ -181,13 +181,14 @@ int tried_check(void)
 	return rc == -EBADMSG ? rc : 0;
 }
 
-uint64_t tried_left(void)
+int tried_left(uint64_t *ns)
 {
 	struct tried t;
-	uint64_t ns = load_quietly(&t) ? 0 : tried_time_left(&t);
+	int rc = load_quietly(&t);
 
+	*ns = rc ? 0 : tried_time_left(&t);
 	tried_free(&t);
-	return ns;
+	return rc == -ENOENT || rc == -EBADMSG ? 0 : rc;
 }
 
 int tried_before(char **text)

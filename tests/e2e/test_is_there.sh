@@ -98,6 +98,31 @@ blocked dport=1434
 expect_exit 0 unseen "$FILE" policy rollback
 expect_out "warning: the policy's file may be gone"
 
+# What is on trial: a rollback or a confirmation was meant for it, and not for the change of rules before it; nothing
+# else changes meanwhile; and who waits for its end asks again.
+# shellcheck source=tests/e2e/trial.sh
+. "$TOP/tests/e2e/trial.sh"
+TRIED=$BPFPOL_STATE_DIR/tried
+expect_exit 0 bp block udp/7
+expect_exit 0 bp detach rx0
+expect_exit 0 bp attach rx0 --confirm 600
+BEFORE=$(snapshot)
+for words in "policy rollback" "policy confirm" "block udp/8" "policy rollback --dry-run" "block udp/8 --dry-run"; do
+	# shellcheck disable=SC2086
+	expect_exit 1 unread "$TRIED" $words
+	expect_out "cannot tell whether what was attached last is on trial: cannot read $TRIED: Input/output error"
+done
+unchanged "a trial that cannot be read, and what would end it," "$BEFORE"
+expect_exit 0 bp policy rollback
+passes dport=1434
+expect_exit 0 bp attach rx0 --confirm 2
+kill_waiters
+blocked dport=1434
+run_in rx strace -qq -o /dev/null -P "$TRIED" -e trace=openat -e inject=openat:error=EIO:when=1 \
+	"$BPFPOL" policy rollback --due
+passes dport=1434
+expect_exit 0 bp attach rx0
+
 # What is replaced while that is not known is not taken for new: a new file goes again when the fsync of its
 # directory fails.
 run_in rx strace -f -qq -o /dev/null -e trace=access,faccessat,faccessat2,fsync \
