@@ -408,6 +408,19 @@ static int sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* A kernel without memory for the moment is no end of the rules that are held. */
+static int wait_for_any(struct pollfd *fds, int wait)
+{
+	const struct timespec moment = { .tv_nsec = BUSY * 1000000L };
+
+	if (poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) >= 0 || errno == EINTR)
+		return 0;
+	if (errno != ENOMEM)
+		return -errno;
+	nanosleep(&moment, NULL);
+	return 0;
+}
+
 static int wait_for_more(struct agent *a, struct pollfd *fds)
 {
 	uint64_t now = clock_ms();
@@ -425,7 +438,7 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	if (a->dropins.read && !a->beside.runs) /* the lock was not free */
 		wait = sooner(wait, BUSY);
 	beside_give(&a->beside);
-	rc = poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) < 0 && errno != EINTR ? -errno : 0;
+	rc = wait_for_any(fds, wait);
 	beside_take(&a->beside);
 	return rc;
 }

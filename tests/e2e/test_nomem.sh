@@ -9,6 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
+# shellcheck source=tests/e2e/killing.sh
+. "$TOP/tests/e2e/killing.sh"
 
 NOMEM=$TOP/build/tests/nomem.so
 NOMEM_MOST=${NOMEM_MOST:-40}
@@ -125,6 +127,11 @@ for every in 1 2 3 5 7 11 50; do
 	run_in rx ip link del port7
 done
 echo 0 >every
+# The kernel may have none for what is waited for, either.
+trace_agent poll -e inject=poll:error=ENOMEM:when=1+2
+for ((i = 0; i < 10; i++)); do bp agent status >/dev/null 2>&1; done
+kill "$TRACER"
+wait "$TRACER" 2>/dev/null
 check "the agent is there after all that" kill -0 "$AGENT"
 check "and answers" bp agent status
 bp attach 'port*' >/dev/null
