@@ -164,8 +164,10 @@ static int no_answer(ssize_t got, unsigned int patience, struct diag *diag)
 			"bpfpol-agent' starts it anew",
 			patience);
 	if (got < 0)
-		return diag_errno(diag, errno, "the agent went away without an answer");
-	return diag_set(diag, DIAG_SYSTEM, EPIPE, "the agent went away without an answer");
+		return diag_errno(diag, errno,
+			"no answer came from the agent; 'bpfpol list' shows what it has done");
+	return diag_set(diag, DIAG_SYSTEM, EPIPE,
+		"the agent went away without an answer; 'bpfpol list' shows what it has done");
 }
 
 static int receive(
