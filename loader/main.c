@@ -389,6 +389,9 @@ static int run_command(const struct command *c, int argc, char **argv, struct di
 	}
 	kernel_quiet();
 	rc = args_parse(c, argc, argv, &args, diag);
+	/* Whoever reads what it says may go: that must not end it in the middle, nor look like it. */
+	if (diag->changes)
+		signal(SIGPIPE, SIG_IGN);
 	if (!rc)
 		rc = c->run(&args, diag);
 	args_free(&args);

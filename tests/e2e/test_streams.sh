@@ -36,6 +36,18 @@ expect_exit 0 bp remove tcp/27
 bp policy create another >&- 2>/dev/null
 same "so of policies" 0 $?
 expect_exit 0 bp policy delete another
+# So where who was to read it is gone, as `head` is behind a pipe; what only prints ends as others do then.
+mkfifo "$WORLD/pipe"
+exec {BOTH}<>"$WORLD/pipe" {PIPE}>"$WORLD/pipe"
+exec {BOTH}>&-
+OUT=$(bp block tcp/28 2>&1 1>&"$PIPE")
+same "so where nobody reads it any more" 0 $?
+expect_out '^bpfpol: warning: it is done, but the output cannot be written: Broken pipe'
+bp remove tcp/28 1>&"$PIPE" 2>&"$PIPE"
+same "nor warnings" 0 $?
+bp list 1>&"$PIPE"
+same "a list is done then" 141 $?
+exec {PIPE}>&-
 bp block tcp/25 --dry-run >/dev/full 2>&1
 same "a dry run was for its output" 1 $?
 same "the lock is empty" 0 "$(stat -c %s "$BPFPOL_RUN_DIR/lock")"
