@@ -63,9 +63,14 @@ static bool begin_seconds(timer_t *timer)
 	const struct sigaction action = { .sa_handler = count_second };
 	const struct itimerspec each = { { 1, 0 }, { 1, 0 } };
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+	sigset_t alarm;
 
 	event._sigev_un._tid = gettid();
 	sigaction(SIGALRM, &action, NULL);
+	/* Who started us may have blocked it, which is inherited. */
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
 	if (timer_create(CLOCK_MONOTONIC, &event, timer))
 		return false;
 	if (!timer_settime(*timer, 0, &each, NULL))

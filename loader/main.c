@@ -389,7 +389,8 @@ static int run_command(const struct command *c, int argc, char **argv, struct di
 	}
 	kernel_quiet();
 	rc = args_parse(c, argc, argv, &args, diag);
-	/* Whoever reads what it says may go: that must not end it in the middle, nor look like it. */
+	/* Whoever reads what it says may go: that must not end it in the middle, nor look like it.
+	 */
 	if (diag->changes)
 		signal(SIGPIPE, SIG_IGN);
 	if (!rc)

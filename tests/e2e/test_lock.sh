@@ -61,6 +61,9 @@ check "and says what it knows" grep -q "cannot be seen from here.*has had the lo
 # Where all are seen, one who was stopped is named; on a terminal, one who works as well. No timer: the same.
 run_in rx script -qec "$BPFPOL interfaces" /dev/null >"$WORLD/terminal" 2>&1 </dev/null &
 SCRIPT=$!
+# Whoever started it may have blocked each signal, that of the timer as well.
+expect_exit 1 run_in rx timeout -s KILL 60 env --block-signal "$BPFPOL" interfaces
+expect_out "process $HOLDER has the lock .* was stopped"
 expect_exit 1 run_in rx strace -f -qq -o /dev/null -e trace=timer_create \
 	-e inject=timer_create:error=EAGAIN "$BPFPOL" interfaces
 expect_out "process $HOLDER has the lock .* was stopped"
