@@ -38,7 +38,8 @@ same "so of policies" 0 $?
 expect_exit 0 bp policy delete another
 # So where who was to read it is gone, as `head` is behind a pipe; what only prints ends as others do then.
 mkfifo "$WORLD/pipe"
-exec {BOTH}<>"$WORLD/pipe" {PIPE}>"$WORLD/pipe"
+exec {BOTH}<>"$WORLD/pipe"
+exec {PIPE}>"$WORLD/pipe"
 exec {BOTH}>&-
 OUT=$(bp block tcp/28 2>&1 1>&"$PIPE")
 same "so where nobody reads it any more" 0 $?
