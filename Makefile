@@ -117,6 +117,7 @@ IMPURE := \
 	seat \
 	shelf \
 	shelf_rule \
+	signals \
 	solo \
 	spare \
 	ssh \

@@ -16,6 +16,7 @@
 #include "lock.h"
 #include "off.h"
 #include "roots.h"
+#include "signals.h"
 #include "tie.h"
 
 #define LOCK_PATIENCE 10 /* seconds; longer than any command should take */
@@ -227,7 +228,9 @@ static void stop_again(struct stop *first)
 	if (lock_take_within(LOCK_PATIENCE, &lock)) {
 		why = &lock;
 	} else {
+		signals_hold();
 		stop_all(&again);
+		signals_let();
 		if (stopped(first) && !stopped(&again)) {
 			why = &again.kernel;
 		} else {
@@ -318,7 +321,9 @@ int cmd_off(const struct args *args, struct diag *diag)
 		say(args, true, 0, "Would stop all filtering.");
 		return 0;
 	}
+	signals_hold();
 	stop_all(&stop);
+	signals_let(); /* that holds already, and the lock may be waited for */
 	stop_again(&stop);
 	rc = tell(args, &stop, diag);
 	stop_free(&stop);

@@ -19,6 +19,7 @@
 
 #include "clocks.h"
 #include "dirs.h"
+#include "signals.h"
 #include "tried.h"
 
 #define SECOND 1000000000ULL /* ns */
@@ -82,14 +83,21 @@ static int spawn_quietly(char *const argv[])
 	static char *const variables[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	posix_spawn_file_actions_t files;
 	int rc = posix_spawn_file_actions_init(&files);
+	posix_spawnattr_t attr;
+	sigset_t mask;
 	pid_t pid;
 
 	if (rc)
 		return -rc;
+	signals_unheld(&mask);
+	posix_spawnattr_init(&attr); /* fails nowhere, as do these two */
+	posix_spawnattr_setsigmask(&attr, &mask);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	for (int fd = 0; fd < 3 && !rc; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
 	if (!rc)
-		rc = posix_spawn(&pid, argv[0], &files, NULL, argv, variables);
+		rc = posix_spawn(&pid, argv[0], &files, &attr, argv, variables);
+	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	return rc ? -rc : await_end(pid);
 }
@@ -139,6 +147,7 @@ static void become(int said)
 	static char *const argv[] = { "bpfpol", "policy", "rollback", "--due", NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), bad;
 
+	signals_let(); /* execve(2) keeps the mask */
 	if (null >= 0 && !chdir("/") && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 		dup2(null, 2) >= 0) {
 		syscall(__NR_close_range, 3, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);

@@ -11,6 +11,7 @@
 #include "dirs.h"
 #include "env.h"
 #include "off.h"
+#include "signals.h"
 #include "spare.h"
 #include "tell.h"
 
@@ -240,4 +241,5 @@ void host_close(struct host *host)
 	free(host->untold);
 	host->fault = NULL;
 	host->untold = NULL;
+	signals_let();
 }

@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "lock.h"
 #include "off.h"
+#include "signals.h"
 #include "tie.h"
 #include "tried.h"
 
@@ -84,11 +85,14 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 	return rc || use != HOST_CHANGE ? rc : await_refuse(host, true, diag);
 }
 
-/* The lock, and what is pinned. */
+/* The lock, and what is pinned. Who waits for the lock can be told to end, who has it to change is
+ * not (signals.h). */
 static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
 {
 	int rc = use != HOST_READ || path_is_there(dirs_get()->run) ? lock_take(diag) : 0;
 
+	if (!rc && use != HOST_READ)
+		signals_hold();
 	if (!rc)
 		rc = kernel_open(&host->kernel, diag);
 	if (rc == -ENOENT && diag->kind == DIAG_NONE)
@@ -178,7 +182,7 @@ int host_open_to_look(struct host *host, struct diag *diag)
 	return open_host(host, HOST_READ, 0, true, diag);
 }
 
-int host_open_to_read(struct host *host, struct diag *diag)
+static int open_to_read(struct host *host, struct diag *diag)
 {
 	enum host_use use = use_of_host();
 	int rc = open_host(host, use, 0, true, diag);
@@ -191,4 +195,12 @@ int host_open_to_read(struct host *host, struct diag *diag)
 		return rc == -ENOMEM ? rc : fault_note(host, rc, diag);
 	enforce_catch_up(host, diag);
 	return 0;
+}
+
+int host_open_to_read(struct host *host, struct diag *diag)
+{
+	int rc = open_to_read(host, diag);
+
+	signals_let(); /* what others began is ended, and what is left may take its time */
+	return rc;
 }

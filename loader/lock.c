@@ -13,6 +13,7 @@
 
 #include "dirs.h"
 #include "holder.h"
+#include "signals.h"
 
 static int lock_now(int fd)
 {
@@ -227,6 +228,7 @@ void lock_release(void)
 	if (lock_fd >= 0)
 		close(lock_fd);
 	lock_fd = -1;
+	signals_let(); /* whatever was to be changed has been */
 }
 
 int lock_held(void)
