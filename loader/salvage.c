@@ -89,6 +89,8 @@ static int load_leniently(
 	int rc = state_load(s, state, diag);
 
 	if (!rc)
+		rc = fold_load(s, diag);
+	if (!rc)
 		rc = load_journal(s, journal, keep, diag);
 	return rc ? rc : load_lists(s, diag);
 }
