@@ -16,15 +16,21 @@
 #include "protected.h"
 #include "spec.h"
 
-/* Whether the change can be made in the maps that are in force. */
-static bool in_place(const struct host *host, const struct rule *rule)
+/* Whether a record in the journal makes the change. What it would be lost behind is read anew. */
+static bool can_append(struct host *host)
 {
-	const struct bp_tables *t;
+	uint64_t size = host_in_step(host) ? host->kernel->gen->table.tables->journal : 0;
 
-	if (host->off || host->confirm || rule_has_list(rule) || !host_in_step(host))
+	if (!size || journal_is_long(size))
 		return false;
-	t = host->kernel->gen->table.tables;
-	return t->journal && !journal_is_long(t->journal);
+	host->astray = !journal_is_sound(size);
+	return !host->astray;
+}
+
+/* Whether the change can be made in the maps that are in force. */
+static bool in_place(struct host *host, const struct rule *rule)
+{
+	return !host->off && !host->confirm && !rule_has_list(rule) && can_append(host);
 }
 
 static ptrdiff_t store_find(
@@ -142,7 +148,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		return rc ? rc : finish(host, opts, diag);
 	}
 	if (!assigns && deadline == old->deadline && log == old->log && !host->confirm &&
-		host_in_step(host) && !journal_is_long(host->kernel->gen->table.tables->journal))
+		can_append(host))
 		return opts->dry_run
 			       ? 0
 			       : journal_set(&host->kernel->gen->table.tables->journal, old, diag);

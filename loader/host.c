@@ -156,7 +156,7 @@ bool host_in_step(const struct host *host)
 {
 	const struct bp_tables *t;
 
-	if (!host->kernel || !host->kernel->gen || host->first)
+	if (!host->kernel || !host->kernel->gen || host->first || host->astray)
 		return false;
 	t = host->kernel->gen->table.tables;
 	return !t->dirty && links_stand(host, t) &&

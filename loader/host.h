@@ -31,6 +31,7 @@ struct host {
 	const struct dynamic *holder;
 	/* Interfaces that the command attaches; NULL: none. Read while rules are put in force. */
 	const struct link_choices *adding;
+	bool astray;	 /* the journal is not what the generation stands for, though as long */
 	bool ending_off; /* this is what ends `off` */
 	bool take;	 /* what is in force is another store's, and is to be replaced */
 	/*

@@ -374,6 +374,40 @@ int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag)
 	return journal_write(journal, "next", record, diag);
 }
 
+static bool line_checks(const char *line, const char *end)
+{
+	char *after;
+	unsigned long sum = strtoul(line, &after, 16);
+
+	return after == line + 8 && *after == ' ' &&
+	       crc32(0, (const Bytef *)line + 9, end - line - 9) == sum;
+}
+
+bool journal_is_sound(uint64_t size)
+{
+	char *path = state_path("journal"), *text = NULL, head[32];
+	struct diag ignored = {};
+	uint64_t commit;
+	size_t len = 0;
+	bool sound = path && !state_commit(&commit) && !file_read(path, &text, &len, &ignored) &&
+		     len == size;
+
+	if (sound) {
+		const char *line = text, *end;
+		int n = snprintf(head, sizeof(head), "journal %" PRIu64 "\n", commit);
+
+		sound = !strncmp(text, head, n);
+		line += sound ? n : 0;
+		for (; sound && (end = strchr(line, '\n')); line = end + 1)
+			sound = line_checks(line, end);
+		sound &= line == text + len;
+	}
+	diag_free(&ignored);
+	free(text);
+	free(path);
+	return sound;
+}
+
 bool journal_is_long(uint64_t journal)
 {
 	return journal > LONG_JOURNAL;

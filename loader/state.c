@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The files that hold a whole policy: state, previous.N.state and policies/NAME. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dirs.h"
 #include "store_parts.h"
@@ -103,6 +105,25 @@ static int load(struct store *s, const char *path, const char *name, struct diag
 int state_load(struct store *s, const char *path, struct diag *diag)
 {
 	return load(s, path, strrchr(path, '/') + 1, diag);
+}
+
+int state_commit(uint64_t *commit)
+{
+	char *path = state_path("state"), text[64];
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	int rc = path ? -errno : -ENOMEM;
+	ssize_t got;
+
+	free(path);
+	if (fd < 0)
+		return rc;
+	got = read(fd, text, sizeof(text) - 1);
+	rc = got < 0 ? -errno : 0;
+	close(fd);
+	if (rc)
+		return rc;
+	text[got] = '\0';
+	return sscanf(text, STATE_HEAD "commit %" SCNu64, commit) == 1 ? 0 : -EBADMSG;
 }
 
 /* The head, what `put` writes, and the checksum. */

@@ -173,6 +173,11 @@ int journal_del(__u64 *journal, const uint32_t *ids, size_t n, struct diag *diag
 int journal_cut(__u64 *journal, __u64 length, struct diag *diag);
 /* Ids below that one are given. */
 int journal_next(__u64 *journal, uint32_t next_id, struct diag *diag);
+/*
+ * Whether all of it is what it was: of the commit in `state`, of that size, and each record checks.
+ * What is appended behind a record that does not would be lost with it.
+ */
+bool journal_is_sound(uint64_t size);
 /* The journal has grown enough that the next change should commit. */
 bool journal_is_long(uint64_t journal);
 

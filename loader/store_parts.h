@@ -46,6 +46,8 @@ int store_load_number(uint64_t number, store_load_fn load, struct store **store,
 /* state.c */
 /* What state or previous.N.state says. -ENOENT without a diag. */
 int state_load(struct store *store, const char *path, struct diag *diag);
+/* The commit that `state` is, from its first bytes. -EBADMSG, or what open(2) and read(2) say. */
+int state_commit(uint64_t *commit);
 int state_write(const struct store *store, struct diag *diag);
 
 /* journal.c */

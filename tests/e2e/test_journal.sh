@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A journal that could not be begun anew holds nothing that comes after; one that cannot be written has nothing more.
+# A journal that could not be begun anew holds nothing that comes after; one that cannot be written has nothing more,
+# nor has one that is not what it was.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -22,6 +23,36 @@ blocked dport=2000
 blocked dport=2001
 blocked src=198.51.100.1
 passes dport=1434
+
+# A journal that is another, of the same size: what would be appended to it would be lost with what is lost already.
+REFUSED='/journal is damaged, and has lost changes of single rules that are in force; put it back from a backup, or'
+for alter in '1s/[0-9]$/x/' '1y/0123456789/9012345678/' "\$s/udp/tcp/" '2s/ /_/'; do
+	bp block udp/2010 --for 1h >/dev/null # by way of the store
+	bp block udp/2011 >/dev/null
+	bp block udp/2012 >/dev/null
+	cp "$BPFPOL_STATE_DIR/journal" "$WORLD/backup"
+	sed -i "$alter" "$BPFPOL_STATE_DIR/journal"
+	same "$alter: as long as before" "$(stat -c %s "$WORLD/backup")" "$(stat -c %s "$BPFPOL_STATE_DIR/journal")"
+	for words in "block udp/2013 --dry-run" "block udp/2013" "remove udp/2011" "block udp/2012 log"; do
+		# shellcheck disable=SC2086
+		expect_exit 1 bp $words
+		expect_out "$REFUSED"
+	done
+	blocked dport=2012
+	passes dport=2013
+	cp "$WORLD/backup" "$BPFPOL_STATE_DIR/journal"
+	expect_exit 0 bp block udp/2013
+	sed -i "$alter" "$BPFPOL_STATE_DIR/journal"
+	expect_exit 1 bp restore
+	expect_out 'are LOST|may be missing'
+	expect_exit 0 bp block udp/2014
+	fresh_bpffs
+	expect_exit 0 bp attach rx0
+	check "$alter: nothing more is lost" [ "$(grep -cE 'LOST|missing' <<<"$OUT")" = 0 ]
+	blocked dport=2014
+	blocked dport=2001
+	for port in 2010 2011 2012 2013 2014; do bp remove "udp/$port" >/dev/null 2>&1; done
+done
 
 # A disk that died behind the write: the record can be made neither durable nor be taken back, and that is said.
 expect_exit 1 run_in rx strace -qq -o /dev/null -e inject=fdatasync:error=EIO "$BPFPOL" block udp/2002
