@@ -171,15 +171,32 @@ static void say_choices(const struct args *args, const struct link_choices *c, u
 	}
 }
 
-/* Words are remembered as they were given: a pattern is one. */
-static int remember(const struct args *args, enum attach_mode mode, struct diag *diag)
+/* Nothing begins by that word: all that it holds now is attached, as it is remembered to be. */
+static bool holds_no_new(
+	const char *word, const struct link_choices *c, const struct attached_list *is)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (word_holds(word, c->v[i].link->name) &&
+			!attached_find(is, c->v[i].link->ifindex))
+			return false;
+	return true;
+}
+
+/* Words are remembered as they were given: a pattern is one. Who gives no mode changes none. */
+static int remember(const struct args *args, enum attach_mode mode, const struct link_choices *c,
+	const struct attached_list *is, struct diag *diag)
 {
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
 
 	for (int w = 0; w < args->n && !rc; w++) {
-		remembered_readmit(&list, args->words[w]);
-		rc = remembered_add(&list, args->words[w], mode);
+		const char *word = args->words[w];
+		const struct remembered *r;
+		bool keeps = !args->mode && holds_no_new(word, c, is);
+
+		remembered_readmit(&list, word);
+		r = keeps ? remembered_find(&list, word) : NULL;
+		rc = remembered_add(&list, word, r ? r->mode : mode);
 	}
 	if (!rc)
 		rc = remembered_save(&list, diag);
@@ -266,7 +283,7 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = begin_trial(args, confirm, choices, is, diag);
 	if (!rc) {
 		undo = true; /* a failed write may have been one */
-		rc = remember(args, mode, diag);
+		rc = remember(args, mode, choices, is, diag);
 	}
 	if (!rc)
 		rc = enforce_take_over(host, diag);

@@ -85,7 +85,7 @@ const struct command commands[] = {
 		"filter on these interfaces",
 		"Names may be patterns, quoted: bpfpol attach 'eth*'. Remembered over a reboot.\n"
 		"Without --mode, or with auto: XDP in the driver, else generic XDP, else TC; says\n"
-		"which, and why.\n"
+		"which, and why. What is attached already keeps the mode that was given for it.\n"
 		"What leaves is always filtered by TC." },
 	{ "detach", cmd_detach, OPT_JSON | OPT_DRY_RUN, WORDS_IFACES, "IFACE...",
 		"stop filtering on these interfaces", NULL },

@@ -153,4 +153,30 @@ for mode in native generic tc; do
 		| .egress == env.TC' bp status --json
 done
 
+# Who gives no mode changes none: what is attached comes back after a boot as it was asked for, by its name or by a
+# pattern. What is not attached is attached by default.
+boot_is() {
+	fresh_bpffs
+	expect_exit 0 bp restore
+	same "$1" "$2" "$(has rx0)"
+}
+
+bp detach rx0 >/dev/null 2>&1
+bp attach rx0 --mode generic >/dev/null
+expect_exit 0 bp attach rx0
+expect_out 'rx0 is already attached: generic'
+boot_is "no mode: the one that was given stays" generic
+expect_exit 0 bp attach 'rx*' --mode generic
+expect_exit 0 bp attach 'rx*'
+expect_exit 0 bp detach rx0
+expect_exit 0 bp attach rx0
+boot_is "what was taken off is attached by default" native
+expect_exit 0 bp detach 'rx*'
+bp detach rx0 >/dev/null 2>&1
+expect_exit 0 bp attach 'rx*' --mode generic
+expect_exit 0 bp attach 'rx*'
+boot_is "no mode: that of a pattern stays" generic
+expect_exit 0 bp attach rx0
+boot_is "that of a pattern is its names' too" generic
+
 finish
