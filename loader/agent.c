@@ -427,7 +427,10 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	int wait = clients_wait(&a->clients, now), rc;
 
 	fds[FD_SIGNAL] = (struct pollfd){ .fd = a->signal_fd, .events = POLLIN };
-	fds[FD_LISTEN] = (struct pollfd){ .fd = a->seat.listen_fd, .events = POLLIN };
+	fds[FD_LISTEN] = (struct pollfd){
+		.fd = clients_is_deaf(&a->clients, now) ? -1 : a->seat.listen_fd,
+		.events = POLLIN,
+	};
 	fds[FD_BESIDE] = (struct pollfd){ .fd = a->beside.fd, .events = POLLIN };
 	fds[FD_LINKS] = (struct pollfd){ .fd = a->hotplug.fd, .events = POLLIN };
 	fds[FD_CLIENTS] = (struct pollfd){ .fd = a->clients.fd, .events = POLLIN };

@@ -15,6 +15,7 @@
 #define ROOM (WIRE_REQUEST_HEAD + WIRE_MOST)
 #define ACCEPT_MOST 16 /* in a row: others wait, too */
 #define ANSWER_MOST 16
+#define DEAF 100 /* ms until those are taken in for whom there was no descriptor or memory */
 
 int clients_open(struct clients *c, serve_fn serve, void *arg)
 {
@@ -106,6 +107,8 @@ void clients_accept(struct clients *c, int listen_fd, uint64_t now)
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct client *client;
 
+		if (fd < 0 && errno != EAGAIN)
+			c->deaf_until = now + DEAF;
 		if (fd < 0)
 			return;
 		if (!is_root(fd)) {
@@ -121,9 +124,14 @@ void clients_accept(struct clients *c, int listen_fd, uint64_t now)
 	}
 }
 
+bool clients_is_deaf(const struct clients *c, uint64_t now)
+{
+	return now < c->deaf_until;
+}
+
 int clients_wait(const struct clients *c, uint64_t now)
 {
-	int64_t wait = -1;
+	int64_t wait = clients_is_deaf(c, now) ? (int64_t)(c->deaf_until - now) : -1;
 
 	for (int i = 0; i < CLIENTS; i++) {
 		const struct client *v = &c->v[i];

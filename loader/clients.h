@@ -36,6 +36,7 @@ struct clients {
 	serve_fn serve;
 	void *arg;
 	uint64_t order;
+	uint64_t deaf_until; /* nobody is taken in before: there was no descriptor; ms */
 	uint64_t served, refused, dropped;
 };
 
@@ -43,7 +44,11 @@ struct clients {
 int clients_open(struct clients *c, serve_fn serve, void *arg);
 /* Takes in those who wait. now: of CLOCK_MONOTONIC, in ms. */
 void clients_accept(struct clients *c, int listen_fd, uint64_t now);
-/* In how many ms something is due though nobody sends: someone's patience ends. -1: never. */
+/* What the kernel refused just now it would refuse at once again: that they wait is not looked at.
+ */
+bool clients_is_deaf(const struct clients *c, uint64_t now);
+/* In how many ms something is due though nobody sends: someone's patience, or deafness, ends. -1:
+ * never. */
 int clients_wait(const struct clients *c, uint64_t now);
 /* Reads, answers and writes what can be, and drops who takes too long. */
 void clients_handle(struct clients *c, uint64_t now);

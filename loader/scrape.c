@@ -19,6 +19,7 @@
 #define FRESH 100	 /* ms for which a page is given to others, too */
 #define BUSY 20		 /* ms until the lock is tried again */
 #define AGAIN 5000	 /* ms until an address that cannot be had is tried again */
+#define DEAF 100 /* ms until those are taken in for whom there was no descriptor or memory */
 #define BACKLOG 16
 #define ACCEPT_MOST 8 /* in a row */
 
@@ -277,6 +278,8 @@ static void accept_some(struct scrape *s, uint64_t now)
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct scraper *v;
 
+		if (fd < 0 && errno != EAGAIN)
+			s->deaf_until = now + DEAF;
 		if (fd < 0)
 			return;
 		v = make_place(s);
@@ -440,9 +443,10 @@ static uint64_t patience_of(const struct scraper *v)
 
 int scrape_poll(const struct scrape *s, struct pollfd *fds, uint64_t now)
 {
-	int64_t wait = -1;
+	bool deaf = now < s->deaf_until;
+	int64_t wait = deaf ? (int64_t)(s->deaf_until - now) : -1;
 
-	fds[0] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = deaf ? -1 : s->listen_fd, .events = POLLIN };
 	if (s->at.port && s->listen_fd < 0)
 		wait = s->again_at > now ? s->again_at - now : 0;
 	for (int i = 0; i < SCRAPERS; i++) {

@@ -28,6 +28,7 @@ struct scrape {
 	struct conf_address at; /* where it is to listen; port 0: nowhere */
 	int listen_fd;		/* -1: not yet */
 	uint64_t again_at;	/* when that is tried again; ms */
+	uint64_t deaf_until;	/* nobody is taken in before: there was no descriptor; ms */
 	char trouble[256];	/* what was said last, so that it is said once */
 	struct page *pages[2];	/* plain, and OpenMetrics */
 	uint64_t made_at;	/* ms; 0: never */
