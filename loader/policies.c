@@ -276,6 +276,46 @@ static int load_text(const char *name, char *text, size_t len, const struct read
 	return rc;
 }
 
+static bool has_new(const struct policy *policy, uint32_t next)
+{
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->id >= next)
+			return true;
+	return false;
+}
+
+/*
+ * The file of the assigned policy may hold rules that got their ids when it was not assigned, and
+ * that it has not been assigned with: a rollback brought it as it was. More than ids is not taken,
+ * as what is known beside the file is of then.
+ */
+static int keep_ids(struct policy *policy, uint32_t next, struct diag *diag)
+{
+	struct policy *known = NULL;
+	struct rule_pairs pairs = {};
+	int rc;
+
+	if (!has_new(policy, next))
+		return 0;
+	rc = known_load(policy->name, &known, diag);
+	if (rc && diag->kind != DIAG_NONE) {
+		diag_to_warning(diag, "rules that are new in the file get new numbers");
+		return 0;
+	}
+	if (!rc)
+		rc = rule_pairs(known, policy, &pairs);
+	for (size_t i = 0; i < pairs.n; i++) {
+		const struct rule *old = pairs.v[i].a;
+		struct rule *new = pairs.v[i].b;
+
+		if (old && new &&new->id >= next && old->id < next)
+			new->id = old->id;
+	}
+	rule_pairs_free(&pairs);
+	policy_free(&known);
+	return rc;
+}
+
 static int load(const struct store *store, const char *name, const struct reading *opts,
 	struct policy **out, struct diag *diag)
 {
@@ -294,6 +334,8 @@ static int load(const struct store *store, const char *name, const struct readin
 		rc = load_known(name, &known, diag);
 	if (!rc)
 		rc = join(policy, assigned ? store->policy : known, next, opts, diag);
+	if (!rc && assigned)
+		rc = keep_ids(policy, next, diag);
 	policy_free(&known);
 	if (rc)
 		policy_free(&policy);

@@ -185,4 +185,16 @@ expect_exit 0 bp policy rollback
 blocked dport=1435
 same "the undoing of that is undone" 1 "$(bp policy show local | grep -c 'for .* more: .*1435')"
 
+# A rule that got its id while its policy was not assigned keeps it, though a rollback brings the policy as it was.
+bp policy create other >/dev/null
+bp policy assign other >/dev/null
+ID=$(bp block udp/1437 --policy local --json | jq .id)
+expect_exit 0 bp policy rollback
+passes dport=1437
+expect_exit 0 bp policy assign local
+blocked dport=1437
+same "the same rule has the same id" "$ID" "$(bp list --json | jq '.rules[] | select(.filter | test("1437")).id')"
+bp block udp/1438 >/dev/null
+same "ids are given once" "" "$(bp list --json | jq '.rules[].id' | sort | uniq -d)"
+
 finish
