@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clocks.h"
 #include "cover.h"
 #include "dynamic.h"
 #include "enforce.h"
@@ -383,14 +384,16 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 	return r->n ? 0 : -ENOENT;
 }
 
-int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct diag *diag)
+int apply_unknown_rule(
+	const struct policy *p, const struct rule *rule, uint64_t now, struct diag *diag)
 {
 	for (size_t i = 0; p && i < p->n; i++) {
 		char *text;
 		int rc;
 
 		/* A count rule stops nothing: to take it away would not help. */
-		if (p->rules[i]->action == BP_COUNT || !rule_covers(p->rules[i], rule))
+		if (p->rules[i]->action == BP_COUNT || rule_is_over(p->rules[i], now) ||
+			!rule_covers(p->rules[i], rule))
 			continue;
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
 		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
@@ -425,6 +428,7 @@ static int refuse_included(
 static int remove_by_store(struct host *host, const struct rule *rule, int action,
 	const struct apply_opts *opts, struct removal *r, struct diag *diag)
 {
+	uint64_t now = wall_clock();
 	int rc = host_store(host, diag);
 
 	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
@@ -432,7 +436,7 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 
 		if (action != -1 && action != a)
 			continue;
-		at = store_find(host->store, rule, a, 0);
+		at = store_find(host->store, rule, a, now);
 		if (at < 0)
 			continue;
 		r->ids[r->n++] = host->store->policy->rules[at]->id;
@@ -441,7 +445,7 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
-		return apply_unknown_rule(host->store->policy, rule, diag);
+		return apply_unknown_rule(host->store->policy, rule, now, diag);
 	return rc ? rc : finish(host, opts, diag);
 }
 
@@ -491,7 +495,7 @@ int apply_remove_id(
 	if (rc)
 		return rc;
 	at = host->store->policy ? policy_find_id(host->store->policy, id) : -1;
-	if (at < 0)
+	if (at < 0 || rule_is_over(host->store->policy->rules[at], wall_clock()))
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"no rule has the id %" PRIu32 "; 'bpfpol list' shows those in force", id);
 	rule = host->store->policy->rules[at];

@@ -52,8 +52,12 @@ int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
 int apply_refuse_beneath(const struct host *host, const struct rule *rule,
 	const struct apply_opts *opts, struct diag *diag);
 
-/* -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one. p: may be NULL. */
-int apply_unknown_rule(const struct policy *p, const struct rule *rule, struct diag *diag);
+/*
+ * -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one, if one does at that
+ * second of CLOCK_REALTIME. p: may be NULL.
+ */
+int apply_unknown_rule(
+	const struct policy *p, const struct rule *rule, uint64_t now, struct diag *diag);
 
 /* The rules that were removed: at most one of each action. */
 struct apply_removed {

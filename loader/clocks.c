@@ -92,3 +92,34 @@ uint64_t kernel_clock_monotonic(void)
 {
 	return read_clock(CLOCK_MONOTONIC, &monotonic_ahead);
 }
+
+static uint64_t real_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+uint64_t wall_clock(void)
+{
+	return real_clock() / SECOND;
+}
+
+uint64_t wall_deadline(uint64_t seconds)
+{
+	return (real_clock() + SECOND - 1) / SECOND + seconds;
+}
+
+/* Whoever lost the processor between the two asks again. */
+void clocks_now(uint64_t *real, uint64_t *boot)
+{
+	for (int turn = 0; turn < 10; turn++) {
+		uint64_t before = kernel_clock();
+
+		*real = real_clock();
+		*boot = kernel_clock();
+		if (*boot - before < SECOND / 10000)
+			break;
+	}
+}

@@ -14,5 +14,11 @@ uint64_t kernel_clock(void);
 void kernel_clock_wait(uint64_t until);
 /* CLOCK_MONOTONIC, ns: bpf_ktime_get_ns(). */
 uint64_t kernel_clock_monotonic(void);
+/* CLOCK_REALTIME, whole seconds. Not time(), which is up to a tick behind. */
+uint64_t wall_clock(void);
+/* When what is to last for so many seconds from now on is over, by wall_clock(): no earlier. */
+uint64_t wall_deadline(uint64_t seconds);
+/* The same moment by both clocks: *real in ns of CLOCK_REALTIME, *boot as kernel_clock(). */
+void clocks_now(uint64_t *real, uint64_t *boot);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "command.h"
 #include "enforce.h"
 #include "links.h"
@@ -205,17 +206,29 @@ static void warn_attached(const struct link_choices *choices, struct diag *diag)
 	}
 }
 
+/* Their time begins when all else is done: it was counted from that second. */
+static void begin_later(const struct policy *rules, uint64_t second)
+{
+	uint64_t now = wall_clock();
+
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->rules[i]->deadline && now > second)
+			rules->rules[i]->deadline += now - second;
+}
+
 int dynamic_put(const struct args *args, const struct policy *rules, struct first_links *first,
 	struct applied *applied, bool *off, struct diag *diag)
 {
 	const struct apply_opts opts = opts_of(args);
 	struct policy *held = NULL;
 	struct host host = {};
+	uint64_t second = wall_clock();
 	int rc = ask_first(args, rules, applied, &held, diag);
 
 	if (!rc)
 		rc = prepare(args, &host, held, rules, first, diag);
 	if (!rc) {
+		begin_later(rules, second);
 		rc = tell_add(rules, &opts, applied, diag);
 		if (rc && !opts.dry_run)
 			warn_attached(&first->choices, diag);

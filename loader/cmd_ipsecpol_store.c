@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "assign.h"
+#include "clocks.h"
 #include "cmd_ipsecpol.h"
 #include "enforce.h"
 #include "json.h"
@@ -59,7 +59,7 @@ static int add_in_memory(struct host *host, struct rule **rule, const struct app
 	struct applied *applied, struct diag *diag)
 {
 	struct store *s = host->store;
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 	ptrdiff_t at = policy_find_same(s->policy, *rule, (*rule)->action, now);
 	int rc;
 

@@ -3,16 +3,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "await.h"
+#include "clocks.h"
 #include "enforce.h"
 #include "command.h"
 #include "json.h"
 
 static int nothing_awaits(const struct store *s, struct diag *diag)
 {
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 	char how[64] = "";
 
 	if (s->back && s->went_back && s->went_back <= now && !s->undo)

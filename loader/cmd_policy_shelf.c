@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "assign.h"
+#include "clocks.h"
 #include "command.h"
 #include "dirs.h"
 #include "json.h"
@@ -134,9 +134,9 @@ int cmd_policy_list(const struct args *args, struct diag *diag)
 
 static uint64_t seconds_left(const struct rule *rule)
 {
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 
-	return rule->deadline > now ? rule->deadline - now : 0;
+	return rule_is_over(rule, now) ? 0 : rule_seconds_left(rule, now);
 }
 
 /* What no file holds is shown as a comment, so that the text is one of a file all the same. */

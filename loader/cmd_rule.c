@@ -5,10 +5,10 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apply.h"
 #include "await.h"
+#include "clocks.h"
 #include "command.h"
 #include "dirs.h"
 #include "env.h"
@@ -132,12 +132,18 @@ struct said {
 	uint64_t seconds;   /* that time; 0: for good */
 };
 
+/* Its time begins when all else is done that takes long: to wait, to attach. */
+static void begin(struct rule *rule, const struct said *said)
+{
+	if (said->seconds)
+		rule->deadline = wall_deadline(said->seconds);
+}
+
 /* From here on the rule has a deadline. With it a lifetime would be one that its file says. */
 static int said_new(struct rule *rule, struct said *said)
 {
 	*said = (struct said){ .timed = spec_text(rule, SPEC_ALL), .seconds = rule->lifetime };
-	if (rule->lifetime)
-		rule->deadline = time(NULL) + rule->lifetime;
+	begin(rule, said);
 	rule->lifetime = 0;
 	said->text = spec_text(rule, SPEC_ALL);
 	return said->text && said->timed ? 0 : -ENOMEM;
@@ -228,8 +234,8 @@ static void say_applied(const struct args *args, const struct applied *applied,
 
 /* To what is in force; attaches first if nothing is attached. */
 static int add_in_force(const struct args *args, struct host *host, struct rule **rule,
-	const struct apply_opts *opts, struct first_links *first, struct applied *applied,
-	struct diag *diag)
+	const struct said *said, const struct apply_opts *opts, struct first_links *first,
+	struct applied *applied, struct diag *diag)
 {
 	bool goes_out = rule_has_dir(*rule, BP_OUT);
 	char on[IF_NAMESIZE] = "";
@@ -239,6 +245,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 		snprintf(on, sizeof(on), "%s", (*rule)->ifname);
 	if (!rc)
 		rc = choices_first(host, first, opts->dry_run, diag);
+	begin(*rule, said);
 	if (!rc)
 		rc = apply_add(host, rule, opts, applied, diag);
 	if (rc && !opts->dry_run)
@@ -277,10 +284,11 @@ static int add_rule(const struct args *args, struct rule **rule, const struct sa
 	bool elsewhere;
 	int rc = open_for(args, &opts, &host, &elsewhere, diag);
 
+	begin(*rule, said);
 	if (!rc)
 		rc = elsewhere
 			     ? shelf_add(&host, args->policy, &rules, false, &opts, &applied, diag)
-			     : add_in_force(args, &host, rule, &opts, &first, &applied, diag);
+			     : add_in_force(args, &host, rule, said, &opts, &first, &applied, diag);
 	if (!rc) {
 		names_warn(names, diag);
 		say_applied(args, &applied, said, &host, &first.choices, names);

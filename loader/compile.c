@@ -35,9 +35,9 @@ uint64_t compile_gate(const struct rule *rule, const struct compile_env *env)
 {
 	if (!rule->deadline)
 		return BP_GATE_OPEN;
-	if (rule->deadline <= env->now)
+	if (rule_is_over(rule, env->now))
 		return BP_GATE_SHUT;
-	return env->boot_now + (rule->deadline - env->now) * NSEC;
+	return env->boot_now + (rule->deadline - env->now) * NSEC - env->past;
 }
 
 uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env)
@@ -74,18 +74,13 @@ static int sample_filter(const struct filter *f, void *arg)
 	return shapes_crowded(shapes) ? shapes_sample(shapes, f) : 0;
 }
 
-static bool expired(const struct rule *rule, const struct compile_env *env)
-{
-	return rule->deadline && rule->deadline <= env->now;
-}
-
 static int each_filter(struct planner *p, int (*fn)(const struct filter *, void *))
 {
 	const struct policy *policy = p->plan->policy;
 	int rc = 0;
 
 	for (size_t i = 0; i < policy->n && !rc; i++)
-		if (!expired(policy->rules[i], &p->plan->env))
+		if (!rule_is_over(policy->rules[i], p->plan->env.now))
 			rc = filter_each(policy->rules[i], fn, p);
 	return rc;
 }
@@ -307,7 +302,7 @@ int plan_fill(const struct plan *plan, struct table *table, struct diag *diag)
 	table->tables->sizes = sizes;
 	table->tables->programs = programs;
 	for (size_t i = 0; i < plan->policy->n && !rc; i++)
-		if (!expired(plan->policy->rules[i], &plan->env))
+		if (!rule_is_over(plan->policy->rules[i], plan->env.now))
 			rc = place_rule(&c, plan->policy->rules[i]);
 	index_thin(table);
 	return rc;

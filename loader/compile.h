@@ -23,6 +23,7 @@ struct compile_env {
 	uint32_t (*ifindex)(const char *name, void *arg);
 	void *arg;
 	uint64_t now;	   /* CLOCK_REALTIME seconds */
+	uint64_t past;	   /* and nanoseconds */
 	uint64_t boot_now; /* CLOCK_BOOTTIME nanoseconds at the same moment */
 };
 

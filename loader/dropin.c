@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "conf_file.h"
 #include "dirs.h"
 #include "names.h"
@@ -39,7 +39,6 @@ static bool is_rules(const char *name)
 /* They take effect now, as dynamic ones: what a file says of time counts from here on. */
 static int take_rules(struct policy *all, struct policy *from)
 {
-	uint64_t now = time(NULL);
 	int rc = 0;
 
 	for (size_t i = 0; i < from->n && !rc; i++) {
@@ -47,7 +46,7 @@ static int take_rules(struct policy *all, struct policy *from)
 
 		rule->layer = LAYER_DYNAMIC;
 		rule->included = false;
-		rule->deadline = rule->lifetime ? now + rule->lifetime : 0;
+		rule->deadline = rule->lifetime ? wall_deadline(rule->lifetime) : 0;
 		rule->lifetime = 0;
 		rc = policy_add(all, &from->rules[i]);
 	}

@@ -58,7 +58,7 @@ static int commit(void *arg, struct diag *diag)
 static void sweep_expired(struct policy *policy, uint64_t now)
 {
 	for (size_t i = policy->n; i--;)
-		if (policy->rules[i]->deadline && policy->rules[i]->deadline <= now)
+		if (rule_is_over(policy->rules[i], now))
 			policy_remove(policy, i);
 }
 

@@ -3,9 +3,10 @@
 
 #include <net/if.h>
 #include <string.h>
-#include <time.h>
 
 #include "clocks.h"
+
+#define NSEC 1000000000ULL
 
 uint32_t env_ifindex(const char *name)
 {
@@ -23,10 +24,14 @@ static uint32_t ifindex_of(const char *name, void *arg)
 
 void env_now(struct compile_env *env)
 {
+	uint64_t real, boot;
+
+	clocks_now(&real, &boot);
 	*env = (struct compile_env){
 		.ifindex = ifindex_of,
-		.now = time(NULL),
-		.boot_now = kernel_clock(),
+		.now = real / NSEC,
+		.past = real % NSEC,
+		.boot_now = boot,
 	};
 }
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "env.h"
 #include "fault.h"
 #include "policies.h"
@@ -308,7 +308,7 @@ static int eval(
 		.dir = ex->vantage.dir,
 		.ifname = ex->vantage.link.name,
 		.me = me,
-		.now = time(NULL),
+		.now = wall_clock(),
 	};
 
 	return eval_frame(explainer_blind(ex) ? ex->policy : &ex->all, &env, read, verdict);

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "capture.h"
+#include "clocks.h"
 #include "padding.h"
 #include "progress.h"
 
@@ -214,7 +214,7 @@ int explained_rules_begin(
 {
 	int rc = 0;
 
-	*rules = (struct explained_rules){ .dynamic = &ex->dynamic, .now = time(NULL) };
+	*rules = (struct explained_rules){ .dynamic = &ex->dynamic, .now = wall_clock() };
 	if (ex->by == EXPLAIN_IN_FORCE)
 		rc = kernel_counts(ex->host.kernel, &rules->counts, diag);
 	if (!rc)
@@ -234,7 +234,7 @@ struct status_rule explained_rule(const struct explained_rules *rules, const str
 		out.bytes = count->bytes;
 	}
 	if (rule->deadline > rules->now)
-		out.expires_in = rule->deadline - rules->now;
+		out.expires_in = rule_seconds_left(rule, rules->now);
 	return out;
 }
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "attach.h"
 #include "awaited.h"
+#include "clocks.h"
 #include "dynamic_rules.h"
 #include "env.h"
 #include "fault.h"
@@ -17,12 +17,20 @@
 #include "protected.h"
 #include "seat.h"
 
-static int best_rank(const struct filter *f, void *arg)
-{
-	uint64_t *best = arg;
+/* Of the filters of a rule. */
+struct ranks {
+	uint64_t best, n;
+};
 
-	if (!is_shadow(&f->shape) && f->rank > *best)
-		*best = f->rank;
+static int add_rank(const struct filter *f, void *arg)
+{
+	struct ranks *r = arg;
+
+	if (is_shadow(&f->shape))
+		return 0;
+	r->n++;
+	if (f->rank > r->best)
+		r->best = f->rank;
 	return 0;
 }
 
@@ -42,27 +50,33 @@ struct layer_rules {
 	bool ranks;
 };
 
-/* Adds those that exist. There is room for them. */
-static int add_rules(struct status *st, const struct layer_rules *layer, uint64_t now)
+/* Adds those that exist; *filters: of how many, if they are ranked. There is room for them. */
+static int add_rules(
+	struct status *st, const struct layer_rules *layer, uint64_t now, uint64_t *filters)
 {
 	int rc = 0;
+
+	*filters = 0;
 
 	for (size_t i = 0; !rc && i < layer->policy->n; i++) {
 		const struct rule *rule = layer->policy->rules[i];
 		const struct rule_count *count = counts_find(layer->counts, rule->id);
 		struct status_rule *out = &st->rules[st->n_rules];
+		struct ranks ranks = {};
 
-		if (rule->deadline && rule->deadline <= now)
+		if (rule_is_over(rule, now))
 			continue;
 		*out = (struct status_rule){ .rule = rule,
 			.untold = layer->untold && layer->untold[i] };
 		if (layer->ranks)
-			rc = filter_each(rule, best_rank, &out->rank);
+			rc = filter_each(rule, add_rank, &ranks);
+		out->rank = ranks.best;
+		*filters += ranks.n;
 		if (count) {
 			out->packets = count->packets;
 			out->bytes = count->bytes;
 		}
-		out->expires_in = rule->deadline ? rule->deadline - now : 0;
+		out->expires_in = rule->deadline ? rule_seconds_left(rule, now) : 0;
 		st->n_rules++;
 	}
 	return rc;
@@ -78,13 +92,17 @@ static int gather_static(
 		.untold = host->untold,
 		.ranks = ranks,
 	};
+	uint64_t filters = 0;
 	int rc = host->kernel ? kernel_counts(host->kernel, &counts, diag) : 0;
 
 	if (host->kernel && host->kernel->gen)
 		st->behind =
 			!host->kernel->gen->table.tables->folded && !kernel_awaits(host->kernel);
 	if (!rc && layer.policy)
-		rc = add_rules(st, &layer, now);
+		rc = add_rules(st, &layer, now, &filters);
+	/* While filtering is off, and of rules that are over, the kernel may hold others still. */
+	if (!rc && ranks && st->generation && !host->untold)
+		st->n_filters = filters;
 	free(counts.v);
 	return rc;
 }
@@ -96,7 +114,8 @@ static int gather_dynamic(
 		.policy = d->rules, .counts = &d->counts, .untold = d->untold, .ranks = ranks
 	};
 	size_t before = st->n_rules;
-	int rc = add_rules(st, &layer, now);
+	uint64_t filters;
+	int rc = add_rules(st, &layer, now, &filters);
 
 	st->n_dynamic = st->n_rules - before;
 	st->n_held = d->gen ? d->gen->table.tables->filters : 0;
@@ -290,7 +309,7 @@ static void warn_unfinished(const struct status *st, struct diag *diag)
 static void gather_trial(const struct host *host, struct status *st)
 {
 	const struct store *s = host->store;
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 
 	st->confirm_in = in_seconds(awaited_left(host->kernel, host->store));
 	st->tried_in = in_seconds(host->tried_left);

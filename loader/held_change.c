@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "env.h"
 #include "held_parts.h"
 #include "kernel.h"
@@ -114,11 +114,6 @@ static int take_some_out(struct held *h, const uint32_t *ids, size_t n, struct d
 	return rc;
 }
 
-static bool is_over(const struct rule *rule, uint64_t now)
-{
-	return rule->deadline && rule->deadline <= now;
-}
-
 /* They judge no more: in what order they go is nothing to any packet. */
 static int sweep(struct held *h, uint64_t now, uint32_t *ids, bool *gone, struct diag *diag)
 {
@@ -127,7 +122,7 @@ static int sweep(struct held *h, uint64_t now, uint32_t *ids, bool *gone, struct
 
 	h->ends_at = 0;
 	for (size_t i = 0; i < h->rules->n; i++) {
-		gone[i] = is_over(h->rules->rules[i], now);
+		gone[i] = rule_is_over(h->rules->rules[i], now);
 		if (gone[i])
 			ids[n++] = h->rules->rules[i]->id;
 		else
@@ -147,7 +142,7 @@ static int sweep(struct held *h, uint64_t now, uint32_t *ids, bool *gone, struct
 
 int held_sweep(struct held *h, struct diag *diag)
 {
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 	uint32_t *ids;
 	bool *gone;
 	int rc;
@@ -174,11 +169,11 @@ int held_remove(struct held *h, const struct rule *rule, int action, const struc
 	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
 		ptrdiff_t is = action == -1 || action == a ? held_find_same(h, rule, a) : -1;
 
-		if (is >= 0)
+		if (is >= 0 && !rule_is_over(h->rules->rules[is], wall_clock()))
 			removed->ids[removed->n++] = h->rules->rules[is]->id;
 	}
 	if (!rc && !removed->n)
-		return apply_unknown_rule(h->rules, rule, diag);
+		return apply_unknown_rule(h->rules, rule, wall_clock(), diag);
 	return rc || opts->dry_run ? rc : take_some_out(h, removed->ids, removed->n, diag);
 }
 
@@ -186,7 +181,7 @@ int held_find(const struct held *h, uint32_t id, const struct rule **rule, struc
 {
 	ptrdiff_t at = held_find_id(h, id);
 
-	if (at < 0 || is_over(h->rules->rules[at], time(NULL)))
+	if (at < 0 || rule_is_over(h->rules->rules[at], wall_clock()))
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"no rule has the id %" PRIu32 "; 'bpfpol list' shows those in force", id);
 	*rule = h->rules->rules[at];

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "dirs.h"
 #include "pairs.h"
 
@@ -202,7 +202,7 @@ static int keep_timed(struct policy *policy, const struct rule *old, uint64_t no
 static int join(struct policy *policy, const struct policy *before, uint32_t next,
 	const struct reading *opts, struct diag *diag)
 {
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 	struct rule_pairs pairs;
 	int rc = rule_pairs(before, policy, &pairs);
 
@@ -212,7 +212,7 @@ static int join(struct policy *policy, const struct policy *before, uint32_t nex
 		struct rule *old = pairs.v[i].a, *new = pairs.v[i].b;
 
 		if (new &&new->lifetime)
-			new->deadline = now + new->lifetime;
+			new->deadline = wall_deadline(new->lifetime);
 		if (new &&old)
 			take_over(new, old);
 		else if (new)

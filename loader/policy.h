@@ -69,6 +69,21 @@ struct rule {
 			 */
 };
 
+/* Whether it does not exist any more at that second of CLOCK_REALTIME. */
+static inline bool rule_is_over(const struct rule *rule, uint64_t now)
+{
+	return rule->deadline && rule->deadline <= now;
+}
+
+/*
+ * Whole seconds that it has left, of one that ends and is not over: 1 at least, and no more than
+ * were asked for, as the second `now` has begun already.
+ */
+static inline uint64_t rule_seconds_left(const struct rule *rule, uint64_t now)
+{
+	return rule->deadline > now + 2 ? rule->deadline - now - 1 : 1;
+}
+
 struct policy {
 	char *name;
 	char *description; /* NULL: none */

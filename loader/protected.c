@@ -5,8 +5,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "conf_file.h"
 #include "eval.h"
 #include "netlink.h"
@@ -56,7 +56,7 @@ static int any_blocked(
 			.dir = packets->v[i].dir,
 			.ifname = policy->rules[0]->ifname ? policy->rules[0]->ifname : "",
 			.me = true,
-			.now = time(NULL),
+			.now = wall_clock(),
 		};
 		struct eval_verdict verdict;
 

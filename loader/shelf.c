@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "dirs.h"
 #include "policies.h"
 
@@ -53,7 +53,7 @@ static char *name_of_file(int dir, const char *file)
 
 static size_t count_timed(const struct policy *policy)
 {
-	uint64_t now = time(NULL);
+	uint64_t now = wall_clock();
 	size_t n = 0;
 
 	for (size_t i = 0; i < policy->n; i++)

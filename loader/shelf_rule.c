@@ -246,8 +246,9 @@ int shelf_remove(struct host *host, const char *name, const struct rule *rule, i
 
 	removed->n = 0;
 	for (int a = 0; a < BP_ACTIONS && !rc; a++) {
-		ptrdiff_t at =
-			action == -1 || action == a ? policy_find_same(c.policy, rule, a, 0) : -1;
+		ptrdiff_t at = action == -1 || action == a
+				       ? policy_find_same(c.policy, rule, a, c.env.now)
+				       : -1;
 
 		if (at < 0)
 			continue;
@@ -255,7 +256,7 @@ int shelf_remove(struct host *host, const char *name, const struct rule *rule, i
 		rc = drop(&c, at, diag);
 	}
 	if (!rc && !removed->n)
-		rc = apply_unknown_rule(c.policy, rule, diag);
+		rc = apply_unknown_rule(c.policy, rule, c.env.now, diag);
 	if (!rc && !opts->dry_run)
 		rc = save_removed(&c, diag);
 	end(&c);

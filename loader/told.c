@@ -14,11 +14,15 @@ static int by_rule(const void *a, const void *b)
 	return x->filter.rank < y->filter.rank ? 1 : x->filter.rank > y->filter.rank ? -1 : 0;
 }
 
+/* Gates close at whole seconds (compile_gate()), but for what lies between two readings of clocks.
+ */
 static uint64_t deadline_of(const struct status_filter *f, const struct compile_env *env)
 {
+	const uint64_t second = 1000000000, slack = second / 1000;
+
 	return f->ends == UINT64_MAX
 		       ? 0
-		       : env->now + (f->ends - env->boot_now + 999999999) / 1000000000;
+		       : env->now + (f->ends - env->boot_now + env->past + second - slack) / second;
 }
 
 /* The rule of the n filters that begin there. */

@@ -3,6 +3,8 @@
 # Rules with a deadline: the kernel ends them by itself. Their labels and log, too.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
 
 # until_passes LIMIT KEY=VALUE...: polls with packets; prints after how many ms the first passes.
 until_passes() {
@@ -36,7 +38,7 @@ expect_exit 0 bp block udp/2000 for 2s
 expect_out '^Rule 2 added: block in udp to port 2000 for 2s$'
 blocked dport=2000
 blocked "${V6[@]}" dport=2000
-in_time "for 2s" 1000 3200 "$(until_passes 5000 dport=2000)"
+in_time "for 2s" 1000 4000 "$(until_passes 5000 dport=2000)"
 passes "${V6[@]}" dport=2000
 blocked dport=1434
 OUT=$(bp list)
@@ -76,7 +78,7 @@ blocked dport=2001
 blocked src=198.51.100.2
 OUT=$(bp list)
 expect_out 'log name "a list"'
-in_time "after a rebuild" 1500 4600 "$(until_passes 8000 src=198.51.100.2)"
+in_time "after a rebuild" 1500 6000 "$(until_passes 8000 src=198.51.100.2)"
 check "the other one ends too" [ "$(until_passes 2000 dport=2001)" != never ]
 passes src=198.51.100.1
 blocked dport=1434
@@ -116,5 +118,64 @@ for kill in "" yes; do
 done
 expect_exit 2 bp block udp/9 --for 5x
 expect_exit 2 bp block udp/9 --for 0s
+
+# unlisted PORT: list has no such rule any more.
+# shellcheck disable=SC2317 # until_true calls it
+unlisted() {
+	! bp list | grep -q "port $1\b"
+}
+
+# shellcheck disable=SC2317 # until_true calls it
+later() {
+	[ "$(date +%s)" -ge "$1" ]
+}
+
+# Its time is whole from when it is in force, and begins when the lock was got.
+expect_exit 0 bp policy assign other
+expect_exit 0 bp block udp/53
+flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
+HOLDER=$!
+until_true grep -q "FLOCK.* $HOLDER " /proc/locks
+bp block udp/3000 for 1h >/dev/null &
+BLOCK=$!
+until_true grep -q -- "-> FLOCK.*:$(stat -c %i "$BPFPOL_RUN_DIR/lock") " /proc/locks
+NOW=$(date +%s)
+until_true later $((NOW + 1)) # the second in which it began is over
+FREE=$(date +%s%N)
+pkill -P $HOLDER
+wait $HOLDER 2>/dev/null
+wait $BLOCK
+END=$(grep -ahoE '[0-9]{10,} [0-9]+\+? block in udp to port 3000' "$BPFPOL_STATE_DIR"/{journal,state} 2>/dev/null | head -1)
+check "its hour is no shorter" [ $((${END%% *} * 1000000000 - FREE)) -ge 3600000000000 ]
+check "nor said to be longer" [ "$(field expires_in "in udp to port 3000")" -le 3600 ]
+
+# What is over is not there any more: in the list and for the kernel at the same moment, of either
+# layer, and nothing that could be taken away.
+start_agent
+for layer in "" --dynamic; do
+	for by in words id; do
+		# shellcheck disable=SC2086
+		expect_exit 0 bp block udp/3001 for 1s $layer
+		ID=$(field id "in udp to port 3001")
+		check "in its time" until_true unlisted 3001
+		passes dport=3001
+		if [ $by = id ]; then
+			# shellcheck disable=SC2086
+			expect_exit 3 bp remove --id "$ID" $layer
+		else
+			# shellcheck disable=SC2086
+			expect_exit 3 bp remove udp/3001 $layer
+			expect_out 'no rule has that match;'
+		fi
+	done
+done
+stop_agent TERM
+# Nor does status count its filters, or while filtering is off those that went.
+expect_json "filters of what is there" '.policy.rules == 2 and .policy.filters == 4' bp status --json
+expect_exit 0 bp off
+expect_exit 0 bp remove udp/53
+expect_json "while off" '.policy.rules == 1 and .policy.filters == 2' bp status --json
+expect_exit 0 bp on
+expect_json "and then" '.policy.rules == 1 and .policy.filters == 2' bp status --json
 
 finish

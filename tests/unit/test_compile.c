@@ -204,6 +204,8 @@ static void test_gates(void **state)
 		"block in 10.0.0.3", "block in on eth9 10.0.0.4", NULL };
 	struct policy *policy = policy_of(lines);
 	struct diag diag = {};
+	const struct rule rule = { .deadline = env.now + 3 };
+	struct compile_env late = env;
 	unsigned int n = 0;
 	struct made m;
 
@@ -215,6 +217,8 @@ static void test_gates(void **state)
 	assert_int_equal(m.table.tables->rules, 4);
 	assert_int_equal(table_walk(&m.table, check_gate, &n), 0);
 	assert_true(n >= 4);
+	late.past = 250000000; /* it closes where the second begins */
+	assert_true(compile_gate(&rule, &late) == env.boot_now + 2750000000ULL);
 	made_free(&m);
 }
 
