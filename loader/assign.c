@@ -121,7 +121,6 @@ int assign_take_back(struct host *host, const struct apply_opts *opts, struct as
 		rc = keep_name(host->store->policy, before->policy, &assigned->before);
 	store_free(&before);
 	if (!rc)
-		rc = opts->dry_run ? store_take_back(host->store, 0, diag)
-				   : await_go_back(host, diag);
+		rc = await_go_back(host, opts->dry_run, diag);
 	return tell(host, opts, assigned, rc);
 }

@@ -7,6 +7,7 @@
 #include "awaited.h"
 #include "dirs.h"
 #include "enforce.h"
+#include "guard.h"
 
 /* Both on disk and in memory: it is what judges. */
 static void settle(struct generation *gen, const struct store *s)
@@ -166,16 +167,40 @@ int await_confirm(struct host *host, struct diag *diag)
 		diag, DIAG_UNKNOWN, ETIME, "it is too late: the change has gone back by itself");
 }
 
-int await_go_back(struct host *host, struct diag *diag)
+/* The store holds what is gone back to: who came in by what was tried is not to be cut by hand. */
+static int ask_before(struct host *host, struct diag *diag)
+{
+	static const struct policy none;
+	const struct store *s = host->store;
+	int rc = -EPROTO;
+
+	if (host->unguarded || host->off)
+		return 0;
+	if (awaited_is_known(host->kernel)) {
+		rc = store_read_copies(host->store, diag);
+		if (!rc)
+			rc = guard_generation(host, kernel_before_trial(host->kernel),
+				s->policy ? s->policy : &none, diag);
+	}
+	if (rc != -EPROTO)
+		return rc;
+	diag_clear(diag); /* another version's: one of ours is asked */
+	return enforce_try(host, diag);
+}
+
+int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 {
 	struct store *s = host->store;
 	struct kernel *k = host->kernel;
+	bool awaits = k && kernel_awaits(k);
 	int rc = store_take_back(s, 0, diag);
 
-	if (rc)
+	if (!rc && (awaits || dry_run))
+		rc = ask_before(host, diag);
+	if (rc || dry_run)
 		return rc;
-	if (!k || !kernel_awaits(k))
-		return unguarded(host, enforce_settle, diag);
+	if (!awaits)
+		return enforce_settle(host, diag);
 	return kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
 }
 

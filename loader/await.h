@@ -40,6 +40,7 @@ int await_know(const struct host *host, struct diag *diag);
 
 /* -ETIME with DIAG_UNKNOWN: too late. */
 int await_confirm(struct host *host, struct diag *diag);
-int await_go_back(struct host *host, struct diag *diag);
+/* -EPERM with DIAG_REFUSED: the rules before it would cut what the guard protects (guard.h). */
+int await_go_back(struct host *host, bool dry_run, struct diag *diag);
 
 #endif

@@ -442,11 +442,25 @@ int off_confirm(const struct args *args, struct host *host, struct diag *diag)
 	return 0;
 }
 
+/* Who came in since is not to be cut. A store that is damaged stands in the way of no going back.
+ */
+static int try_back(struct host *host, struct diag *diag)
+{
+	if (!host_store(host, diag))
+		return try_on(host, true, diag);
+	diag_clear(diag);
+	return 0;
+}
+
 int off_rollback(const struct args *args, struct host *host, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
-	int rc = dry_run ? 0 : off_end(host->kernel, diag);
+	int rc;
 
+	host->unguarded = args->given & OPT_FORCE;
+	rc = host->unguarded ? 0 : try_back(host, diag);
+	if (!rc && !dry_run)
+		rc = off_end(host->kernel, diag);
 	if (rc)
 		return rc;
 	if (!dry_run) {

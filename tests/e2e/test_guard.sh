@@ -95,6 +95,25 @@ expect_exit 0 bp status
 expect_out 'tcp/22 \(bpfpol.conf:1\)'
 expect_json "in JSON" '.protected == ["tcp/22 (bpfpol.conf:1)"]' bp status --json
 
+# What a trial is taken back to by hand, be it no policy at all; the file says nothing new of it.
+printf 'count udp/1\n' >"$BPFPOL_CONF_DIR/policies/open.policy"
+expect_exit 0 bp policy assign open --confirm 600
+refused "rule [0-9]+ 'block in'" policy rollback
+refused "rule [0-9]+ 'block in'" policy rollback --dry-run
+passes dport=9
+expect_exit 0 bp policy rollback --force
+blocked dport=9
+expect_exit 0 bp policy unassign
+expect_exit 0 bp policy assign closed --force --confirm 600
+expect_exit 0 bp policy rollback
+passes dport=9
+expect_exit 0 bp policy assign closed --force
+expect_exit 0 bp off --confirm 600
+refused 'line 1' policy rollback
+passes dport=9
+expect_exit 0 bp policy rollback --force
+blocked dport=9
+
 # Mistakes in the file, with their place.
 conf '' 'proteckt = tcp/22'
 expect_exit 2 bp block tcp/99

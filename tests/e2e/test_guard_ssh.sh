@@ -100,6 +100,29 @@ expect_out "bpfpol: rule $ID 'block in tcp from 10.77.0.0/24' would cut $NAMED"
 over 0 2222 "$BPFPOL remove block tcp from 10.77.0.0/24"
 over 0 2222 "$BPFPOL remove permit tcp/2222 from $TX4"
 
+# Who came in by a trial is not cut by taking it back by hand.
+expect_exit 0 bp block tcp/2222 --force
+blocked proto=tcp sport=40000 dport=2222
+expect_exit 0 bp remove tcp/2222 --confirm 600
+BEFORE=$(bp list --json | jq -c '[.rules[].filter]')
+for flag in --dry-run ""; do
+	over 5 2222 "$BPFPOL policy rollback $flag"
+	expect_out "^bpfpol: rule [0-9]+ 'block in tcp to port 2222' would cut $NAMED"
+done
+same "a refused rollback changes nothing" "$BEFORE" "$(bp list --json | jq -c '[.rules[].filter]')"
+expect_exit 0 bp policy rollback --dry-run
+expect_exit 0 bp policy rollback
+blocked proto=tcp sport=40000 dport=2222
+expect_exit 0 bp off --confirm 600
+for flag in --dry-run ""; do
+	over 5 2222 "$BPFPOL policy rollback $flag"
+	expect_out "^bpfpol: rule [0-9]+ 'block in tcp to port 2222' would cut $NAMED"
+done
+expect_exit 0 bp status
+expect_out "confirm"
+expect_exit 0 bp policy rollback
+expect_exit 0 bp remove tcp/2222
+
 # Under what stands between.
 over 5 2222 "env -i $(env | grep ^BPFPOL_ | tr '\n' ' ') $BPFPOL block tcp/2222"
 over 5 2222 "su root -s /bin/sh -c '$BPFPOL block tcp/2222'"
