@@ -140,6 +140,15 @@ static void detach_found(struct stop *s, const struct roots *roots)
 	s->others = (struct diag){};
 }
 
+/* What was found is stopped, but there may be more. */
+static void cannot_ask(struct stop *s, struct diag *finding)
+{
+	s->unknown = true;
+	diag_free(&s->kernel);
+	s->kernel = *finding;
+	*finding = (struct diag){};
+}
+
 /*
  * The kernel's switch first: from then on every packet passes. Where no pin of ours leads to it,
  * as they are gone or can be anybody's, the kernel tells what it has loaded. Then the
@@ -150,16 +159,18 @@ static void stop_all(struct stop *s)
 {
 	struct diag finding = {};
 	struct roots roots = {};
-	int switching = switch_off(s, &s->pins), rc;
+	int switching = switch_off(s, &s->pins), asking, rc;
 	bool known = !switching || switching == -EPROTO || switching == -ENXIO;
-	bool found = !known && !roots_switch_off(&roots, &finding);
 
-	s->switched = !switching || (found && roots_are_off(&roots));
+	asking = known ? 0 : roots_switch_off(&roots, &finding);
+	s->switched = !switching || (!known && !asking && roots_are_off(&roots));
 	rc = detach_all(&s->left, &s->kernel);
 	s->unknown = rc && !s->left;
-	if (found)
+	if (!known)
 		detach_found(s, &roots);
-	if (!s->switched && !found && s->pins.kind != DIAG_NONE) {
+	if (asking)
+		cannot_ask(s, &finding);
+	if (!s->switched && known && s->pins.kind != DIAG_NONE) {
 		diag_free(&s->kernel);
 		s->kernel = s->pins;
 		s->pins = (struct diag){};

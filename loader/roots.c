@@ -106,13 +106,16 @@ static int look_at(struct roots *r, __u32 id)
 int roots_switch_off(struct roots *r, struct diag *diag)
 {
 	__u32 id = 0;
-	int rc = 0;
+	int rc = 0, next;
 
 	*r = (struct roots){};
-	while (!rc && !bpf_prog_get_next_id(id, &id))
-		rc = look_at(r, id);
-	if (!rc && errno != ENOENT)
-		rc = -errno;
+	while (!(next = bpf_prog_get_next_id(id, &id))) {
+		int one = look_at(r, id);
+
+		rc = rc ? rc : one;
+	}
+	if (!rc && next != -ENOENT)
+		rc = next;
 	return rc ? diag_errno(diag, -rc, "cannot ask the kernel which programs it has loaded") : 0;
 }
 

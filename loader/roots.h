@@ -31,7 +31,7 @@ struct roots {
 	char other[BP_NAME]; /* where a store lies that another's are of; "": there is none */
 };
 
-/* Finds them, and has each that is ours let every packet pass. On failure some may do. */
+/* Finds them, and has each that is ours let every packet pass. Goes on after a failure. */
 int roots_switch_off(struct roots *r, struct diag *diag);
 /*
  * Takes those that are ours off all interfaces, and another version's off those of this network

@@ -98,6 +98,27 @@ if [ "$TC" = clsact ]; then
 	blocked dport=1434
 fi
 
+# A program that the kernel does not let be looked at: what else is found is stopped all the same, and that there may
+# be more is said. The run directory is none, so that it is done once.
+chmod 777 "$BPFPOL_BPFFS"
+OURS=$(for pin in "$BPFPOL_BPFFS"/bpfpol_*; do "$BPFTOOL" -j prog show pinned "$pin" | jq .id; done)
+touch "$WORLD/no-run"
+BPFPOL_RUN_DIR=$WORLD/no-run run_in rx strace -f -qq -o "$WORLD/calls" -e trace=bpf "$BPFPOL" off >/dev/null 2>&1
+AT=$(grep -n BPF_PROG_GET_FD_BY_ID "$WORLD/calls" | grep -vE "prog_id=($(paste -sd'|' <<<"$OURS"))\b" | head -1 | cut -d: -f1)
+chmod 700 "$BPFPOL_BPFFS"
+expect_exit 0 bp on
+blocked dport=1434
+chmod 777 "$BPFPOL_BPFFS"
+BPFPOL_RUN_DIR=$WORLD/no-run expect_exit 1 run_in rx strace -f -qq -o /dev/null \
+	-e "inject=bpf:error=EIO:when=${AT:-1}" "$BPFPOL" off
+expect_out 'NOT be stopped everywhere: cannot ask the kernel which programs it has loaded'
+same "what is found is off all the same" 0 "$(on_xdp rx0)"
+passes dport=1434
+leaves dport=1434
+expect_exit 0 bp off
+chmod 700 "$BPFPOL_BPFFS"
+back "one that cannot be asked"
+
 # The last resort: what is there is removed, and `on` begins anew.
 chmod 777 "$BPFPOL_BPFFS"
 goes_off "mode 0777, and then removed"
