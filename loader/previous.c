@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "policy_text.h"
 #include "store_parts.h"
 
 /* State and journal of those names, the journal up to that byte. */
@@ -117,6 +118,9 @@ static int fold_back(struct store *s, uint32_t id, const struct policy *then)
 
 	if (was && was->included)
 		return 0; /* its line stands in another file, and was not touched */
+	/* What had a time of its own had no line: the one that it got since goes. */
+	if (is && was && policy_has_line(is) && !policy_has_line(was))
+		return fold_note_of(s, then->name, CHANGE_DEL, was);
 	if (is && was)
 		return fold_note_of(s, then->name, CHANGE_SET, was);
 	if (was)

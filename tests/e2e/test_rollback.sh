@@ -197,4 +197,20 @@ same "the same rule has the same id" "$ID" "$(bp list --json | jq '.rules[] | se
 bp block udp/1438 >/dev/null
 same "ids are given once" "" "$(bp list --json | jq '.rules[].id' | sort | uniq -d)"
 
+# A timed rule that is to stay for good has a line from then on; where that is taken back, the line goes, too.
+fresh_bpffs
+rm -rf "$BPFPOL_STATE_DIR" "$POLICIES"
+bp block udp/1435 --for 2h >/dev/null
+bp block udp/1435 --confirm 60 >/dev/null
+same "on trial it has a line" 1 "$(grep -c 1435 "$POLICIES/local.policy")"
+expect_exit 0 bp policy rollback
+same "after it, it has none" 0 "$(grep -c 1435 "$POLICIES/local.policy")"
+expect_json "and its time again" '[.rules[].expires_in != null] == [true]' bp list --json
+bp block udp/1435 >/dev/null
+expect_exit 0 bp policy rollback
+same "nor has it one where it was not on trial" 0 "$(grep -c 1435 "$POLICIES/local.policy")"
+expect_exit 0 bp policy rollback
+same "the undoing of that is undone: the line" 1 "$(grep -c 1435 "$POLICIES/local.policy")"
+expect_json "and no time" '[.rules[].expires_in] == [null]' bp list --json
+
 finish
