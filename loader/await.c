@@ -177,10 +177,14 @@ static int ask_before(struct host *host, struct diag *diag)
 	if (host->unguarded || host->off)
 		return 0;
 	if (awaited_is_known(host->kernel)) {
-		rc = store_read_copies(host->store, diag);
-		if (!rc)
-			rc = guard_generation(host, kernel_before_trial(host->kernel),
-				s->policy ? s->policy : &none, diag);
+		/* A disk that cannot be read keeps nobody from what the kernel has yet. */
+		if (store_read_copies(host->store, diag)) {
+			diag_to_warning(
+				diag, "whether this cuts a protected connection was not asked");
+			return 0;
+		}
+		rc = guard_generation(host, kernel_before_trial(host->kernel),
+			s->policy ? s->policy : &none, diag);
 	}
 	if (rc != -EPROTO)
 		return rc;

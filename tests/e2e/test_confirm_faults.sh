@@ -117,6 +117,20 @@ expect_exit 0 bp attach rx7
 bp detach rx7 >/dev/null
 bp remove 10.77.0.1 >/dev/null
 
+# Lists that cannot be read keep nobody from going back to what the kernel still has.
+echo 192.0.2.7 >"$WORLD/list"
+echo "block @$WORLD/list" >>"$POLICIES/a.policy"
+begin
+for list in "$BPFPOL_STATE_DIR"/lists/*; do
+	echo 192.0.2.8 >>"$list"
+done
+expect_exit 0 bp policy rollback
+expect_out 'warning: .*was not asked'
+same "a judges" "a false" "$(verdict) $(awaits && echo true || echo false)"
+bp restore >/dev/null 2>&1
+sed -i '/@/d' "$POLICIES/a.policy"
+expect_exit 0 bp policy assign a
+
 # A dynamic rule has to be right for both: what is tried, and what it may go back to.
 echo "permit tcp/22 from $TX4" >>"$POLICIES/b.policy"
 begin
