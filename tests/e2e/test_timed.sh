@@ -155,8 +155,8 @@ start_agent
 for layer in "" --dynamic; do
 	for by in words id; do
 		# shellcheck disable=SC2086
-		expect_exit 0 bp block udp/3001 for 1s $layer
-		ID=$(field id "in udp to port 3001")
+		expect_exit 0 bp block udp/3001 for 1s $layer --json
+		ID=$(jq .id <<<"$OUT") # it may be over before it is looked for
 		check "in its time" until_true unlisted 3001
 		passes dport=3001
 		if [ $by = id ]; then
