@@ -82,7 +82,9 @@ static void refused_arguments(void **state)
 	args_fail(ARGS("in\ntcp/80"),
 		"bpfpol: a rule is one line: take the line break out\n  in?tcp/80\n    ^\n");
 	args_fail(ARGS("tcp/80", "log", ""),
-		"bpfpol: '' is one word too many at the end: leave it out\n");
+		"bpfpol: '' is one word too many at the end: leave it out\n"
+		"  tcp/80 log ''\n"
+		"             ^^\n");
 }
 
 static void text_must_be_printable(void **state)
