@@ -112,6 +112,11 @@ static int switch_off(struct stop *s, struct diag *diag)
 	return rc;
 }
 
+static const char *reason(const struct diag *diag)
+{
+	return diag->kind != DIAG_NONE ? diag->message : "there is too little memory";
+}
+
 static bool stopped(const struct stop *s)
 {
 	return s->switched || (!s->left && !s->unknown);
@@ -143,6 +148,12 @@ static void detach_found(struct stop *s, const struct roots *roots)
 /* What was found is stopped, but there may be more. */
 static void cannot_ask(struct stop *s, struct diag *finding)
 {
+	if (s->switched) {
+		diag_set(&s->others, DIAG_SYSTEM, EIO,
+			"whether more filters than what is pinned is not known: %.400s",
+			reason(finding));
+		return;
+	}
 	s->unknown = true;
 	diag_free(&s->kernel);
 	s->kernel = *finding;
@@ -151,25 +162,28 @@ static void cannot_ask(struct stop *s, struct diag *finding)
 
 /*
  * The kernel's switch first: from then on every packet passes. Where no pin of ours leads to it,
- * as they are gone or can be anybody's, the kernel tells what it has loaded. Then the
- * programs come off, and the state is written down so that a reboot keeps it, unless filtering goes
- * on: then nobody is to be told otherwise.
+ * as they are gone or can be anybody's, the kernel tells what it has loaded; where one does, the
+ * kernel tells what else has been loaded while ours was out of sight. Then the programs come off,
+ * and the state is written down so that a reboot keeps it, unless filtering goes on: then nobody is
+ * to be told otherwise.
  */
 static void stop_all(struct stop *s)
 {
 	struct diag finding = {};
 	struct roots roots = {};
 	int switching = switch_off(s, &s->pins), asking, rc;
-	bool known = !switching || switching == -EPROTO || switching == -ENXIO;
+	bool known = switching == -EPROTO || switching == -ENXIO;
 
-	asking = known ? 0 : roots_switch_off(&roots, &finding);
+	asking = known ? 0 : roots_switch_off(&roots, !switching, &finding);
 	s->switched = !switching || (!known && !asking && roots_are_off(&roots));
 	rc = detach_all(&s->left, &s->kernel);
 	s->unknown = rc && !s->left;
-	if (!known)
+	if (!known && !(asking && s->switched))
 		detach_found(s, &roots);
 	if (asking)
 		cannot_ask(s, &finding);
+	else if (!known && s->left)
+		s->switched = roots_are_off(&roots); /* what is left may be another version's */
 	if (!s->switched && known && s->pins.kind != DIAG_NONE) {
 		diag_free(&s->kernel);
 		s->kernel = s->pins;
@@ -186,11 +200,6 @@ static void stop_free(struct stop *s)
 	diag_free(&s->disk);
 	diag_free(&s->pins);
 	diag_free(&s->others);
-}
-
-static const char *reason(const struct diag *diag)
-{
-	return diag->kind != DIAG_NONE ? diag->message : "there is too little memory";
 }
 
 static int tell(const struct args *args, const struct stop *s, struct diag *diag)

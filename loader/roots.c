@@ -43,7 +43,7 @@ static int open_word(const __u32 *maps, size_t n)
 	return -ENOENT;
 }
 
-static int use_word(struct roots *r, int fd, enum root_kind *kind)
+static int use_word(struct roots *r, int fd, bool here, enum root_kind *kind)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
@@ -57,7 +57,7 @@ static int use_word(struct roots *r, int fd, enum root_kind *kind)
 	ctl = mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (ctl == MAP_FAILED)
 		return -errno;
-	if (ctl->abi == BP_ABI && tie_is_ours(ctl)) {
+	if (ctl->abi == BP_ABI && tie_is_ours(ctl) && (!here || ctl->netns == kernel_namespace())) {
 		*kind = ROOT_OFF;
 		__atomic_store_n(&ctl->off, BP_OFF, __ATOMIC_SEQ_CST);
 	} else if (ctl->abi == BP_ABI) {
@@ -80,7 +80,7 @@ static int keep(struct roots *r, __u32 prog, enum root_kind kind)
 	return 0;
 }
 
-static int look_at(struct roots *r, __u32 id)
+static int look_at(struct roots *r, __u32 id, bool here)
 {
 	__u32 maps[MOST_MAPS] = {};
 	struct bpf_prog_info info = { .nr_map_ids = MOST_MAPS, .map_ids = (uintptr_t)maps };
@@ -98,19 +98,19 @@ static int look_at(struct roots *r, __u32 id)
 	fd = open_word(maps, info.nr_map_ids < MOST_MAPS ? info.nr_map_ids : MOST_MAPS);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	rc = use_word(r, fd, &kind);
+	rc = use_word(r, fd, here, &kind);
 	close(fd);
 	return rc ? rc : keep(r, id, kind);
 }
 
-int roots_switch_off(struct roots *r, struct diag *diag)
+int roots_switch_off(struct roots *r, bool here, struct diag *diag)
 {
 	__u32 id = 0;
 	int rc = 0, next;
 
 	*r = (struct roots){};
 	while (!(next = bpf_prog_get_next_id(id, &id))) {
-		int one = look_at(r, id);
+		int one = look_at(r, id, here);
 
 		rc = rc ? rc : one;
 	}

@@ -31,8 +31,12 @@ struct roots {
 	char other[BP_NAME]; /* where a store lies that another's are of; "": there is none */
 };
 
-/* Finds them, and has each that is ours let every packet pass. Goes on after a failure. */
-int roots_switch_off(struct roots *r, struct diag *diag);
+/*
+ * Finds them, and has each that is ours let every packet pass; with `here`, of this network
+ * namespace alone, as a copy of our store in a container has our number, too. Goes on after a
+ * failure.
+ */
+int roots_switch_off(struct roots *r, bool here, struct diag *diag);
 /*
  * Takes those that are ours off all interfaces, and another version's off those of this network
  * namespace. *left: how many are still where they were; *others: links of other stores' here. Goes

@@ -102,11 +102,11 @@ mv "$WORLD/away" "$BPFPOL_STATE_DIR"
 expect_json "it is off all the same" '.off == true' bp status --json
 expect_exit 0 bp on
 
-# No pin of a read-only bpffs can be opened for writing, but the control word has a number as well.
+# No pin of a read-only bpffs can be opened for writing, but the control word and links have numbers as well.
 mount -o remount,ro "$WORLD/bpf"
 expect_exit 0 bp off
-expect_out 'warning: the program lets every packet pass, but stays'
 passes dport=1434
+same "a read-only bpffs: no program" 0 "$(on_rx0)"
 expect_exit 1 bp status
 expect_out 'Read-only'
 mount -o remount,rw "$WORLD/bpf"

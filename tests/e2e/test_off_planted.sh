@@ -90,6 +90,25 @@ goes_off "hidden"
 umount "$WORLD/bpf"
 back "hidden"
 
+# One that was loaded while ours was hidden filters beside it; both stop, by the pins of either.
+for top in hidden shown; do
+	mount -t bpf bpf "$WORLD/bpf"
+	expect_exit 0 bp block out udp/1435
+	blocked dport=1434
+	[ "$TC" = clsact ] || stopped dport=1435 # there it is said that it is not
+	[ "$top" = hidden ] || umount "$WORLD/bpf"
+	expect_exit 0 bp off
+	passes dport=1434
+	leaves dport=1435
+	leaves dport=1434
+	same "$top, two of ours: no program" 0 "$(on_xdp rx0)"
+	[ "$top" = shown ] || umount "$WORLD/bpf"
+	expect_exit 0 bp on
+	expect_exit 0 bp remove out udp/1435
+	expect_exit 0 bp off
+	back "$top, two of ours"
+done
+
 # Filters in a clsact qdisc outlive their pins, and are found likewise.
 if [ "$TC" = clsact ]; then
 	rm -r "$BPFPOL_BPFFS/links" "$BPFPOL_BPFFS/ctl"
