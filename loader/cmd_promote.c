@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "clocks.h"
 #include "command.h"
 #include "dirs.h"
 #include "dynamic.h"
@@ -38,7 +39,7 @@ static int find_static(struct host *host, struct promotion *p, int why, struct d
 	*diag = (struct diag){};
 	rc = host_store(host, diag);
 	at = !rc && host->store->policy ? policy_find_id(host->store->policy, p->id) : -1;
-	p->already = at >= 0;
+	p->already = at >= 0 && !rule_is_over(host->store->policy->rules[at], wall_clock());
 	if (p->already) {
 		diag_free(&of_agent);
 		p->text = spec_text(host->store->policy->rules[at], SPEC_ALL);

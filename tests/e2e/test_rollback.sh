@@ -197,6 +197,18 @@ same "the same rule has the same id" "$ID" "$(bp list --json | jq '.rules[] | se
 bp block udp/1438 >/dev/null
 same "ids are given once" "" "$(bp list --json | jq '.rules[].id' | sort | uniq -d)"
 
+# So is the deletion of one without rules undone.
+for name in empty other; do
+	bp policy create $name >/dev/null 2>&1
+	bp policy assign $name >/dev/null
+done
+bp policy delete empty >/dev/null
+expect_exit 0 bp policy rollback --dry-run
+same "a dry run brings no file" 0 "$(bp policy list --json | jq '[.policies[] | select(.name == "empty")] | length')"
+expect_exit 0 bp policy rollback
+expect_json "the empty policy is there, and assigned" '[.policies[] | select(.name == "empty") | .assigned] == [true]' \
+	bp policy list --json
+
 # A timed rule that is to stay for good has a line from then on; where that is taken back, the line goes, too.
 fresh_bpffs
 rm -rf "$BPFPOL_STATE_DIR" "$POLICIES"

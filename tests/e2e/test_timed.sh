@@ -162,6 +162,7 @@ for layer in "" --dynamic; do
 		if [ $by = id ]; then
 			# shellcheck disable=SC2086
 			expect_exit 3 bp remove --id "$ID" $layer
+			expect_exit 3 bp promote --id "$ID"
 		else
 			# shellcheck disable=SC2086
 			expect_exit 3 bp remove udp/3001 $layer
