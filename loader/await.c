@@ -32,26 +32,33 @@ static int go_back_by_itself(struct host *host, struct diag *diag)
 	return rc;
 }
 
-/* A `policy rollback` was killed behind its commit. */
-static bool taken_back(struct host *host, struct diag *diag)
+/* Whether a `policy rollback` was killed behind its commit. -errno: the store does not say. */
+static int taken_back(struct host *host, struct diag *diag)
 {
-	if (!host_store_names(host, diag))
+	int rc = host_store_names(host, diag);
+
+	if (!rc)
 		return !host->store->confirm.seconds && host->store->back;
 	diag_clear(diag); /* who needs the store will be told */
-	return false;
+	return rc;
 }
 
-int await_tend(struct host *host, struct diag *diag)
+int await_tend(struct host *host, bool salvage, struct diag *diag)
 {
 	struct kernel *k = host->kernel;
 
 	if (!k || !kernel_awaits(k))
 		return 0;
 	if (!awaited_is_known(host->kernel)) {
-		bool back = !kernel_time_left(k) || awaited_is_stored(kernel_before_trial(k)) ||
-			    taken_back(host, diag);
+		int back = !kernel_time_left(k) || awaited_is_stored(kernel_before_trial(k))
+				   ? 1
+				   : taken_back(host, diag);
 
-		if (back || kernel_confirm(k, NULL, NULL, diag))
+		/* The kernel goes back in time; only who mends the store puts another in its place.
+		 */
+		if (back < 0 && !salvage)
+			return 0;
+		if (back > 0 || kernel_confirm(k, NULL, NULL, diag))
 			kernel_go_back(k, NULL, NULL, diag);
 		return 0;
 	}

@@ -15,9 +15,10 @@
 
 /*
  * What the kernel went back from by itself goes from the disk, too. What it awaits and the store
- * does not, as a command was killed, ends in the kernel.
+ * does not, as a command was killed, ends in the kernel. Where the store does not say, the trial
+ * goes on to its end, unless who comes is to mend the store (`salvage`).
  */
-int await_tend(struct host *host, struct diag *diag);
+int await_tend(struct host *host, bool salvage, struct diag *diag);
 /*
  * -EBUSY with DIAG_REFUSED while something awaits confirmation. Without a word about a store that
  * cannot be read. mend: what a boot, or a command that was killed, has left undone is put in force

@@ -24,12 +24,11 @@ struct commit {
  */
 static int commit_store(struct store *s, struct diag *diag)
 {
-	bool by_itself = s->taking_back && s->went_back; /* nobody's wish: the time was over */
 	int rc = 0;
 
-	if (s->changed && !by_itself)
+	if (s->asked)
 		return store_commit(s, diag);
-	if (by_itself || s->untidy || !s->inode || journal_is_long(s->journal))
+	if (s->changed || s->untidy || !s->inode || journal_is_long(s->journal))
 		rc = store_commit(s, diag);
 	if (rc) {
 		s->inode = 0; /* never in step: the next command tries again */

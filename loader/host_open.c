@@ -68,7 +68,7 @@ static void warn_rival(const struct host *host, struct diag *diag)
 /* A change needs a store that can be written; who only looks is told, and sees what judges. */
 static int tend(struct host *host, enum host_use use, enum host_use also, struct diag *diag)
 {
-	int rc = await_tend(host, diag);
+	int rc = await_tend(host, also & HOST_SALVAGE, diag);
 
 	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
 	if (tried_tend(diag)) {

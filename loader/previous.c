@@ -167,6 +167,7 @@ int store_take_back(struct store *s, uint64_t at, struct diag *diag)
 	s->n_step = 0;
 	s->confirm = (struct confirm){};
 	s->back = s->taking_back = true;
+	s->asked = !at;
 	s->went_back = at;
 	return 0;
 }

@@ -151,7 +151,7 @@ static void begin_step(struct store *s)
 {
 	if (!s->changed)
 		s->n_step = 0;
-	s->changed = true;
+	s->changed = s->asked = true;
 }
 
 static int note_change(struct store *s, enum change_op op, const struct rule *rule)
@@ -343,7 +343,7 @@ static void commit_rest(struct store *s, struct diag *diag)
 		forget_folds(s);
 	sweep(s);
 	names_sweep();
-	s->changed = s->untidy = s->taking_back = false;
+	s->changed = s->asked = s->untidy = s->taking_back = false;
 	s->undo = 0;
 	policy_free(&s->outgoing);
 }

@@ -61,6 +61,7 @@ struct store {
 	struct names *names; /* looked up by this command: a commit keeps them; NULL: none are */
 	bool whole;	     /* the lists were read */
 	bool changed;	     /* rules differ from what state and journal say */
+	bool asked;	     /* somebody wants that, and it is not only that a time was over */
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 };

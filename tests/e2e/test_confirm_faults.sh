@@ -25,6 +25,10 @@ awaits() {
 	[ "$(bp status --json | jq .policy.confirm_in)" != null ]
 }
 
+is_verdict() {
+	[ "$(verdict)" = "$1" ]
+}
+
 slots() {
 	"$BPFTOOL" -j map dump pinned "$BPFPOL_BPFFS/xdp_generations" | jq length
 }
@@ -59,6 +63,30 @@ bp restore >/dev/null
 blocked dport=2009
 expect_exit 0 bp policy rollback
 same "the change is undone, and no more" a "$(verdict)"
+
+# On a disk that cannot be written behind the end of a trial, a change is none, and says so; what ended has ended.
+begin
+bp policy rollback >/dev/null
+bp policy assign b --confirm 1 >/dev/null
+check "the trial is over" until_true is_verdict a
+broken "rename,renameat,renameat2:error=EROFS" list >/dev/null 2>&1
+expect_exit 1 broken "rename,renameat,renameat2:error=EROFS" block udp/2010
+passes dport=2010
+bp list >/dev/null
+same "the rules before, and nothing else" "a 0" "$(verdict) $(bp list | grep -c 2010)"
+
+# A store that does not say what is on trial keeps nobody from going back in time.
+begin
+bp policy rollback >/dev/null
+bp policy assign b --confirm 3 >/dev/null
+mv "$BPFPOL_STATE_DIR/state" "$WORLD/state"
+echo garbage >"$BPFPOL_STATE_DIR/state"
+bp status >/dev/null 2>&1
+bp list >/dev/null 2>&1
+check "it goes back in time with a store that is damaged" until_true is_verdict a
+mv "$WORLD/state" "$BPFPOL_STATE_DIR/state"
+expect_exit 0 bp restore
+same "and stays gone back" "a false" "$(verdict) $(awaits && echo true || echo false)"
 
 # Killed while it takes back or confirms, the next one does not let the deadline go.
 for n in 1 2 3 4 5 6 7; do
