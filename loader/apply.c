@@ -238,9 +238,11 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 	struct bp_tables *t = gen->table.tables;
 	const __u64 before = t->journal;
 	struct compile_env env;
-	uint64_t filters;
+	uint64_t filters, links = t->links;
 	int rc = filter_count(rule, &filters);
 
+	if (!rc && rule->ifname && !links)
+		rc = env_links(&links, diag);
 	if (rc)
 		return rc;
 	env_now(&env);
@@ -254,8 +256,7 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 				host, before, rc, "the kernel did not take the rule", diag);
 		t->rules++;
 		t->filters += filters;
-		if (rule->ifname && !t->links)
-			t->links = env_links();
+		t->links = links;
 	}
 	t->dirty = 0;
 	return rc;

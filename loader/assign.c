@@ -20,13 +20,19 @@ void assign_warn_absent(const struct policy *policy, struct diag *diag)
 	for (size_t i = 0; policy && i < policy->n && n < ABSENT_MOST; i++) {
 		const char *name = policy->rules[i]->ifname;
 		size_t k = 0;
+		int is;
 
 		if (!name || !strcmp(name, last))
 			continue;
 		last = name; /* the kernel is asked; rules of one interface often stand together */
 		while (k < n && strcmp(name, said[k]))
 			k++;
-		if (k < n || env_ifindex(name))
+		is = k < n ? 1 : env_ifindex(name, diag);
+		if (is < 0)
+			diag_to_warning(diag, "it is not known which interfaces are there");
+		if (is < 0)
+			return;
+		if (is)
 			continue;
 		said[n++] = name;
 		diag_set(diag, DIAG_UNKNOWN, ENODEV, "there is no interface '%s' now%s", name,

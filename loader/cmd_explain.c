@@ -181,7 +181,7 @@ static int open_settled(struct explainer *ex, const struct args *args,
 	int rc = explainer_open(ex, args->policy, packet, diag);
 
 	for (int left = 20; !rc && left > 0; left--) {
-		rc = dynamic_rules_behind(&ex->dynamic, &behind);
+		rc = dynamic_rules_behind(&ex->dynamic, &behind, diag);
 		if (rc || !behind)
 			break;
 		explainer_close(ex);

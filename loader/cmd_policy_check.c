@@ -214,12 +214,13 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 	}
 }
 
-static int interface_remark(struct check *c, size_t rule)
+static int interface_remark(struct check *c, size_t rule, struct diag *diag)
 {
 	const char *name = c->text->policy->rules[rule]->ifname;
+	int is = name ? env_ifindex(name, diag) : 1;
 
-	if (!name || env_ifindex(name))
-		return 0;
+	if (is)
+		return is < 0 ? is : 0;
 	return remark(c, &c->text->place[rule],
 		"there is no interface '%s' now; this rule takes effect when there is", name);
 }
@@ -232,7 +233,7 @@ static int find_remarks(struct check *c, struct diag *diag)
 	for (size_t i = 0; !rc && i < c->text->policy->n; i++) {
 		rc = never_remark(c, i, &c->never[i]);
 		if (!rc)
-			rc = interface_remark(c, i);
+			rc = interface_remark(c, i, diag);
 	}
 	if (!rc && cut_short) {
 		diag_set(diag, DIAG_SYSTEM, E2BIG, "too many rules overlap");

@@ -67,6 +67,15 @@ static bool is_own(const struct host *host)
 	       host->store->confirm.seconds;
 }
 
+/* Whether nothing is to be put in force, being there. Names of interfaces are asked anew. */
+static bool stands(const struct restore *r)
+{
+	const struct policy *policy = r->host.store->policy;
+
+	return host_in_step(&r->host) && !r->salvaged && is_own(&r->host) &&
+	       !(policy && policy_names_interface(policy));
+}
+
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
 static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 {
@@ -74,8 +83,7 @@ static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 		return 0;
 	if (dry_run)
 		return enforce_try(&r->host, diag);
-	return host_in_step(&r->host) && !r->salvaged && is_own(&r->host) ? 0
-									  : enforce(&r->host, diag);
+	return stands(r) ? 0 : enforce(&r->host, diag);
 }
 
 static bool is_pattern(const char *name)

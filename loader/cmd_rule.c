@@ -52,8 +52,10 @@ static int take_options(const struct args *args, struct rule *rule, struct diag 
 
 static int check_here(const struct args *args, const struct rule *rule, struct diag *diag)
 {
-	if (!rule->ifname || env_ifindex(rule->ifname))
-		return 0;
+	int is = rule->ifname ? env_ifindex(rule->ifname, diag) : 1;
+
+	if (is)
+		return is < 0 ? is : 0;
 	diag_place_word(diag, rule->ifname);
 	for (int i = 1; i < args->n; i++)
 		if (!strcmp(args->words[i - 1], "on") && !strcmp(args->words[i], rule->ifname))

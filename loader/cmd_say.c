@@ -41,8 +41,8 @@ void warn_one_way(struct diag *diag)
 void warn_not_there(const char *ifname, struct diag *diag)
 {
 	struct attached_list attached = {};
-	int ifindex = env_ifindex(ifname);
-	bool there = attached_get(&attached, diag) < 0;
+	int ifindex = env_ifindex(ifname, NULL);
+	bool there = ifindex < 0 || attached_get(&attached, diag) < 0; /* or not known */
 
 	diag_clear(diag);
 	for (size_t i = 0; i < attached.n; i++)

@@ -160,10 +160,10 @@ static int read_packets(struct watching *w, struct diag *diag)
 /* One that comes again, or another of that name, is the one from then on. */
 static void follow_interface(struct watching *w)
 {
-	uint32_t ifindex = w->ifname ? env_ifindex(w->ifname) : 0;
+	int ifindex = w->ifname ? env_ifindex(w->ifname, NULL) : 0;
 
-	if (ifindex == w->ifindex)
-		return;
+	if (ifindex < 0 || (uint32_t)ifindex == w->ifindex)
+		return; /* what cannot be asked is asked again */
 	if (!ifindex)
 		fprintf(stderr, "%s is gone: this waits until there is one of that name.\n",
 			w->ifname);
@@ -334,16 +334,21 @@ static int run(struct watching *w, const char *pcap, struct watch_want *want, st
 /* At first it has to be there: a name that is no interface's is a slip. */
 static int find_interface(struct watching *w, const char *name, struct diag *diag)
 {
+	int ifindex;
+
 	w->links_fd = -1;
 	if (!name)
 		return 0;
-	w->ifindex = env_ifindex(name);
-	if (!w->ifindex) {
+	ifindex = env_ifindex(name, diag);
+	if (ifindex < 0)
+		return ifindex;
+	if (!ifindex) {
 		diag_place_word(diag, name);
 		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"there is no interface of that name; 'bpfpol interfaces' shows those "
 			"that are");
 	}
+	w->ifindex = ifindex;
 	w->ifname = name;
 	w->links_fd = nl_watch_open();
 	return w->links_fd < 0 ? diag_errno(diag, errno, "cannot watch the interfaces") : 0;

@@ -40,14 +40,14 @@ uint64_t compile_gate(const struct rule *rule, const struct compile_env *env)
 	return env->boot_now + (rule->deadline - env->now) * NSEC - env->past;
 }
 
-uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env)
+int compile_ifindex(const struct rule *rule, const struct compile_env *env, uint32_t *ifindex)
 {
-	uint32_t ifindex;
+	int is = rule->ifname ? env->ifindex(rule->ifname, env->arg) : 0;
 
-	if (!rule->ifname)
-		return 0;
-	ifindex = env->ifindex(rule->ifname, env->arg);
-	return ifindex ? ifindex : IFINDEX_ABSENT;
+	if (is < 0)
+		return is;
+	*ifindex = is || !rule->ifname ? (uint32_t)is : IFINDEX_ABSENT;
+	return 0;
 }
 
 /* Passes 1 to 4. */
@@ -277,9 +277,11 @@ static int place_rule(struct filler *c, const struct rule *rule)
 	struct bp_tables *t = c->table->tables;
 	int rc;
 
-	c->of = (struct filter_of_rule){ .rule = rule,
-		.ifindex = compile_ifindex(rule, &c->plan->env) };
+	c->of = (struct filter_of_rule){ .rule = rule };
 	c->timed = rule_is_timed(rule);
+	rc = compile_ifindex(rule, &c->plan->env, &c->of.ifindex);
+	if (rc)
+		return diag_errno(c->diag, -rc, "cannot ask for the interface '%s'", rule->ifname);
 	rc = rule_print(rule, &c->of.print);
 	if (!rc && c->timed) {
 		c->of.gate = ++t->gates;

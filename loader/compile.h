@@ -19,8 +19,9 @@
 
 /* What a policy means depends on the host. */
 struct compile_env {
-	/* The interface's index, or 0: it is not there, and its rules match nothing yet. */
-	uint32_t (*ifindex)(const char *name, void *arg);
+	/* The interface's index, or 0: it is not there, and its rules match nothing yet. -errno: it
+	 * is not known whether it is, which is no reason to leave them out. */
+	int (*ifindex)(const char *name, void *arg);
 	void *arg;
 	uint64_t now;	   /* CLOCK_REALTIME seconds */
 	uint64_t past;	   /* and nanoseconds */
@@ -61,6 +62,7 @@ int compile(const struct policy *policy, const struct compile_env *env, struct p
 
 /* The gate that holds for a rule's lifetime: BP_GATE_OPEN, or CLOCK_BOOTTIME nanoseconds. */
 uint64_t compile_gate(const struct rule *rule, const struct compile_env *env);
-uint32_t compile_ifindex(const struct rule *rule, const struct compile_env *env);
+/* What its elements say of its interface: 0, a number, or IFINDEX_ABSENT. -errno: not known. */
+int compile_ifindex(const struct rule *rule, const struct compile_env *env, uint32_t *ifindex);
 
 #endif

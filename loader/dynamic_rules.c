@@ -135,27 +135,28 @@ static int note_named(const union filter_elem *elem, int family, void *arg)
 	return 0;
 }
 
-int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind)
+int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind, struct diag *diag)
 {
 	struct all_named all = { .v = calloc(d->rules->n + 1, sizeof(*all.v)) };
+	int rc = all.v ? 0 : -ENOMEM;
 
 	*behind = false;
-	if (!all.v)
-		return -ENOMEM;
-	for (size_t i = 0; i < d->rules->n && d->gen; i++) {
+	for (size_t i = 0; i < d->rules->n && d->gen && !rc; i++) {
 		const struct rule *rule = d->rules->rules[i];
-		uint32_t ifindex = rule->ifname ? env_ifindex(rule->ifname) : 0;
+		int ifindex = rule->ifname ? env_ifindex(rule->ifname, diag) : 0;
 
-		if (ifindex)
+		rc = ifindex < 0 ? ifindex : 0;
+		if (ifindex > 0)
 			all.v[all.n++] = (struct named){ .id = rule->id, .ifindex = ifindex };
 	}
-	qsort(all.v, all.n, sizeof(*all.v), by_named_id);
 	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), by_named_id);
+	if (all.n && !rc)
 		table_walk(&d->gen->table, note_named, &all);
 	for (size_t i = 0; i < all.n; i++)
 		*behind |= all.v[i].wrong || !all.v[i].seen;
 	free(all.v);
-	return 0;
+	return rc;
 }
 
 static int open_held(struct dynamic_rules *d, const struct kernel *k, const struct policy *own,

@@ -50,7 +50,7 @@ bool dynamic_rules_untold(const struct dynamic_rules *d, const struct rule *rule
  * Whether the tables do not hold the rules that name interfaces as those are now: the agent follows
  * them, a moment later. One that is not there makes no difference. -ENOMEM.
  */
-int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind);
+int dynamic_rules_behind(const struct dynamic_rules *d, bool *behind, struct diag *diag);
 /* Whether rules came or went since. */
 bool dynamic_rules_changed(const struct dynamic_rules *d, const struct kernel *k);
 

@@ -61,20 +61,13 @@ static void sweep_expired(struct policy *policy, uint64_t now)
 			policy_remove(policy, i);
 }
 
-static bool names_interface(const struct policy *policy)
-{
-	for (size_t i = 0; i < policy->n; i++)
-		if (policy->rules[i]->ifname)
-			return true;
-	return false;
-}
-
 /* Plans the store's policy, or for want of one *none, which lets everything pass. */
 static int plan_store(
 	struct host *host, struct policy **none, struct plan **plan, struct diag *diag)
 {
 	struct policy *policy = host->store->policy;
 	struct compile_env env;
+	uint64_t links = 0;
 	int rc;
 
 	env_now(&env);
@@ -83,8 +76,10 @@ static int plan_store(
 	else
 		policy = *none = policy_new("");
 	rc = policy ? plan_new(policy, &env, plan, diag) : -ENOMEM;
-	if (!rc && names_interface(policy))
-		(*plan)->tables.links = env_links();
+	if (!rc && policy_names_interface(policy))
+		rc = env_links(&links, diag);
+	if (!rc)
+		(*plan)->tables.links = links;
 	return rc;
 }
 

@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "env.h"
 
+#include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
 #include "clocks.h"
+#include "netlink.h"
 
 #define NSEC 1000000000ULL
 
-uint32_t env_ifindex(const char *name)
+static int cannot_ask(int err, const char *name, struct diag *diag)
 {
-	uint32_t ifindex = if_nametoindex(name);
-	char is[IF_NAMESIZE];
-
-	return ifindex && if_indextoname(ifindex, is) && !strcmp(is, name) ? ifindex : 0;
+	return diag ? diag_errno(diag, err, "cannot ask for the interface '%s'", name) : -err;
 }
 
-static uint32_t ifindex_of(const char *name, void *arg)
+int env_ifindex(const char *name, struct diag *diag)
+{
+	unsigned int ifindex = if_nametoindex(name);
+	char is[IF_NAMESIZE];
+
+	if (!ifindex)
+		return errno == ENODEV ? 0 : cannot_ask(errno, name, diag);
+	if (!if_indextoname(ifindex, is)) /* it may have gone in between */
+		return errno == ENXIO ? 0 : cannot_ask(errno, name, diag);
+	return strcmp(is, name) ? 0 : ifindex;
+}
+
+static int ifindex_of(const char *name, void *arg)
 {
 	(void)arg;
-	return env_ifindex(name);
+	return env_ifindex(name, NULL);
 }
 
 void env_now(struct compile_env *env)
@@ -35,19 +46,22 @@ void env_now(struct compile_env *env)
 	};
 }
 
-uint64_t env_links(void)
+int env_links(uint64_t *links, struct diag *diag)
 {
-	struct if_nameindex *links = if_nameindex();
+	struct nl_links list;
 	uint64_t sum = 1; /* 0 says that no rule names an interface */
+	int rc = nl_links_list(&list);
 
-	for (struct if_nameindex *l = links; l && l->if_index; l++) {
-		uint64_t hash = 0xcbf29ce484222325ULL ^ l->if_index; /* FNV-1a */
+	if (rc)
+		return diag ? diag_errno(diag, -rc, "cannot list the interfaces") : rc;
+	for (size_t i = 0; i < list.n; i++) {
+		uint64_t hash = 0xcbf29ce484222325ULL ^ list.v[i].ifindex; /* FNV-1a */
 
-		for (const char *c = l->if_name; *c; c++)
+		for (const char *c = list.v[i].name; *c; c++)
 			hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
 		sum += hash; /* in whatever order they come */
 	}
-	if (links)
-		if_freenameindex(links);
-	return sum ? sum : 1;
+	nl_links_free(&list);
+	*links = sum ? sum : 1;
+	return 0;
 }

@@ -393,12 +393,13 @@ static int add_anew(struct held *h, struct rule *rule, struct diag *diag)
 /* The rule is among h->rules; if it cannot come it is not, and is the caller's. */
 static int add_in_place(struct held *h, struct rule *rule, struct diag *diag)
 {
-	uint64_t links = rule->ifname && !h->links ? env_links() : h->links;
+	uint64_t links = h->links;
 	struct compile_env env;
-	int rc;
+	int rc = rule->ifname && !links ? env_links(&links, diag) : 0;
 
 	env_now(&env);
-	rc = held_note(h, rule, false);
+	if (!rc)
+		rc = held_note(h, rule, false);
 	if (!rc) {
 		rc = dynamic_add(h->d, h->rules, rule, &env, diag);
 		h->log.n -= rc && h->coming;

@@ -32,14 +32,6 @@ void held_note_end(struct held *h, uint64_t deadline)
 		h->ends_at = deadline;
 }
 
-static bool names_interface(const struct policy *rules)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->rules[i]->ifname)
-			return true;
-	return false;
-}
-
 /* --- what others change meanwhile --- */
 
 int held_note(struct held *h, struct rule *rule, bool gone)
@@ -186,7 +178,7 @@ static void take_over(struct held *h, struct policy *next, uint64_t links)
 	h->rules->room = next->room;
 	free_others(was.rules, was.n, next);
 	free(was.rules);
-	h->links = names_interface(next) ? links : 0;
+	h->links = policy_names_interface(next) ? links : 0;
 	h->ends_at = 0;
 	for (size_t i = 0; i < next->n; i++)
 		held_note_end(h, next->rules[i]->deadline);
@@ -196,11 +188,12 @@ static int replace(
 	struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag)
 {
 	struct dynamic_change *c = NULL;
-	uint64_t links = env_links();
 	struct compile_env env;
-	int rc = -ENOSPC;
+	uint64_t links = 0;
+	int rc = env_links(&links, diag);
 
 	env_now(&env);
+	rc = rc ? rc : -ENOSPC;
 	for (int i = 0; i <= TRIES && rc == -ENOSPC; i++)
 		rc = build(h, next, &env, i == TRIES, &c, diag);
 	if (!rc)
@@ -253,5 +246,8 @@ int held_load(struct held *h, struct diag *diag)
 
 int held_refresh(struct held *h, struct diag *diag)
 {
-	return h->links && h->links != env_links() ? held_load(h, diag) : 0;
+	uint64_t links;
+	int rc = h->links ? env_links(&links, diag) : 0;
+
+	return !rc && h->links && h->links != links ? held_load(h, diag) : rc;
 }

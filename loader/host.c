@@ -146,10 +146,14 @@ bool host_is_foreign(const struct host *host)
 	return !host->kernel && !host->off && attached_any();
 }
 
-/* While one awaits confirmation, interfaces are those of the moment when it began. */
+/* While one awaits confirmation, interfaces are those of the moment when it began. What cannot be
+ * asked may have changed. */
 static bool links_stand(const struct host *host, const struct bp_tables *t)
 {
-	return !t->links || kernel_awaits(host->kernel) || t->links == env_links();
+	uint64_t links;
+
+	return !t->links || kernel_awaits(host->kernel) ||
+	       (!env_links(&links, NULL) && t->links == links);
 }
 
 bool host_in_step(const struct host *host)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "env.h"
 #include "held.h"
 #include "hotplug_parts.h"
 #include "lock.h"
@@ -210,10 +211,10 @@ static int compare(struct hotplug *hp, struct sight *s)
 static void not_filtered(struct hotplug *hp, struct followed *f, const struct nl_link *link,
 	bool first, int rc, const struct diag *diag)
 {
-	char name[IF_NAMESIZE];
+	int is = env_ifindex(link->name, NULL);
 
 	/* It went while we looked: the next look knows. */
-	if (!if_indextoname(link->ifindex, name) || strcmp(name, link->name))
+	if (is >= 0 && is != link->ifindex)
 		return;
 	hp->failing++;
 	if (first)

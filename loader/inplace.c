@@ -334,13 +334,15 @@ int inplace_insert(struct generation *gen, const struct rule *rule, const struct
 {
 	struct insertion in = {
 		.table = &gen->table,
-		.of = { .rule = rule, .ifindex = compile_ifindex(rule, env) },
+		.of = { .rule = rule },
 		.timed = rule_is_timed(rule),
 	};
 	struct bp_tables *t = gen->table.tables;
 	uint64_t *gate;
-	int rc = rule_print(rule, &in.of.print);
+	int rc = compile_ifindex(rule, env, &in.of.ifindex);
 
+	if (!rc)
+		rc = rule_print(rule, &in.of.print);
 	if (rc)
 		return rc;
 	if (in.timed) {
@@ -371,12 +373,13 @@ int inplace_delete(struct generation *gen, const struct rule *rule, const struct
 	struct deletion d = {
 		.table = &gen->table,
 		.rule = rule,
-		.ifindex = compile_ifindex(rule, env),
 		.timed = rule_is_timed(rule),
 		.left = SIZE_MAX,
 	};
-	int rc;
+	int rc = compile_ifindex(rule, env, &d.ifindex);
 
+	if (rc)
+		return rc;
 	withhold(gen, rule->id);
 	rc = filter_each(rule, delete_one, &d);
 	return rc < 0 ? rc : 0;

@@ -208,6 +208,14 @@ void policy_remove(struct policy *policy, size_t index)
 	memmove(at, at + 1, (policy->n - index) * sizeof(*at));
 }
 
+bool policy_names_interface(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n; i++)
+		if (policy->rules[i]->ifname)
+			return true;
+	return false;
+}
+
 void policy_drop_lists(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->n; i++) {

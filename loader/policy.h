@@ -112,6 +112,8 @@ int policy_add(struct policy *policy, struct rule **rule);
 /* The rule's index, or -1. */
 ptrdiff_t policy_find_id(const struct policy *policy, uint32_t id);
 void policy_remove(struct policy *policy, size_t index);
+/* Whether any rule has `on IFACE`. */
+bool policy_names_interface(const struct policy *policy);
 /* Forgets what its lists hold, which may be much; their files stay named. */
 void policy_drop_lists(struct policy *policy);
 

@@ -34,7 +34,7 @@ static unsigned int nth;	 /* load of several: which packets are drawn */
 static int few;			 /* leaves out what is like another case */
 static struct kernel *kernel;
 
-static uint32_t no_interface(const char *name, void *arg)
+static int no_interface(const char *name, void *arg)
 {
 	(void)name;
 	(void)arg;

@@ -31,7 +31,7 @@ static const char *only;
 static size_t largest = 1000000; /* rules of the sets that are made */
 static struct kernel *kernel;
 
-static uint32_t no_interface(const char *name, void *arg)
+static int no_interface(const char *name, void *arg)
 {
 	(void)name;
 	(void)arg;

@@ -27,7 +27,7 @@ struct names {
 	const struct lane *lane;
 };
 
-static uint32_t ifindex_of(const char *name, void *arg)
+static int ifindex_of(const char *name, void *arg)
 {
 	const struct names *names = arg;
 	size_t i;

@@ -42,7 +42,7 @@ static struct policy *policy_of(const char *const *lines)
 	return policy;
 }
 
-static uint32_t no_interface(const char *name, void *arg)
+static int no_interface(const char *name, void *arg)
 {
 	(void)arg;
 	return strcmp(name, "eth0") ? 0 : 7;

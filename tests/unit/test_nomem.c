@@ -223,7 +223,7 @@ static void test_policy_text(void **state)
 		parse_policy, "block udp/1x\nblok tcp/2\npolicy nothing\nblock tcp/3\ninclude x\n");
 }
 
-static uint32_t ifindex(const char *name, void *arg)
+static int ifindex(const char *name, void *arg)
 {
 	(void)arg;
 	return strcmp(name, "eth0") ? 0 : 7;

@@ -24,7 +24,7 @@ struct kit {
 	struct plan *plan;
 };
 
-static uint32_t no_interface(const char *name, void *arg)
+static int no_interface(const char *name, void *arg)
 {
 	(void)name;
 	(void)arg;
