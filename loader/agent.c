@@ -224,6 +224,7 @@ static void read_again(struct agent *a)
 	a->hotplug.at = 0; /* look now */
 	scrape_configure(&a->scrape);
 	a->read_files |= a->holds;
+	a->files_at = 0;
 }
 
 static void take_signals(struct agent *a)
@@ -279,7 +280,8 @@ static int open_all(struct agent *a, struct diag *diag)
 	return rc;
 }
 
-#define BUSY 20 /* ms until the lock is tried again */
+#define BUSY 20	    /* ms until the lock is tried again */
+#define AGAIN 60000 /* ms until files whose rules could not be put in force are read again */
 
 /* What was read is put in force, or it is waited for the lock. */
 static void put_dropins(struct agent *a)
@@ -295,6 +297,8 @@ static void put_dropins(struct agent *a)
 		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
 		free(text);
 		policy_free(&a->dropins.read);
+		a->read_files = true;
+		a->files_at = clock_ms() + AGAIN;
 	}
 	diag_free(&diag);
 }
@@ -326,17 +330,20 @@ static void begin_rules(void *arg)
 static void put_files(void *arg)
 {
 	struct agent *a = arg;
-	struct policy *read;
 
 	if (a->read_files) {
+		struct policy *read;
+		bool whole;
+
 		a->read_files = false;
 		beside_thread_give(&a->beside);
-		read = dropins_load();
+		read = dropins_load(&whole);
 		beside_thread_take(&a->beside);
-		dropins_take(&a->dropins, read);
+		dropins_take(&a->dropins, read, whole);
+		a->read_files = !read;
 	}
+	a->files_at = clock_ms() + (a->read_files ? AGAIN : BUSY);
 	put_dropins(a);
-	a->files_at = clock_ms() + BUSY;
 }
 
 static void rebuild_policy(void *arg)
@@ -359,7 +366,7 @@ static void work_beside(struct agent *a)
 {
 	if (a->hotplug.behind)
 		beside_do(&a->beside, rebuild_policy);
-	else if (a->read_files || (a->dropins.read && clock_ms() >= a->files_at))
+	else if ((a->read_files || a->dropins.read) && clock_ms() >= a->files_at)
 		beside_do(&a->beside, put_files);
 	else if (a->rules_behind)
 		beside_do(&a->beside, rebuild_dynamic);
@@ -373,6 +380,8 @@ static void work_beside(struct agent *a)
 static int get_ready(struct agent *a, struct diag *diag)
 {
 	int rc = held_open(&a->held, diag);
+	struct policy *read;
+	bool whole;
 
 	for (char *line = strtok(diag->warnings, "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(stderr, "bpfpol: warning: %s\n", line);
@@ -382,7 +391,9 @@ static int get_ready(struct agent *a, struct diag *diag)
 	a->held.turn = (struct held_turn){ beside_thread_give, beside_thread_take, &a->beside };
 	a->hotplug.held = &a->held;
 	a->hotplug.apart = true;
-	dropins_read(&a->dropins);
+	read = dropins_load(&whole);
+	dropins_take(&a->dropins, read, whole);
+	a->read_files = !read;
 	rc = privileges_drop();
 	if (rc)
 		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",

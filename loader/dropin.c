@@ -16,8 +16,16 @@
 
 #define MOST_SHOWN 20 /* errors of one file */
 
-static void complain(const char *what, int rc, struct diag *diag)
+/* What is read, and whether that is all that is to be. */
+struct reading {
+	struct policy *all;
+	bool whole;
+	struct diag diag;
+};
+
+static void complain(struct reading *r, const char *what, int rc)
 {
+	struct diag *diag = &r->diag;
 	char *text;
 
 	if (diag->kind == DIAG_NONE)
@@ -27,6 +35,7 @@ static void complain(const char *what, int rc, struct diag *diag)
 	fprintf(stderr, "bpfpol: warning: %s is left out\n", what);
 	free(text);
 	diag_clear(diag);
+	r->whole = false;
 }
 
 static bool is_rules(const char *name)
@@ -54,9 +63,10 @@ static int take_rules(struct policy *all, struct policy *from)
 }
 
 /* All of a file or nothing of it. */
-static int read_one(const char *dir, const char *name, struct policy *all, struct diag *diag)
+static int read_one(struct reading *r, const char *dir, const char *name)
 {
 	struct names names = { .offline = true };
+	struct diag *diag = &r->diag;
 	char *path = path_join(dir, "%s", name), *text = NULL;
 	struct policy_text *t = NULL;
 	size_t len;
@@ -67,9 +77,9 @@ static int read_one(const char *dir, const char *name, struct policy *all, struc
 	if (!rc)
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
 	if (!rc)
-		rc = take_rules(all, t->policy);
+		rc = take_rules(r->all, t->policy);
 	if (rc && rc != -ENOMEM)
-		complain(path, rc, diag);
+		complain(r, path, rc);
 	policy_text_free(&t);
 	names_free(&names);
 	free(path);
@@ -82,69 +92,67 @@ static int select_rules(const struct dirent *entry)
 }
 
 /* In the order of their names. */
-static int read_dir(const char *dir, struct policy *all, struct diag *diag)
+static int read_dir(struct reading *r, const char *dir)
 {
 	struct dirent **entries = NULL;
-	int rc = dir_check(dir, diag), n;
+	int rc = dir_check(dir, &r->diag), n;
 
 	if (rc)
 		return rc;
 	n = scandir(dir, &entries, select_rules, alphasort);
 	if (n < 0)
-		return diag_errno(diag, errno, "cannot read %s", dir);
+		return diag_errno(&r->diag, errno, "cannot read %s", dir);
 	for (int i = 0; i < n; i++) {
 		if (!rc)
-			rc = read_one(dir, entries[i]->d_name, all, diag);
+			rc = read_one(r, dir, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	return rc ? rc : policy_drop_repeats(all);
+	return rc ? rc : policy_drop_repeats(r->all);
 }
 
 /* given: bpfpol.conf says which. */
-static char *directory(bool *given, struct diag *diag)
+static char *directory(struct reading *r, bool *given)
 {
 	struct conf conf = {};
 	char *dir;
 
-	if (conf_load(&conf, diag))
-		complain("bpfpol.conf", EINVAL, diag);
+	if (conf_load(&conf, &r->diag))
+		complain(r, "bpfpol.conf", EINVAL);
 	*given = conf.dropin;
 	dir = conf.dropin ? strdup(conf.dropin) : path_join(dirs_get()->conf, "dynamic.d");
 	conf_free(&conf);
 	return dir;
 }
 
-void dropins_take(struct dropins *d, struct policy *read)
+void dropins_take(struct dropins *d, struct policy *read, bool whole)
 {
 	if (!read)
 		return;
 	policy_free(&d->read);
 	d->read = read;
+	d->whole = whole;
 }
 
-void dropins_read(struct dropins *d)
+struct policy *dropins_load(bool *whole)
 {
-	dropins_take(d, dropins_load());
-}
-
-struct policy *dropins_load(void)
-{
-	struct policy *all = policy_new("dynamic");
-	struct diag diag = {};
+	struct reading r = { .all = policy_new("dynamic"), .whole = true };
 	bool given = false;
-	char *dir = directory(&given, &diag);
-	int rc = all && dir ? read_dir(dir, all, &diag) : -ENOMEM;
+	char *dir = directory(&r, &given);
+	int rc = r.all && dir ? read_dir(&r, dir) : -ENOMEM;
 
-	if (rc == -ENOENT && !given && diag.kind == DIAG_NONE)
+	if (rc == -ENOENT && !given && r.diag.kind == DIAG_NONE)
 		rc = 0;
 	if (rc)
-		complain(dir ? dir : "the directory of rules", rc, &diag);
-	else if (all->n)
-		fprintf(stderr, "%s: %zu rules\n", dir, all->n);
-	diag_free(&diag);
+		complain(&r, dir ? dir : "the directory of rules", rc);
+	else if (r.all->n)
+		fprintf(stderr, "%s: %zu rules\n", dir, r.all->n);
+	if (rc == -ENOMEM)
+		policy_free(&r.all);
+	diag_free(&r.diag);
 	free(dir);
-	return all;
+	*whole = r.whole;
+	return r.all;
 }
 
 static int by_id(const void *a, const void *b)
@@ -160,7 +168,8 @@ static bool is_among(const uint32_t *ids, size_t n, uint32_t id)
 }
 
 /* A rule that stood there already is a command's, unless it came from here before. */
-static void note_ids(struct dropins *d, const struct applied *applied, size_t n, uint32_t *ids)
+static size_t note_ids(
+	const struct dropins *d, const struct applied *applied, size_t n, uint32_t *ids)
 {
 	size_t kept = 0;
 
@@ -168,33 +177,44 @@ static void note_ids(struct dropins *d, const struct applied *applied, size_t n,
 		if (applied[i].outcome == APPLIED || is_among(d->ids, d->n, applied[i].id))
 			ids[kept++] = applied[i].id;
 	qsort(ids, kept, sizeof(*ids), by_id);
+	return kept;
+}
+
+/* Those that came before and are not among these go, or stay among those that came from here. */
+static int let_go(struct dropins *d, struct held *h, uint32_t *ids, size_t n, struct diag *diag)
+{
+	uint32_t *gone = ids + n;
+	size_t n_gone = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (!is_among(ids, n, d->ids[i]))
+			gone[n_gone++] = d->ids[i];
+	if (d->whole)
+		rc = held_remove_ids(h, gone, n_gone, diag);
+	if (rc || !d->whole) {
+		n += n_gone;
+		qsort(ids, n, sizeof(*ids), by_id);
+	}
 	free(d->ids);
 	d->ids = ids;
-	d->n = kept;
+	d->n = n;
+	return rc;
 }
 
 int dropins_put(struct dropins *d, struct held *h, struct diag *diag)
 {
 	const struct apply_opts opts = { .force = true };
-	size_t n = d->read ? d->read->n : 0, n_before = d->n, gone = 0;
+	size_t n = d->read ? d->read->n : 0;
 	struct applied *applied = calloc(n + 1, sizeof(*applied));
-	uint32_t *ids = calloc(n + 1, sizeof(*ids));
-	uint32_t *before = calloc(n_before + 1, sizeof(*before));
-	int rc = applied && ids && before ? 0 : -ENOMEM;
+	uint32_t *ids = calloc(n + d->n + 1, sizeof(*ids));
+	int rc = applied && ids ? held_add(h, d->read, &opts, applied, diag) : -ENOMEM;
 
-	if (!rc)
-		rc = held_add(h, d->read, &opts, applied, diag);
 	if (!rc) {
-		memcpy(before, d->ids ? d->ids : ids, n_before * sizeof(*before));
-		note_ids(d, applied, n, ids);
-		ids = NULL;
 		policy_free(&d->read);
-		for (size_t i = 0; i < n_before; i++)
-			if (!is_among(d->ids, d->n, before[i]))
-				before[gone++] = before[i];
-		rc = held_remove_ids(h, before, gone, diag);
+		rc = let_go(d, h, ids, note_ids(d, applied, n, ids), diag);
+		ids = NULL;
 	}
-	free(before);
 	free(ids);
 	free(applied);
 	return rc;

@@ -12,22 +12,23 @@
 
 struct dropins {
 	struct policy *read; /* and not in force yet; NULL: nothing is to be done */
+	bool whole;	     /* ...and that is all that the files say */
 	uint32_t *ids;	     /* of rules that came from there, rising */
 	size_t n;
 };
 
 /*
- * Reads the files. One that does not parse is named on stderr, with all that is wrong in it, and
- * left out. Lists of others need rights that the agent gives up when it has begun. Nobody is asked
- * for the addresses of hosts: those of last time count.
+ * Reads the files. One that does not parse, or cannot be read, is named on stderr, with all that is
+ * wrong in it, and left out: *whole is false then. Lists of others need rights that the agent gives
+ * up when it has begun. Nobody is asked for the addresses of hosts: those of last time count. It
+ * touches nothing of a struct dropins, as it may take long. NULL: no memory.
  */
-void dropins_read(struct dropins *d);
-/* The same in two steps, of which the long one touches nothing of `d`. NULL: no memory. */
-struct policy *dropins_load(void);
-void dropins_take(struct dropins *d, struct policy *read);
+struct policy *dropins_load(bool *whole);
+void dropins_take(struct dropins *d, struct policy *read, bool whole);
 /*
- * Puts what was read in force, in place of what came from there before. Rules that stand in both
- * keep ids and counters. -EAGAIN without a diag: later, see held_add().
+ * Puts what was read in force, in place of what came from there before; where that was not all,
+ * beside it. Rules that stand in both keep ids and counters. -EAGAIN without a diag: later, see
+ * held_add().
  */
 int dropins_put(struct dropins *d, struct held *h, struct diag *diag);
 void dropins_free(struct dropins *d);

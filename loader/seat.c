@@ -93,7 +93,7 @@ bool seat_is_lost(const struct seat *seat)
 {
 	struct stat st;
 
-	return fstat(seat->lock_fd, &st) || !st.st_nlink;
+	return !fstat(seat->lock_fd, &st) && !st.st_nlink;
 }
 
 /* What somebody else put there is no agent. */

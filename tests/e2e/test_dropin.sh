@@ -79,6 +79,57 @@ check "all of the files go" until_true held 2
 same "a command's stays" "$MINE" "$(id 'in udp to port 2000')"
 check "also one that stood in a file, too" has 'in udp to port 2001'
 
+# What cannot be read takes nothing away: not a file, a list in one, the directory, or what says where that is.
+# unread PATH: the calls that open it fail while the agent reads again.
+unread() {
+	local tracer
+
+	: >"$WORLD/agent.log"
+	strace -f -qq -o /dev/null -P "$1" -e trace=openat,newfstatat -e inject=openat,newfstatat:error=EIO \
+		-p "$AGENT" 2>/dev/null &
+	tracer=$!
+	until_true grep -q "^TracerPid:[[:space:]]*[1-9]" "/proc/$AGENT/status"
+	kill -HUP "$AGENT"
+	agent_said ' is left out$'
+	check "$1: what is new comes" until_true has "in udp to port $2"
+	kill "$tracer"
+	wait "$tracer" 2>/dev/null
+}
+
+# read_again N: all can be read, and N rules are held.
+read_again() {
+	kill -HUP "$AGENT"
+	check "then all goes that is gone: $1 are held" until_true held "$1"
+}
+
+echo 10.9.0.0/24 >"$DIR/list"
+printf 'block udp/1434\nblock @list\n' >"$DIR/10-worms.policy"
+printf 'block udp/2003\n' >"$DIR/20-more.policy"
+read_again 5
+for path in 10-worms.policy list; do
+	printf 'block udp/2004\n' >"$DIR/20-more.policy"
+	unread "$DIR/$path" 2004
+	blocked dport=1434
+	blocked src=10.9.0.1
+	blocked dport=2003
+	read_again 5
+	passes dport=2003
+	printf 'block udp/2003\n' >"$DIR/20-more.policy"
+	read_again 5
+done
+unread "$DIR" 2003
+blocked dport=1434
+mkdir -m 700 "$WORLD/moved"
+mv "$DIR"/* "$WORLD/moved"
+echo "dropin = $WORLD/moved" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+read_again 5
+unread "$BPFPOL_CONF_DIR/bpfpol.conf" 2003
+blocked dport=1434
+rm "$BPFPOL_CONF_DIR/bpfpol.conf" "$WORLD/moved/20-more.policy"
+mv "$WORLD/moved"/* "$DIR"
+: >"$DIR/10-worms.policy"
+read_again 2
+
 # Killed and started anew they are there again, under other numbers.
 printf 'block udp/1434\n' >"$DIR/10-worms.policy"
 kill -9 "$AGENT"
@@ -107,9 +158,11 @@ start_agent
 blocked dport=3000
 passes dport=1434
 chmod 777 "$WORLD/other place"
+printf 'block udp/3001\n' >"$WORLD/other place/a.rules"
 kill -HUP "$AGENT"
 agent_said 'can be written by others'
-check "nothing of it is believed" until_true held 0
+passes dport=3001
+blocked dport=3000
 rm -r "$WORLD/other place"
 kill -HUP "$AGENT"
 agent_said 'other place is left out'
