@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "policy_text.h"
-#include "spec.h"
+#include "spec_parts.h"
 #include "stream.h"
 
 static void change_free(struct change *c)
@@ -68,22 +68,9 @@ static int by_text_and_age(const void *a, const void *b)
 }
 
 /*
- * What two changes of one rule come to. A timed rule has no line: its coming and going leaves the
- * file alone, but a line that went before stays away.
+ * Of two changes of one rule the later counts. A timed rule has no line: its coming and going
+ * leaves the file alone, but a line that went before stays away.
  */
-static void follow(struct change *first, const struct change *then)
-{
-	if (then->op == CHANGE_DEL) {
-		*first = *then;
-	} else if (then->line) {
-		/* A line that went and came back is worded as it came. */
-		bool anew = then->op == CHANGE_SET || first->op != CHANGE_ADD;
-
-		*first = *then;
-		first->op = anew ? CHANGE_SET : CHANGE_ADD;
-	}
-}
-
 int fold_net(const struct fold *fold, struct change **out, size_t *n)
 {
 	const struct change **v = malloc((fold->n + 1) * sizeof(*v));
@@ -100,10 +87,10 @@ int fold_net(const struct fold *fold, struct change **out, size_t *n)
 	if (fold->n)
 		qsort(v, fold->n, sizeof(*v), by_text_and_age);
 	for (size_t i = 0; i < fold->n; i++) {
-		if (kept && !strcmp(net[kept - 1].text, v[i]->text))
-			follow(&net[kept - 1], v[i]);
-		else if (v[i]->op == CHANGE_DEL || v[i]->line)
-			net[kept++] = *v[i];
+		if (v[i]->op != CHANGE_DEL && !v[i]->line)
+			continue;
+		kept -= kept && !strcmp(net[kept - 1].text, v[i]->text);
+		net[kept++] = *v[i];
 	}
 	free(v);
 	*out = net;
@@ -118,7 +105,7 @@ struct folding {
 	bool *found; /* a line for it stands in the text */
 	char *(*absolute)(const char *file, void *arg);
 	void *arg;
-	bool labelled;	  /* a `rule "LABEL"` holds at this line */
+	char *label;	  /* of the `rule "LABEL"` that holds at this line; NULL: none does */
 	bool crlf;	  /* lines end as on Windows */
 	const char *held; /* a line `rule ""` of which it is not known yet whether it stays */
 	bool emptied;	  /* lines after that one have gone, and no other has come */
@@ -126,17 +113,18 @@ struct folding {
 };
 
 /* In the text lists may be named from its directory on, in the store they are absolute. */
-static void absolute_list(const struct folding *f, struct end *end)
+static int absolute_list(const struct folding *f, struct end *end)
 {
 	char *path;
 
 	if (end->kind != END_FILE || end->file[0] == '/' || list_host(end->file))
-		return;
+		return 0;
 	path = f->absolute(end->file, f->arg);
-	if (path) {
-		free(end->file);
-		end->file = path;
-	}
+	if (!path)
+		return -ENOMEM;
+	free(end->file);
+	end->file = path;
+	return 0;
 }
 
 static int by_text(const void *key, const void *entry)
@@ -144,37 +132,68 @@ static int by_text(const void *key, const void *entry)
 	return strcmp(key, ((const struct change *)entry)->text);
 }
 
-/* The change that speaks of the rule on this line; NULL: none does. */
-static struct change *find_change(const struct folding *f, const char *line)
-{
-	const struct spec_opts opts = { .action = -1 };
-	struct change *at = NULL;
-	struct diag ignored = {};
-	struct rule *rule = NULL;
-	char *text;
+/* A line's rule, and the change that speaks of it. */
+struct match {
+	struct change *change; /* NULL: none does */
+	bool agrees;	       /* the line says already what the change has it say */
+};
 
-	if (!spec_parse_line(line, &opts, &rule, &ignored)) {
-		absolute_list(f, &rule->from);
-		absolute_list(f, &rule->to);
-		text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
-		if (text)
-			at = bsearch(text, f->v, f->n, sizeof(*f->v), by_text);
-		free(text);
+static int match_rule(const struct folding *f, struct rule *rule, struct match *match)
+{
+	char *text, *line;
+
+	if (absolute_list(f, &rule->from) || absolute_list(f, &rule->to))
+		return -ENOMEM;
+	if (!rule->label && f->label) {
+		rule->label = strdup(f->label);
+		if (!rule->label)
+			return -ENOMEM;
 	}
-	rule_free(&rule);
-	diag_free(&ignored);
-	return at;
+	text = spec_text(rule, SPEC_ACTION | SPEC_MATCH);
+	line = policy_rule_line(rule);
+	if (text && line) {
+		match->change = bsearch(text, f->v, f->n, sizeof(*f->v), by_text);
+		match->agrees =
+			match->change && match->change->line && !strcmp(match->change->line, line);
+	}
+	free(text);
+	free(line);
+	return text && line ? 0 : -ENOMEM;
 }
 
-/* A line may be `rule "LABEL"`, or rule "" that ends the label: then true. */
-static bool note_label(struct folding *f, const char *line)
+/* Of a line that holds no rule, no change speaks. -ENOMEM. */
+static int match_line(const struct folding *f, const char *line, struct match *match)
 {
-	char label[2];
+	const struct spec_opts opts = { .action = -1 };
+	struct diag ignored = {};
+	struct rule *rule = NULL;
+	int rc = spec_parse_line(line, &opts, &rule, &ignored);
 
-	if (sscanf(line, " rule \"%1[^\n]", label) != 1)
-		return false;
-	f->labelled = label[0] != '"';
-	return !f->labelled;
+	*match = (struct match){};
+	if (!rc)
+		rc = match_rule(f, rule, match);
+	rule_free(&rule);
+	diag_free(&ignored);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/* A line may be `rule "LABEL"`, or rule "" that ends the label: *ends. -ENOMEM. */
+static int note_label(struct folding *f, const char *line, bool *ends)
+{
+	struct diag ignored = {};
+	struct words words;
+	int rc = words_of_line(&words, line, &ignored);
+
+	*ends = false;
+	if (!rc && words.n == 2 && span_is(words.v[0], "rule") && words.v[1].quoted) {
+		free(f->label);
+		f->label = words.v[1].len ? strdup(words.v[1].s) : NULL;
+		*ends = !words.v[1].len;
+		rc = *ends || f->label ? 0 : -ENOMEM;
+	}
+	words_free(&words);
+	diag_free(&ignored);
+	return rc == -ENOMEM ? rc : 0;
 }
 
 /* What follows the rule on its line: blanks and a comment. "" for none. */
@@ -208,13 +227,13 @@ static void put_changed(const struct folding *f, const struct change *c, const c
 /* A rule without a label of its own must not get that of the lines above. */
 static bool caught(const struct folding *f, const struct change *c)
 {
-	return f->labelled && !c->label;
+	return f->label && !c->label;
 }
 
 /* What cannot stand here as it is to be goes to the end. */
 static bool drops(const struct folding *f, const struct change *c)
 {
-	return c->op == CHANGE_DEL || (c->op == CHANGE_SET && caught(f, c));
+	return c->op == CHANGE_DEL || caught(f, c);
 }
 
 /* A `rule ""` that stood before nothing but lines that go, goes with them. */
@@ -225,29 +244,33 @@ static void put_held(struct folding *f, bool last)
 	f->held = NULL;
 }
 
-static void fold_line(struct folding *f, const char *line)
+/* A line that was written by hand keeps its wording, unless it says something else. */
+static int fold_line(struct folding *f, const char *line)
 {
-	struct change *c = find_change(f, line);
+	struct match m;
+	bool ends = false;
+	int rc = match_line(f, line, &m);
 
-	if (c && drops(f, c)) {
+	if (!rc && !m.change)
+		rc = note_label(f, line, &ends);
+	if (rc)
+		return rc;
+	if (m.change && drops(f, m.change)) {
 		f->emptied = true;
-		return;
+		return 0;
 	}
 	put_held(f, false);
-	if (!c) {
+	if (m.change)
+		f->found[m.change - f->v] = true;
+	else
 		f->emptied = false;
-		if (note_label(f, line))
-			f->held = line;
-		else
-			fprintf(f->out, "%s\n", line);
-		return;
-	}
-	f->found[c - f->v] = true;
-	/* A line that was written by hand keeps its wording, unless its options changed. */
-	if (c->op == CHANGE_SET)
-		put_changed(f, c, line);
+	if (ends)
+		f->held = line;
+	else if (m.change && !m.agrees)
+		put_changed(f, m.change, line);
 	else
 		fprintf(f->out, "%s\n", line);
+	return 0;
 }
 
 static void put_new(struct folding *f, const struct change *c)
@@ -256,29 +279,28 @@ static void put_new(struct folding *f, const struct change *c)
 
 	if (caught(f, c)) {
 		fprintf(f->out, "rule \"\"%s", end);
-		f->labelled = false;
+		free(f->label);
+		f->label = NULL;
 	}
 	fprintf(f->out, "%s%s", c->line, end);
 }
 
-static void fold_lines(struct folding *f, char *text)
+static int fold_lines(struct folding *f, char *text)
 {
 	static const char order_mark[] = "\xef\xbb\xbf";
 	char *end = strchr(text, '\n');
+	int rc = 0;
 
 	if (!strncmp(text, order_mark, strlen(order_mark))) {
 		fputs(order_mark, f->out);
 		text += strlen(order_mark);
 	}
 	f->crlf = end && end > text && end[-1] == '\r';
-	for (char *line = text; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		if (!end) {
-			fold_line(f, line);
-			break;
-		}
-		*end = '\0';
-		fold_line(f, line);
+	for (char *line = text; *line && !rc; line = end) {
+		end = strchrnul(line, '\n');
+		if (*end)
+			*end++ = '\0';
+		rc = fold_line(f, line);
 	}
 	for (size_t i = 0; i < f->n; i++) {
 		if (!f->v[i].line || f->found[i])
@@ -287,24 +309,34 @@ static void fold_lines(struct folding *f, char *text)
 		put_new(f, &f->v[i]);
 	}
 	put_held(f, true);
+	return rc;
 }
 
 int fold_text(const struct fold *fold, const char *old,
 	char *(*absolute)(const char *file, void *arg), void *arg, char **text, size_t *len)
 {
 	struct folding f = { .absolute = absolute, .arg = arg };
-	char *copy = strdup(old ? old : "");
+	char *copy = strdup(old ? old : ""), *new = NULL;
+	size_t new_len;
 	int rc = copy ? fold_net(fold, &f.v, &f.n) : -ENOMEM;
 
 	if (!rc) {
 		f.found = calloc(f.n + 1, sizeof(*f.found));
-		f.out = f.found ? stream_open(text, len) : NULL;
+		f.out = f.found ? stream_open(&new, &new_len) : NULL;
 		rc = f.out ? 0 : -ENOMEM;
 	}
 	if (!rc) {
-		fold_lines(&f, copy);
-		rc = stream_close(f.out) ? -ENOMEM : 0;
+		rc = fold_lines(&f, copy);
+		if (stream_close(f.out))
+			rc = -ENOMEM;
 	}
+	if (!rc) {
+		*text = new;
+		*len = new_len;
+		new = NULL;
+	}
+	free(new);
+	free(f.label);
 	free(f.found);
 	free(f.v);
 	free(copy);

@@ -8,7 +8,7 @@
 
 #include "policy.h"
 
-enum change_op { CHANGE_ADD, CHANGE_DEL, CHANGE_SET };
+enum change_op { CHANGE_PUT, CHANGE_DEL };
 
 struct change {
 	enum change_op op;
@@ -29,8 +29,8 @@ int fold_add(struct fold *fold, enum change_op op, const struct rule *rule);
 void fold_free(struct fold *fold);
 
 /*
- * What the changes of each rule come to: ADD: there is to be a line, SET: with this wording, DEL:
- * none. Sorted by text. *v is the caller's, not its texts. -ENOMEM.
+ * What the changes of each rule come to: PUT: there is to be a line that says this, DEL: none.
+ * Sorted by text. *v is the caller's, not its texts. -ENOMEM.
  */
 int fold_net(const struct fold *fold, struct change **v, size_t *n);
 

@@ -53,7 +53,7 @@ int fold_note(struct store *s, enum change_op op, const struct rule *rule)
 int store_want_file(struct store *s)
 {
 	/* Any change of it has a file that is gone written from all rules. */
-	return s->policy && s->policy->n ? fold_note(s, CHANGE_SET, s->policy->rules[0]) : 0;
+	return s->policy && s->policy->n ? fold_note(s, CHANGE_PUT, s->policy->rules[0]) : 0;
 }
 
 static char *fold_path(uint64_t commit)
@@ -78,15 +78,15 @@ static int take_change(struct store *s, const char *policy, enum change_op op, c
 
 static int take_line(struct store *s, const char **policy, char *line)
 {
-	static const char *const ops[] = { "add ", "del ", "set " };
-
 	if (!strncmp(line, "policy ", 7)) {
 		*policy = line + 7;
 		return fold_of(s, *policy) ? 0 : -ENOMEM;
 	}
-	for (int op = CHANGE_ADD; op <= CHANGE_SET; op++)
-		if (!strncmp(line, ops[op], 4))
-			return take_change(s, *policy, op, line + 4);
+	if (!strncmp(line, "del ", 4))
+		return take_change(s, *policy, CHANGE_DEL, line + 4);
+	/* `add` is an older version's. */
+	if (!strncmp(line, "set ", 4) || !strncmp(line, "add ", 4))
+		return take_change(s, *policy, CHANGE_PUT, line + 4);
 	return -EBADMSG;
 }
 
@@ -128,7 +128,7 @@ int fold_load(struct store *s, struct diag *diag)
 
 static int put_fold(FILE *out, const struct fold *fold, bool *any)
 {
-	static const char *const ops[] = { "add", "del", "set" };
+	static const char *const ops[] = { [CHANGE_PUT] = "set", [CHANGE_DEL] = "del" };
 	struct change *v;
 	bool named;
 	size_t n;

@@ -48,7 +48,7 @@ static int replace_rule(struct store *s, struct rule **rule)
 	s->policy->rules[at] = *rule;
 	*rule = NULL;
 	rule_free(&old);
-	return note(s, CHANGE_SET, s->policy->rules[at]);
+	return note(s, CHANGE_PUT, s->policy->rules[at]);
 }
 
 static int apply_rule(struct store *s, const char *record, bool add)
@@ -61,7 +61,7 @@ static int apply_rule(struct store *s, const char *record, bool add)
 	if (!rc && add) {
 		if (rule->id >= s->next_id)
 			s->next_id = rule->id + 1;
-		rc = note(s, CHANGE_ADD, rule);
+		rc = note(s, CHANGE_PUT, rule);
 		if (!rc)
 			rc = policy_add(s->policy, &rule);
 	}

@@ -121,10 +121,8 @@ static int fold_back(struct store *s, uint32_t id, const struct policy *then)
 	/* What had a time of its own had no line: the one that it got since goes. */
 	if (is && was && policy_has_line(is) && !policy_has_line(was))
 		return fold_note_of(s, then->name, CHANGE_DEL, was);
-	if (is && was)
-		return fold_note_of(s, then->name, CHANGE_SET, was);
 	if (was)
-		return fold_note_of(s, then->name, CHANGE_ADD, was);
+		return fold_note_of(s, then->name, CHANGE_PUT, was);
 	return is ? fold_note_of(s, s->policy->name, CHANGE_DEL, is) : 0;
 }
 

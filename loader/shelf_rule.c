@@ -112,7 +112,6 @@ static int save_added(struct host *host, struct shelf_change *c, struct names *n
 static int add_again(
 	struct shelf_change *c, struct rule *is, struct rule *again, struct applied *applied)
 {
-	bool had_line = policy_has_line(is);
 	uint64_t deadline = is->deadline;
 	int rc;
 
@@ -124,7 +123,7 @@ static int add_again(
 	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
 	rc = know(c, is);
 	if (!rc && policy_has_line(is))
-		rc = fold_add(&c->fold, had_line ? CHANGE_SET : CHANGE_ADD, is);
+		rc = fold_add(&c->fold, CHANGE_PUT, is);
 	return rc;
 }
 
@@ -137,7 +136,7 @@ static int add_new(struct shelf_change *c, struct rule *rule, uint32_t id, struc
 	c->changed = true;
 	rc = know(c, rule);
 	if (!rc && policy_has_line(rule))
-		rc = fold_add(&c->fold, CHANGE_ADD, rule);
+		rc = fold_add(&c->fold, CHANGE_PUT, rule);
 	return rc;
 }
 

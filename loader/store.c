@@ -169,7 +169,7 @@ int store_add(struct store *s, struct rule **rule)
 
 	take_id(s, *rule);
 	(*rule)->lists = 0;
-	rc = note_change(s, CHANGE_ADD, *rule);
+	rc = note_change(s, CHANGE_PUT, *rule);
 	return rc ? rc : policy_add(s->policy, rule);
 }
 
@@ -184,7 +184,7 @@ int store_del(struct store *s, size_t index)
 
 int store_set(struct store *s, size_t index)
 {
-	return note_change(s, CHANGE_SET, s->policy->rules[index]);
+	return note_change(s, CHANGE_PUT, s->policy->rules[index]);
 }
 
 void store_assign(struct store *s, struct policy **policy)

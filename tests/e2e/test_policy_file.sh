@@ -88,6 +88,17 @@ expect_exit 0 bp policy diff web --in-force
 expect_out 'The rules are the same'
 check "its label, too" grep -q 'bad.txt name "worms"' "$POLICIES/web.policy"
 
+# A line that was not in force yet says what came into force, in its own words where that is the same.
+printf '  block udp/777 log name "mine"  # why\nblock udp/778\n' >>"$POLICIES/web.policy"
+expect_exit 0 bp block udp/777 name theirs
+expect_exit 0 bp block udp/778
+expect_exit 0 bp policy diff web --in-force
+expect_out 'The rules are the same'
+fold
+same "the line that differed, and the one that did not" \
+	'  block in udp to port 777 name "theirs"  # why'$'\nblock udp/778' \
+	"$(grep -E 'port 777|udp/778' "$POLICIES/web.policy")"
+
 # A list is read again by assign; a list that is gone is an error with its place.
 echo 198.51.100.9 >>"$POLICIES/bad.txt"
 passes src=198.51.100.9

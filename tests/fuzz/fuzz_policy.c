@@ -139,7 +139,7 @@ static void folds(const char *text, const struct policy *policy)
 	size_t len;
 
 	for (size_t i = 0; i < policy->n && i < 4; i++)
-		REQUIRE(!fold_add(&fold, i ? CHANGE_SET : CHANGE_DEL, policy->rules[i]), "memory");
+		REQUIRE(!fold_add(&fold, i ? CHANGE_PUT : CHANGE_DEL, policy->rules[i]), "memory");
 	fold.policy = strdup(fold.policy);
 	REQUIRE(!fold_text(&fold, text, same, NULL, &out, &len), "no memory");
 	REQUIRE(!out || strlen(out) == len, "%s", out);

@@ -35,12 +35,10 @@ static struct rule *rule_of(const char *line)
 	return rule;
 }
 
-/* "+line" adds, "-line" removes, "=line" sets; "+line!" is timed, and no line of a file. */
+/* "+line" adds or changes, "-line" removes; "+line!" is timed, and no line of a file. */
 static void note(struct fold *fold, const char *change)
 {
-	enum change_op op = change[0] == '+'   ? CHANGE_ADD
-			    : change[0] == '-' ? CHANGE_DEL
-					       : CHANGE_SET;
+	enum change_op op = change[0] == '-' ? CHANGE_DEL : CHANGE_PUT;
 	size_t len = strlen(change);
 	bool timed = change[len - 1] == '!';
 	char *line = strndup(change + 1, len - 1 - timed);
@@ -94,17 +92,25 @@ static void wording_stays(void **state)
 {
 	(void)state;
 	expect("\tblock tcp/80 # web\n", CHANGES("+block tcp/80"), "\tblock tcp/80 # web\n");
-	expect("\tblock tcp/80  # web \"x\n", CHANGES("=block tcp/80 name \"#1\" log"),
+	expect("\tblock tcp/80  # web \"x\n", CHANGES("+block tcp/80 name \"#1\" log"),
 		"\tblock in tcp to port 80 log name \"#1\"  # web \"x\n");
-	expect("block tcp/80 name \"# no comment\"#\n", CHANGES("=block tcp/80 log"),
+	expect("block tcp/80 name \"# no comment\"#\n", CHANGES("+block tcp/80 log"),
 		"block tcp/80 name \"# no comment\"#\nblock in tcp to port 80 log\n");
-	expect("block tcp/80 name \"a\\\"b # c\" # d\n", CHANGES("=block tcp/80 name \"e\""),
+	expect("block tcp/80 name \"a\\\"b # c\" # d\n", CHANGES("+block tcp/80 name \"e\""),
 		"block in tcp to port 80 name \"e\" # d\n");
+	/* One that says something else than the rule that came, though it was not in force. */
+	expect("\tblock tcp/80 log name \"own\" # web\n", CHANGES("+block tcp/80 name \"L1\""),
+		"\tblock in tcp to port 80 name \"L1\" # web\n");
+	expect("block tcp/80 log for 1h\n", CHANGES("+block tcp/80"), "block in tcp to port 80\n");
+	expect("rule \"a\"\nblock tcp/80\n", CHANGES("+block tcp/80 name \"a\""),
+		"rule \"a\"\nblock tcp/80\n");
+	expect("rule \"a\" # b\nblock tcp/80\n", CHANGES("+block tcp/80"),
+		"rule \"a\" # b\nrule \"\"\nblock in tcp to port 80\n");
 	/* A line that went and came back is worded as it came. */
 	expect("block tcp/80 name \"old\"\n",
 		CHANGES("-block tcp/80", "+block tcp/80 name \"new\""),
 		"block in tcp to port 80 name \"new\"\n");
-	expect("", CHANGES("+block tcp/80", "=block tcp/80 log"), "block in tcp to port 80 log\n");
+	expect("", CHANGES("+block tcp/80", "+block tcp/80 log"), "block in tcp to port 80 log\n");
 	expect("", CHANGES("+block tcp/80", "-block tcp/80"), "");
 	expect("", CHANGES("-block tcp/80", "+block tcp/80", "-block tcp/80"), "");
 }
@@ -113,10 +119,10 @@ static void timed_rules_have_no_line(void **state)
 {
 	(void)state;
 	expect("block tcp/80\n", CHANGES("+block tcp/81!"), "block tcp/80\n");
-	expect("block tcp/80 for 2h\n", CHANGES("=block tcp/80!"), "block tcp/80 for 2h\n");
+	expect("block tcp/80 for 2h\n", CHANGES("+block tcp/80!"), "block tcp/80 for 2h\n");
 	expect("block tcp/80\n", CHANGES("-block tcp/80", "+block tcp/80!"), "");
-	expect("block tcp/80 for 2h\n", CHANGES("=block tcp/80"), "block in tcp to port 80\n");
-	expect("", CHANGES("+block tcp/80!", "=block tcp/80"), "block in tcp to port 80\n");
+	expect("block tcp/80 for 2h\n", CHANGES("+block tcp/80"), "block in tcp to port 80\n");
+	expect("", CHANGES("+block tcp/80!", "+block tcp/80"), "block in tcp to port 80\n");
 }
 
 static void labels_are_not_caught(void **state)
@@ -151,9 +157,9 @@ static void texts_from_windows(void **state)
 	expect("policy \"p\"\r\nblock tcp/80\r\n", CHANGES("+block tcp/81"),
 		"policy \"p\"\r\nblock tcp/80\r\nblock in tcp to port 81\r\n");
 	expect("policy \"p\"\r\nblock tcp/80\r\n", CHANGES("-block tcp/80"), "policy \"p\"\r\n");
-	expect("block tcp/80 # a\r\n", CHANGES("=block tcp/80 log"),
+	expect("block tcp/80 # a\r\n", CHANGES("+block tcp/80 log"),
 		"block in tcp to port 80 log # a\r\n");
-	expect("block tcp/80\r\n", CHANGES("=block tcp/80 log"), "block in tcp to port 80 log\r\n");
+	expect("block tcp/80\r\n", CHANGES("+block tcp/80 log"), "block in tcp to port 80 log\r\n");
 	expect("\xef\xbb\xbf"
 	       "block tcp/80\nblock tcp/81\n",
 		CHANGES("-block tcp/80"),
@@ -235,7 +241,7 @@ static void change_some(struct gen *g, struct policy *model, struct policy *more
 				rule_free(&rule);
 				break;
 			}
-			assert_int_equal(fold_add(fold, CHANGE_ADD, rule), 0);
+			assert_int_equal(fold_add(fold, CHANGE_PUT, rule), 0);
 			assert_int_equal(policy_add(model, &rule), 0);
 			break;
 		default:
@@ -243,7 +249,7 @@ static void change_some(struct gen *g, struct policy *model, struct policy *more
 				break;
 			free(model->rules[at]->label);
 			model->rules[at]->label = strdup(labels[gen_below(g, 3)]);
-			assert_int_equal(fold_add(fold, CHANGE_SET, model->rules[at]), 0);
+			assert_int_equal(fold_add(fold, CHANGE_PUT, model->rules[at]), 0);
 		}
 	}
 }
