@@ -99,13 +99,24 @@ struct remembered {
 struct remembered_list {
 	struct remembered *v;
 	size_t n;
+	/* What is wrong with our own file, and what to do; NULL: nothing. unread: it says nothing.
+	 */
+	char *why;
+	bool unread;
 };
 /* A name holds itself, also one with brackets or stars in it; a pattern what fnmatch(3) says. */
 bool word_holds(const char *word, const char *name);
 /* What is wrong with bpfpol.conf, or with our own file, is a warning; what can be read counts. */
 int remembered_load(struct remembered_list *list, struct diag *diag);
-/* An empty list leaves no file. */
+/* The same, and `why` is no warning. */
+int remembered_look(struct remembered_list *list, struct diag *diag);
+/* An empty list leaves no file. One that is unread is refused: what stands there would be lost. */
 int remembered_save(const struct remembered_list *list, struct diag *diag);
+/* Our own file as text, which is the caller's; NULL: there is none. Such a text put there. */
+int remembered_text(char **text, struct diag *diag);
+int remembered_put(const char *text, struct diag *diag);
+/* For boot: the file from its copy, where that counts, or the copy from the file. */
+int remembered_mend(struct diag *diag);
 int remembered_add(struct remembered_list *list, const char *name, enum attach_mode mode);
 /* What bpfpol.conf names stays, as it says. */
 void remembered_remove(struct remembered_list *list, const char *name);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* list, status, interfaces, metrics. */
+#include <errno.h>
+
 #include "command.h"
 #include "fault.h"
 #include "gather.h"
@@ -19,6 +21,8 @@ static int show(const struct args *args, unsigned int parts,
 		rc = print(stdout, &status);
 	if (!rc)
 		rc = fault_tell_all(&host, diag);
+	if (!rc && status.unlisted)
+		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s", status.unlisted);
 	gather_free(&status);
 	host_close(&host);
 	return rc;

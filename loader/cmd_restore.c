@@ -30,6 +30,8 @@ struct restore {
 	char **missing;		     /* remembered, and not there */
 	size_t n_missing;
 	bool salvaged; /* not all of the store could be read */
+	bool damaged;  /* nor all of its journal, or the list of interfaces: also what was put right
+			*/
 };
 
 static void warn(struct diag *diag, const char *so)
@@ -42,7 +44,7 @@ static void warn(struct diag *diag, const char *so)
 }
 
 /* The store, or what can be saved of it. */
-static int load(struct restore *r, bool dry_run, struct diag *diag)
+static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = host_store(&r->host, diag);
 
@@ -55,6 +57,27 @@ static int load(struct restore *r, bool dry_run, struct diag *diag)
 	r->salvaged = true;
 	rc = store_salvage(dry_run, &r->host.store, diag);
 	return rc ? rc : awaited_check(r->host.kernel, r->host.store, diag);
+}
+
+/* The same of the list of interfaces, which costs no rule. */
+static int load_remembered(struct restore *r, bool dry_run, struct diag *diag)
+{
+	int rc = remembered_load(&r->remembered, diag);
+
+	if (!rc && !dry_run && remembered_mend(diag))
+		warn(diag, "the list of interfaces is not written anew");
+	return rc;
+}
+
+static int load(struct restore *r, bool dry_run, struct diag *diag)
+{
+	int rc = load_store(r, dry_run, diag);
+
+	if (!rc)
+		rc = load_remembered(r, dry_run, diag);
+	if (!rc)
+		r->damaged = r->salvaged || r->host.store->lost || r->remembered.why;
+	return rc;
 }
 
 /*
@@ -189,7 +212,7 @@ static void say_json(const struct args *args, const struct restore *r)
 	jw_bool(&j, "off", r->host.off);
 	jw_str(&j, "policy", policy ? policy->name : NULL);
 	jw_u64(&j, "rules", policy ? policy->n : 0);
-	jw_bool(&j, "salvaged", r->salvaged);
+	jw_bool(&j, "salvaged", r->damaged);
 	jw_bool(&j, "dry_run", dry_run);
 	jw_array(&j, "interfaces");
 	for (size_t i = 0; i < r->choices.n; i++)
@@ -255,8 +278,6 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = load(r, dry_run, diag);
 
-	if (!rc)
-		rc = remembered_load(&r->remembered, diag);
 	if (!rc)
 		rc = nl_links_get(&r->links);
 	if (!rc)
@@ -349,7 +370,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 	}
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
-	if (!rc && r.salvaged)
+	if (!rc && r.damaged)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			"the store %s damaged: what could be saved of it is %s; look at it "
 			"with 'bpfpol list', and see the warnings",

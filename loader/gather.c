@@ -249,7 +249,7 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 	int rc = attached_get(&attached, diag);
 
 	if (!rc)
-		rc = remembered_load(&remembered, diag);
+		rc = remembered_look(&remembered, diag);
 	if (rc && rc != -ENOMEM && host->fault) {
 		diag_clear(diag); /* it was said */
 		rc = 0;
@@ -260,6 +260,8 @@ static int gather_interfaces(const struct host *host, struct status *st, struct 
 		rc = list_interfaces(st, &links, &attached, &remembered, booted);
 	if (!rc)
 		rc = notes_take(st, &attached, &links, diag);
+	st->unlisted = remembered.why;
+	remembered.why = NULL;
 	nl_links_free(&links);
 	remembered_free(&remembered);
 	free(attached.v);
@@ -359,11 +361,13 @@ void gather_free(struct status *st)
 	for (size_t i = 0; i < st->n_protected; i++)
 		free(st->protected[i]);
 	free(st->protected);
+	free(st->unlisted);
 	free(st->rules);
 	free(st->interfaces);
 	free(st->filters);
 	policy_free(&st->held);
 	st->protected = NULL;
+	st->unlisted = NULL;
 	st->n_protected = 0;
 	st->rules = NULL;
 	st->interfaces = NULL;

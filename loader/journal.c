@@ -238,6 +238,7 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 		lost = all_is_lost(s, text, len);
 		s->untidy |= lost;
 	}
+	s->lost |= lost;
 	if (torn || lost)
 		skip_ids(s, lost ? ID_SLACK : torn / LEAST_RECORD + 1);
 	if (lost)

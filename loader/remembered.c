@@ -2,12 +2,18 @@
 /*
  * Which interfaces are to be filtered, kept on disk: a head, "NAME MODE" lines, and a checksum. An
  * older version takes head and checksum for lines that it does not understand, and leaves them out.
+ *
+ * It stands there twice, as rules filter nowhere without it: in `interfaces`, which counts as long
+ * as it is whole, and in `interfaces.copy`, which is written after it and removed before it: a copy
+ * alone says that the other was lost.
  */
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "attach.h"
 #include "conf.h"
@@ -86,22 +92,107 @@ static int parse(struct remembered_list *list, char *text, size_t len, unsigned 
 	return rc ? rc : whole && !*bad ? 0 : -EBADMSG;
 }
 
-static void warn_damaged(const char *path, unsigned int bad, struct diag *diag)
-{
-	char where[32] = "";
+/* One of the two files. */
+struct found {
+	struct remembered_list list;
+	char *text; /* NULL: it could not be read */
+	size_t len;
+	unsigned int bad; /* see parse() */
+	int rc;		  /* -ENOENT: it is not there; -EBADMSG: damaged, and read */
+	struct diag diag; /* why it could not be read */
+};
 
-	if (bad)
-		snprintf(where, sizeof(where), " in line %u", bad);
-	diag_set(diag, DIAG_SYSTEM, EBADMSG,
-		"%s is damaged%s; 'bpfpol interfaces' shows what is filtered, 'bpfpol attach "
-		"IFACE' adds what is missing and writes it anew",
-		path, where);
-	diag_to_warning(diag, "interfaces that were to be filtered may be forgotten");
+struct both {
+	struct found own, copy;
+	struct found *best; /* the one that counts */
+};
+
+static void take_text(struct found *f)
+{
+	char *words = malloc(f->len + 1);
+
+	f->rc = -ENOMEM;
+	if (words) {
+		memcpy(words, f->text, f->len + 1);
+		f->rc = parse(&f->list, words, f->len, &f->bad);
+	}
+	free(words);
 }
 
-static char *remembered_path(void)
+static void find(struct found *f, const char *name)
 {
-	return path_join(dirs_get()->state, "interfaces");
+	char *path = state_path("%s", name);
+
+	f->rc = path ? file_read(path, &f->text, &f->len, &f->diag) : -ENOMEM;
+	if (!f->rc)
+		take_text(f);
+	free(path);
+}
+
+/* What a trial that is over says was before it counts for both: it is to be written. */
+static int find_both(struct both *b)
+{
+	struct found *own = &b->own, *copy = &b->copy;
+	int rc = tried_before(&own->text);
+
+	if (rc)
+		return rc;
+	if (own->text) {
+		own->len = strlen(own->text);
+		if (own->len)
+			take_text(own); /* 0: there was no file */
+		copy->rc = -ENOENT;
+	} else {
+		find(own, "interfaces");
+		find(copy, "interfaces.copy");
+	}
+	b->best = !own->rc || (copy->rc && own->text) ? own : copy;
+	return own->rc == -ENOMEM || copy->rc == -ENOMEM ? -ENOMEM : 0;
+}
+
+static void both_free(struct both *b)
+{
+	struct found *v[] = { &b->own, &b->copy };
+
+	for (size_t i = 0; i < 2; i++) {
+		remembered_free(&v[i]->list);
+		diag_free(&v[i]->diag);
+		free(v[i]->text);
+	}
+}
+
+/* What is wrong with the list, and what to do; *why, which is the caller's: NULL: nothing is. */
+static int say_why(const struct both *b, char **why)
+{
+	const struct found *own = &b->own;
+	char *path = state_path("interfaces"), where[32] = "", what[1024];
+
+	*why = NULL;
+	if (!own->rc || (own->rc == -ENOENT && b->copy.rc == -ENOENT)) {
+		free(path);
+		return 0;
+	}
+	if (own->bad)
+		snprintf(where, sizeof(where), " in line %u", own->bad);
+	if (own->rc == -ENOENT || own->text)
+		snprintf(what, sizeof(what), "%s is %s%s", path ? path : "",
+			own->text ? "damaged" : "gone", where);
+	else
+		snprintf(what, sizeof(what), "%s", own->diag.message);
+	if (asprintf(why,
+		    !b->copy.rc
+			    ? "%s; its copy, %s.copy, counts until 'bpfpol restore' writes it anew"
+		    : b->best->text
+			    ? "%s, and interfaces may be forgotten; 'bpfpol interfaces' shows "
+			      "what is filtered, 'bpfpol attach IFACE' adds what is missing and "
+			      "writes it anew"
+			    : "%s; %s.copy says nothing either: put one of them back from a "
+			      "backup, or move both away, and then 'bpfpol attach IFACE' says "
+			      "where to filter",
+		    what, path ? path : "") < 0)
+		*why = NULL;
+	free(path);
+	return *why ? 0 : -ENOMEM;
 }
 
 bool word_holds(const char *word, const char *name)
@@ -156,38 +247,120 @@ static int add_configured(struct remembered_list *list, struct diag *diag)
 	return rc;
 }
 
-static int load_own(struct remembered_list *list, struct diag *diag)
+static int load_own(struct remembered_list *list)
 {
-	char *path = remembered_path(), *text = NULL;
-	int rc = path ? tried_before(&text) : -ENOMEM;
-	bool on_trial = text != NULL;
-	unsigned int bad = 0;
-	size_t len = 0;
+	struct both b = {};
+	int rc = find_both(&b);
 
-	if (on_trial)
-		len = strlen(text); /* 0: there was no file */
-	else if (!rc)
-		rc = file_read(path, &text, &len, diag);
-	if (!rc && (len || !on_trial))
-		rc = parse(list, text, len, &bad);
-	if (rc == -EBADMSG && diag->kind == DIAG_NONE) {
-		warn_damaged(path, bad, diag);
-		rc = 0;
+	if (!rc)
+		rc = say_why(&b, &list->why);
+	if (!rc) {
+		list->v = b.best->list.v;
+		list->n = b.best->list.n;
+		list->unread = list->why && !b.best->text;
+		b.best->list = (struct remembered_list){};
 	}
-	free(text);
-	free(path);
-	return rc == -ENOENT && diag->kind == DIAG_NONE ? 0 : rc;
+	both_free(&b);
+	return rc;
 }
 
-int remembered_load(struct remembered_list *list, struct diag *diag)
+int remembered_look(struct remembered_list *list, struct diag *diag)
 {
 	int rc = dir_check(dirs_get()->state, diag);
 
 	*list = (struct remembered_list){};
 	if (!rc)
-		rc = load_own(list, diag);
+		rc = load_own(list);
 	if (!rc || (rc == -ENOENT && diag->kind == DIAG_NONE))
 		rc = add_configured(list, diag);
+	return rc;
+}
+
+int remembered_load(struct remembered_list *list, struct diag *diag)
+{
+	int rc = remembered_look(list, diag);
+
+	if (!rc && list->why) {
+		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s", list->why);
+		diag_to_warning(diag, "the list of interfaces is not as it was written");
+	}
+	return rc;
+}
+
+int remembered_text(char **text, struct diag *diag)
+{
+	struct both b = {};
+	char *why = NULL;
+	int rc = find_both(&b);
+
+	if (!rc)
+		rc = say_why(&b, &why);
+	if (!rc && why && !b.best->text)
+		rc = diag_set(diag, DIAG_SYSTEM, EIO, "%s", why);
+	if (!rc && b.best->len) {
+		*text = b.best->text;
+		b.best->text = NULL;
+	}
+	free(why);
+	both_free(&b);
+	return rc;
+}
+
+/* A directory is the one thing that no file takes the place of. */
+static int make_way(const char *path, struct diag *diag)
+{
+	char *aside = NULL;
+	struct stat st;
+	int rc = 0;
+
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	if (asprintf(&aside, "%s.damaged", path) < 0)
+		return -ENOMEM;
+	if (rename(path, aside))
+		rc = diag_errno(diag, errno, "cannot move %s away", path);
+	free(aside);
+	return rc;
+}
+
+static int put_copy(const char *path, const char *text, struct diag *diag)
+{
+	if (!file_write(path, text, strlen(text), diag))
+		return 0;
+	unlink(path); /* one that says what was before would count some day */
+	diag_to_warning(diag, "the change is made, but the list of interfaces has no copy");
+	return 0;
+}
+
+int remembered_put(const char *text, struct diag *diag)
+{
+	char *path = state_path("interfaces"), *copy = state_path("interfaces.copy");
+	int rc = path && copy ? make_way(path, diag) : -ENOMEM;
+
+	if (!rc)
+		rc = make_way(copy, diag);
+	if (!rc && !text)
+		rc = file_remove(copy, diag);
+	if (!rc)
+		rc = text ? file_write(path, text, strlen(text), diag) : file_remove(path, diag);
+	if (!rc && text)
+		rc = put_copy(copy, text, diag);
+	free(copy);
+	free(path);
+	return rc;
+}
+
+int remembered_mend(struct diag *diag)
+{
+	struct both b = {};
+	const struct found *own = &b.own, *copy = &b.copy;
+	int rc = find_both(&b);
+	bool same = !own->rc && !copy->rc && own->len == copy->len &&
+		    !memcmp(own->text, copy->text, own->len);
+
+	if (!rc && !b.best->rc && !same)
+		rc = remembered_put(*b.best->text ? b.best->text : NULL, diag);
+	both_free(&b);
 	return rc;
 }
 
@@ -208,20 +381,23 @@ static bool put_lines(FILE *out, const struct remembered_list *list)
 
 int remembered_save(const struct remembered_list *list, struct diag *diag)
 {
-	char *path = remembered_path(), *text = NULL;
+	char *text = NULL;
 	size_t len;
-	FILE *out = path ? stream_open(&text, &len) : NULL;
+	FILE *out;
 	int rc = -ENOMEM;
 
+	/* What stands there would be lost. */
+	if (list->unread)
+		return diag_set(diag, DIAG_SYSTEM, EIO, "nothing is changed: %s", list->why);
+	out = stream_open(&text, &len);
 	if (out) {
 		bool any = put_lines(out, list);
 
 		sum_put(out, &text, &len);
 		if (!stream_close(out))
-			rc = any ? file_write(path, text, len, diag) : file_remove(path, diag);
+			rc = remembered_put(any ? text : NULL, diag);
 	}
 	free(text);
-	free(path);
 	return rc;
 }
 
@@ -298,5 +474,6 @@ void remembered_free(struct remembered_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		free(list->v[i].name);
 	free(list->v);
+	free(list->why);
 	*list = (struct remembered_list){};
 }

@@ -56,7 +56,7 @@ static int json_rules(FILE *out, const struct status *st)
 	jw_object(&j, NULL);
 	rc = put_rules(&j, "rules", st);
 	if (st->fault)
-		jw_str(&j, "store_error", st->fault);
+		jw_str(&j, "store_error", status_store_error(st));
 	jw_object_end(&j);
 	return rc;
 }
@@ -68,6 +68,8 @@ static int json_interfaces(FILE *out, const struct status *st)
 	jw_begin(&j, out);
 	jw_object(&j, NULL);
 	json_put_interfaces(&j, "interfaces", st, true);
+	if (status_store_error(st))
+		jw_str(&j, "store_error", status_store_error(st));
 	jw_object_end(&j);
 	return 0;
 }
@@ -144,7 +146,7 @@ static int json_status(FILE *out, const struct status *st)
 	put_seconds(&j, "attach_confirm_in", st->tried_in);
 	jw_str(&j, "agent", st->agent ? "running" : "stopped");
 	put_policy(&j, st);
-	jw_str(&j, "store_error", st->fault);
+	jw_str(&j, "store_error", status_store_error(st));
 	put_seconds(&j, "went_back", st->went_back);
 	jw_object(&j, "dynamic");
 	jw_u64(&j, "rules", st->n_dynamic);

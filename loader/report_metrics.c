@@ -137,9 +137,9 @@ static void put_infos(struct writer *w, const struct status *st)
 	put_gauge(w, "bpfpol_off", st->off, "1 while 'bpfpol off' has stopped all filtering.");
 	put_gauge(w, "bpfpol_in_force", st->policy && st->generation && !st->off,
 		"1 while a policy is assigned, loaded into the kernel and not off.");
-	put_gauge(w, "bpfpol_store_readable", !st->fault,
-		"1 while the store on disk can be used; 0: what is told is the kernel's word "
-		"alone.");
+	put_gauge(w, "bpfpol_store_readable", !status_store_error(st),
+		"1 while the store on disk can be used; 0: a file of it cannot, and what is told "
+		"may be the kernel's word alone.");
 	begin(w, "bpfpol_policy", "info", NULL, "The assigned policy; no sample: none is.");
 	if (st->policy)
 		SAMPLE(w, 1, { "name", st->policy }, { "source", "local" });
@@ -345,7 +345,7 @@ static int metrics_json(FILE *out, const struct status *st)
 
 	jw_begin(&j, out);
 	jw_object(&j, NULL);
-	jw_str(&j, "store_error", st->fault);
+	jw_str(&j, "store_error", status_store_error(st));
 	jw_object(&j, "metrics");
 	rc = put_all(&(struct writer){ .out = out, .json = &j }, st);
 	jw_object_end(&j);

@@ -56,6 +56,7 @@ struct status {
 	bool off;
 	const char *
 		fault; /* why rules are the kernel's word and not the store's; NULL: they are not */
+	char *unlisted;	   /* why it is not sure which interfaces are remembered; NULL: it is */
 	uint64_t tried_in; /* seconds until what was attached on trial is detached; 0: nothing is */
 	uint64_t off_in; /* seconds until filtering is back by itself; 0: it is not off, or stays so
 			  */
@@ -79,5 +80,11 @@ struct status {
 	size_t n_protected;
 	struct bp_totals totals[BP_DIRS];
 };
+
+/* What is wrong with the files of the store; NULL: nothing. */
+static inline const char *status_store_error(const struct status *st)
+{
+	return st->fault ? st->fault : st->unlisted;
+}
 
 #endif

@@ -63,6 +63,7 @@ struct store {
 	bool changed;	     /* rules differ from what state and journal say */
 	bool asked;	     /* somebody wants that, and it is not only that a time was over */
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
+	bool lost;	     /* changes that the journal held: it is damaged, or gone */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 

@@ -91,12 +91,29 @@ static bool has_state(void)
 	return has;
 }
 
+/* May be cut, as in the control word. */
+static void get_place(char place[BP_NAME])
+{
+	char *real = realpath(dirs_get()->state, NULL);
+
+	snprintf(place, BP_NAME, "%s", real ? real : dirs_get()->state);
+	free(real);
+}
+
+static bool is_place_of(const struct bp_ctl *ctl)
+{
+	char place[BP_NAME];
+
+	get_place(place);
+	return !strcmp(place, ctl->store_dir);
+}
+
 /* The place is what was noted; it may have moved since. id: 0: nothing says which one this is. */
 static int refuse_other(const struct kernel *k, uint64_t id, struct diag *diag)
 {
 	const struct dirs *dirs = dirs_get();
 
-	if (!id)
+	if (!id || is_place_of(k->ctl))
 		return diag_set(diag, DIAG_SYSTEM, EXDEV,
 			"%s filters by the rules of the store in %.200s, and %s holds another one, "
 			"or its "
@@ -162,7 +179,8 @@ int tie_check_word(const struct bp_ctl *ctl, struct diag *diag)
 	if (!rc)
 		rc = id_read(&id, &ignored);
 	diag_free(&ignored);
-	if (rc || id == ctl->store || (!id && !has_state()))
+	/* Whatever is in that place is what a boot goes by. */
+	if (rc || id == ctl->store || (!id && !has_state()) || is_place_of(ctl))
 		return 0;
 	return diag_set(diag, DIAG_SYSTEM, EXDEV,
 		"%s holds another store than that in %.200s, whose rules are in force: only there "
@@ -170,19 +188,9 @@ int tie_check_word(const struct bp_ctl *ctl, struct diag *diag)
 		dirs_get()->state, ctl->store_dir);
 }
 
-/* May be cut, as in the control word. */
-static void get_place(char place[BP_NAME])
-{
-	char *real = realpath(dirs_get()->state, NULL);
-
-	snprintf(place, BP_NAME, "%s", real ? real : dirs_get()->state);
-	free(real);
-}
-
 bool tie_is_ours(const struct bp_ctl *ctl)
 {
 	struct diag ignored = {};
-	char place[BP_NAME];
 	uint64_t id = 0;
 
 	if (ctl->store && !dir_check(dirs_get()->state, &ignored))
@@ -190,9 +198,7 @@ bool tie_is_ours(const struct bp_ctl *ctl)
 	diag_free(&ignored);
 	if (id)
 		return id == ctl->store;
-	get_place(place);
-	return ctl->netns == kernel_namespace() &&
-	       (!ctl->store_dir[0] || !strcmp(place, ctl->store_dir));
+	return ctl->netns == kernel_namespace() && (!ctl->store_dir[0] || is_place_of(ctl));
 }
 
 static void note_place(struct kernel *k)

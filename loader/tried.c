@@ -11,11 +11,6 @@
 #include "moment.h"
 #include "tried_parts.h"
 
-static char *interfaces_path(void)
-{
-	return path_join(dirs_get()->state, "interfaces");
-}
-
 /* Words name what they match. */
 static bool has_word(const struct tried *t, const char *name)
 {
@@ -81,17 +76,6 @@ static int detach_tried(
 	return rc;
 }
 
-static int write_before(const struct tried *t, struct diag *diag)
-{
-	char *path = interfaces_path();
-	int rc = !path	     ? -ENOMEM
-		 : t->before ? file_write(path, t->before, strlen(t->before), diag)
-			     : file_remove(path, diag);
-
-	free(path);
-	return rc;
-}
-
 /*
  * Forgotten first, as restore and the agent would attach them again. When the time is over a disk
  * that cannot be written stands in the way of no detaching.
@@ -99,7 +83,7 @@ static int write_before(const struct tried *t, struct diag *diag)
 static int take_back(const struct tried *t, struct diag *diag)
 {
 	struct remembered_list before = {};
-	int rc = write_before(t, diag), bad;
+	int rc = remembered_put(t->before, diag), bad;
 
 	if (rc && tried_time_left(t))
 		return rc;
@@ -175,14 +159,11 @@ static int list_lines(struct tried *t, char *const *words, int n, const struct l
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag)
 {
-	char *path = interfaces_path(), *before = NULL;
+	char *before = NULL;
 	struct tried t = {};
 	struct moment now;
-	size_t len;
-	int rc = path ? file_read(path, &before, &len, diag) : -ENOMEM;
+	int rc = remembered_text(&before, diag);
 
-	if (rc == -ENOENT)
-		rc = 0;
 	if (!rc)
 		rc = list_lines(&t, words, n, c, is);
 	if (!rc) {
@@ -195,6 +176,5 @@ int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_c
 		free(*line);
 	tried_free(&t);
 	free(before);
-	free(path);
 	return rc;
 }

@@ -67,6 +67,21 @@ expect_json "it stays off" '.off == true' bp status --json
 expect_exit 0 bp on
 blocked dport=1434
 
+# Whatever has become of the number that says which store it is: a boot goes by what is in this place.
+for how in rm 'truncate -s 9' 'sed -i s/bpfpol/bpfpo1/' 'sed -i s/[0-7]/8/' ; do
+	cp "$BPFPOL_STATE_DIR/id" "$WORLD/id"
+	$how "$BPFPOL_STATE_DIR/id"
+	expect_exit 0 bp off
+	same "$how: nothing to warn of" 0 "$(grep -c warning <<<"$OUT")"
+	reboot
+	expect_exit 0 bp restore
+	expect_out '^Filtering is off, and stays so'
+	passes dport=1434
+	cp "$WORLD/id" "$BPFPOL_STATE_DIR/id"
+	expect_exit 0 bp on
+	blocked dport=1434
+done
+
 # A lock that is held for good costs time, not the stop.
 flock "$BPFPOL_RUN_DIR/lock" sleep 60 &
 HOLDER=$!

@@ -232,7 +232,7 @@ expect_exit 0 bp restore
 for port in 3000 3001 3002; do bp block udp/$port >/dev/null; done
 sed -i 's/port 3001/port 3009/' "$STATE/journal"
 reboot
-expect_exit 0 bp restore
+expect_exit 1 bp restore
 expect_out 'journal is damaged at byte [0-9]+'
 blocked dport=3000
 passes dport=3001
@@ -266,7 +266,7 @@ for damage in "truncate -s 0" "sed -i 1s/journal/jpurnal/" rm; do
 	cp -a saved3 "$STATE"
 	reboot
 	$damage "$STATE/journal"
-	expect_exit 0 bp restore
+	expect_exit 1 bp restore
 	expect_out "warning: changes of single rules are LOST; see to them again: $STATE/journal is"
 	passes dport=3003
 	blocked dport=3000
@@ -339,30 +339,65 @@ expect_exit 0 bp restore
 same "a bpffs" bpf_fs "$(stat -f -c %T "$BPFPOL_BPFFS")"
 blocked dport=3000
 
-# A list of interfaces that was lost, or cut, is no reason to filter nowhere without a word.
-cp "$STATE/interfaces" interfaces
+# The list of interfaces. Whatever has become of it, its copy counts, and takes its place.
 reboot_own() {
 	find "$BPFPOL_BPFFS" -type f -delete
 	umount "$BPFPOL_BPFFS"
 }
-for size in 0 5; do
-	reboot_own
-	truncate -s $size "$STATE/interfaces"
-	expect_exit 0 bp restore
-	expect_out 'warning: nothing is filtered: no interface is remembered'
-	cp interfaces "$STATE/interfaces"
-	expect_exit 0 bp restore
-	same "$size bytes: nothing to warn of" 0 "$(grep -c 'nothing is filtered' <<<"$OUT")"
-	blocked dport=3000
-done
-# Nor is one line of it that is damaged among good ones, with or without the checksum of it all.
+# put_back: the list is as it was.
+put_back() {
+	rm -rf "$STATE"/interfaces*
+	cp -a interfaces* "$STATE/"
+}
 add_pair tx1 rx1 78
 expect_exit 0 bp attach rx1
+cp -a "$STATE"/interfaces* .
+# shellcheck disable=SC2317 # called by their names
+{
+	lost() { rm "$1"; }
+	empty() { : >"$1"; }
+	cut() { truncate -s -5 "$1"; }
+	directory() { rm "$1" && mkdir -p "$1/x"; }
+	bad_sector() { WRAP=(strace -qq -o /dev/null -P "$1" -e inject=read:error=EIO); }
+	unopened() { WRAP=(strace -qq -o /dev/null -P "$1" -e inject=openat:error=EACCES); }
+}
+for how in lost cut directory bad_sector unopened; do
+	WRAP=()
+	$how "$STATE/interfaces"
+	expect_exit 1 run_in rx "${WRAP[@]}" "$BPFPOL" interfaces
+	expect_out '^  rx1 .*xdp'
+	expect_out "^bpfpol: .*$STATE/interfaces.* 'bpfpol restore' writes it anew"
+	reboot_own
+	expect_exit 1 run_in rx "${WRAP[@]}" "$BPFPOL" restore
+	blocked dport=3000
+	[ ${#WRAP[@]} -gt 0 ] || expect_exit 0 bp restore
+	same "$how: all are remembered" "rx0 auto rx1 auto" "$(remembered)"
+	expect_json "$how: and filtered" \
+		'[.interfaces[] | select(.ingress != "none") | .name] == ["rx0", "rx1"]' bp interfaces --json
+	put_back
+done
+# Without it the rest counts: nothing is filtered without a word.
+for how in lost empty directory; do
+	$how "$STATE/interfaces"
+	$how "$STATE/interfaces.copy"
+	reboot_own
+	code=1
+	[ $how != lost ] || code=0
+	expect_exit $code bp restore
+	expect_out 'warning: nothing is filtered: no interface is remembered'
+	[ $how = lost ] || expect_json "$how: said" '.store_error | contains("bpfpol attach IFACE")' \
+		eval 'bp interfaces --json 2>/dev/null'
+	[ $how != directory ] || expect_exit 1 bp attach rx0
+	put_back
+	expect_exit 0 bp restore
+done
+# Nor is one line of it that is damaged among good ones, with or without the checksum of it all.
 for damage in 's/^rx1 auto/rx1 aut0/' '/^rx1/d' '/^bpfpol/d; /^end/d; s/^rx1 auto/rx1auto/'; do
 	reboot_own
+	rm "$STATE/interfaces.copy" # as an older version left it
 	sed -i "$damage" "$STATE/interfaces"
-	expect_exit 0 bp restore
-	expect_out 'warning: interfaces .* may be forgotten: .*/interfaces is damaged'
+	expect_exit 1 bp restore
+	expect_out 'warning: .*/interfaces is damaged.* interfaces may be forgotten'
 	blocked dport=3000
 	expect_exit 0 bp attach rx1
 	expect_exit 0 bp restore

@@ -43,7 +43,7 @@ static void put_summed(const uint8_t *data, size_t size)
 
 static bool is_damaged(const struct diag *diag)
 {
-	return strstr(diag->warnings, "may be forgotten");
+	return strstr(diag->warnings, "is not as it was written");
 }
 
 static void load(struct remembered_list *list)

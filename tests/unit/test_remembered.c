@@ -16,7 +16,7 @@ static size_t read_them(bool *warned)
 	diag = (struct diag){};
 	assert_int_equal(remembered_load(&list, &diag), 0);
 	n = list.n;
-	*warned = strstr(diag.warnings, "may be forgotten");
+	*warned = strstr(diag.warnings, "is not as it was written");
 	remembered_free(&list);
 	return n;
 }
@@ -55,6 +55,7 @@ static void damaged_anywhere(void **state)
 	save_them();
 	all = strdup(content("state/interfaces"));
 	end = strlen(all);
+	assert_int_equal(unlink(in_dir("state/interfaces.copy")), 0);
 	for (size_t i = 0; i < end; i++) {
 		char was = all[i];
 
@@ -80,7 +81,7 @@ static void the_line_is_named(void **state)
 	(void)state;
 	put("state/interfaces", BEGIN "eth0 auto\neth1 aut\neth2 auto\nend 01234567\n");
 	assert_int_equal(read_them(&warned), 2);
-	assert_non_null(strstr(diag.warnings, "interfaces is damaged in line 3;"));
+	assert_non_null(strstr(diag.warnings, "interfaces is damaged in line 3,"));
 }
 
 static void of_an_older_version(void **state)
@@ -94,7 +95,7 @@ static void of_an_older_version(void **state)
 	put("state/interfaces", "eth0 native\nwan\nwan3 none\n");
 	assert_int_equal(read_them(&warned), 2);
 	assert_true(warned);
-	assert_non_null(strstr(diag.warnings, "in line 2;"));
+	assert_non_null(strstr(diag.warnings, "in line 2,"));
 }
 
 static void none_leaves_no_file(void **state)
@@ -105,7 +106,7 @@ static void none_leaves_no_file(void **state)
 	(void)state;
 	save_them();
 	assert_int_equal(remembered_save(&list, &diag), 0);
-	assert_false(is_there("state/interfaces"));
+	assert_false(is_there("state/interfaces") || is_there("state/interfaces.copy"));
 	assert_int_equal(read_them(&warned), 0);
 	assert_false(warned);
 	put("state/interfaces", "");
@@ -113,10 +114,67 @@ static void none_leaves_no_file(void **state)
 	assert_true(warned);
 }
 
+/* Whatever one of the two has become, the other counts, and at a boot both are as they were. */
+static void either_is_enough(void **state)
+{
+	static const char *const names[] = { "state/interfaces", "state/interfaces.copy" };
+	char *all;
+	bool warned;
+
+	(void)state;
+	save_them();
+	all = strdup(content(names[0]));
+	for (size_t i = 0; i < 2; i++) {
+		for (int how = 0; how < 5; how++) {
+			const char *path = in_dir(names[i]);
+
+			unlink(path);
+			if (how == 1)
+				put(names[i], "");
+			else if (how == 2)
+				fuzz_put(path, all, strlen(all) - 9);
+			else if (how == 3)
+				assert_int_equal(mkdir(path, 0700), 0);
+			else if (how == 4)
+				assert_int_equal(mkfifo(path, 0600), 0);
+			assert_int_equal(read_them(&warned), 3);
+			assert_int_equal(warned, !i);
+			assert_int_equal(remembered_mend(&diag), 0);
+			assert_string_equal(content(names[0]), all);
+			assert_string_equal(content(names[1]), all);
+			rmdir(in_dir("state/interfaces.damaged"));
+			rmdir(in_dir("state/interfaces.copy.damaged"));
+		}
+	}
+	free(all);
+}
+
+/* What cannot be read may say more than what would be written in its place. */
+static void unread_is_left(void **state)
+{
+	struct remembered_list list = {};
+	char *text = NULL;
+	bool warned;
+
+	(void)state;
+	assert_int_equal(mkdir(in_dir("state/interfaces"), 0700), 0);
+	assert_int_equal(read_them(&warned), 0);
+	assert_true(warned);
+	assert_int_equal(remembered_load(&list, &diag), 0);
+	assert_true(list.unread);
+	assert_int_equal(remembered_save(&list, &diag), -EIO);
+	assert_non_null(strstr(diag.message, "move both away"));
+	assert_int_equal(remembered_text(&text, &diag), -EIO);
+	assert_null(text);
+	remembered_free(&list);
+	rmdir(in_dir("state/interfaces"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { T(it_reads_back), T(damaged_anywhere),
-		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file) };
+		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file),
+		T(either_is_enough), T(unread_is_left) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
