@@ -61,22 +61,24 @@ void nl_attr_str(const struct nlattr *attr, char *buf, size_t size)
 		snprintf(buf, size, "%s", mnl_attr_get_str(attr));
 }
 
+/* Not on the stack: where that cannot grow for want of memory the kernel ends the process. */
 static int receive(struct mnl_socket *nl, unsigned int seq, mnl_cb_t cb, void *data)
 {
-	char buf[BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 	unsigned int port = mnl_socket_get_portid(nl);
+	char *buf = malloc(BUFFER_SIZE);
+	int rc = buf ? MNL_CB_OK : -ENOMEM;
 	ssize_t len;
-	int rc;
 
-	do {
+	while (rc > MNL_CB_STOP) {
 		do
-			len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+			len = mnl_socket_recvfrom(nl, buf, BUFFER_SIZE);
 		while (len < 0 && errno == EINTR);
-		if (len < 0)
-			return -errno;
-		rc = mnl_cb_run(buf, len, seq, port, cb, data);
-	} while (rc > MNL_CB_STOP);
-	return rc < 0 ? -errno : 0;
+		rc = len < 0 ? MNL_CB_ERROR : mnl_cb_run(buf, len, seq, port, cb, data);
+		if (rc < 0)
+			rc = -errno;
+	}
+	free(buf);
+	return rc;
 }
 
 int nl_talk(int bus, struct nlmsghdr *request, mnl_cb_t cb, void *data)

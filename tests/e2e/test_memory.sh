@@ -6,6 +6,8 @@
 
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
 
 POLICIES=$BPFPOL_CONF_DIR/policies
 LIMITS=${LIMITS:-2 4 8 12 16 20 24 28 30 31 32 33 36 64}
@@ -111,5 +113,20 @@ for kb in 256 384 512 768 1024 1536 2048 4096; do
 	bp remove udp/4002 >/dev/null 2>&1
 done
 same "a single rule in little memory: in force for packets and reports, or for neither" "" "$(cat "$WORLD/bad")"
+
+# A stack that cannot grow ends a process: little of it is used, also by the agent, which holds rules.
+ulimit -Ss 128
+expect_exit 0 bp block udp/4003
+expect_exit 0 bp list
+expect_exit 0 bp off
+expect_exit 0 bp on
+start_agent
+expect_exit 0 bp block --dynamic udp/4004
+blocked dport=4003
+blocked dport=4004
+run_in rx ip link set rx0 alias looked-at
+expect_exit 0 bp agent status
+stop_agent TERM
+same "the agent ends" 0 "$STATUS"
 
 finish
