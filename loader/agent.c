@@ -131,17 +131,16 @@ static int serve_status(const struct agent *a, const struct wire_request *reques
 /* What takes long is done beside the loop. */
 static int serve_rules(struct agent *a, const struct wire_request *request, FILE *out, FILE *err)
 {
-	int code = held_serve(&a->held, request, true, out, err);
+	int code = held_serve(&a->held, request, true, out, err), rc;
 
 	if (code != -EINPROGRESS)
 		return code;
-	switch (beside_begin(&a->beside, request)) {
-	case 0:
+	rc = beside_begin(&a->beside, request);
+	if (!rc)
 		return SERVE_LATER;
-	case -EBUSY:
+	if (rc == -EBUSY)
 		return WIRE_BUSY;
-	}
-	fprintf(err, "bpfpol: the agent has too little memory\n");
+	fprintf(err, "the agent could not begin it: %s", strerror(-rc));
 	return DIAG_SYSTEM;
 }
 
@@ -154,7 +153,7 @@ static int serve(const struct wire_request *request, FILE *out, FILE *err, void 
 		code = serve_rules(a, request, out, err);
 	if (code != -ENOENT)
 		return code;
-	fprintf(err, "bpfpol: the agent knows no such request\n");
+	fprintf(err, "the agent knows no such request");
 	return DIAG_USAGE;
 }
 

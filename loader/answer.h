@@ -8,7 +8,8 @@
 #include "wire.h"
 
 /*
- * Answers one request: writes output and errors, returns the exit code. Descriptors are copied.
+ * Answers one request: writes output, and a message without prefix or newline; returns the exit
+ * code. Descriptors are copied.
  * SERVE_LATER: the answer comes by another way.
  */
 typedef int (*serve_fn)(const struct wire_request *request, FILE *out, FILE *err, void *arg);

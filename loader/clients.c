@@ -165,7 +165,7 @@ static void take_answer(struct client *client, const struct wire_reply *reply)
 	if (reply)
 		put_reply(client, reply);
 	else
-		refuse(client, "bpfpol: the agent has too little memory\n");
+		refuse(client, "the agent has too little memory");
 }
 
 static void answer(struct clients *c, struct client *client, const struct wire_request *request)
@@ -186,10 +186,10 @@ static void say_bad(struct clients *c, struct client *client, int rc)
 {
 	c->refused++;
 	if (rc == -E2BIG)
-		refuse(client, "bpfpol: the request is larger than the agent takes\n");
+		refuse(client, "the request is larger than the agent takes");
 	else if (rc == -EPROTONOSUPPORT)
-		refuse(client, "bpfpol: the agent that runs is of another version; 'systemctl "
-			       "restart bpfpol-agent' starts this one\n");
+		refuse(client, "the agent that runs is of another version; 'systemctl "
+			       "restart bpfpol-agent' starts this one");
 	else
 		drop(client);
 }

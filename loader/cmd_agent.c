@@ -13,12 +13,9 @@
 static int pass_on(const struct wire_reply *reply, struct diag *diag)
 {
 	fwrite(reply->out, 1, reply->out_len, stdout);
-	fwrite(reply->err, 1, reply->err_len, stderr);
 	if (!reply->exit)
 		return 0;
-	diag->kind = reply->exit;
-	diag->message[0] = '\0'; /* it was said */
-	return -EREMOTEIO;
+	return diag_set(diag, reply->exit, EREMOTEIO, "%.*s", (int)reply->err_len, reply->err);
 }
 
 static int ask(char *const *words, int n, struct diag *diag)

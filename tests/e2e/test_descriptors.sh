@@ -50,6 +50,20 @@ starved() {
 
 starved "a command" bp agent status
 starved "metrics" run_in rx "$TOP/tests/e2e/scrape.py" text "$AT" application/openmetrics-text
+# No thread for what takes long: that is said, once, and what needs none works.
+for net in {0..15}; do seq -f "10.$net.%g.0/24" 0 255; done >"$WORLD/list"
+strace -qq -f -e trace=clone,clone3 -e inject=clone,clone3:error=EAGAIN -o /dev/null -p "$AGENT" 2>/dev/null &
+TRACER=$!
+until_true grep -q "^TracerPid:[[:space:]]*[1-9]" "/proc/$AGENT/status"
+expect_exit 1 bp block --dynamic "@$WORLD/list"
+same "why not" "bpfpol: the agent could not begin it: Resource temporarily unavailable" "$OUT"
+expect_exit 0 bp block --dynamic udp/1436
+blocked dport=1436
+kill "$TRACER"
+wait "$TRACER" 2>/dev/null
+expect_exit 0 bp block --dynamic "@$WORLD/list"
+blocked src=10.3.9.1
+
 stop_agent TERM
 same "the agent ends" 0 "$STATUS"
 finish
