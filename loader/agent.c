@@ -41,6 +41,7 @@ struct agent {
 	uint64_t begun;	   /* ms */
 	uint64_t seat_at;  /* when it is looked whether we still sit there */
 	uint64_t files_at; /* when it is tried again to put their rules in force */
+	uint64_t again;	   /* ms until then; 0: nothing was refused */
 	bool read_files;   /* drop-ins are to be read */
 	bool rules_behind; /* a look at those that are held has left what takes long */
 	bool holds, ready, ending;
@@ -223,7 +224,7 @@ static void read_again(struct agent *a)
 	a->hotplug.at = 0; /* look now */
 	scrape_configure(&a->scrape);
 	a->read_files |= a->holds;
-	a->files_at = 0;
+	a->files_at = a->again = 0;
 }
 
 static void take_signals(struct agent *a)
@@ -279,8 +280,17 @@ static int open_all(struct agent *a, struct diag *diag)
 	return rc;
 }
 
-#define BUSY 20	    /* ms until the lock is tried again */
-#define AGAIN 60000 /* ms until files whose rules could not be put in force are read again */
+#define BUSY 20		 /* ms until the lock is tried again */
+#define AGAIN 1000	 /* ms until files whose rules could not be put in force are read again */
+#define AGAIN_MOST 60000 /* ...of which each time takes twice as long */
+
+/* A kernel without memory for the moment: nobody else will ask for them. */
+static void read_later(struct agent *a)
+{
+	a->again = !a->again ? AGAIN : a->again < AGAIN_MOST / 2 ? 2 * a->again : AGAIN_MOST;
+	a->files_at = clock_ms() + a->again;
+	a->read_files = true;
+}
 
 /* What was read is put in force, or it is waited for the lock. */
 static void put_dropins(struct agent *a)
@@ -296,8 +306,9 @@ static void put_dropins(struct agent *a)
 		fputs(text ? text : "bpfpol: there is too little memory\n", stderr);
 		free(text);
 		policy_free(&a->dropins.read);
-		a->read_files = true;
-		a->files_at = clock_ms() + AGAIN;
+		read_later(a);
+	} else if (!rc) {
+		a->again = 0;
 	}
 	diag_free(&diag);
 }
@@ -339,9 +350,10 @@ static void put_files(void *arg)
 		read = dropins_load(&whole);
 		beside_thread_take(&a->beside);
 		dropins_take(&a->dropins, read, whole);
-		a->read_files = !read;
+		if (!read)
+			return read_later(a);
 	}
-	a->files_at = clock_ms() + (a->read_files ? AGAIN : BUSY);
+	a->files_at = clock_ms() + BUSY;
 	put_dropins(a);
 }
 
@@ -392,7 +404,8 @@ static int get_ready(struct agent *a, struct diag *diag)
 	a->hotplug.apart = true;
 	read = dropins_load(&whole);
 	dropins_take(&a->dropins, read, whole);
-	a->read_files = !read;
+	if (!read)
+		read_later(a);
 	rc = privileges_drop();
 	if (rc)
 		fprintf(stderr, "bpfpol: warning: privileges could not be given up: %s\n",

@@ -130,6 +130,26 @@ mv "$WORLD/moved"/* "$DIR"
 : >"$DIR/10-worms.policy"
 read_again 2
 
+# What the kernel refuses for the moment comes by itself, and what was to go does.
+printf 'block udp/2003\nblock udp/2004\n' >"$DIR/10-worms.policy"
+read_again 4
+printf 'block udp/2005\nblock udp/2006\n' >"$DIR/10-worms.policy"
+: >"$WORLD/agent.log"
+strace -f -qq -o /dev/null -e trace=bpf -e inject=bpf:error=ENOMEM -p "$AGENT" 2>/dev/null &
+TRACER=$!
+until_true grep -q "^TracerPid:[[:space:]]*[1-9]" "/proc/$AGENT/status"
+kill -HUP "$AGENT"
+agent_said '^bpfpol: .*(memory|Cannot allocate)'
+blocked dport=2003
+kill "$TRACER"
+wait "$TRACER" 2>/dev/null
+check "they come when there is memory" until_true has 'in udp to port 2005'
+check "and the others go" until_true held 4
+passes dport=2003
+blocked dport=2006
+: >"$DIR/10-worms.policy"
+read_again 2
+
 # Killed and started anew they are there again, under other numbers.
 printf 'block udp/1434\n' >"$DIR/10-worms.policy"
 kill -9 "$AGENT"
