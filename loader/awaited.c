@@ -2,6 +2,7 @@
 #include "awaited.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "moment.h"
 
@@ -46,13 +47,35 @@ static int keep_for_good(struct store *s, struct diag *diag)
 	return 0;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * When it went back by itself, in seconds since 1970. The kernel knows best: it may have been held
+ * for a confirmation that came to nothing.
+ */
+static uint64_t when(const struct kernel *k, const struct store *s)
+{
+	struct moment now;
+	uint64_t by, ago;
+
+	moment_now(&now);
+	if (!awaited_is_known(k) && strcmp(now.boot_id, s->confirm.by.boot_id))
+		return least(s->confirm.by.real, now.real) / SECOND;
+	by = awaited_is_known(k) ? k->ctl->confirm_by : s->confirm.by.boot;
+	ago = now.boot - least(by, now.boot);
+	return (now.real - least(ago, now.real - SECOND)) / SECOND;
+}
+
 int awaited_check(const struct kernel *k, struct store *s, struct diag *diag)
 {
 	int rc;
 
 	if (!s->confirm.seconds || awaited_left(k, s))
 		return 0;
-	rc = store_take_back(s, s->confirm.by.real / SECOND, diag);
+	rc = store_take_back(s, when(k, s), diag);
 	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
 }
 

@@ -289,15 +289,15 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = enforce_take_over(host, diag);
 	if (!rc)
 		rc = choices_attach(host, choices, diag);
-	/* Boot may have left the policy on disk alone. */
-	if (!rc && !host_in_step(host)) {
-		rc = enforce(host, diag);
+	if (!rc) {
+		/* Boot may have left the policy on disk alone. */
+		rc = host_in_step(host) ? 0 : enforce(host, diag);
+		if (!rc && confirm)
+			rc = tried_stand(diag);
 		if (rc)
 			choices_undo(host, choices);
 	}
-	if (rc && undo)
-		remembered_save(&before, &ignored);
-	if (rc && undo && confirm)
+	if (rc && undo && !remembered_save(&before, &ignored) && confirm)
 		tried_keep(&ignored);
 	diag_free(&ignored);
 	remembered_free(&before);

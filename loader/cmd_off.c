@@ -429,7 +429,7 @@ int cmd_on(const struct args *args, struct diag *diag)
 	bool was_off;
 
 	if (!rc)
-		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
+		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND | HOST_ON, diag);
 	host.unguarded = args->given & OPT_FORCE;
 	was_off = host.off;
 	if (!rc && was_off)

@@ -11,6 +11,7 @@
 #include "enforce.h"
 #include "json.h"
 #include "late.h"
+#include "lock.h"
 #include "policies.h"
 #include "tried.h"
 
@@ -97,20 +98,24 @@ static int when_due(struct diag *diag)
 {
 	struct host host = {};
 	int rc = need_root(diag);
+	uint64_t left;
 
-	if (rc)
-		return rc;
-	due_wait();
-	if (tried_check())
-		return 0;
-	for (unsigned int pause = 1;; pause *= 2) {
+	for (unsigned int pause = 1; !rc; pause *= 2) {
+		due_wait();
+		if (tried_check())
+			return 0;
 		rc = host_open(&host, HOST_TEND, diag);
 		host_close(&host);
-		if (!rc || pause > LONGEST_PAUSE)
+		lock_release();
+		if ((!rc && !tried_is_there()) || pause > LONGEST_PAUSE)
 			return rc;
 		diag_clear(diag);
-		sleep(pause);
+		rc = 0;
+		/* It had only begun to be attached, or stands again as it could not be detached. */
+		if (tried_left(&left) || !left)
+			sleep(pause);
 	}
+	return rc;
 }
 
 /* What would be waited for. */

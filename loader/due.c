@@ -84,15 +84,18 @@ static int spawn_quietly(char *const argv[])
 	posix_spawn_file_actions_t files;
 	int rc = posix_spawn_file_actions_init(&files);
 	posix_spawnattr_t attr;
-	sigset_t mask;
+	sigset_t mask, ignored;
 	pid_t pid;
 
 	if (rc)
 		return -rc;
 	signals_unheld(&mask);
-	posix_spawnattr_init(&attr); /* fails nowhere, as do these two */
+	sigemptyset(&ignored);
+	sigaddset(&ignored, SIGPIPE);
+	posix_spawnattr_init(&attr); /* fails nowhere, as do these three */
 	posix_spawnattr_setsigmask(&attr, &mask);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attr, &ignored);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	for (int fd = 0; fd < 3 && !rc; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
 	if (!rc)

@@ -55,6 +55,7 @@ enum host_use {
 	/* Beside one of these: */
 	HOST_SALVAGE = 8, /* not refused where `state` is lost, and what was before it is there */
 	HOST_TAKE = 16,	  /* nor where what is in force is another store's (tie.h) */
+	HOST_ON = 32,	  /* to end `off`, of which nothing is written any more */
 };
 
 int host_open(struct host *host, enum host_use use, struct diag *diag);

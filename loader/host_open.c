@@ -154,7 +154,8 @@ static int open_host(
 	if (rc)
 		off_look_at_word(host->kernel, &off);
 	else
-		rc = (use == HOST_READ ? off_look : off_tend)(host->kernel, &off, diag);
+		rc = (use == HOST_READ || also & HOST_ON ? off_look : off_tend)(
+			host->kernel, &off, diag);
 	note_off(host, &off);
 	host->tried_rc = tried_left(&host->tried_left);
 	if (!rc && use == HOST_READ)
@@ -166,7 +167,7 @@ static int open_host(
 
 int host_open(struct host *host, enum host_use how, struct diag *diag)
 {
-	enum host_use also = how & (HOST_SALVAGE | HOST_TAKE);
+	enum host_use also = how & (HOST_SALVAGE | HOST_TAKE | HOST_ON);
 
 	return open_host(host, how & ~also, also, false, diag);
 }

@@ -51,6 +51,6 @@ int late_refuse(bool dry_run, struct diag *diag)
 	if (!late)
 		return 0;
 	return diag_set(diag, DIAG_UNKNOWN, ETIME,
-		"it is too late: what was on trial has ended by itself, and nothing was changed; "
+		"it is too late: what was on trial has ended, and nothing was changed; "
 		"to undo the last change of the policy, run 'bpfpol policy rollback' again");
 }

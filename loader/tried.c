@@ -46,9 +46,9 @@ static bool is_tried(const struct tried *t, const struct remembered_list *before
 	return has_word(t, link->name) && !remembered_find(before, link->name);
 }
 
-/* Goes on after a failure. before: what is remembered without it. */
+/* Goes on after a failure. before: what is remembered without it. *off: how many came off. */
 static int detach_tried(
-	const struct tried *t, const struct remembered_list *before, struct diag *diag)
+	const struct tried *t, const struct remembered_list *before, size_t *off, struct diag *diag)
 {
 	struct attached_list is = {};
 	struct nl_links links = {};
@@ -64,11 +64,12 @@ static int detach_tried(
 		is.n = 0;
 	for (size_t i = 0; i < is.n; i++) {
 		const struct nl_link *link = nl_by_index(&links, is.v[i].ifindex);
-		int bad = 0;
+		int bad;
 
-		if (link && is_tried(t, before, link, same_boot))
-			bad = detach_link(link->ifindex, diag);
-
+		if (!link || !is_tried(t, before, link, same_boot))
+			continue;
+		bad = detach_link(link->ifindex, diag);
+		*off += !bad;
 		rc = rc ? rc : bad;
 	}
 	nl_links_free(&links);
@@ -77,26 +78,26 @@ static int detach_tried(
 }
 
 /*
- * Forgotten first, as restore and the agent would attach them again. When the time is over a disk
- * that cannot be written stands in the way of no detaching.
+ * The time is over, so that what is remembered is what was before. A disk that cannot be written
+ * stands in the way of no detaching: whoever comes next writes it down.
  */
-static int take_back(const struct tried *t, struct diag *diag)
+static int take_back(const struct tried *t, size_t *off, struct diag *diag)
 {
 	struct remembered_list before = {};
-	int rc = remembered_put(t->before, diag), bad;
+	int rc = remembered_load(&before, diag);
 
-	if (rc && tried_time_left(t))
-		return rc;
-	bad = remembered_load(&before, diag);
-	if (!bad)
-		bad = detach_tried(t, &before, diag);
+	if (!rc)
+		rc = detach_tried(t, &before, off, diag);
 	remembered_free(&before);
-	rc = rc ? rc : bad;
-	return rc ? rc : tried_forget(diag);
+	if (!rc && (remembered_put(t->before, diag) || tried_forget(diag)))
+		diag_to_warning(diag, "what was attached on trial is detached, but that is not yet "
+				      "written down");
+	return rc;
 }
 
 int tried_tend(struct diag *diag)
 {
+	size_t off = 0;
 	struct tried t;
 	int rc = tried_load(&t, diag);
 
@@ -110,19 +111,56 @@ int tried_tend(struct diag *diag)
 	}
 	if (!rc && !tried_time_left(&t)) {
 		late_note();
-		rc = take_back(&t, diag);
+		rc = take_back(&t, &off, diag);
 	}
 	tried_free(&t);
 	return rc;
 }
 
+/* Whoever comes from now on takes it back. */
+static void end_time(struct confirm *c)
+{
+	c->by.real = c->by.boot = 0;
+}
+
 int tried_take_back(struct diag *diag)
 {
+	struct diag ignored = {};
+	struct confirm was;
+	struct tried t;
+	size_t off = 0;
+	int rc = tried_load(&t, diag);
+
+	if (rc)
+		return rc;
+	was = t.confirm;
+	end_time(&t.confirm);
+	rc = tried_save(&t, diag);
+	if (!rc) {
+		rc = take_back(&t, &off, diag);
+		t.confirm = was;
+		if (rc && !off)
+			tried_save(&t, &ignored); /* on trial, as it was */
+		else if (rc)
+			diag_to_warning(diag, "not all that was attached on trial is detached; the "
+					      "next command goes on with it");
+	}
+	diag_free(&ignored);
+	tried_free(&t);
+	return rc;
+}
+
+int tried_stand(struct diag *diag)
+{
+	struct moment now;
 	struct tried t;
 	int rc = tried_load(&t, diag);
 
-	if (!rc)
-		rc = take_back(&t, diag);
+	if (rc)
+		return rc;
+	moment_now(&now);
+	confirm_begin(&t.confirm, t.confirm.seconds, &now);
+	rc = tried_save(&t, diag);
 	tried_free(&t);
 	return rc;
 }
@@ -160,6 +198,7 @@ int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_c
 	const struct attached_list *is, struct diag *diag)
 {
 	char *before = NULL;
+	struct diag ignored = {};
 	struct tried t = {};
 	struct moment now;
 	int rc = remembered_text(&before, diag);
@@ -169,12 +208,16 @@ int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_c
 	if (!rc) {
 		moment_now(&now);
 		confirm_begin(&t.confirm, seconds, &now);
+		end_time(&t.confirm);
 		t.before = before;
 		rc = tried_save(&t, diag);
+		if (rc)
+			tried_forget(&ignored); /* a failed write may have been one */
 	}
 	for (char **line = t.lines; line && *line; line++)
 		free(*line);
 	tried_free(&t);
+	diag_free(&ignored);
 	free(before);
 	return rc;
 }

@@ -13,18 +13,28 @@
 
 /* -EBADMSG: something is, but nobody knows what any more. */
 int tried_check(void);
+/* Something is on trial, or was and is not settled yet; or the disk does not say. */
+bool tried_is_there(void);
 /* *ns until they are detached again; 0: none is on trial, or the time is over. -errno, and 0: the
  * disk does not say. */
 int tried_left(uint64_t *ns);
 /* The time is over: detaches them. -errno with a diag: not all of that could be done. */
 int tried_tend(struct diag *diag);
 
-/* words: as they were given; c: what they name now; is: what was attached before. */
+/*
+ * words: as they were given; c: what they name now; is: what was attached before. Until
+ * tried_stand() its time is over: whoever comes takes back what a command that died had begun.
+ */
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag);
+/* All is attached, and has its time from now on. An error has changed nothing. */
+int tried_stand(struct diag *diag);
 /* They stay. */
 int tried_keep(struct diag *diag);
-/* They are detached, and forgotten, whatever time is left. Who dies in it has it done later. */
+/*
+ * They are detached, and forgotten, whatever time is left. Who dies in it has it done later. An
+ * error has changed nothing, unless a warning says that some are detached.
+ */
 int tried_take_back(struct diag *diag);
 
 /* What `interfaces` is to hold, where the time is over and nobody could write it. *text: NULL: it

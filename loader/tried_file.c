@@ -119,16 +119,11 @@ static int print(const struct tried *t, char **text, size_t *len)
 int tried_save(const struct tried *t, struct diag *diag)
 {
 	char *path = state_path("tried"), *text = NULL;
-	struct diag ignored = {};
 	size_t len;
 	int rc = path ? print(t, &text, &len) : -ENOMEM;
 
-	if (!rc) {
+	if (!rc)
 		rc = file_write(path, text, len, diag);
-		if (rc)
-			tried_forget(&ignored); /* a failed write may have been one */
-	}
-	diag_free(&ignored);
 	free(text);
 	free(path);
 	return rc;
@@ -179,6 +174,15 @@ int tried_check(void)
 
 	tried_free(&t);
 	return rc == -EBADMSG ? rc : 0;
+}
+
+bool tried_is_there(void)
+{
+	char *path = state_path("tried");
+	bool is = !path || path_is_there(path);
+
+	free(path);
+	return is;
 }
 
 int tried_left(uint64_t *ns)

@@ -81,6 +81,29 @@ expect_exit 1 broken "fsync:error=ENOSPC:when=1" attach rx7 --confirm 600
 same "what cannot be written down is not tried" "rx0 and rx0 auto null" "$(attached) and $(remembered) $(left)"
 check "and nobody waits" until_true none_waits
 
+
+# What cannot be done leaves it on trial, what is done says so.
+for fault in rename:error=ENOSPC:when=1 fsync:error=EIO:when=1; do
+	bp attach rx7 --confirm 600 >/dev/null
+	expect_exit 1 broken "$fault" policy rollback
+	same "$fault: still on trial" "rx0 rx7 and rx0 auto rx7 auto" "$(attached) and $(remembered)"
+	check "$fault: it is said" [ "$(left)" -gt 590 ]
+	expect_exit 0 bp policy rollback
+done
+for fault in "interfaces.new rename:error=ENOSPC" "tried unlink:error=EIO"; do
+	bp attach rx7 --confirm 600 >/dev/null
+	# shellcheck disable=SC2086
+	expect_exit 0 broken_at $fault policy rollback
+	expect_out 'detached, but that is not yet written down'
+	expect_exit 3 bp policy confirm
+	same "$fault: detached" "rx0 and rx0 auto null" "$(attached) and $(remembered) $(left)"
+done
+# Nobody waits for something that has only begun, and is not told that it is on trial.
+expect_exit 137 broken "rename:signal=KILL:when=2" attach rx7 --confirm 600
+expect_exit 3 bp policy confirm
+same "killed as it began: nothing is attached" "rx0 and rx0 auto null" "$(attached) and $(remembered) $(left)"
+check "and nobody waits" until_true none_waits
+
 # --- without whoever waits: the next command, the agent, a boot
 
 bp attach rx7 --confirm 2 >/dev/null

@@ -53,6 +53,7 @@ cat >"$WORLD/usr/systemd-run" <<F
 #!/bin/bash
 printf '%s\n' "\$@" >"$WORLD/args"
 env >"$WORLD/variables"
+grep SigIgn /proc/self/status >"$WORLD/ignored"
 exec $WORLD/does
 F
 printf '#!/bin/bash\ntouch "%s"\n' "$WORLD/was-theirs" >"$WORLD/theirs/systemd-run"
@@ -82,6 +83,7 @@ RUN=$(tail -4 "$WORLD/args" | head -1)
 check "is this program" [ "$RUN" -ef "$BPFPOL" ]
 check "nothing out of the caller's PATH" [ ! -e "$WORLD/was-theirs" ]
 same "and none of the caller's variables" "" "$(grep -E 'nowhere|theirs' "$WORLD/variables")"
+same "nor is SIGPIPE ignored there, as it is here" 0 $((0x$(cut -f2 "$WORLD/ignored") >> 12 & 1))
 bp policy rollback >/dev/null
 bp attach rx7 --confirm 2 >/dev/null
 kill_waiters
@@ -153,7 +155,7 @@ PY
 done
 
 # What stands in the way of who comes is gone a moment later.
-bp attach rx7 --confirm 1 >/dev/null
+bp attach rx7 --confirm 3 >/dev/null
 until_true waits
 WAITER=$(waiters)
 mv "$BPFPOL_RUN_DIR" "$WORLD/kept"

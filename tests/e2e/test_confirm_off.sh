@@ -192,6 +192,11 @@ expect_exit 0 broken "rename:error=ENOSPC" status
 check "the trial can be forgotten there" [ ! -e "$BPFPOL_STATE_DIR/off" ]
 same "it filters" on "$(said)"
 
+expect_exit 0 broken "rename:error=ENOSPC" off
+expect_out 'is off, but a reboot may turn it on'
+OUT=$(broken "rename:error=ENOSPC" on 2>&1)
+same "on again on a disk that is full: not a word of off" "Filtering is on again. on on" "$OUT $(filtering) $(said)"
+
 # --- where another version's programs filter: ours take their place, as those know of no time
 
 check "another version's" other_abi

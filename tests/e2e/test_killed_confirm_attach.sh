@@ -45,14 +45,26 @@ begin() {
 	[ "$1" != over ] || over
 }
 
+# confirms WHAT: a `policy confirm` as the next command tells the truth.
+confirms() {
+	bp policy confirm >/dev/null 2>&1
+	CONFIRMED=$?
+	case "$CONFIRMED $(state)" in
+	"0 $NEW" | "3 $NEW" | "3 $OLD") ;;
+	*) nok "$1: confirm: exit $CONFIRMED" "$(state)" ;;
+	esac
+}
+
 # judge_act ACT CALL N
 judge_act() {
-	local act=$1 at="killed at $2 $3" said now
+	local act=$1 at="killed at $2 $3" said now CONFIRMED=none
 
 	[ "$(verdicts "${FRAMES[@]}")" = bp ] || nok "$act: $at: rx0 filters" "it does not"
+	[ $((TURN++ % 2)) = 0 ] || confirms "$act: $at"
 	said=$(state)
 	case $act$said in
-	"attach$OLD" | attach*\? | "confirm$NEW" | "confirm$NEW?" | rollback*\? | "rollback$OLD" | "over$OLD") ;;
+	"attach$OLD" | "attach$NEW?" | "confirm$NEW" | "confirm$NEW?" | "rollback$NEW?" | "rollback$OLD" | "over$OLD") ;;
+	*"$NEW") [ "$CONFIRMED" = 0 ] || nok "$act: $at: confirm: exit $CONFIRMED" "$said" ;;
 	*) nok "$act: $at" "$said" ;;
 	esac
 	case $said in
@@ -65,7 +77,7 @@ judge_act() {
 	[ "$now" = "$OLD" ] || nok "$act: $at: the way back" "$said, then $now"
 }
 
-TRIAL="trial of attach"
+TRIAL="trial of attach" TURN=0
 declare -A FOUND
 bp attach rx0 >/dev/null
 bp block udp/1434 >/dev/null

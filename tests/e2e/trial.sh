@@ -25,6 +25,12 @@ broken() {
 	run_in rx strace -f -qq -o /dev/null -e "inject=$1" "$BPFPOL" "${@:2}"
 }
 
+# broken_at FILE INJECT COMMAND...: the same of calls that name this file of the store.
+broken_at() {
+	run_in rx strace -f -qq -o /dev/null -P "$BPFPOL_STATE_DIR/$1" -e "inject=$2" \
+		"$BPFPOL" "${@:3}"
+}
+
 # refused_on_trial WORDS...: these commands and those that are refused in any trial of 600 s.
 refused_on_trial() {
 	local words before
