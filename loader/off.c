@@ -13,8 +13,6 @@
 #include "moment.h"
 #include "stream.h"
 
-#define SECOND 1000000000ULL /* ns */
-
 /* What stands on disk. */
 struct note {
 	bool is, trial;
@@ -153,8 +151,7 @@ int off_tend(struct kernel *k, struct off *off, struct diag *diag)
 	if (note.seen < 0 || note.unread)
 		return k || note.unread ? 0 : cannot_tell(&note, diag);
 	word = k ? k->ctl->off : 0;
-	/* Unless it is that already. What is longer was held for a confirmation that was killed. */
-	if (k && word != BP_OFF && (!off->left || !word || word_left(word) > off->left + SECOND))
+	if (k && word != BP_OFF && (!off->left || !word)) /* unless it is that already */
 		set(k, word_of(&note));
 	/* A plain `off` was killed before it could write, or there was no room then. */
 	if (word == BP_OFF && (!note.is || note.trial)) {
@@ -217,18 +214,19 @@ int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag)
 
 int off_keep(struct kernel *k, struct diag *diag)
 {
-	uint64_t by = k ? k->ctl->off : 0, held = kernel_clock() + TRIAL_HOLD;
+	uint64_t by = k ? k->ctl->off : 0;
 	int rc;
 
 	if (k && word_left(by) < TRIAL_TOO_LATE) {
 		kernel_clock_wait(by == BP_OFF ? 0 : by);
 		return diag_set(diag, DIAG_UNKNOWN, ETIME, "it is too late: filtering is back");
 	}
-	if (k && held > by)
-		set(k, held);
-	rc = off_write(diag);
+	/* The kernel first: who dies in between has said it, and off_tend() writes it. */
 	if (k)
-		set(k, rc ? by : BP_OFF);
+		set(k, BP_OFF);
+	rc = off_write(diag);
+	if (rc && k)
+		set(k, by);
 	return rc;
 }
 

@@ -33,7 +33,8 @@ int off_word(uint64_t *word, struct diag *diag);
 /* Whoever dies in these leaves the old or the new, as the file says. An error has changed nothing.
  */
 int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag);
-/* It stays off. -ETIME with DIAG_UNKNOWN: filtering is back. */
+/* It stays off: the kernel's word is it, which the file follows. -ETIME with DIAG_UNKNOWN:
+ * filtering is back. */
 int off_keep(struct kernel *k, struct diag *diag);
 /* Filtering is back. */
 int off_end(struct kernel *k, struct diag *diag);

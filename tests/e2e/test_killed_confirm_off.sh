@@ -53,15 +53,18 @@ begin() {
 
 # judge_act ACT CALL N
 judge_act() {
-	local act=$1 at="killed at $2 $3" was said now
+	local act=$1 at="killed at $2 $3" was said now kernel
 
 	was=$(filtering)
+	kernel=$(in_kernel)
 	said=$(reported)
 	now=$(filtering)
 	FOUND[$said]=1
 	[ "${said%\?}$said$said" = "$now$(on_disk)$(in_kernel)" ] ||
 		nok "$act: $at" \
 			"packets: $was; reports: $said; disk: $(on_disk); kernel: $(in_kernel); then packets: $now"
+	# No deadline may come between, which would filter until the next command.
+	[ "$act" != confirm ] || [ "$kernel" = "$said" ] || nok "$act: $at" "kernel: $kernel, then $said"
 	case $act$was$said in
 	offonon | offon"off?" | offoff"off?" | confirmoff* | rollbackoff"off?" | rollbackoffon | rollbackonon | overonon) ;;
 	*) nok "$act: $at" "packets: $was, then $said" ;;
@@ -73,7 +76,7 @@ declare -A FOUND
 bp attach rx0 >/dev/null
 bp block udp/1434 >/dev/null
 sweep_act off 'off? on' off --confirm 600
-sweep_act confirm 'off off?' policy confirm
+sweep_act confirm off policy confirm
 sweep_act rollback 'off? on' policy rollback
 sweep_act over on list
 bp on >/dev/null
