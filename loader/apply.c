@@ -103,8 +103,10 @@ static int need_policy(struct host *host, const struct apply_opts *opts, struct 
 	rc = policies_load(host->store, "local", opts->names, &local, diag);
 	if (rc == -ENOENT) {
 		diag_clear(diag);
-		local = policy_new("local");
-		rc = local ? 0 : -ENOMEM;
+		rc = opts->dry_run ? 0 : store_settle(host->store, "local", diag);
+		local = rc ? NULL : policy_new("local");
+		if (!rc && !local)
+			rc = -ENOMEM;
 	}
 	if (rc)
 		return rc;

@@ -91,7 +91,7 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 static int want_file(struct store *store, bool dry_run, struct diag *diag)
 {
 	const struct policy *policy = store->policy;
-	int has = shelf_has(policy->name, diag);
+	int has = shelf_has(store, policy->name, diag);
 
 	if (has < 0 && has != -ENOMEM)
 		diag_to_warning(diag, "the policy's file may be gone");

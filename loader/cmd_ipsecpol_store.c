@@ -40,16 +40,19 @@ static void done_free(struct done *done)
 /* Adding to what is assigned. */
 
 /* The policy of that name with the rules that it has; none of that name is a new one. */
-static int load_or_new(struct host *host, const char *name, struct names *names,
+static int load_or_new(struct host *host, const char *name, const struct apply_opts *opts,
 	struct policy **policy, struct diag *diag)
 {
 	int rc = policies_check_name(name, diag);
 
 	if (rc)
 		return rc;
-	rc = shelf_has(name, diag);
+	rc = shelf_has(host->store, name, diag);
 	if (rc)
-		return rc < 0 ? rc : policies_load(host->store, name, names, policy, diag);
+		return rc < 0 ? rc : policies_load(host->store, name, opts->names, policy, diag);
+	rc = opts->dry_run ? 0 : store_settle(host->store, name, diag);
+	if (rc)
+		return rc;
 	*policy = policy_new(name);
 	return *policy ? 0 : -ENOMEM;
 }
@@ -108,7 +111,7 @@ static int assign_in_memory(struct host *host, const struct ipsecpol *p,
 	const struct policy *was = host->store->policy;
 	struct policy *policy = NULL;
 	int rc = p->policy->n
-			 ? load_or_new(host, p->policy->name, opts->names, &policy, diag)
+			 ? load_or_new(host, p->policy->name, opts, &policy, diag)
 			 : policies_load(host->store, p->policy->name, opts->names, &policy, diag);
 
 	if (!rc && was && strcmp(was->name, policy->name)) {
@@ -174,7 +177,7 @@ static int unassign(struct host *host, const struct ipsecpol *p, const struct ap
 	if (rc)
 		return rc;
 	if (*name && !store_is_assigned(host->store, name))
-		return shelf_must_have(name, diag);
+		return shelf_must_have(host->store, name, diag);
 	if (!host->store->policy)
 		return 0;
 	rc = assign_policy(host, NULL, opts, &assigned, diag);
@@ -187,12 +190,16 @@ static int unassign(struct host *host, const struct ipsecpol *p, const struct ap
 static int delete_policy(struct host *host, const struct ipsecpol *p, const struct apply_opts *opts,
 	struct done *done, struct diag *diag)
 {
-	int rc = shelf_check_delete(p->policy->name, opts->force, diag);
+	const char *name = p->policy->name;
+	bool is_assigned = store_is_assigned(host->store, name);
+	int rc = shelf_check_delete(host->store, name, opts->force, diag);
 
-	if (!rc && store_is_assigned(host->store, p->policy->name))
+	if (!rc && is_assigned)
+		rc = shelf_delete_with(host->store, name, diag);
+	if (!rc && is_assigned)
 		rc = unassign(host, p, opts, done, diag);
-	if (!rc && !opts->dry_run)
-		rc = shelf_delete(p->policy->name, diag);
+	else if (!rc && !opts->dry_run)
+		rc = shelf_delete(host, name, diag);
 	done->deleted = !rc;
 	return rc;
 }

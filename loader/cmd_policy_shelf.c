@@ -474,7 +474,7 @@ int cmd_policy_import(const struct args *args, struct diag *diag)
 
 /* delete */
 
-static int unassign_first(struct host *host, const struct apply_opts *opts, struct diag *diag)
+static int unassign(struct host *host, const struct apply_opts *opts, struct diag *diag)
 {
 	struct assigned assigned = {};
 	int rc = assign_policy(host, NULL, opts, &assigned, diag);
@@ -521,14 +521,16 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 	if (!rc) {
 		assigned = store_is_assigned(host.store, name);
 		/* One whose file is gone by hand can be taken out of force all the same. */
-		rc = assigned ? shelf_has(name, diag) : 1;
+		rc = assigned ? shelf_has(host.store, name, diag) : 1;
 		if (rc > 0)
-			rc = shelf_check_delete(name, args->given & OPT_FORCE, diag);
+			rc = shelf_check_delete(host.store, name, args->given & OPT_FORCE, diag);
 	}
 	if (!rc && assigned)
-		rc = unassign_first(&host, &opts, diag);
-	if (!rc && !opts.dry_run)
-		rc = shelf_delete(name, diag);
+		rc = shelf_delete_with(host.store, name, diag);
+	if (!rc && assigned)
+		rc = unassign(&host, &opts, diag);
+	else if (!rc && !opts.dry_run)
+		rc = shelf_delete(&host, name, diag);
 	if (!rc)
 		say_deleted(args, name, assigned);
 	host_close(&host);

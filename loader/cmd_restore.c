@@ -177,7 +177,7 @@ static int check_file(const struct store *store, struct diag *diag)
 	if (!name)
 		return 0;
 	/* Where changes wait for a file that is gone, it would be read as it is to be. */
-	rc = shelf_must_have(name, diag);
+	rc = shelf_must_have(store, name, diag);
 	if (!rc)
 		rc = policies_load(store, name, NULL, &file, diag);
 	if (rc == -ENOMEM)

@@ -16,10 +16,16 @@ static void change_free(struct change *c)
 	free(c->line);
 }
 
-void fold_free(struct fold *fold)
+void fold_clear(struct fold *fold)
 {
 	for (size_t i = 0; i < fold->n; i++)
 		change_free(&fold->v[i]);
+	fold->n = 0;
+}
+
+void fold_free(struct fold *fold)
+{
+	fold_clear(fold);
 	free(fold->v);
 	free(fold->policy);
 	*fold = (struct fold){};

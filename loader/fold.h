@@ -22,10 +22,13 @@ struct fold {
 	char *policy;
 	struct change *v;
 	size_t n, room;
+	bool gone; /* the policy is thrown away, and its file with it: there are no changes */
 };
 
 /* The change to that rule; takes nothing over. -ENOMEM. */
 int fold_add(struct fold *fold, enum change_op op, const struct rule *rule);
+/* Takes all changes out. */
+void fold_clear(struct fold *fold);
 void fold_free(struct fold *fold);
 
 /*

@@ -50,6 +50,38 @@ int fold_note(struct store *s, enum change_op op, const struct rule *rule)
 	return fold_note_of(s, s->policy->name, op, rule);
 }
 
+int store_throw_away(struct store *s, const char *policy)
+{
+	struct fold *fold = fold_of(s, policy);
+
+	if (!fold)
+		return -ENOMEM;
+	fold_clear(fold);
+	fold->gone = true;
+	return 0;
+}
+
+static struct fold *find_gone(const struct store *s, const char *policy)
+{
+	for (size_t i = 0; s && i < s->n_folds; i++)
+		if (s->folds[i].gone && !strcmp(s->folds[i].policy, policy))
+			return &s->folds[i];
+	return NULL;
+}
+
+bool store_is_gone(const struct store *s, const char *policy)
+{
+	return find_gone(s, policy);
+}
+
+void fold_bring_back(struct store *s, const char *policy)
+{
+	struct fold *fold = find_gone(s, policy);
+
+	if (fold)
+		fold->gone = false;
+}
+
 int store_want_file(struct store *s)
 {
 	/* Any change of it has a file that is gone written from all rules. */
@@ -82,6 +114,8 @@ static int take_line(struct store *s, const char **policy, char *line)
 		*policy = line + 7;
 		return fold_of(s, *policy) ? 0 : -ENOMEM;
 	}
+	if (!strcmp(line, "gone") && *policy)
+		return store_throw_away(s, *policy);
 	if (!strncmp(line, "del ", 4))
 		return take_change(s, *policy, CHANGE_DEL, line + 4);
 	/* `add` is an older version's. */
@@ -136,9 +170,9 @@ static int put_fold(FILE *out, const struct fold *fold, bool *any)
 
 	if (rc)
 		return rc;
-	named = n || policy_file_is_gone(fold->policy);
+	named = n || fold->gone || policy_file_is_gone(fold->policy);
 	if (named)
-		fprintf(out, "policy %s\n", fold->policy);
+		fprintf(out, "policy %s\n%s", fold->policy, fold->gone ? "gone\n" : "");
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s %s\n", ops[v[i].op], v[i].line ? v[i].line : v[i].text);
 	*any |= named;
@@ -163,8 +197,9 @@ int fold_save(const struct store *s, struct diag *diag)
 		if (stream_close(out))
 			rc = -ENOMEM;
 	}
-	if (!rc && any)
-		rc = file_write(path, text, len, diag);
+	/* One that is there is of a commit of that number that failed. */
+	if (!rc)
+		rc = any ? file_write(path, text, len, diag) : file_remove(path, diag);
 	free(text);
 	free(path);
 	return rc;

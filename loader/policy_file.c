@@ -39,24 +39,27 @@ static char *absolute(const char *file, void *arg)
 	"# Commands add rules to this file and take them out; the rest of it is yours. After an\n" \
 	"# edit 'bpfpol policy assign NAME' puts it in force.\n"
 
-/* A file that is not there: the policy if it is known, else what the changes say of it. */
-static int new_text(const struct fold *fold, const struct policy *policy, char **text)
+/* A file that is not there: all rules, so that what the changes speak of does not stand alone. */
+static int new_text(
+	const struct fold *fold, const struct policy *policy, char **text, struct diag *diag)
 {
-	bool known = policy && !strcmp(policy->name, fold->policy);
-	struct policy *none = known ? NULL : policy_new(fold->policy);
-	char *rules = known || none ? policy_text_print(known ? policy : none) : NULL;
-	int rc = rules && asprintf(text, NEW_HEAD "%s", rules) >= 0 ? 0 : -ENOMEM;
+	bool is_it = policy && !strcmp(policy->name, fold->policy);
+	struct policy *known = NULL;
+	int rc = is_it ? 0 : known_load(fold->policy, &known, diag);
+	char *rules = rc ? NULL : policy_text_print(is_it ? policy : known);
 
+	if (!rc && (!rules || asprintf(text, NEW_HEAD "%s", rules) < 0))
+		rc = -ENOMEM;
 	free(rules);
-	policy_free(&none);
+	policy_free(&known);
 	return rc;
 }
 
 static int fold_into(const struct fold *fold, const struct policy *policy, const char *old,
-	char **text, size_t *len)
+	char **text, size_t *len, struct diag *diag)
 {
 	char *dir = policies_dir(), *new = NULL;
-	int rc = !dir ? -ENOMEM : old ? 0 : new_text(fold, policy, &new);
+	int rc = !dir ? -ENOMEM : old ? 0 : new_text(fold, policy, &new, diag);
 
 	if (!rc)
 		rc = fold_text(fold, old ? old : new, absolute, dir, text, len);
@@ -113,7 +116,7 @@ int policy_file_fold(const struct fold *fold, const struct policy *policy, char 
 		rc = diag_set(
 			diag, DIAG_USAGE, EINVAL, "%s holds a zero byte: a policy is text", path);
 	if (!rc || rc == -ENOENT)
-		rc = fold_into(fold, policy, old, text, len);
+		rc = fold_into(fold, policy, old, text, len, diag);
 	free(old);
 	free(path);
 	return rc;

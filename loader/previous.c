@@ -141,6 +141,8 @@ int store_go_back(struct store *s, struct store *previous)
 {
 	int rc = 0;
 
+	if (previous->policy)
+		fold_bring_back(s, previous->policy->name);
 	for (size_t i = 0; i < s->n_step && !rc; i++)
 		rc = fold_back(s, s->step[i], previous->policy);
 	if (rc)

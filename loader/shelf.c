@@ -15,10 +15,10 @@
 
 static const char ending[] = ".policy";
 
-int shelf_has(const char *name, struct diag *diag)
+int shelf_has(const struct store *store, const char *name, struct diag *diag)
 {
 	char *path = policies_path(name);
-	int has = path ? path_is_there(path) : -ENOMEM;
+	int has = store_is_gone(store, name) ? 0 : path ? path_is_there(path) : -ENOMEM;
 
 	if (has < 0 && path)
 		diag_errno(diag, -has, "cannot look at %s", path);
@@ -26,9 +26,9 @@ int shelf_has(const char *name, struct diag *diag)
 	return has;
 }
 
-int shelf_must_have(const char *name, struct diag *diag)
+int shelf_must_have(const struct store *store, const char *name, struct diag *diag)
 {
-	int has = shelf_has(name, diag);
+	int has = shelf_has(store, name, diag);
 
 	return has > 0 ? 0 : has ? has : policies_unknown(name, diag);
 }
@@ -89,6 +89,10 @@ static int add_entry(struct shelf *shelf, const struct store *store, char *name,
 		shelf->v = v;
 	if (!rc)
 		rc = store_policy_text(store, name, &text, &len, diag);
+	if (rc == -ENOENT) {
+		free(name);
+		return 0;
+	}
 	if (!rc) {
 		rc = policy_text_glance(text, &entry.rules, &entry.description);
 		free(text);
@@ -174,22 +178,15 @@ static int list_folds(const struct store *store, struct shelf *shelf, struct dia
 	int rc = 0;
 
 	for (size_t i = 0; store && i < store->n_folds && !rc; i++) {
-		int has = shelf_has(store->folds[i].policy, diag);
-		char *name = NULL, *text = NULL;
-		size_t len;
+		int has = shelf_has(store, store->folds[i].policy, diag);
+		char *name;
 
 		if (has < 0)
 			return has;
 		if (has)
 			continue;
-		rc = store_policy_text(store, store->folds[i].policy, &text, &len, diag);
-		free(text);
-		if (!rc)
-			name = strdup(store->folds[i].policy);
-		if (rc == -ENOENT)
-			rc = 0;
-		else if (!rc)
-			rc = name ? add_entry(shelf, store, name, diag) : -ENOMEM;
+		name = strdup(store->folds[i].policy);
+		rc = name ? add_entry(shelf, store, name, diag) : -ENOMEM;
 	}
 	return rc;
 }
@@ -223,7 +220,8 @@ void shelf_free(struct shelf *shelf)
 static bool has_fold(const struct store *store, const char *name)
 {
 	for (size_t i = 0; i < store->n_folds; i++)
-		if (!strcmp(store->folds[i].policy, name) && store->folds[i].n)
+		if (!strcmp(store->folds[i].policy, name) &&
+			(store->folds[i].n || store->folds[i].gone))
 			return true;
 	return false;
 }
@@ -252,6 +250,8 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 		return 0;
 	/* What waits for the old text must not be folded into the new one. */
 	rc = has_fold(host->store, name) ? host_commit(host, diag) : 0;
+	if (!rc)
+		rc = store_settle(host->store, name, diag);
 	/* Of one that was thrown away, by a command that died before it had forgotten all. */
 	if (!rc && is_new)
 		rc = known_remove(name, diag);
@@ -275,17 +275,18 @@ static bool includes(char *text, const char *name)
 }
 
 /* The name of a policy that includes that one, or NULL. */
-static int find_includer(const char *name, char **includer, struct diag *diag)
+static int find_includer(
+	const struct store *store, const char *name, char **includer, struct diag *diag)
 {
 	struct shelf shelf;
-	int rc = shelf_list(NULL, &shelf, diag);
+	int rc = shelf_list(store, &shelf, diag);
 
 	*includer = NULL;
 	for (size_t i = 0; i < shelf.n && !rc && !*includer; i++) {
 		char *text;
 		size_t len;
 
-		rc = store_policy_text(NULL, shelf.v[i].name, &text, &len, diag);
+		rc = store_policy_text(store, shelf.v[i].name, &text, &len, diag);
 		if (rc)
 			break;
 		if (strcmp(shelf.v[i].name, name) && includes(text, name)) {
@@ -298,15 +299,15 @@ static int find_includer(const char *name, char **includer, struct diag *diag)
 	return rc;
 }
 
-int shelf_check_delete(const char *name, bool force, struct diag *diag)
+int shelf_check_delete(const struct store *store, const char *name, bool force, struct diag *diag)
 {
 	char *includer = NULL;
 	int rc = policies_check_name(name, diag);
 
 	if (!rc)
-		rc = shelf_must_have(name, diag);
+		rc = shelf_must_have(store, name, diag);
 	if (!rc && !force)
-		rc = find_includer(name, &includer, diag);
+		rc = find_includer(store, name, &includer, diag);
 	if (!rc && includer) {
 		diag_place_word(diag, name);
 		rc = diag_set(diag, DIAG_REFUSED, EBUSY,
@@ -318,12 +319,33 @@ int shelf_check_delete(const char *name, bool force, struct diag *diag)
 	return rc;
 }
 
-/* The file first: without it what is known beside it is of no effect. */
-int shelf_delete(const char *name, struct diag *diag)
+/* Where no directory is that it could lie in there is nothing to remove. */
+int shelf_delete_with(struct store *store, const char *name, struct diag *diag)
 {
-	char *path = policies_path(name);
-	int rc = path ? file_remove(path, diag) : -ENOMEM;
+	char *dir = path_join(dirs_get()->conf, "policies");
+	int rc = dir ? 0 : -ENOMEM;
 
+	if (dir && access(dir, W_OK) && errno != ENOENT)
+		rc = diag_errno(diag, errno, "cannot remove anything from %s", dir);
+	free(dir);
+	return rc ? rc : store_throw_away(store, name);
+}
+
+/*
+ * What waits for the file goes with it, in one commit; where nothing does the file is all: without
+ * it what is known beside it is of no effect.
+ */
+int shelf_delete(struct host *host, const char *name, struct diag *diag)
+{
+	char *path;
+	int rc;
+
+	if (has_fold(host->store, name)) {
+		rc = shelf_delete_with(host->store, name, diag);
+		return rc ? rc : host_commit(host, diag);
+	}
+	path = policies_path(name);
+	rc = path ? file_remove(path, diag) : -ENOMEM;
 	if (!rc && known_remove(name, diag))
 		diag_to_warning(diag, "the policy is gone, but not all that was known of it");
 	if (!rc)

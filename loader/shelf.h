@@ -28,10 +28,13 @@ void shelf_free(struct shelf *shelf);
 /* The names alone, in no order; reads no file. put() owns none of them. */
 int shelf_names(void (*put)(const char *name, void *arg), void *arg, struct diag *diag);
 
-/* 1: its file is there; 0: it is not; an error with a diag: nobody knows. */
-int shelf_has(const char *name, struct diag *diag);
+/*
+ * 1: its file is there; 0: it is not, or is to go; an error with a diag: nobody knows. store: NULL
+ * where nothing is known of what is to go.
+ */
+int shelf_has(const struct store *store, const char *name, struct diag *diag);
 /* 0: it is there. Else the diag says what is wrong, or that there is no such policy. */
-int shelf_must_have(const char *name, struct diag *diag);
+int shelf_must_have(const struct store *store, const char *name, struct diag *diag);
 
 /*
  * Puts a text on the shelf. One that is there already is left: -EEXIST with DIAG_REFUSED unless
@@ -41,11 +44,14 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 	const struct apply_opts *opts, bool *same, struct diag *diag);
 
 /*
- * Throws a policy away, which must not be assigned. One that another includes is left: -EBUSY with
+ * Whether the policy may be thrown away. One that another includes is left: -EBUSY with
  * DIAG_REFUSED unless forced. -ENOENT with DIAG_UNKNOWN.
  */
-int shelf_check_delete(const char *name, bool force, struct diag *diag);
-int shelf_delete(const char *name, struct diag *diag);
+int shelf_check_delete(const struct store *store, const char *name, bool force, struct diag *diag);
+/* Throws it away, which must not be assigned. */
+int shelf_delete(struct host *host, const char *name, struct diag *diag);
+/* Has the commit that unassigns it throw it away. An error: its file could not be removed. */
+int shelf_delete_with(struct store *store, const char *name, struct diag *diag);
 
 /*
  * Rules of a policy that is not assigned: like apply_add(), apply_remove() and apply_remove_id(),

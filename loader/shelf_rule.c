@@ -17,6 +17,7 @@ struct shelf_change {
 	struct policy *known;  /* what is known of it beside its file */
 	struct fold fold;      /* changes of its file */
 	bool changed;	       /* of rules that are added, any */
+	bool timed; /* of rules that go, what is known beside the file says more than ids */
 	struct compile_env env;
 };
 
@@ -42,7 +43,7 @@ static int begin(
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
 	if (!rc && make)
-		has = shelf_has(name, diag);
+		has = shelf_has(host->store, name, diag);
 	if (!rc && has <= 0)
 		return has ? has : begin_new(c, name, diag);
 	if (!rc)
@@ -88,6 +89,28 @@ static int write_file(struct shelf_change *c, struct diag *diag)
 }
 
 /*
+ * Timed rules that have a line now are known as such behind the file, as whoever dies in between
+ * would have lost them. Until then they are of no effect beside their lines.
+ */
+static void know_lines(struct shelf_change *c)
+{
+	struct diag ignored = {};
+	bool any = false;
+
+	for (size_t i = c->known->n; i--;) {
+		const struct rule *was = c->known->rules[i];
+		ptrdiff_t at = policy_find_same(c->policy, was, was->action, 0);
+
+		if (policy_has_line(was) || at < 0 || !policy_has_line(c->policy->rules[at]))
+			continue;
+		any |= !know(c, c->policy->rules[at]);
+	}
+	if (any)
+		known_save(c->known, &ignored);
+	diag_free(&ignored);
+}
+
+/*
  * Ids first: whoever dies in between leaves a gap, and no number that is given twice. Then what is
  * known beside the file, of which what stands in no file is of no effect; the file last.
  */
@@ -98,13 +121,17 @@ static int save_added(struct host *host, struct shelf_change *c, struct names *n
 
 	if (rc || !c->changed)
 		return rc;
-	rc = host_give_ids(host, next_id, diag);
+	rc = store_settle(host->store, c->fold.policy, diag);
+	if (!rc)
+		rc = host_give_ids(host, next_id, diag);
 	if (!rc)
 		rc = known_save(c->known, diag);
 	if (!rc)
 		rc = write_file(c, diag);
 	if (rc)
 		names_undo(names);
+	else
+		know_lines(c);
 	return rc;
 }
 
@@ -112,6 +139,7 @@ static int save_added(struct host *host, struct shelf_change *c, struct names *n
 static int add_again(
 	struct shelf_change *c, struct rule *is, struct rule *again, struct applied *applied)
 {
+	bool had_line = policy_has_line(is);
 	uint64_t deadline = is->deadline;
 	int rc;
 
@@ -121,7 +149,7 @@ static int add_again(
 		return 0;
 	c->changed = true;
 	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
-	rc = know(c, is);
+	rc = had_line || !policy_has_line(is) ? know(c, is) : 0;
 	if (!rc && policy_has_line(is))
 		rc = fold_add(&c->fold, CHANGE_PUT, is);
 	return rc;
@@ -217,8 +245,10 @@ static int drop(struct shelf_change *c, size_t at, struct diag *diag)
 	char *source = NULL;
 	int rc = 0;
 
-	if (known >= 0)
+	if (known >= 0) {
+		c->timed |= !policy_has_line(c->known->rules[known]);
 		policy_remove(c->known, known);
+	}
 	if (!policy_has_line(rule))
 		return 0;
 	rc = fold_add(&c->fold, CHANGE_DEL, rule);
@@ -230,11 +260,30 @@ static int drop(struct shelf_change *c, size_t at, struct diag *diag)
 	return rc;
 }
 
-static int save_removed(struct shelf_change *c, struct diag *diag)
+/*
+ * A rule is gone with its line, or if it is timed with what is known of it. The ids of lines that
+ * are gone are of no effect: if they cannot be forgotten nothing is amiss.
+ */
+static int save_removed(struct host *host, struct shelf_change *c, struct diag *diag)
 {
-	int rc = write_file(c, diag);
+	const char *name = c->fold.policy;
+	struct policy *was = NULL;
+	struct diag ignored = {};
+	int rc = store_settle(host->store, name, diag);
 
-	return rc ? rc : known_save(c->known, diag);
+	if (!rc && c->timed)
+		rc = known_load(name, &was, diag);
+	if (!rc && c->timed)
+		rc = known_save(c->known, diag);
+	if (!rc)
+		rc = write_file(c, diag);
+	if (rc && was)
+		known_save(was, &ignored);
+	else if (!rc && !c->timed)
+		known_save(c->known, &ignored);
+	policy_free(&was);
+	diag_free(&ignored);
+	return rc;
 }
 
 int shelf_remove(struct host *host, const char *name, const struct rule *rule, int action,
@@ -257,7 +306,7 @@ int shelf_remove(struct host *host, const char *name, const struct rule *rule, i
 	if (!rc && !removed->n)
 		rc = apply_unknown_rule(c.policy, rule, c.env.now, diag);
 	if (!rc && !opts->dry_run)
-		rc = save_removed(&c, diag);
+		rc = save_removed(host, &c, diag);
 	end(&c);
 	return rc;
 }
@@ -280,7 +329,7 @@ int shelf_remove_id(struct host *host, const char *name, uint32_t id, const stru
 	if (!rc)
 		rc = drop(&c, at, diag);
 	if (!rc && !opts->dry_run)
-		rc = save_removed(&c, diag);
+		rc = save_removed(host, &c, diag);
 	end(&c);
 	return rc;
 }

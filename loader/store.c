@@ -306,21 +306,55 @@ static void sweep(const struct store *s)
 	diag_free(&ignored);
 }
 
+static int throw_away(const char *policy, struct diag *diag)
+{
+	char *path = path_join(dirs_get()->conf, "policies/%s.policy", policy);
+	int rc = path ? file_remove(path, diag) : -ENOMEM;
+
+	free(path);
+	return rc ? rc : known_remove(policy, diag);
+}
+
+static int fold_one(const struct store *s, const struct fold *fold, struct diag *diag)
+{
+	char *text = NULL;
+	size_t len;
+	int rc;
+
+	if (fold->gone)
+		return throw_away(fold->policy, diag);
+	rc = policy_file_fold(fold, s->policy, &text, &len, diag);
+	if (!rc && text)
+		rc = policy_file_write(fold->policy, text, len, diag);
+	free(text);
+	return rc;
+}
+
+int store_settle(struct store *s, const char *policy, struct diag *diag)
+{
+	size_t i = 0;
+	int rc;
+
+	while (i < s->n_folds && strcmp(s->folds[i].policy, policy))
+		i++;
+	if (i == s->n_folds)
+		return 0;
+	rc = fold_one(s, &s->folds[i], diag);
+	if (rc)
+		return rc;
+	fold_free(&s->folds[i]);
+	s->folds[i] = s->folds[--s->n_folds];
+	return fold_save(s, diag);
+}
+
 /* The changes come into the policies' files; then nothing has to be remembered of them. */
 static int fold_files(const struct store *s, struct diag *diag)
 {
 	char *path = state_path("fold.%" PRIu64, s->commit);
 	int rc = path ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < s->n_folds && !rc; i++) {
-		char *text = NULL;
-		size_t len;
-
-		rc = policy_file_fold(&s->folds[i], s->policy, &text, &len, diag);
-		if (!rc && text)
-			rc = policy_file_write(s->folds[i].policy, text, len, diag);
-		free(text);
-	}
+	for (size_t i = 0; i < s->n_folds && !rc; i++)
+		rc = fold_one(s, &s->folds[i], diag);
 	if (!rc)
 		rc = file_remove(path, diag);
 	free(path);
@@ -358,7 +392,7 @@ int store_commit(struct store *s, struct diag *diag)
 	rc = names_save(s->names, diag);
 	if (!rc)
 		rc = save_lists(s, diag);
-	if (!rc && s->outgoing)
+	if (!rc && s->outgoing && !store_is_gone(s, s->outgoing->name))
 		rc = known_save(s->outgoing, diag);
 	if (!rc)
 		rc = fold_save(s, diag);
@@ -385,6 +419,8 @@ int store_policy_text(
 	char *path;
 	int rc;
 
+	if (store_is_gone(s, name))
+		return -ENOENT;
 	for (size_t i = 0; s && i < s->n_folds; i++) {
 		if (strcmp(s->folds[i].policy, name))
 			continue;

@@ -17,7 +17,8 @@
  *	names/HOST		addresses of a host when it was last looked up (names.h)
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
  *				ids of its rules, and its timed rules, which no file holds
- *	fold.N			changes of commit N that NAME.policy has not seen yet
+ *	fold.N			changes of commit N that NAME.policy has not seen yet, or that it is
+ *				to go
  *
  * BPFPOL_CONF_DIR/policies/NAME.policy is the text that people read and edit. A commit folds the
  * changes of single rules into it and leaves the rest as it is.
@@ -137,12 +138,25 @@ int store_take_back(struct store *store, uint64_t at, struct diag *diag);
  */
 int store_commit(struct store *store, struct diag *diag);
 
+/*
+ * Has the next commit throw the policy away, its file and what is known beside it; from that commit
+ * on it is gone, whatever becomes of the file. -ENOMEM.
+ */
+int store_throw_away(struct store *store, const char *policy);
+/* It is, though its file may still be there. store may be NULL. */
+bool store_is_gone(const struct store *store, const char *policy);
+/*
+ * Does with that policy's file what waits for it; for whoever is about to write the file, as that
+ * would come on top. An error: it still waits.
+ */
+int store_settle(struct store *store, const char *policy, struct diag *diag);
+
 /* Has the next commit write the file of the store's policy, which is gone, anew. -ENOMEM. */
 int store_want_file(struct store *store);
 
 /*
  * The text of NAME.policy with the changes that wait for it. -ENOENT without a diag: there is no
- * such file. store may be NULL.
+ * such file, or it is to go. store may be NULL.
  */
 int store_policy_text(
 	const struct store *store, const char *name, char **text, size_t *len, struct diag *diag);

@@ -63,6 +63,8 @@ int journal_reset(struct store *store, struct diag *diag);
 int fold_note(struct store *store, enum change_op op, const struct rule *rule);
 int fold_note_of(
 	struct store *store, const char *policy, enum change_op op, const struct rule *rule);
+/* What was thrown away is not, and has its file if that has not gone yet. */
+void fold_bring_back(struct store *store, const char *policy);
 int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kill -9 at every system call of commands that change policies which are not assigned, or throw
-# one away: its file is the old or the new one, and no id is given twice.
+# kill -9 at every system call of commands that change policies which are not assigned, and wherever one that
+# throws a policy away changes anything: its file is the old or the new one, and no id is given twice.
 # shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -54,7 +54,16 @@ same "the file says so" "block in udp to port 7 block in udp to port 8" \
 	"$(grep '^block' "$POLICIES/web.policy" | xargs)"
 without
 
-# Thrown away while it is assigned: out of force first.
+# A timed rule that gets a line is there all the time.
+timed() { without && bp block --policy web udp/8 for 2h >/dev/null; }
+lasting() {
+	bp policy show web --json |
+		jq -r '[.rules[] | select(.filter == "in udp to port 8").expires_in == null] | join(",")'
+}
+WHERE=changes kills timed lasting false true block --policy web udp/8
+without
+
+# Thrown away while it is assigned: that, and out of force, is one step.
 assigned() {
 	bp policy create gone >/dev/null 2>&1
 	bp block --policy gone udp/2000 >/dev/null
@@ -65,21 +74,63 @@ state_of_gone() {
 
 	stored=$(bp policy list --json | jq -r '.policies[] | select(.name == "gone") | "stored,\(.assigned)"')
 	force=$(verdicts "$(frame dport=2000)")
-	echo "${stored:-gone},$force"
+	bp policy show gone >/dev/null 2>&1
+	echo "${stored:-gone},$force,$?"
 }
 
+# What comes next does right by either; THEN: which of these it is, in turn.
 after_delete() {
-	local got
+	local got came
 
 	bp status >/dev/null
 	got=$(state_of_gone)
 	SEEN+="$got "
-	[[ $got =~ ^(stored,true,b|stored,false,p|gone,p)$ ]] || nok "delete: killed at $1 $2" "$got"
+	THEN=$(((THEN + 1) % 4))
+	case $got,$THEN in
+	stored,true,b,0,? | gone,p,3,0) return ;;
+	gone,p,3,1) bp policy create gone && bp policy show gone && bp status ;;
+	gone,p,3,2) bp policy rollback ;;
+	gone,p,3,3) bp policy delete gone ;;
+	*) false ;;
+	esac >"$WORLD/then" 2>&1
+	came="$?,$(state_of_gone),$(grep -c '^block' "$WORLD/then")"
+	[[ $got,$THEN,$came =~ ^gone,p,3,(1,0,stored,false,p,0,0|2,0,stored,true,b,0,0|3,3,gone,p,3,0)$ ]] ||
+		nok "delete: killed at $1 $2" "$got, then $THEN: $came"
 }
 
-SEEN=
+SEEN='' THEN=0
+[ -n "${KILL_EVERY:-}" ] || WHERE=changes
 kill_each assigned after_delete policy delete gone
-same "delete: assigned, or out of force and stored, or gone" \
-	"gone,p stored,false,p stored,true,b" "$(tr ' ' '\n' <<<"$SEEN" | sort -u | xargs)"
+same "delete: assigned, or gone" "gone,p,3 stored,true,b,0" "$(tr ' ' '\n' <<<"$SEEN" | sort -u | xargs)"
+
+# What waits for a policy's file, as that could not be written, goes with it, and comes before the next change of it.
+waits() {
+	bp policy delete gone >/dev/null 2>&1
+	assigned
+	mkdir "$POLICIES/gone.policy.new"
+	bp block udp/2001 2>/dev/null >&2
+	bp policy unassign 2>/dev/null >&2
+	rmdir "$POLICIES/gone.policy.new"
+	check "a change waits for the file" compgen -G "$BPFPOL_STATE_DIR/fold.*"
+}
+rules_of_gone() {
+	bp policy unassign >/dev/null # a commit, in which what waited would come
+	bp policy show gone --json | jq -r '[.rules[].filter] | join(",")'
+}
+
+waits
+expect_exit 0 bp policy delete gone
+expect_exit 3 bp policy delete gone
+expect_exit 3 bp policy assign gone
+same "it is not listed" "" "$(bp policy list | grep gone)"
+expect_exit 0 bp policy create gone
+same "a new one is empty" "" "$(rules_of_gone)"
+waits
+expect_exit 0 bp remove --policy gone udp/2001
+same "what was taken out stays away" "in udp to port 2000" "$(rules_of_gone)"
+waits
+echo 'block udp/2002' >"$WORLD/gone"
+expect_exit 0 bp policy import "$WORLD/gone" --name gone --force
+same "what was put in its place is that" "in udp to port 2002" "$(rules_of_gone)"
 
 finish
