@@ -416,11 +416,22 @@ static bool is_named(const struct policy *policy, const struct prefix *address)
 	return false;
 }
 
+/* Whether one of them is reached from the same hosts, as far as no rule names either. */
+static bool has_like(const struct prefixes *own, size_t n, const struct prefix *address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (own->v[i].family == address->family &&
+			protect_is_link_local(&own->v[i]) == protect_is_link_local(address))
+			return true;
+	return false;
+}
+
 /*
- * Which of this host's addresses what is sent to a listed port may be for: those of the interface,
- * and those elsewhere (on a VLAN above it, on lo) that a rule can tell from them. own: has room.
+ * Which of this host's addresses what is protected may be for: those of the interface, and those
+ * elsewhere (on a bridge or VLAN above it, on lo) that a rule can tell from them, or of a kind that
+ * it has none of. own: has room.
  */
-static void add_named(const struct guard *g, struct prefixes *own)
+static void add_others(const struct guard *g, struct prefixes *own)
 {
 	size_t n = own->n;
 
@@ -430,7 +441,7 @@ static void add_named(const struct guard *g, struct prefixes *own)
 
 		for (size_t k = 0; k < n && !there; k++)
 			there = !prefix_cmp(&own->v[k], address);
-		if (!there && is_named(g->policy, address))
+		if (!there && (is_named(g->policy, address) || !has_like(own, n, address)))
 			own->v[own->n++] = *address;
 	}
 }
@@ -464,7 +475,7 @@ static int try_place(struct guard *g, const struct place *at, struct diag *diag)
 	if (!rc)
 		rc = socket_packets(g, at, &own, &packets, diag);
 	if (!rc) {
-		add_named(g, &own);
+		add_others(g, &own);
 		rc = line_packets(g, at, &own, &packets, diag);
 	}
 	for (size_t i = 0; i < packets.n && !rc; i++)

@@ -185,7 +185,7 @@ static void port_samples(const struct ports *ports, const struct policy *policy,
 	}
 }
 
-static bool is_link_local(const struct prefix *p)
+bool protect_is_link_local(const struct prefix *p)
 {
 	return p->family == 6 && p->bytes[0] == 0xfe && (p->bytes[1] & 0xc0) == 0x80;
 }
@@ -201,7 +201,7 @@ static bool is_loopback(const struct prefix *p)
 static bool speak(const struct prefix *own, const struct prefix *remote)
 {
 	return own->family == remote->family && !is_loopback(own) &&
-	       is_link_local(own) == is_link_local(remote);
+	       protect_is_link_local(own) == protect_is_link_local(remote);
 }
 
 int protect_line(const struct conf *conf, const struct protect *line, const struct policy *policy,

@@ -31,6 +31,9 @@ int protect_socket(const struct tcp_socket *socket, struct protected_packets *pa
 int protect_line(const struct conf *conf, const struct protect *line, const struct policy *policy,
 	const struct prefixes *own, struct protected_packets *packets);
 
+/* IPv6's: such an address speaks with its like alone. */
+bool protect_is_link_local(const struct prefix *address);
+
 /* Whether the rule's local end has that port, in either direction. */
 bool protect_has_port(const struct rule *rule, uint16_t port);
 

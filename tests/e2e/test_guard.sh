@@ -135,4 +135,20 @@ expect_exit 0 bp policy unassign
 expect_exit 0 bp policy delete local
 expect_exit 0 bp on
 
+# An interface with no address but a link-local one, or with IPv4 alone, below one that has others:
+# what is for those crosses it.
+conf 'protect = tcp/22' 'protect = fd77::/64'
+run_in rx ip addr flush dev rx0
+add_bridge
+run_in rx ip addr add fe80::2/64 dev rx0 nodad
+run_in rx ip addr add "$RX4/24" dev br0
+run_in rx ip addr add "$RX6/64" dev br0 nodad
+refused 'line 1.*arrives at rx0' block tcp/22
+refused 'line 1' block from ::/1 to port 22
+refused 'line 2' block tcp from fd77::/80
+run_in rx ip addr del "$RX4/24" dev br0
+run_in rx ip addr add "$RX4/24" dev rx0
+refused 'line 1' block tcp/22
+refused 'line 2' block tcp from fd77::/80
+
 finish
