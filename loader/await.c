@@ -2,6 +2,7 @@
 #include "await.h"
 
 #include <errno.h>
+#include <string.h>
 #include <inttypes.h>
 
 #include "awaited.h"
@@ -99,9 +100,10 @@ int await_know(const struct host *host, struct diag *diag)
 {
 	if (host->off_left || !host->tried_rc)
 		return 0;
-	return diag_errno(diag, -host->tried_rc,
-		"cannot tell whether what was attached last is on trial: cannot read %s/tried",
-		dirs_get()->state);
+	return diag_set(diag, DIAG_SYSTEM, -host->tried_rc,
+		"cannot tell whether what was attached last is on trial: cannot read %s/tried: %s; "
+		"if that stays so move it away, and what was attached stays",
+		dirs_get()->state, strerror(-host->tried_rc));
 }
 
 int await_refuse(struct host *host, bool mend, struct diag *diag)

@@ -302,6 +302,26 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag)
 	return rc;
 }
 
+int kept_read(const char *path, char **text, size_t *len, struct diag *diag)
+{
+	int rc = file_read(path, text, len, diag);
+	size_t used = strlen(diag->message);
+
+	switch (rc) {
+	case -EISDIR:
+	case -ENXIO: /* a socket */
+	case -EINVAL:
+	case -ELOOP:
+		return diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is no file", path);
+	case 0:
+	case -ENOENT:
+		return rc;
+	}
+	snprintf(diag->message + used, sizeof(diag->message) - used,
+		"; if that stays so put it back from a backup, or move it away");
+	return rc;
+}
+
 int input_read(const char *path, char **text, size_t *len, struct diag *diag)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;

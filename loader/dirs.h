@@ -56,6 +56,8 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 /* The same of what somebody has named as input, be it a pipe, which may take as long as it likes.
  */
 int input_read(const char *path, char **text, size_t *len, struct diag *diag);
+/* file_read() of what we have written ourselves. -EBADMSG with a diag: it is no file at all. */
+int kept_read(const char *path, char **text, size_t *len, struct diag *diag);
 
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);

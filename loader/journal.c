@@ -226,7 +226,7 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 	bool lost = false, present = !strcmp(strrchr(path, '/'), "/journal");
 	char *text = NULL;
 	size_t len = 0, torn = 0;
-	int rc = file_read(path, &text, &len, diag);
+	int rc = kept_read(path, &text, &len, diag);
 
 	if (!rc && until < len) {
 		len = until;

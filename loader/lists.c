@@ -105,7 +105,7 @@ static int read_copy(const char *path, struct prefixes *list, struct diag *diag)
 	struct diag ignored = {};
 	char *text;
 	size_t len;
-	int rc = file_read(path, &text, &len, diag);
+	int rc = kept_read(path, &text, &len, diag);
 
 	if (rc)
 		return rc;

@@ -85,7 +85,7 @@ static int load(struct store *s, const char *path, const char *name, struct diag
 {
 	char *text = NULL;
 	size_t len;
-	int rc = file_read(path, &text, &len, diag);
+	int rc = kept_read(path, &text, &len, diag);
 
 	if (!rc) {
 		rc = take_text(s, text, len);
@@ -95,9 +95,9 @@ static int load(struct store *s, const char *path, const char *name, struct diag
 				"again, or 'bpfpol restore' goes back to the rules before the last "
 				"change",
 				dirs_get()->state, name);
-		if (rc == -EBADMSG)
-			rc = store_damaged(name, diag);
 	}
+	if (rc == -EBADMSG)
+		rc = store_damaged(name, diag);
 	free(text);
 	return rc;
 }
@@ -187,6 +187,11 @@ int known_load(const char *name, struct policy **policy, struct diag *diag)
 
 	if (rc == -ENOENT)
 		rc = 0;
+	if (rc == -EBADMSG)
+		diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"%s is damaged or of another version; put it back from a backup, or move "
+			"it away: then rules of '%s' get new ids, and its timed rules are gone",
+			path, name);
 	if (!rc && !s.policy) {
 		s.policy = policy_new(name);
 		rc = s.policy ? 0 : -ENOMEM;

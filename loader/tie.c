@@ -36,9 +36,13 @@ static int id_read(uint64_t *id, struct diag *diag)
 {
 	char *path = path_join(dirs_get()->state, "id"), *text = NULL;
 	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	int rc = path ? kept_read(path, &text, &len, diag) : -ENOMEM;
 
 	*id = rc ? 0 : id_parse(text, len);
+	if (rc == -EBADMSG) {
+		diag_clear(diag);
+		rc = 0;
+	}
 	free(text);
 	free(path);
 	return rc == -ENOENT ? 0 : rc;

@@ -87,7 +87,7 @@ int tried_load(struct tried *t, struct diag *diag)
 	int rc;
 
 	*t = (struct tried){};
-	rc = path ? file_read(path, &t->text, &len, diag) : -ENOMEM;
+	rc = path ? kept_read(path, &t->text, &len, diag) : -ENOMEM;
 	if (!rc)
 		rc = parse_file(t, len);
 	if (rc == -EBADMSG)

@@ -39,6 +39,7 @@ EOF
 	newer() { sed -i '1s/.*/bpfpol state 2/' "$STATE/state" && seal "$STATE/state"; }
 	unknown_line() { sed -i '2i unheard-of 1' "$STATE/state" && seal "$STATE/state"; }
 	no_file() { rm "$STATE/state" && mkdir "$STATE/state"; }
+	pipe() { rm "$STATE/state" && mkfifo "$STATE/state"; }
 	journal() { sed -i 's/port 7/port 8/' "$STATE/journal" && printf 'x\n' >>"$STATE/journal"; }
 	copy() { rm "$STATE"/lists/*; touch "$STATE/state"; }
 	cut_copy() { truncate -s -5 "$STATE"/lists/* && touch "$STATE/state"; }
@@ -207,7 +208,8 @@ fault empty 1 "$STATE/state is damaged.*bpfpol restore"
 fault changed 1 "$STATE/state is damaged.*bpfpol restore"
 fault newer 1 "$STATE/state .*newer version"
 fault unknown_line 1 "$STATE/state is damaged or of another version"
-fault no_file 1 "$STATE/state"
+fault no_file 1 "$STATE/state is damaged.*bpfpol restore"
+fault pipe 1 "$STATE/state is damaged.*bpfpol restore"
 fault journal 1 "$STATE/journal is damaged"
 fault no_journal 1 "$STATE/journal is damaged"
 fault cut_journal 1 "$STATE/journal is damaged"
@@ -220,13 +222,32 @@ fault a_file 1 "$STATE is not a directory"
 fault a_link 1 "$STATE is a symbolic link"
 fault owner 1 "$STATE belongs to another user"
 fault mode 1 "$STATE belongs to another user or can be written by others"
-fault id 1 "$STATE/id"
+fault id 1 "$STATE holds another one, or its file id"
 fault number 1 "$STATE holds another one"
 fault torn_id 1 "$STATE holds another one, or its file id"
-fault io_error 1 "$STATE/state: Input/output error"
+fault io_error 1 "$STATE/state: Input/output error.*backup, or move it away"
 fault read_only 0 "$STATE/.*: Read-only file system"
 half no_inode "No space left on device"
 half close_error "cannot write $STATE/.*: Input/output error"
 closed pins_read_only "Read-only file system.*remount,rw"
+
+# What is tried, and what is known of a policy that is not assigned: no file, which no change waits for.
+for kind in mkdir mkfifo; do
+	expect_exit 0 bp attach rx0 --confirm 600
+	rm "$STATE/tried"
+	$kind "$STATE/tried"
+	expect_exit 0 bp block udp/53
+	expect_out "warning: nobody knows what was attached on trial: $STATE/tried is damaged.*'bpfpol detach INTERFACE'"
+	expect_exit 0 bp remove udp/53
+	same "$kind: said once" 0 "$(grep -c trial <<<"$OUT")"
+	rm -r "$STATE/tried.damaged"
+	mv "$STATE/policies/other" kept
+	$kind "$STATE/policies/other"
+	expect_exit 1 bp policy assign other
+	expect_out "$STATE/policies/other is damaged.*move it away"
+	rm -r "$STATE/policies/other"
+	mv kept "$STATE/policies/other"
+done
+expect_exit 0 bp policy assign other
 
 finish
