@@ -107,6 +107,14 @@ static enum table_part part_of(const struct bpf_map *map)
 	return part;
 }
 
+/* -1: there is none. One that cannot be copied is not taken for that: a map would be made instead.
+ */
+static int copy_fd(int fd, int *copy)
+{
+	*copy = fd < 0 ? -1 : fd_copy(fd);
+	return fd >= 0 && *copy < 0 ? -errno : 0;
+}
+
 /*
  * The map of that name which is there already, in a descriptor of its own; -1: none is. A program
  * with an array of its own for dynamic rules would never hear of them: that one must be there.
@@ -116,7 +124,7 @@ static int shared_fd(const struct shared *shared, const char *name, int *fd)
 	*fd = -1;
 	for (int i = 0; i < SHARED_MAPS; i++)
 		if (!strcmp(name, shared_name(i)))
-			*fd = fd_copy(shared->fd[i]);
+			return copy_fd(shared->fd[i], fd);
 	for (int i = 0; i < BP_ARRAYS; i++) {
 		if (strcmp(name, shared_dynamic_name(i)))
 			continue;
@@ -138,10 +146,11 @@ static int share_maps(
 	bpf_object__for_each_map(map, object)
 	{
 		enum table_part part = part_of(map);
-		int fd = part == TABLE_PARTS ? -1 : fd_copy(gen->part_fd[part]);
+		int fd = -1;
 
-		if (part == TABLE_PARTS && !rc)
-			rc = shared_fd(shared, bpf_map__name(map), &fd);
+		if (!rc)
+			rc = part == TABLE_PARTS ? shared_fd(shared, bpf_map__name(map), &fd)
+						 : copy_fd(gen->part_fd[part], &fd);
 		if (fd >= 0 && !rc)
 			rc = bpf_map__reuse_fd(map, fd);
 		if (fd >= 0)

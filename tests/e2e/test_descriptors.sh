@@ -9,6 +9,27 @@
 . "$TOP/tests/e2e/agent.sh"
 
 cd "$WORLD" || exit 1
+
+# A map that cannot be shared for want of a descriptor is not made anew beside the one that counts: programs that
+# ask it would let everything pass.
+bp block udp/1434 >/dev/null
+for net in {0..15}; do seq -f "10.$net.%g.0/24" 0 255; done >"$WORLD/list"
+WRONG=
+FAILING=0
+for n in {1..12}; do
+	rm -rf "$BPFPOL_BPFFS/spare" # so that programs are loaded
+	run_in rx strace -f -qq -o /dev/null -e trace=fcntl -e "inject=fcntl:error=EMFILE:when=$n" \
+		"$BPFPOL" block "@$WORLD/list" >"$WORLD/answer" 2>&1
+	code=$?
+	[ $code -eq 0 ] || FAILING=$((FAILING + 1))
+	got=$code$(verdicts "$(frame dport=1434)" "$(frame src=10.3.9.1 dport=9)")
+	[ "$got" = 0bb ] || { [ "$got" = 1bp ] && grep -q '^bpfpol: ' "$WORLD/answer"; } ||
+		WRONG+="$n: $got $(cat "$WORLD/answer")"$'\n'
+	bp remove block "@$WORLD/list" >/dev/null 2>&1
+done
+same "each descriptor that cannot be copied: the rules are in force, or were refused" "" "$WRONG"
+check "some were refused ($FAILING)" [ "$FAILING" -gt 2 ]
+
 AT=127.0.0.1:9477
 mkdir -p "$BPFPOL_CONF_DIR"
 echo "metrics = $AT" >"$BPFPOL_CONF_DIR/bpfpol.conf"
