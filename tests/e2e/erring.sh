@@ -11,7 +11,7 @@
 ERRORS_MOST=${ERRORS_MOST:-25}
 ERRORS_ALIKE=${ERRORS_ALIKE:-1}
 CALLS=bpf,openat,read,write,fsync,fdatasync,rename,link,unlink,unlinkat,mkdir,mmap,flock,ftruncate
-CALLS=$CALLS,membarrier,socket,bind,sendto,sendmsg,recvmsg,recvfrom
+CALLS=$CALLS,membarrier,socket,bind,sendto,sendmsg,recvmsg,recvfrom,fcntl
 RUNS=0
 
 # errors_of CALL
@@ -30,6 +30,7 @@ errors_of() {
 	flock) echo ENOMEM EINTR ;;
 	membarrier) echo ENOSYS EPERM ;;
 	socket) echo EMFILE ENOMEM ;;
+	fcntl) echo EMFILE ;;
 	recvmsg | recvfrom) echo ENOBUFS EINTR ENOMEM ;;
 	*) echo ENOMEM EIO ;;
 	esac
