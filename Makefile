@@ -58,6 +58,7 @@ IMPURE := \
 	cmd_% \
 	conf_file \
 	direct \
+	detach \
 	dirs \
 	dropin \
 	dynamic% \

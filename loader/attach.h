@@ -81,8 +81,13 @@ void attach_tidy(struct kernel *k);
  */
 int attach_adopt(struct kernel *k, size_t *renewed, struct diag *diag);
 
-/* A link that is not there counts as detached. */
+/* A link that is not there counts as detached. Both ways or neither. */
 int detach_link(int ifindex, struct diag *diag);
+/*
+ * The same of all of them or none. A positive number with a diag: so many links let themselves
+ * neither be detached nor unpinned, when others were off.
+ */
+int detach_links(const int *ifindexes, size_t n, struct diag *diag);
 /* Goes on after a failure; *left: how many links are still where they were. */
 int detach_all(size_t *left, struct diag *diag);
 
@@ -110,7 +115,12 @@ bool word_holds(const char *word, const char *name);
 int remembered_load(struct remembered_list *list, struct diag *diag);
 /* The same, and `why` is no warning. */
 int remembered_look(struct remembered_list *list, struct diag *diag);
-/* An empty list leaves no file. One that is unread is refused: what stands there would be lost. */
+/*
+ * What the file is to hold, which is the caller's; NULL: there is to be none. One that is unread is
+ * refused: what stands there would be lost.
+ */
+int remembered_print(const struct remembered_list *list, char **text, struct diag *diag);
+/* Writes that. */
 int remembered_save(const struct remembered_list *list, struct diag *diag);
 /* Our own file as text, which is the caller's; NULL: there is none. Such a text put there. */
 int remembered_text(char **text, struct diag *diag);

@@ -204,14 +204,6 @@ static int remember(const struct args *args, enum attach_mode mode, const struct
 	return rc;
 }
 
-static bool on_any(const struct link_choices *c, const char *word)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].how != ATTACH_NONE && word_holds(word, c->v[i].link->name))
-			return true;
-	return false;
-}
-
 /* A pattern that stands on does not bring back what was taken out of it. */
 static int forget_name(struct remembered_list *list, const char *name)
 {
@@ -219,15 +211,13 @@ static int forget_name(struct remembered_list *list, const char *name)
 	return remembered_find(list, name) ? remembered_add(list, name, ATTACH_NONE) : 0;
 }
 
-/* Forgets the choices that are not attached, and the words that hold none that is. */
-static int forget(const struct args *args, const struct link_choices *c,
-	struct remembered_list *list, struct diag *diag)
+/* The words, and what they name. */
+static int forget(
+	const struct args *args, const struct link_choices *c, struct remembered_list *list)
 {
 	int rc = 0;
 
 	for (int w = 0; w < args->n && !rc; w++) {
-		if (on_any(c, args->words[w]))
-			continue;
 		remembered_readmit(list, args->words[w]);
 		if (is_pattern(args->words[w]))
 			remembered_remove(list, args->words[w]);
@@ -235,9 +225,8 @@ static int forget(const struct args *args, const struct link_choices *c,
 			rc = forget_name(list, args->words[w]);
 	}
 	for (size_t i = 0; i < c->n && !rc; i++)
-		if (c->v[i].how == ATTACH_NONE)
-			rc = forget_name(list, c->v[i].link->name);
-	return rc ? rc : remembered_save(list, diag);
+		rc = forget_name(list, c->v[i].link->name);
+	return rc;
 }
 
 static int refuse_off(const struct host *host, struct diag *diag)
@@ -247,31 +236,36 @@ static int refuse_off(const struct host *host, struct diag *diag)
 				    "filtering is off; 'bpfpol on' starts it again");
 }
 
-/* Written down, and waited for, before anything is attached: it goes back wherever this dies. */
-static int begin_trial(const struct args *args, uint64_t seconds, const struct link_choices *c,
-	const struct attached_list *is, struct diag *diag)
+/* Of what cannot be taken back now somebody must be told. */
+static void take_back(struct host *host, const struct link_choices *choices,
+	const struct remembered_list *before, struct diag *diag)
 {
 	struct diag ignored = {};
-	int rc = tried_begin(seconds, args->words, args->n, c, is, diag);
+	char why[sizeof(diag->message)];
+	int rc, bad;
 
-	if (rc)
-		return rc;
-	rc = due_arm(seconds, diag);
-	if (rc)
-		tried_keep(&ignored);
+	choices_undo(host, choices);
+	rc = remembered_save(before, &ignored); /* a failed write may have been one */
+	bad = tried_take_back(&ignored);
 	diag_free(&ignored);
-	return rc;
+	if ((rc || (bad && bad != -ENOENT)) && diag->kind != DIAG_NONE) {
+		snprintf(why, sizeof(why), "%.600s", diag->message);
+		diag_set(diag, diag->kind, EIO,
+			"%s; what is left of it the next command takes back", why);
+	}
 }
 
-/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
+/*
+ * Written down, and with a time waited for, before anything is remembered or attached: wherever
+ * this dies it is taken back.
+ */
 static int attach(struct host *host, const struct args *args, enum attach_mode mode,
 	struct link_choices *choices, const struct attached_list *is, struct diag *diag)
 {
 	struct remembered_list before = {};
-	struct diag ignored = {};
 	uint64_t confirm = 0;
 	int rc = args_confirm(args, &confirm, diag);
-	bool undo = false;
+	bool begun = false;
 
 	if (!rc)
 		rc = choices_check(choices, diag);
@@ -279,27 +273,24 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = enforce_try_links(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
+	if (!rc)
+		rc = tried_begin(confirm, args->words, args->n, choices, is, diag);
+	begun = !rc;
 	if (!rc && confirm)
-		rc = begin_trial(args, confirm, choices, is, diag);
-	if (!rc) {
-		undo = true; /* a failed write may have been one */
+		rc = due_arm(confirm, diag);
+	if (!rc)
 		rc = remember(args, mode, choices, is, diag);
-	}
 	if (!rc)
 		rc = enforce_take_over(host, diag);
 	if (!rc)
 		rc = choices_attach(host, choices, diag);
-	if (!rc) {
-		/* Boot may have left the policy on disk alone. */
-		rc = host_in_step(host) ? 0 : enforce(host, diag);
-		if (!rc && confirm)
-			rc = tried_stand(diag);
-		if (rc)
-			choices_undo(host, choices);
-	}
-	if (rc && undo && !remembered_save(&before, &ignored) && confirm)
-		tried_keep(&ignored);
-	diag_free(&ignored);
+	/* Boot may have left the policy on disk alone. */
+	if (!rc && !host_in_step(host))
+		rc = enforce(host, diag);
+	if (!rc)
+		rc = confirm ? tried_stand(diag) : tried_keep(diag);
+	if (rc && begun)
+		take_back(host, choices, &before, diag);
 	remembered_free(&before);
 	return rc;
 }
@@ -456,8 +447,6 @@ static void say_detached(const struct args *args, const struct link_choices *c)
 	for (size_t i = 0; i < c->n; i++) {
 		const char *name = c->v[i].link->name;
 
-		if (c->v[i].how != ATTACH_NONE)
-			continue;
 		if (json)
 			jw_str(&j, NULL, name);
 		else
@@ -473,52 +462,16 @@ static void say_detached(const struct args *args, const struct link_choices *c)
 	}
 }
 
-/* Takes off what it can, and marks what stays by its mode. */
-static int take_off(struct link_choices *c, const struct attached_list *attached, struct diag *diag)
+static int detach(const struct args *args, const struct link_choices *choices, struct diag *diag)
 {
-	char names[512] = "", why[sizeof(diag->message)] = "";
-	int rc = 0;
-
-	for (size_t i = 0; i < c->n; i++) {
-		struct link_choice *choice = &c->v[i];
-		int bad = detach_link(choice->link->ifindex, diag);
-		size_t used = strlen(names);
-
-		if (!bad)
-			continue;
-		if (!rc)
-			snprintf(why, sizeof(why), "%.400s",
-				diag->kind != DIAG_NONE ? diag->message : strerror(-bad));
-		rc = rc ? rc : bad;
-		choice->how = attached_find(attached, choice->link->ifindex)->how;
-		snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
-			choice->link->name);
-	}
-	return !rc ? 0 : diag_set(diag, DIAG_SYSTEM, -rc, "still attached to %s: %s", names, why);
-}
-
-static int detach(const struct args *args, struct link_choices *choices,
-	const struct attached_list *attached, struct diag *diag)
-{
-	struct remembered_list before = {}, list = {};
-	struct diag ignored = {};
-	int rc = remembered_load(&before, diag);
+	struct remembered_list list;
+	int rc = remembered_load(&list, diag);
 
 	if (!rc)
-		rc = remembered_load(&list, diag);
-	/* Forgotten first: a full disk must not leave a host that differs from what it remembers.
-	 */
+		rc = forget(args, choices, &list);
 	if (!rc)
-		rc = forget(args, choices, &list, diag);
-	if (!rc) {
-		rc = take_off(choices, attached, diag);
-		if (rc)
-			forget(args, choices, &before, &ignored); /* no more than has come off */
-		say_detached(args, choices);
-	}
-	diag_free(&ignored);
+		rc = tried_detach(&list, choices, diag);
 	remembered_free(&list);
-	remembered_free(&before);
 	return rc;
 }
 
@@ -539,10 +492,10 @@ int cmd_detach(const struct args *args, struct diag *diag)
 		rc = attached_get(&attached, diag);
 	if (!rc)
 		rc = find_attached(args, &links, &attached, &choices, diag);
-	if (!rc && dry_run)
+	if (!rc && !dry_run)
+		rc = detach(args, &choices, diag);
+	if (!rc)
 		say_detached(args, &choices);
-	else if (!rc)
-		rc = detach(args, &choices, &attached, diag);
 	free(attached.v);
 	choices_free(&choices);
 	nl_links_free(&links);

@@ -12,6 +12,7 @@
 #include "progress.h"
 #include "spare.h"
 #include "tie.h"
+#include "tried.h"
 
 struct commit {
 	struct host *host;
@@ -212,16 +213,27 @@ static int rebuild(struct host *host, struct diag *diag)
 /* What the guard refuses leaves nothing in the kernel, and no driver is touched for it. */
 static int attach_first(struct host *host, struct diag *diag)
 {
+	const struct attached_list nothing = {};
 	struct link_choices *first = host->first;
+	struct diag ignored = {};
 	int rc = host->unguarded ? 0 : enforce_try(host, diag);
 
-	/* Remembered first: whoever dies in between leaves nothing that a reboot would undo. */
-	if (!rc)
-		rc = choices_remember(first, diag);
+	if (rc)
+		return rc;
+	/* Of one that dies in between the next command takes back what is there (tried.h). */
+	rc = tried_begin(0, NULL, 0, first, &nothing, diag);
+	if (rc)
+		return rc;
+	rc = choices_remember(first, diag);
 	if (!rc)
 		rc = choices_attach(host, first, diag);
 	if (!rc)
+		rc = tried_keep(diag);
+	if (!rc)
 		host->first = NULL;
+	else
+		tried_take_back(&ignored);
+	diag_free(&ignored);
 	return rc;
 }
 

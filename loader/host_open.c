@@ -72,7 +72,8 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 
 	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
 	if (tried_tend(diag)) {
-		diag_to_warning(diag, "what was attached on trial is not detached as it should be");
+		diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
+				      "detached, is not off as it should be");
 		diag_clear(diag);
 	}
 	if (rc && use == HOST_CHANGE)

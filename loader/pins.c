@@ -238,10 +238,8 @@ static int keep(const struct pin *pin, void *arg, struct diag *diag)
 
 int pins_open(int ifindex, struct pins *pins, struct diag *diag)
 {
-	int rc;
+	int rc = pins_each(ifindex, keep, pins, NULL, diag);
 
-	*pins = (struct pins){};
-	rc = pins_each(ifindex, keep, pins, NULL, diag);
 	if (rc)
 		pins_close(pins);
 	return rc;

@@ -63,7 +63,7 @@ struct pins {
 	struct pin *v;
 	size_t n;
 };
-/* Opens all of an interface; on failure none is open. */
+/* Opens all of an interface beside what is open; on failure all are closed. */
 int pins_open(int ifindex, struct pins *pins, struct diag *diag);
 void pins_close(struct pins *pins);
 

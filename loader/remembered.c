@@ -379,24 +379,39 @@ static bool put_lines(FILE *out, const struct remembered_list *list)
 	return any;
 }
 
-int remembered_save(const struct remembered_list *list, struct diag *diag)
+int remembered_print(const struct remembered_list *list, char **out, struct diag *diag)
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out;
-	int rc = -ENOMEM;
+	FILE *stream;
+	bool any;
 
-	/* What stands there would be lost. */
 	if (list->unread)
 		return diag_set(diag, DIAG_SYSTEM, EIO, "nothing is changed: %s", list->why);
-	out = stream_open(&text, &len);
-	if (out) {
-		bool any = put_lines(out, list);
-
-		sum_put(out, &text, &len);
-		if (!stream_close(out))
-			rc = remembered_put(any ? text : NULL, diag);
+	stream = stream_open(&text, &len);
+	if (!stream)
+		return -ENOMEM;
+	any = put_lines(stream, list);
+	sum_put(stream, &text, &len);
+	if (stream_close(stream)) {
+		free(text);
+		return -ENOMEM;
 	}
+	if (!any) {
+		free(text);
+		text = NULL;
+	}
+	*out = text;
+	return 0;
+}
+
+int remembered_save(const struct remembered_list *list, struct diag *diag)
+{
+	char *text = NULL;
+	int rc = remembered_print(list, &text, diag);
+
+	if (!rc)
+		rc = remembered_put(text, diag);
 	free(text);
 	return rc;
 }

@@ -11,6 +11,9 @@
 #include "moment.h"
 #include "tried_parts.h"
 
+/* Seconds of what was never to be on trial: a line of none would be no line of ours. */
+#define NO_TRIAL 1
+
 /* Words name what they match. */
 static bool has_word(const struct tried *t, const char *name)
 {
@@ -110,7 +113,8 @@ int tried_tend(struct diag *diag)
 		return tried_set_aside(diag);
 	}
 	if (!rc && !tried_time_left(&t)) {
-		late_note();
+		if (t.confirm.by.real || t.confirm.seconds != NO_TRIAL)
+			late_note();
 		rc = take_back(&t, &off, diag);
 	}
 	tried_free(&t);
@@ -135,7 +139,7 @@ int tried_take_back(struct diag *diag)
 		return rc;
 	was = t.confirm;
 	end_time(&t.confirm);
-	rc = tried_save(&t, diag);
+	rc = was.by.real ? tried_save(&t, diag) : 0;
 	if (!rc) {
 		rc = take_back(&t, &off, diag);
 		t.confirm = was;
@@ -194,30 +198,94 @@ static int list_lines(struct tried *t, char *const *words, int n, const struct l
 	return -ENOMEM;
 }
 
-int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
-	const struct attached_list *is, struct diag *diag)
+/* Begun, and over: whoever comes next, when we have died, takes it back. */
+static int begin(uint64_t seconds, struct tried *t, char *const *words, int n,
+	const struct link_choices *c, const struct attached_list *is, struct diag *diag)
 {
-	char *before = NULL;
 	struct diag ignored = {};
-	struct tried t = {};
 	struct moment now;
-	int rc = remembered_text(&before, diag);
+	int rc = list_lines(t, words, n, c, is);
 
-	if (!rc)
-		rc = list_lines(&t, words, n, c, is);
 	if (!rc) {
 		moment_now(&now);
-		confirm_begin(&t.confirm, seconds, &now);
-		end_time(&t.confirm);
-		t.before = before;
-		rc = tried_save(&t, diag);
+		confirm_begin(&t->confirm, seconds ? seconds : NO_TRIAL, &now);
+		end_time(&t->confirm);
+		rc = tried_save(t, diag);
 		if (rc)
 			tried_forget(&ignored); /* a failed write may have been one */
 	}
-	for (char **line = t.lines; line && *line; line++)
+	for (char **line = t->lines; line && *line; line++)
 		free(*line);
-	tried_free(&t);
+	tried_free(t);
 	diag_free(&ignored);
+	return rc;
+}
+
+int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
+	const struct attached_list *is, struct diag *diag)
+{
+	struct tried t = {};
+	char *before = NULL;
+	int rc = remembered_text(&before, diag);
+
+	t.before = before;
+	if (!rc)
+		rc = begin(seconds, &t, words, n, c, is, diag);
 	free(before);
+	return rc;
+}
+
+static int detach_choices(const struct link_choices *c, struct diag *diag)
+{
+	int *ifindexes = calloc(c->n + 1, sizeof(*ifindexes)), rc;
+
+	for (size_t i = 0; ifindexes && i < c->n; i++)
+		ifindexes[i] = c->v[i].link->ifindex;
+	rc = ifindexes ? detach_links(ifindexes, c->n, diag) : -ENOMEM;
+	free(ifindexes);
+	return rc;
+}
+
+static int told(int rc, const char *state, struct diag *diag)
+{
+	char why[sizeof(diag->message)];
+
+	snprintf(why, sizeof(why), "%.600s",
+		diag->kind == DIAG_NONE ? strerror(-rc) : diag->message);
+	return diag_set(diag, DIAG_SYSTEM, -rc, "%s: %s", state, why);
+}
+
+/* What is to be remembered is said in `tried` by now, and holds whoever dies. */
+static int end_detach(const struct link_choices *c, const char *after, struct diag *diag)
+{
+	struct diag ignored = {};
+	int rc = detach_choices(c, diag);
+	bool goes_on = rc > 0 || (rc && tried_forget(&ignored));
+
+	diag_free(&ignored);
+	if (rc)
+		return told(rc > 0 ? -EIO : rc,
+			goes_on ? "not all is detached yet, and the next command goes on"
+				: "nothing is detached",
+			diag);
+	if (remembered_put(after, diag) || tried_forget(diag))
+		diag_to_warning(diag, "it is detached, and the next command clears up on disk");
+	return 0;
+}
+
+int tried_detach(
+	const struct remembered_list *after, const struct link_choices *c, struct diag *diag)
+{
+	const struct attached_list none = {};
+	struct tried t = {};
+	char *text = NULL;
+	int rc = remembered_print(after, &text, diag);
+
+	t.before = text;
+	if (!rc)
+		rc = begin(0, &t, NULL, 0, c, &none, diag);
+	if (!rc)
+		rc = end_detach(c, text, diag);
+	free(text);
 	return rc;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interfaces that are attached on trial. BPFPOL_STATE_DIR/tried says until when, which they are,
- * and what `interfaces` held before; it is written before anything is attached, and is gone when
- * that is settled. No kernel side detaches by itself: who waits for the time is due.h, and whoever
- * comes behind it sees to it in any case.
+ * Interfaces that are attached on trial, or about to be attached or detached.
+ * BPFPOL_STATE_DIR/tried says until when they stay, which they are, and what `interfaces` is to
+ * hold then; it is written before anything is attached or detached, and is gone when that is
+ * settled. No kernel side detaches by itself: who waits for the time is due.h, and whoever comes
+ * behind it sees to it in any case.
  */
 #ifndef BPFPOL_TRIED_H
 #define BPFPOL_TRIED_H
@@ -22,8 +23,9 @@ int tried_left(uint64_t *ns);
 int tried_tend(struct diag *diag);
 
 /*
- * words: as they were given; c: what they name now; is: what was attached before. Until
- * tried_stand() its time is over: whoever comes takes back what a command that died had begun.
+ * Before anything is remembered or attached. seconds: 0: for good. words: as they were given; c:
+ * what they name now; is: what was attached before. Until tried_stand() or tried_keep() its time is
+ * over: whoever comes takes back what a command that died had begun.
  */
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag);
@@ -36,6 +38,13 @@ int tried_keep(struct diag *diag);
  * error has changed nothing, unless a warning says that some are detached.
  */
 int tried_take_back(struct diag *diag);
+
+/*
+ * Detaches these, all or none, after which that is remembered. Whoever comes next ends what one
+ * that died has begun.
+ */
+int tried_detach(
+	const struct remembered_list *after, const struct link_choices *c, struct diag *diag);
 
 /* What `interfaces` is to hold, where the time is over and nobody could write it. *text: NULL: it
  * holds what it is to; else caller frees. */

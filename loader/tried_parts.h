@@ -22,7 +22,7 @@ struct tried {
 
 /* -ENOENT without a diag: nothing is on trial. -EBADMSG: the file is not one of ours. */
 int tried_load(struct tried *t, struct diag *diag);
-/* Of t all but its text. */
+/* Of t all but its text. A failure may have written it all the same. */
 int tried_save(const struct tried *t, struct diag *diag);
 int tried_forget(struct diag *diag);
 /* One that cannot be read is kept as tried.damaged. */

@@ -28,12 +28,12 @@ files() {
 }
 
 only_rx0() { bp detach rx1 >/dev/null 2>&1; }
-both() { bp attach rx1 --mode native >/dev/null 2>&1; }
+both() { bp attach rx0 rx1 --mode native >/dev/null 2>&1; }
 on() { bp on >/dev/null 2>&1; }
 off() { bp off >/dev/null 2>&1; }
 
 err_all only_rx0 where attach rx1 --mode native
-err_all both where detach rx1
+err_all both where detach rx0 rx1
 both # whose pin could not be unlinked, of a link that is detached, is swept by the next
 only_rx0
 err_all on where off
