@@ -16,16 +16,15 @@ static void change_free(struct change *c)
 	free(c->line);
 }
 
-void fold_clear(struct fold *fold)
+void fold_cut(struct fold *fold, size_t n)
 {
-	for (size_t i = 0; i < fold->n; i++)
-		change_free(&fold->v[i]);
-	fold->n = 0;
+	while (n-- && fold->n)
+		change_free(&fold->v[--fold->n]);
 }
 
 void fold_free(struct fold *fold)
 {
-	fold_clear(fold);
+	fold_cut(fold, fold->n);
 	free(fold->v);
 	free(fold->policy);
 	*fold = (struct fold){};

@@ -27,8 +27,8 @@ struct fold {
 
 /* The change to that rule; takes nothing over. -ENOMEM. */
 int fold_add(struct fold *fold, enum change_op op, const struct rule *rule);
-/* Takes all changes out. */
-void fold_clear(struct fold *fold);
+/* The last n of them were no changes. */
+void fold_cut(struct fold *fold, size_t n);
 void fold_free(struct fold *fold);
 
 /*

@@ -56,7 +56,7 @@ int store_throw_away(struct store *s, const char *policy)
 
 	if (!fold)
 		return -ENOMEM;
-	fold_clear(fold);
+	fold_cut(fold, fold->n);
 	fold->gone = true;
 	return 0;
 }
@@ -80,6 +80,13 @@ void fold_bring_back(struct store *s, const char *policy)
 
 	if (fold)
 		fold->gone = false;
+}
+
+void fold_unnote(struct store *s)
+{
+	for (size_t i = 0; s->policy && i < s->n_folds; i++)
+		if (!strcmp(s->folds[i].policy, s->policy->name))
+			fold_cut(&s->folds[i], s->n_step);
 }
 
 int store_want_file(struct store *s)

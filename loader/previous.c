@@ -143,7 +143,9 @@ int store_go_back(struct store *s, struct store *previous)
 
 	if (previous->policy)
 		fold_bring_back(s, previous->policy->name);
-	for (size_t i = 0; i < s->n_step && !rc; i++)
+	if (s->undo)
+		fold_unnote(s); /* the journal alone has it: no file has seen it */
+	for (size_t i = 0; !s->undo && i < s->n_step && !rc; i++)
 		rc = fold_back(s, s->step[i], previous->policy);
 	if (rc)
 		return rc;

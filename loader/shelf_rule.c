@@ -17,7 +17,8 @@ struct shelf_change {
 	struct policy *known;  /* what is known of it beside its file */
 	struct fold fold;      /* changes of its file */
 	bool changed;	       /* of rules that are added, any */
-	bool timed; /* of rules that go, what is known beside the file says more than ids */
+	bool timed;	/* of rules that go, what is known beside the file says more than ids */
+	uint32_t given; /* ids from here on are only what rules of the file would be given */
 	struct compile_env env;
 };
 
@@ -42,6 +43,8 @@ static int begin(
 	env_now(&c->env);
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
+	if (!rc)
+		c->given = host->store->next_id;
 	if (!rc && make)
 		has = shelf_has(host->store, name, diag);
 	if (!rc && has <= 0)
@@ -136,8 +139,8 @@ static int save_added(struct host *host, struct shelf_change *c, struct names *n
 }
 
 /* An equal rule is there: what changes of its time, label and log. */
-static int add_again(
-	struct shelf_change *c, struct rule *is, struct rule *again, struct applied *applied)
+static int add_again(struct shelf_change *c, struct rule *is, struct rule *again, uint32_t *next_id,
+	struct applied *applied)
 {
 	bool had_line = policy_has_line(is);
 	uint64_t deadline = is->deadline;
@@ -148,6 +151,8 @@ static int add_again(
 	if (!rule_merge(is, again))
 		return 0;
 	c->changed = true;
+	if (is->id >= c->given)
+		is->id = applied->id = (*next_id)++;
 	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
 	rc = had_line || !policy_has_line(is) ? know(c, is) : 0;
 	if (!rc && policy_has_line(is))
@@ -176,7 +181,7 @@ static int add_one(struct shelf_change *c, struct rule *rule, const struct apply
 
 	*applied = (struct applied){};
 	if (at >= 0)
-		return add_again(c, c->policy->rules[at], rule, applied);
+		return add_again(c, c->policy->rules[at], rule, next_id, applied);
 	if (rule->action == BP_PERMIT && !opts->force)
 		at = policy_find_same(c->policy, rule, BP_BLOCK, c->env.now);
 	if (at >= 0)
@@ -188,11 +193,9 @@ int shelf_add(struct host *host, const char *name, const struct policy *rules, b
 	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
 {
 	struct shelf_change c;
-	uint32_t next_id = 0;
 	int rc = begin(&c, host, name, make, diag);
+	uint32_t next_id = c.given;
 
-	if (!rc)
-		next_id = host->store->next_id;
 	for (size_t i = 0; i < rules->n && !rc; i++)
 		rc = add_one(&c, rules->rules[i], opts, &next_id, &applied[i], diag);
 	if (!rc && !opts->dry_run)
@@ -319,8 +322,7 @@ int shelf_remove_id(struct host *host, const char *name, uint32_t id, const stru
 	ptrdiff_t at;
 	int rc = begin(&c, host, name, false, diag);
 
-	/* Ids from next_id on are only what rules of the file would be given. */
-	at = rc || id >= host->store->next_id ? -1 : policy_find_id(c.policy, id);
+	at = rc || id >= c.given ? -1 : policy_find_id(c.policy, id);
 	if (!rc && at < 0)
 		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"policy '%s' has no rule with the id %" PRIu32

@@ -184,7 +184,10 @@ int store_del(struct store *s, size_t index)
 
 int store_set(struct store *s, size_t index)
 {
-	return note_change(s, CHANGE_PUT, s->policy->rules[index]);
+	const struct rule *rule = s->policy->rules[index];
+
+	/* A rule of the file: it is no change of this step that it is there. */
+	return s->assigning ? fold_note(s, CHANGE_PUT, rule) : note_change(s, CHANGE_PUT, rule);
 }
 
 void store_assign(struct store *s, struct policy **policy)
@@ -195,7 +198,8 @@ void store_assign(struct store *s, struct policy **policy)
 	for (size_t i = 0; new &&i < new->n; i++)
 		take_id(s, new->rules[i]);
 	/* What is assigned by the same name goes on, and needs no record of its own. */
-	if (s->policy && new && !strcmp(s->policy->name, new->name)) {
+	s->assigning = !new || !store_is_assigned(s, new->name);
+	if (!s->assigning) {
 		policy_free(&s->policy);
 	} else if (s->policy) {
 		policy_free(&s->outgoing);
@@ -377,7 +381,7 @@ static void commit_rest(struct store *s, struct diag *diag)
 		forget_folds(s);
 	sweep(s);
 	names_sweep();
-	s->changed = s->asked = s->untidy = s->taking_back = false;
+	s->changed = s->asked = s->untidy = s->taking_back = s->assigning = false;
 	s->undo = 0;
 	policy_free(&s->outgoing);
 }

@@ -62,6 +62,7 @@ struct store {
 	struct names *names; /* looked up by this command: a commit keeps them; NULL: none are */
 	bool whole;	     /* the lists were read */
 	bool changed;	     /* rules differ from what state and journal say */
+	bool assigning;	     /* it was not the policy that is assigned now */
 	bool asked;	     /* somebody wants that, and it is not only that a time was over */
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */

@@ -65,6 +65,8 @@ int fold_note_of(
 	struct store *store, const char *policy, enum change_op op, const struct rule *rule);
 /* What was thrown away is not, and has its file if that has not gone yet. */
 void fold_bring_back(struct store *store, const char *policy);
+/* What was noted of the journal's last change goes: it is undone. */
+void fold_unnote(struct store *store);
 int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);

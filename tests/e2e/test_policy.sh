@@ -229,4 +229,13 @@ blocked dport=7
 blocked dport=8
 passes dport=53
 
+# A rule of a file that never had an id gets one of its own when it is changed there.
+echo 'block udp/501' >"$BPFPOL_CONF_DIR/policies/late.policy"
+expect_exit 0 bp block udp/501 --policy late --rule changed
+expect_exit 0 bp block udp/502
+expect_exit 0 bp policy assign late
+expect_exit 0 bp policy rollback
+same "it is given once" "1" "$(bp policy show late --json | jq --argjson now "$(bp list --json)" \
+	'[.rules[].id] - [$now.rules[].id] | length')"
+
 finish

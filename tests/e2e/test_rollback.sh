@@ -225,4 +225,32 @@ expect_exit 0 bp policy rollback
 same "the undoing of that is undone: the line" 1 "$(grep -c 1435 "$POLICIES/local.policy")"
 expect_json "and no time" '[.rules[].expires_in] == [null]' bp list --json
 
+# What stood in the file before the change stands there after it is undone.
+lines() {
+	grep -c "$1" "$POLICIES/local.policy"
+}
+
+fresh_bpffs
+rm -rf "$BPFPOL_STATE_DIR" "$POLICIES"
+mkdir -m 700 "$POLICIES"
+echo 'block udp/77 name "mine"  # why' | tee "$POLICIES/local.policy" >"$POLICIES/web.policy"
+bp block udp/77 name theirs --confirm 60 >/dev/null
+expect_exit 0 bp policy rollback
+same "local was not assigned: its rule is not lost by a trial" 1 "$(lines '77.*# why')"
+bp ipsecpol -w REG -p web -r theirs -f '*=0:77:UDP' -n BLOCK -x >/dev/null
+bp ipsecpol -w REG -p local -r theirs -f '*=0:78:UDP' -n BLOCK -x >/dev/null
+expect_exit 0 bp policy rollback
+same "nor by ipsecpol, which takes away what it added alone" "1 0" "$(lines 77) $(lines 78)"
+bp policy assign local >/dev/null
+echo 'block udp/79 # mine' >>"$POLICIES/local.policy"
+bp block udp/79 >/dev/null
+expect_exit 0 bp policy rollback
+passes dport=79
+same "nor is a line that was written by hand and not in force yet" 1 "$(lines 'udp/79 # mine')"
+bp policy assign local >/dev/null
+bp remove udp/79 >/dev/null
+expect_exit 0 bp policy rollback
+blocked dport=79
+same "a line that comes back has its words" 1 "$(lines 'udp/79 # mine')"
+
 finish
