@@ -312,7 +312,7 @@ static bool serves(const struct nl_link *link, enum bp_hook hook, const struct h
 	bool out = hook == BP_TC_OUT || hook == BP_L3_OUT;
 	__u32 first;
 
-	return hook_is_free(site) && tcx_first(link->ifindex, out, &first) && !first;
+	return hook_is_free(site) && tcx_first(link->ifindex, out, &first) > 0 && !first;
 }
 
 /*

@@ -93,11 +93,14 @@ static int make_parents(const char *path)
 
 static const char usual_bpffs[] = "/sys/fs/bpf";
 
-static bool is_bpffs(const char *path)
+/* -errno: not known, so that nothing may be mounted over what may be there. */
+static int is_bpffs(const char *path)
 {
 	struct statfs fs;
 
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+	if (statfs(path, &fs))
+		return errno == ENOENT ? 0 : -errno;
+	return fs.f_type == BPF_FS_MAGIC;
 }
 
 static bool below_usual_bpffs(const char *path)
@@ -188,8 +191,8 @@ static bool anybody_writes_beside(const char *path)
 {
 	char *copy = strdup(path);
 	struct stat st;
-	bool may = !copy ||
-		   (!stat(dirname(copy), &st) && st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX));
+	bool may = !copy || stat(dirname(copy), &st) || /* or nobody knows */
+		   (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX));
 
 	free(copy);
 	return may;
@@ -200,7 +203,11 @@ int output_check(const char *path, bool *untrusted, struct diag *diag)
 	struct stat st;
 
 	*untrusted = anybody_writes_beside(path);
-	if (!*untrusted || lstat(path, &st) || !S_ISLNK(st.st_mode))
+	if (!*untrusted)
+		return 0;
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot look at %s", path);
+	if (!S_ISLNK(st.st_mode))
 		return 0;
 	return diag_set(diag, DIAG_USAGE, ELOOP,
 		"%s is a symbolic link where everybody may put one, and could lead anywhere: name "
@@ -208,9 +215,13 @@ int output_check(const char *path, bool *untrusted, struct diag *diag)
 		path);
 }
 
-static int mount_bpffs(const char *path, struct diag *diag)
+static int need_bpffs(const char *path, struct diag *diag)
 {
-	if (!mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+	int is = is_bpffs(path);
+
+	if (is < 0)
+		return diag_errno(diag, -is, "cannot tell whether a bpffs is mounted at %s", path);
+	if (is || !mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return 0;
 	return diag_errno(diag, errno,
 		"no bpffs is mounted at %s and mounting one failed; try: mount -t bpf bpf %s", path,
@@ -222,13 +233,11 @@ int dir_make_bpffs(const char *path, struct diag *diag)
 {
 	int rc = check_in_sight(path, diag);
 
-	if (!rc && below_usual_bpffs(path) && !is_bpffs(usual_bpffs))
-		rc = mount_bpffs(usual_bpffs, diag);
+	if (!rc && below_usual_bpffs(path))
+		rc = need_bpffs(usual_bpffs, diag);
 	if (!rc)
 		rc = dir_make(path, diag);
-	if (!rc && !is_bpffs(path))
-		rc = mount_bpffs(path, diag);
-	return rc;
+	return rc ? rc : need_bpffs(path, diag);
 }
 
 /* A file that has no end, like /dev/zero, must not take all the memory. */

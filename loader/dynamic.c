@@ -37,9 +37,12 @@ struct dynamic {
 
 static bool is_empty(const struct layer *layer)
 {
+	uint32_t id;
+
 	for (int hook = 0; hook < BP_HOOKS; hook++)
-		if (layer_program(layer, hook, false) || layer_program(layer, hook, true))
-			return false;
+		for (int odd = 0; odd < 2; odd++)
+			if (layer_program(layer, hook, odd, &id) || id)
+				return false;
 	return true;
 }
 

@@ -28,12 +28,12 @@ static int read_programs(const struct kernel *k, uint64_t number, uint32_t ids[B
 
 	if (rc)
 		return rc;
-	for (int hook = 0; hook < BP_HOOKS; hook++) {
-		ids[hook] = layer_program(&layer, hook, number & 1);
-		any |= ids[hook] != 0;
+	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
+		rc = layer_program(&layer, hook, number & 1, &ids[hook]);
+		any |= !rc && ids[hook];
 	}
 	layer_close(&layer);
-	return any ? 0 : -ENOENT;
+	return rc || any ? rc : -ENOENT;
 }
 
 static uint64_t number_of(const struct kernel *k)
@@ -51,7 +51,7 @@ bool dynamic_is_held(const struct kernel *k)
 		number = number_of(k);
 		rc = read_programs(k, number, ids);
 	} while (rc && number != number_of(k));
-	return !rc;
+	return rc != -ENOENT;
 }
 
 /* Takes the map, if it is one of the generation's own. */

@@ -322,12 +322,17 @@ static void gather_trial(const struct host *host, struct status *st)
 
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
-	int rc = fault_store(host, !(parts & GATHER_COUNTS), diag);
+	int agent, rc = fault_store(host, !(parts & GATHER_COUNTS), diag);
 
 	*st = (struct status){ .version = VERSION, .off = host->off, .fault = host->fault };
 	uname(&st->kernel);
-	if (seat_is_taken(&st->agent) && !st->agent)
+	agent = seat_is_taken(&st->agent);
+	if (agent < 0) {
+		diag_errno(diag, -agent, "cannot look at its lock");
+		diag_to_warning(diag, "it is not known whether the agent runs");
+	} else if (agent && !st->agent) {
 		st->agent = -1;
+	}
 	if (rc)
 		return rc;
 	if (host->store->policy && *host->store->policy->name)

@@ -246,35 +246,38 @@ void generation_unpin(uint64_t number)
 	free(dir);
 }
 
-static bool next_number(DIR *d, unsigned long long *number)
+static bool next_number(DIR *d, unsigned long long *number, int *err)
 {
 	struct dirent *entry;
 
-	while (d && (entry = readdir(d)))
+	while (d && (entry = dir_next(d, err)))
 		if (sscanf(entry->d_name, "gen-%llu", number) == 1)
 			return true;
 	return false;
 }
 
-uint64_t generation_highest(void)
+int generation_highest(uint64_t *highest)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
-	unsigned long long number, highest = 0;
+	unsigned long long number;
+	int rc = d || errno == ENOENT ? 0 : -errno;
 
-	while (next_number(d, &number))
-		if (number > highest)
-			highest = number;
+	*highest = 0;
+	while (next_number(d, &number, &rc))
+		if (number > *highest)
+			*highest = number;
 	if (d)
 		closedir(d);
-	return highest;
+	return rc;
 }
 
 void generation_sweep(uint64_t keep, uint64_t last)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
 	unsigned long long number;
+	int err;
 
-	while (next_number(d, &number))
+	while (next_number(d, &number, &err))
 		if (number != keep && number <= last)
 			generation_unpin(number);
 	if (d)

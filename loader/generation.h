@@ -97,8 +97,8 @@ char *generation_path(uint64_t number, enum bp_hook hook);
 void generation_unpin_dir(const char *dir);
 /* Takes its pins away; what the kernel still uses lives until then. */
 void generation_unpin(uint64_t number);
-/* The highest number that pins have; 0: none have. */
-uint64_t generation_highest(void);
+/* The highest number that pins have; 0: none have. -errno. */
+int generation_highest(uint64_t *highest);
 /* Takes the pins of all generations up to `last` away, but for those of `keep`. */
 void generation_sweep(uint64_t keep, uint64_t last);
 void generation_free(struct generation **gen);

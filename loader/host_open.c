@@ -30,6 +30,8 @@ static int check_namespace(const struct kernel *k, struct diag *diag)
 {
 	uint64_t ours = kernel_namespace(), theirs = k->ctl->netns;
 
+	if (!ours && errno != ENOENT) /* without /proc nobody knows */
+		return diag_errno(diag, errno, "cannot tell which network namespace this is");
 	if (!ours || theirs == ours)
 		return 0;
 	if (theirs && attached_any())
@@ -99,7 +101,7 @@ static int open_kernel(struct host *host, enum host_use use, struct diag *diag)
 	if (rc == -ENOENT && diag->kind == DIAG_NONE)
 		rc = 0;
 	if (!rc && host->kernel)
-		kernel_tidy(host->kernel, use == HOST_READ);
+		rc = kernel_tidy(host->kernel, use == HOST_READ, diag);
 	return rc || !host->kernel ? rc : check_namespace(host->kernel, diag);
 }
 

@@ -187,7 +187,11 @@ int kernel_load(struct kernel **out, struct diag *diag)
 	k->ctl->netns = kernel_namespace();
 	memcpy(k->ctl->dynamic_map, k->shared.dynamic, sizeof(k->ctl->dynamic_map));
 	k->beside = true;
-	k->others = generation_highest();
+	rc = generation_highest(&k->others);
+	if (rc) {
+		kernel_free(&k);
+		return diag_errno(diag, -rc, "cannot list %s", dirs_get()->bpffs);
+	}
 	if (k->others)
 		k->others = (k->others | 1) + 1; /* the place of number 0 */
 	*out = k;
@@ -239,7 +243,7 @@ int kernel_pin(struct kernel *k, struct diag *diag)
 bool kernel_is_pinned(void)
 {
 	char *path = path_join(dirs_get()->bpffs, "%s", pin_name(SHARED_CTL));
-	bool is = path && !access(path, F_OK);
+	bool is = !path || path_is_there(path);
 
 	free(path);
 	return is;
@@ -273,13 +277,13 @@ static bool is_spare(const struct kernel *k, const char *next)
 
 enum sweep { SWEEP_ALL, SWEEP_SPARE, SWEEP_NONE };
 
-/* Whether one is left that is no spare. */
-static bool sweep_next(const struct kernel *k, enum sweep which)
+/* Whether one is left that is no spare. -errno. */
+static int sweep_next(const struct kernel *k, enum sweep which)
 {
 	DIR *d = opendir(dirs_get()->bpffs);
 	struct dirent *entry;
 	bool left = false;
-	int err;
+	int err = d ? 0 : -errno;
 
 	while (d && (entry = dir_next(d, &err))) {
 		char *path = strncmp(entry->d_name, "next-", strlen("next-"))
@@ -295,12 +299,15 @@ static bool sweep_next(const struct kernel *k, enum sweep which)
 	}
 	if (d)
 		closedir(d);
-	return left;
+	return err ? err : left;
 }
 
-void kernel_tidy(struct kernel *k, bool look)
+int kernel_tidy(struct kernel *k, bool look, struct diag *diag)
 {
-	k->rival = sweep_next(k, look ? SWEEP_NONE : SWEEP_SPARE);
+	int left = sweep_next(k, look ? SWEEP_NONE : SWEEP_SPARE);
+
+	k->rival = left > 0;
+	return left < 0 ? diag_errno(diag, -left, "cannot list %s", dirs_get()->bpffs) : 0;
 }
 
 void kernel_is_alone(struct kernel *k)

@@ -51,14 +51,15 @@ int kernel_load(struct kernel **k, struct diag *diag);
  * next begins again. If that is the older version, next-N tells it (k->rival).
  */
 int kernel_pin(struct kernel *k, struct diag *diag);
-/* A `ctl` is, be it another version's. */
+/* A `ctl` is, be it another version's; or nobody knows. */
 bool kernel_is_pinned(void);
 int kernel_publish(struct kernel *k, struct diag *diag);
 /*
  * Looks for loads that a process left which died before it was done. Unless `look`, second pins of
- * what is published go. Those of another load stay, as links may have it: k->rival.
+ * what is published go. Those of another load stay, as links may have it: k->rival. -errno: it is
+ * not known whether there are any.
  */
-void kernel_tidy(struct kernel *k, bool look);
+int kernel_tidy(struct kernel *k, bool look, struct diag *diag);
 /* All links are adopted: other loads go. */
 void kernel_is_alone(struct kernel *k);
 void kernel_free(struct kernel **k);

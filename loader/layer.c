@@ -65,17 +65,22 @@ void layer_displace(const struct layer *layer, bool odd)
 	}
 }
 
-uint32_t layer_program(const struct layer *layer, enum bp_hook hook, bool odd)
+int layer_program(const struct layer *layer, enum bp_hook hook, bool odd, uint32_t *id)
 {
-	__u32 slot = bp_slot(hook, odd), id;
+	__u32 slot = bp_slot(hook, odd);
 
-	return bpf_map_lookup_elem(layer->fd[bp_array_of(hook)], &slot, &id) ? 0 : id;
+	*id = 0;
+	if (!bpf_map_lookup_elem(layer->fd[bp_array_of(hook)], &slot, id) || errno == ENOENT)
+		return 0;
+	return -errno;
 }
 
 bool layer_is_placed(const struct layer *layer, bool odd)
 {
+	uint32_t id;
+
 	for (int hook = 0; hook < BP_HOOKS; hook++)
-		if (!layer_program(layer, hook, odd))
+		if (layer_program(layer, hook, odd, &id) || !id)
 			return false;
 	return true;
 }

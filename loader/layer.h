@@ -18,7 +18,7 @@ int layer_place(const struct layer *layer, const struct generation *gen);
 void layer_displace(const struct layer *layer, bool odd);
 /* Whether a program stands there. */
 bool layer_is_placed(const struct layer *layer, bool odd);
-/* The program's id, or 0: there is none. */
-uint32_t layer_program(const struct layer *layer, enum bp_hook hook, bool odd);
+/* The program's id, or 0: there is none. -errno: not known. */
+int layer_program(const struct layer *layer, enum bp_hook hook, bool odd, uint32_t *id);
 
 #endif

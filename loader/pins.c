@@ -96,14 +96,14 @@ bool pin_is_out(const struct pin *pin)
 	return pin->hook == BP_TC_OUT || pin->hook == BP_L3_OUT;
 }
 
-bool tcx_first(int ifindex, bool out, __u32 *prog)
+int tcx_first(int ifindex, bool out, __u32 *prog)
 {
 	__u32 ids[64] = { 0 }, n = 64; /* no more fit there */
 
 	if (bpf_prog_query(ifindex, out ? TCX_EGRESS : TCX_INGRESS, 0, NULL, ids, &n))
-		return false;
+		return errno == EINVAL || errno == ENODEV ? 0 : -errno;
 	*prog = n ? ids[0] : 0;
-	return true;
+	return 1;
 }
 
 /*
@@ -114,15 +114,16 @@ static int look_at_link(struct pin *pin)
 {
 	struct bpf_link_info info = {};
 	__u32 len = sizeof(info), first = 0;
+	int rc = 0;
 
 	if (bpf_obj_get_info_by_fd(pin->fd, &info, &len))
 		return -errno;
 	pin->prog = info.prog_id;
 	pin->on = info.xdp.ifindex;
 	if (!bp_hook_is_xdp(pin->hook) && pin_is_live(pin))
-		pin->behind = tcx_first(pin->ifindex, pin_is_out(pin), &first) && first &&
-			      first != pin->prog;
-	return 0;
+		rc = tcx_first(pin->ifindex, pin_is_out(pin), &first);
+	pin->behind = first && first != pin->prog;
+	return rc < 0 ? rc : 0;
 }
 
 static int look_at_filter(struct pin *pin)
@@ -139,9 +140,10 @@ static int look_at_filter(struct pin *pin)
 		return rc;
 	pin->prog = info.id;
 	pin->on = place.prog == info.id ? pin->ifindex : 0;
-	pin->hurried = tcx_first(pin->ifindex, pin_is_out(pin), &first);
+	rc = tcx_first(pin->ifindex, pin_is_out(pin), &first);
+	pin->hurried = rc > 0;
 	pin->behind = place.behind || first;
-	return 0;
+	return rc < 0 ? rc : 0;
 }
 
 /* What cannot be opened is no link that is gone: the kernel may be out of memory for a moment. */

@@ -44,7 +44,7 @@ struct pin {
 bool pin_is_live(const struct pin *p);
 bool pin_is_out(const struct pin *p);
 /* *prog: the id of the first program on TCX there, 0: none. false: the kernel has no TCX. */
-bool tcx_first(int ifindex, bool out, __u32 *prog);
+int tcx_first(int ifindex, bool out, __u32 *prog);
 
 /* Caller frees. NULL: no memory. prog is asked of filters alone. */
 char *pin_path(enum bp_hook hook, int ifindex, enum pin_kind kind, __u32 prog);

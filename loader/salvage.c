@@ -11,20 +11,22 @@
 #include "dirs.h"
 #include "store_parts.h"
 
-/* The highest N below that one of which a previous.N is there; 0: none. */
-static uint64_t newest_previous(uint64_t below)
+/* The highest N below *number of which a previous.N is there: 1; 0: none. -errno. */
+static int newest_previous(uint64_t *number)
 {
 	DIR *d = opendir(dirs_get()->state);
+	int err = d || errno == ENOENT ? 0 : -errno;
 	uint64_t n, best = 0;
 	struct dirent *entry;
 
-	while (d && (entry = readdir(d)))
+	while (d && (entry = dir_next(d, &err)))
 		if (sscanf(entry->d_name, "previous.%" SCNu64 ".", &n) == 1 && n > best &&
-			n < below)
+			n < *number)
 			best = n;
 	if (d)
 		closedir(d);
-	return best;
+	*number = best;
+	return err ? err : best > 0;
 }
 
 /* A rule whose copy of a list is gone: the list itself, or else the rule is lost. */
@@ -130,9 +132,9 @@ static int go_back(
 {
 	char *aside = state_path("state.damaged");
 	uint64_t number = UINT64_MAX;
-	int rc = -ENOENT;
+	int rc = -ENOENT, more = 0;
 
-	while (rc && rc != -ENOMEM && (number = newest_previous(number))) {
+	while (rc && rc != -ENOMEM && (more = newest_previous(&number)) > 0) {
 		diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			!path_is_there(state) ? "%s is gone"
 			: look		      ? "%s is damaged or of another version"
@@ -142,6 +144,8 @@ static int go_back(
 		diag_to_warning(diag, "going back to the rules before the last change");
 		rc = store_load_number(number, load_previous, out, diag);
 	}
+	if (more < 0)
+		rc = diag_errno(diag, -more, "cannot list %s", dirs_get()->state);
 	if (!rc) {
 		go_past(*out, state, journal);
 		(*out)->untidy = true;
@@ -159,7 +163,9 @@ bool store_is_lost(const struct store *s)
 
 bool store_can_go_back(void)
 {
-	return newest_previous(UINT64_MAX) != 0;
+	uint64_t number = UINT64_MAX;
+
+	return newest_previous(&number) != 0; /* or nobody knows: whoever needs it is told */
 }
 
 int store_salvage(bool look, struct store **out, struct diag *diag)

@@ -97,18 +97,20 @@ bool seat_is_lost(const struct seat *seat)
 }
 
 /* What somebody else put there is no agent. */
-static bool run_is_ours(void)
+static int run_is_ours(void)
 {
 	struct diag ignored = {};
-	bool ours = !dir_check(dirs_get()->run, &ignored);
+	int rc = dir_check(dirs_get()->run, &ignored);
 
 	diag_free(&ignored);
-	return ours;
+	return !rc ? 1 : rc == -ENOENT || rc == -ENOTDIR || rc == -EPERM ? 0 : rc;
 }
 
-bool seat_is_taken(int *pid)
+int seat_is_taken(int *pid)
 {
-	return run_is_ours() && solo_is_taken(LOCK, pid);
+	int ours = run_is_ours();
+
+	return ours > 0 ? solo_is_taken(LOCK, pid) : ours;
 }
 
 static int none(struct diag *diag)
@@ -120,9 +122,11 @@ static int none(struct diag *diag)
 
 int seat_need(struct diag *diag)
 {
-	int pid;
+	int pid, is = seat_is_taken(&pid);
 
-	return seat_is_taken(&pid) ? 0 : none(diag);
+	if (is < 0)
+		return diag_errno(diag, -is, "cannot tell whether there is an agent");
+	return is ? 0 : none(diag);
 }
 
 static unsigned int patience_of(const struct seat_question *q)

@@ -22,8 +22,9 @@ void seat_leave(struct seat *seat);
 /* Somebody took the lock's file away, so that another agent could sit down beside this one. */
 bool seat_is_lost(const struct seat *seat);
 
-/* Whether there is an agent. Changes nothing, and does not get in its way. */
-bool seat_is_taken(int *pid);
+/* Whether there is an agent: 1, 0, or -errno: not known. Changes nothing, and does not get in its
+ * way. */
+int seat_is_taken(int *pid);
 
 /* -ECONNREFUSED with a diag that says how an agent is started, where there is none. */
 int seat_need(struct diag *diag);

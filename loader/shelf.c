@@ -33,22 +33,27 @@ int shelf_must_have(const struct store *store, const char *name, struct diag *di
 	return has > 0 ? 0 : has ? has : policies_unknown(name, diag);
 }
 
-/* The name of the policy that is in the file; NULL: it is none, or there is no memory. */
-static char *name_of_file(int dir, const char *file)
+/* The name of the policy that is in the file; NULL: it is none. -errno. */
+static int name_of_file(int dir, const char *file, char **name)
 {
 	size_t len = strlen(file);
 	struct stat st;
-	char *name;
 
-	if (fstatat(dir, file, &st, 0) || !S_ISREG(st.st_mode) || len < sizeof(ending) ||
-		strcmp(file + len - (sizeof(ending) - 1), ending))
-		return NULL;
-	name = strndup(file, len - (sizeof(ending) - 1));
-	if (name && policy_name_flaw(name)) {
-		free(name);
-		name = NULL;
+	*name = NULL;
+	if (len < sizeof(ending) || strcmp(file + len - (sizeof(ending) - 1), ending))
+		return 0;
+	if (fstatat(dir, file, &st, 0))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	*name = strndup(file, len - (sizeof(ending) - 1));
+	if (!*name)
+		return -ENOMEM;
+	if (policy_name_flaw(*name)) {
+		free(*name);
+		*name = NULL;
 	}
-	return name;
+	return 0;
 }
 
 static size_t count_timed(const struct policy *policy)
@@ -125,9 +130,12 @@ static int each_name(int (*each)(char *name, void *arg), void *arg, struct diag 
 	if (!rc && !d)
 		rc = diag_errno(diag, errno, "cannot read %s", path);
 	while (!rc && (entry = dir_next(d, &err))) {
-		char *name = name_of_file(dirfd(d), entry->d_name);
+		char *name;
 
-		if (name)
+		rc = name_of_file(dirfd(d), entry->d_name, &name);
+		if (rc)
+			diag_errno(diag, -rc, "cannot look at %s/%s", path, entry->d_name);
+		else if (name)
 			rc = each(name, arg);
 	}
 	if (err)

@@ -60,17 +60,19 @@ int solo_take(const char *name, int *fd, int *pid, struct diag *diag)
 	return rc;
 }
 
-bool solo_is_taken(const char *name, int *pid)
+int solo_is_taken(const char *name, int *pid)
 {
 	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char *path = path_join(dirs_get()->run, "%s", name);
 	int fd = path ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-	bool taken = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &all) && all.l_type != F_UNLCK;
+	int rc = path ? -errno : -ENOMEM;
 
-	if (taken)
-		*pid = read_pid(fd);
-	if (fd >= 0)
-		close(fd);
 	free(path);
-	return taken;
+	if (fd < 0)
+		return rc == -ENOENT || rc == -ELOOP ? 0 : rc; /* a link is not from us */
+	rc = fcntl(fd, F_OFD_GETLK, &all) ? -errno : all.l_type != F_UNLCK;
+	if (rc > 0)
+		*pid = read_pid(fd);
+	close(fd);
+	return rc;
 }

@@ -15,7 +15,8 @@
  * said that it does. Others with a diag.
  */
 int solo_take(const char *name, int *fd, int *pid, struct diag *diag);
-/* Whether somebody has it, and who. Makes nothing, and gets in nobody's way. */
-bool solo_is_taken(const char *name, int *pid);
+/* Whether somebody has it, and who: 1, 0, or -errno: not known. Makes nothing, and gets in nobody's
+ * way. */
+int solo_is_taken(const char *name, int *pid);
 
 #endif

@@ -75,26 +75,28 @@ static void read_wire(int fd, struct tcp_socket *s)
 		s->wire_port = 0;
 }
 
-/* Whether it is a TCP connection of this namespace with another host. */
-static bool is_connection(int fd, struct tcp_socket *s)
+/* Whether it is a TCP connection of this namespace with another host: 1, 0, or -errno: not known.
+ */
+static int is_connection(int fd, struct tcp_socket *s)
 {
 	struct sockaddr_storage local, remote;
 	socklen_t local_len = sizeof(local), remote_len = sizeof(remote), len = sizeof(int);
 	int type, family;
 
 	*s = (struct tcp_socket){};
-	if (getsockname(fd, (struct sockaddr *)&local, &local_len) ||
-		!read_end(&local, &family, s->local, &s->local_port))
-		return false;
-	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len) ||
-		!read_end(&remote, &s->family, s->remote, &s->remote_port))
-		return false;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
-		return false;
-	if (family != s->family || sockets_is_loopback(s) || !is_of_this_namespace(fd))
-		return false;
+	if (getsockname(fd, (struct sockaddr *)&local, &local_len))
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	if (!read_end(&local, &family, s->local, &s->local_port))
+		return 0;
+	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len))
+		return errno == ENOTCONN ? 0 : -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len))
+		return -errno;
+	if (!read_end(&remote, &s->family, s->remote, &s->remote_port) || type != SOCK_STREAM ||
+		family != s->family || sockets_is_loopback(s) || !is_of_this_namespace(fd))
+		return 0;
 	read_wire(fd, s);
-	return true;
+	return 1;
 }
 
 /* --- the connections of processes --- */
@@ -171,17 +173,25 @@ static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, s
 {
 	int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	struct tcp_socket socket;
-	int rc = 0;
+	int rc;
 
 	if (fd < 0)
 		return errno == EBADF || errno == ESRCH ? 0 : add_by_inode(s, inode, diag);
-	if (is_connection(fd, &socket))
+	rc = is_connection(fd, &socket);
+	if (rc < 0)
+		diag_errno(diag, -rc, "cannot look at a socket of an sshd");
+	else if (rc)
 		rc = add_once(s->found, &socket, diag);
 	close(fd);
 	return rc;
 }
 
-/* Processes come and go: of one that is gone nothing is known. */
+/* Processes come and go: of one that is gone nothing is known, nor of one that is hidden. */
+static bool is_unseen(int rc)
+{
+	return rc == -ENOENT || rc == -ESRCH || rc == -EACCES;
+}
+
 static int add_held(struct search *s, pid_t pid, struct diag *diag)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), err = 0, rc = 0;
@@ -191,13 +201,17 @@ static int add_held(struct search *s, pid_t pid, struct diag *diag)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	d = opendir(path);
-	if (!d && errno != ENOENT && errno != ESRCH && errno != EACCES)
+	if (!d && !is_unseen(-errno))
 		err = -errno;
 	while (d && !rc && (entry = dir_next(d, &err))) {
 		char to[64];
 		ssize_t len = readlinkat(dirfd(d), entry->d_name, to, sizeof(to) - 1);
 		uint64_t inode;
 
+		if (len < 0 && errno != EINVAL && !is_unseen(-errno)) { /* no link: . and .. */
+			err = -errno;
+			break;
+		}
 		to[len > 0 ? len : 0] = '\0';
 		if (sscanf(to, "socket:[%" SCNu64 "]", &inode) == 1)
 			rc = add_socket(s, pidfd, atoi(entry->d_name), inode, diag);
@@ -213,20 +227,22 @@ static int add_held(struct search *s, pid_t pid, struct diag *diag)
 
 /* --- which processes --- */
 
-static bool read_proc(pid_t pid, const char *name, char text[PROC_ROOM])
+/* What is not to be seen is empty. */
+static int read_proc(pid_t pid, const char *name, char text[PROC_ROOM], struct diag *diag)
 {
+	ssize_t len = -1;
 	char path[64];
-	ssize_t len;
-	int fd;
+	int fd, rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, text, PROC_ROOM - 1);
-	close(fd);
+	if (fd >= 0)
+		len = read(fd, text, PROC_ROOM - 1);
+	rc = len < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
 	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
+	return rc && !is_unseen(rc) ? diag_errno(diag, -rc, "cannot read %s", path) : 0;
 }
 
 /* sshd, sshd-session, sshd-auth */
@@ -240,20 +256,22 @@ struct process {
 	bool sshd;
 };
 
-static bool process_get(pid_t pid, struct process *p)
+/* One that is not to be seen is the topmost. */
+static int process_get(pid_t pid, struct process *p, struct diag *diag)
 {
 	char text[PROC_ROOM], *name, *end;
-	int parent;
+	int parent, rc = read_proc(pid, "stat", text, diag);
 
-	if (!read_proc(pid, "stat", text))
-		return false;
+	*p = (struct process){};
+	if (rc)
+		return rc;
 	name = strchr(text, '(');
 	end = strrchr(text, ')'); /* the name may hold any character */
 	if (!name || !end || sscanf(end + 1, " %*c %d", &parent) != 1)
-		return false;
+		return 0;
 	*end = '\0';
 	*p = (struct process){ .parent = parent, .sshd = is_sshd(name + 1) };
-	return true;
+	return 0;
 }
 
 /*
@@ -261,15 +279,19 @@ static bool process_get(pid_t pid, struct process *p)
  * keep a rule out that cron wants in. A session's connection is held by a process of root's as
  * well.
  */
-static bool is_roots_sshd(pid_t pid)
+static int is_roots_sshd(pid_t pid, bool *yes, struct diag *diag)
 {
 	char text[PROC_ROOM], *uid;
 	unsigned int real, effective;
+	int rc = read_proc(pid, "comm", text, diag);
 
-	if (!read_proc(pid, "comm", text) || !is_sshd(text) || !read_proc(pid, "status", text))
-		return false;
-	uid = strstr(text, "\nUid:");
-	return uid && sscanf(uid, "\nUid: %u %u", &real, &effective) == 2 && !real && !effective;
+	*yes = false;
+	if (rc || !is_sshd(text))
+		return rc;
+	rc = read_proc(pid, "status", text, diag);
+	uid = rc ? NULL : strstr(text, "\nUid:");
+	*yes = uid && sscanf(uid, "\nUid: %u %u", &real, &effective) == 2 && !real && !effective;
+	return rc;
 }
 
 /* What an sshd forwards for a session goes from ports that nobody listens on here. */
@@ -287,7 +309,8 @@ bool ssh_translated(void)
 {
 	int fd = open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
 	char first = '0';
-	bool any = fd >= 0 && read(fd, &first, 1) == 1 && first != '0';
+	/* Or nobody knows. */
+	bool any = fd < 0 ? errno != ENOENT : read(fd, &first, 1) != 1 || first != '0';
 
 	if (fd >= 0)
 		close(fd);
@@ -327,9 +350,8 @@ int ssh_above(struct tcp_sockets *list, struct diag *diag)
 	int rc = 0;
 
 	for (pid_t pid = p.parent; pid > 0 && !rc && !list->n; pid = p.parent) {
-		if (!process_get(pid, &p))
-			break;
-		if (p.sshd)
+		rc = process_get(pid, &p, diag);
+		if (!rc && p.sshd)
 			rc = add_held(&s, pid, diag);
 	}
 	free(s.table.v);
@@ -373,9 +395,15 @@ int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struc
 
 	if (!d)
 		return diag_errno(diag, errno, "cannot read /proc");
-	while (!rc && (entry = dir_next(d, &err)))
-		if (isdigit((unsigned char)entry->d_name[0]) && is_roots_sshd(atoi(entry->d_name)))
-			rc = add_held(&s, atoi(entry->d_name), diag);
+	while (!rc && (entry = dir_next(d, &err))) {
+		pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+		bool yes = false;
+
+		if (pid)
+			rc = is_roots_sshd(pid, &yes, diag);
+		if (yes)
+			rc = add_held(&s, pid, diag);
+	}
 	if (err)
 		rc = diag_errno(diag, -err, "cannot read /proc");
 	closedir(d);

@@ -67,6 +67,13 @@ over 5 2222 "$BPFPOL policy assign closed"
 expect_out "the rule 'block in' would cut $NAMED"
 over 5 2222 "$BPFPOL ipsecpol -w REG -p closed -x"
 over 5 2222 "$BPFPOL block tcp/2222 --dry-run"
+# What cannot be asked for hides nobody: a socket, a descriptor, a process above.
+for call in getpeername readlinkat; do
+	over 1 2222 "strace -f -qq -o /dev/null -e trace=$call -e inject=$call:error=ENOMEM $BPFPOL block tcp/2222"
+	expect_out "bpfpol: cannot (look at a socket of an sshd|read /proc/.*): Cannot allocate memory"
+done
+over 1 2222 "strace -f -qq -o /dev/null -P /proc/\$\$/stat -e trace=openat -e inject=openat:error=ENFILE $BPFPOL block tcp/2222"
+expect_out "bpfpol: cannot read /proc/[0-9]+/stat: Too many open files in system"
 same "nothing is pinned, attached or stored" "$BEFORE" "$(pins)"
 
 # Both directions, and what is no concern of the connection.

@@ -98,6 +98,28 @@ blocked dport=1434
 expect_exit 0 unseen "$FILE" policy rollback
 expect_out "warning: the policy's file may be gone"
 
+# A policy is not left out of the list.
+expect_exit 1 run_in rx strace -qq -o /dev/null -P "$OTHER" -P other.policy -e trace=newfstatat,statx \
+	-e inject=newfstatat,statx:error=EIO "$BPFPOL" policy list
+expect_out "cannot look at $OTHER: Input/output error"
+
+# Nor an agent that cannot be asked for taken for none.
+mkdir -p "$BPFPOL_RUN_DIR"
+true >"$BPFPOL_RUN_DIR/agent.lock"
+expect_exit 0 unread "$BPFPOL_RUN_DIR/agent.lock" status
+expect_out 'warning: it is not known whether the agent runs: .*Input/output error'
+expect_exit 1 unread "$BPFPOL_RUN_DIR/agent.lock" block --dynamic udp/9
+expect_out 'cannot tell whether there is an agent: Input/output error'
+
+# Nothing is mounted over a bpffs that does not say whether it is one.
+reboot
+MOUNTS=$(grep -c " $WORLD/bpf" /proc/mounts)
+expect_exit 1 run_in rx strace -qq -o /dev/null -e trace=statfs -e inject=statfs:error=EIO "$BPFPOL" restore
+expect_out 'cannot tell whether a bpffs is mounted at .*: Input/output error'
+same "no mount" "$MOUNTS" "$(grep -c " $WORLD/bpf" /proc/mounts)"
+expect_exit 0 bp restore
+blocked dport=1434
+
 # What is on trial: a rollback or a confirmation was meant for it, and not for the change of rules before it; nothing
 # else changes meanwhile; and who waits for its end asks again.
 # shellcheck source=tests/e2e/trial.sh
