@@ -33,6 +33,44 @@ static int go_back_by_itself(struct host *host, struct diag *diag)
 	return rc;
 }
 
+/* A commit of the store, and the generation that then stands for it. */
+struct commit {
+	struct store *store;
+	struct generation *gen;
+};
+
+static int commit(void *arg, struct diag *diag)
+{
+	struct commit *c = arg;
+	int rc = store_commit(c->store, diag);
+
+	if (!rc)
+		settle(c->gen, c->store);
+	return rc;
+}
+
+/* What awaits in the kernel and in the store stays in both. */
+static int keep(struct host *host, struct diag *diag)
+{
+	struct store *s = host->store;
+	struct confirm was = s->confirm;
+	struct kernel *k = host->kernel;
+	int rc;
+
+	s->confirm = (struct confirm){};
+	rc = kernel_confirm(k, commit, &(struct commit){ s, kernel_on_trial(k) }, diag);
+	if (rc)
+		s->confirm = was;
+	return rc;
+}
+
+static int keep_at_last(struct host *host, struct diag *diag)
+{
+	int rc = host_store_names(host, diag);
+
+	return rc ? rc : keep(host, diag);
+}
+
 /* Whether a `policy rollback` was killed behind its commit. -errno: the store does not say. */
 static int taken_back(struct host *host, struct diag *diag)
 {
@@ -63,6 +101,8 @@ int await_tend(struct host *host, bool salvage, struct diag *diag)
 			kernel_go_back(k, NULL, NULL, diag);
 		return 0;
 	}
+	if (kernel_is_kept(k))
+		return keep_at_last(host, diag);
 	return kernel_time_left(k) ? 0 : go_back_by_itself(host, diag);
 }
 
@@ -118,6 +158,8 @@ int await_refuse(struct host *host, bool mend, struct diag *diag)
 	if (host->tried_left)
 		return refuse(host->tried_left, diag);
 	if (k && kernel_awaits(k)) {
+		if (kernel_is_kept(k))
+			return 0; /* who needs the store will be told */
 		left = kernel_time_left(k);
 		return left || mend ? refuse(left, diag) : 0;
 	}
@@ -139,37 +181,20 @@ int await_refuse(struct host *host, bool mend, struct diag *diag)
 	return left || mend ? refuse(left, diag) : 0;
 }
 
-/* A commit of the store, and the generation that then stands for it. */
-struct commit {
-	struct store *store;
-	struct generation *gen;
-};
-
-static int commit(void *arg, struct diag *diag)
-{
-	struct commit *c = arg;
-	int rc = store_commit(c->store, diag);
-
-	if (!rc)
-		settle(c->gen, c->store);
-	return rc;
-}
-
 int await_confirm(struct host *host, struct diag *diag)
 {
 	struct store *s = host->store;
-	struct kernel *k;
 	int rc = 0;
 
 	if (!host->off && !(host->kernel && kernel_awaits(host->kernel)))
 		rc = unguarded(host, enforce, diag);
 	if (rc)
 		return rc;
-	s->confirm = (struct confirm){};
-	k = host->kernel;
-	if (!k || !kernel_awaits(k))
+	if (!host->kernel || !kernel_awaits(host->kernel)) {
+		s->confirm = (struct confirm){};
 		return store_commit(s, diag);
-	rc = kernel_confirm(k, commit, &(struct commit){ s, kernel_on_trial(k) }, diag);
+	}
+	rc = keep(host, diag);
 	if (rc != -ETIME)
 		return rc;
 	return diag_set(

@@ -14,9 +14,10 @@
 /* For host_open.c */
 
 /*
- * What the kernel went back from by itself goes from the disk, too. What it awaits and the store
- * does not, as a command was killed, ends in the kernel. Where the store does not say, the trial
- * goes on to its end, unless who comes is to mend the store (`salvage`).
+ * What the kernel went back from by itself goes from the disk, too, and what it keeps is confirmed
+ * there. What it awaits and the store does not, as a command was killed, ends in the kernel. Where
+ * the store does not say, the trial goes on to its end, unless who comes is to mend the store
+ * (`salvage`).
  */
 int await_tend(struct host *host, bool salvage, struct diag *diag);
 /*

@@ -20,11 +20,17 @@ bool awaited_is_known(const struct kernel *k)
 	return k && kernel_awaits(k) && awaited_is_stored(kernel_on_trial(k));
 }
 
+/* It is confirmed, which is only not written there yet. */
+static bool is_kept(const struct kernel *k)
+{
+	return awaited_is_known(k) && kernel_is_kept(k);
+}
+
 uint64_t awaited_left(const struct kernel *k, const struct store *s)
 {
 	struct moment now;
 
-	if (!s->confirm.seconds)
+	if (!s->confirm.seconds || is_kept(k))
 		return 0;
 	if (awaited_is_known(k))
 		return kernel_time_left(k);
@@ -73,7 +79,7 @@ int awaited_check(const struct kernel *k, struct store *s, struct diag *diag)
 {
 	int rc;
 
-	if (!s->confirm.seconds || awaited_left(k, s))
+	if (!s->confirm.seconds || is_kept(k) || awaited_left(k, s))
 		return 0;
 	rc = store_take_back(s, when(k, s), diag);
 	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;

@@ -81,8 +81,11 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 	if (rc && use == HOST_CHANGE)
 		return rc;
 	if (rc)
-		diag_to_warning(diag, "the change that was not confirmed is not in force any more, "
-				      "but still on disk");
+		diag_to_warning(diag, kernel_is_kept(host->kernel)
+					      ? "the last change is confirmed, but a reboot may "
+						"take it back"
+					      : "the change that was not confirmed is not in "
+						"force any more, but still on disk");
 	/* `restore` does it when it has mended the store. */
 	rc = also & HOST_SALVAGE ? 0 : be_alone(host, use, diag);
 	return rc || use != HOST_CHANGE ? rc : await_refuse(host, true, diag);

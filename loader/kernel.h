@@ -96,6 +96,8 @@ int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
 
 /* A generation awaits confirmation, or did not get it in time. No other can be put in force. */
 bool kernel_awaits(const struct kernel *k);
+/* One awaits, and was confirmed by a command that was killed before that was done. */
+bool kernel_is_kept(const struct kernel *k);
 /* ns until the one before judges again; 0: it does. Only if one awaits. */
 uint64_t kernel_time_left(const struct kernel *k);
 /* The generation that awaits, and the one before it. NULL: its pins are gone, or there was none. */
@@ -107,7 +109,9 @@ uint64_t kernel_next_number(const struct kernel *k);
 uint64_t kernel_in_force(const struct kernel *k);
 /*
  * Ends that: the one that awaits stays. -ETIME without a diag: it is too late, and over. `commit`
- * as in kernel_switch(); while it works the time does not run out, but for TRIAL_HOLD at most.
+ * as in kernel_switch(), but the kernel's word comes first: no time runs out while it works, nor
+ * behind a process that dies in it, and kernel_is_kept() says to whoever comes then what is to be
+ * done again.
  */
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
@@ -116,8 +120,7 @@ int kernel_go_back(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
 
 #define TRIAL_TOO_LATE \
-	10000000ULL		  /* ns: with less left it may be over before we have said a word */
-#define TRIAL_HOLD 10000000000ULL /* ns that a commit may take */
+	10000000ULL /* ns: with less left it may be over before we have said a word */
 
 /*
  * Returns when every packet that was being judged when it was called has been judged. False: at

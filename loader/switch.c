@@ -256,6 +256,13 @@ struct generation *kernel_before_trial(const struct kernel *k)
 	return k->gen && k->gen->number == k->ctl->confirm_of ? k->other : k->gen;
 }
 
+#define TRIAL_KEPT UINT64_MAX /* for confirm_by: the time is never over */
+
+bool kernel_is_kept(const struct kernel *k)
+{
+	return kernel_awaits(k) && k->ctl->confirm_by == TRIAL_KEPT;
+}
+
 /* In one step, once the counts in it stand nowhere else. */
 static int adopt_base(uint64_t number)
 {
@@ -336,15 +343,14 @@ int kernel_go_back(
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag)
 {
-	uint64_t by = k->ctl->confirm_by, held = kernel_clock() + TRIAL_HOLD;
+	uint64_t by = k->ctl->confirm_by;
 	int rc;
 
 	if (kernel_time_left(k) < TRIAL_TOO_LATE) {
 		kernel_clock_wait(by);
 		return -ETIME;
 	}
-	if (held > by)
-		set(&k->ctl->confirm_by, held);
+	set(&k->ctl->confirm_by, TRIAL_KEPT);
 	rc = commit ? commit(arg, diag) : 0;
 	if (rc) {
 		set(&k->ctl->confirm_by, by);

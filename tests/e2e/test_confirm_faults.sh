@@ -88,6 +88,38 @@ mv "$WORLD/state" "$BPFPOL_STATE_DIR/state"
 expect_exit 0 bp restore
 same "and stays gone back" "a false" "$(verdict) $(awaits && echo true || echo false)"
 
+# Confirmed and killed before that was written down: it stays, and is written by whoever can.
+kept() {
+	! awaits || bp policy rollback >/dev/null
+	begin
+	broken "fsync:signal=KILL:when=1" policy confirm >/dev/null 2>&1
+}
+
+FULL="rename,renameat,renameat2:error=EROFS"
+kept
+OUT=$(broken "$FULL" status 2>&1)
+expect_out 'warning: the last change is confirmed, but a reboot may take it back'
+expect_exit 1 broken "$FULL" block udp/2009
+expect_exit 1 broken "$FULL" policy confirm
+expect_exit 1 broken "$FULL" policy rollback
+expect_exit 0 bp block udp/2009 --dry-run
+same "not written yet: b, and a reboot takes it back" "b 1" "$(verdict) $(grep -c ^confirm "$BPFPOL_STATE_DIR/state")"
+expect_exit 0 bp block udp/2009
+expect_exit 0 bp policy rollback
+same "written by a change, which is undone alone: b" "b false" "$(verdict) $(awaits && echo true || echo false)"
+for command in rollback confirm; do
+	kept
+	expect_exit 0 broken "rename:error=EROFS:when=1" policy $command
+	same "it could not be written, then $command can" "$([ $command = confirm ] && echo b || echo a) false" \
+		"$(verdict) $(awaits && echo true || echo false)"
+done
+kept
+reboot
+expect_exit 0 bp restore
+same "rebooted before that: b is tried" "b true" "$(verdict) $(awaits && echo true || echo false)"
+bp policy rollback >/dev/null
+bp policy assign a >/dev/null
+
 # Killed while it takes back or confirms, the next one does not let the deadline go.
 for n in 1 2 3 4 5 6 7; do
 	begin

@@ -76,7 +76,7 @@ declare -A FOUND
 bp attach rx0 >/dev/null
 bp block udp/1434 >/dev/null
 sweep_act off 'off? on' off --confirm 600
-sweep_act confirm off policy confirm
+sweep_act confirm "off${KILL_EVERY:+ off?}" policy confirm
 sweep_act rollback 'off? on' policy rollback
 sweep_act over on list
 bp on >/dev/null
