@@ -49,16 +49,21 @@ static int no_policy(struct explainer *ex, enum explain_by by)
 	return ex->none ? 0 : -ENOMEM;
 }
 
-static bool kernel_has_rules(const struct kernel *k)
+/* Whether the policy is what judges: 1, 0, or -errno with a diag. */
+static int is_in_force(const struct explainer *ex, struct diag *diag)
 {
-	return k && k->gen;
+	const struct host *host = &ex->host;
+
+	if (ex->other)
+		return 0;
+	return host->fault ? host->kernel && host->kernel->gen : host_steps(host, diag);
 }
 
 static int choose_policy(struct explainer *ex, const char *name, struct diag *diag)
 {
 	struct policy *stored = ex->host.store->policy;
 	struct names names = {};
-	int rc;
+	int rc, is;
 
 	if (name && (!stored || strcmp(stored->name, name))) {
 		rc = policies_load(ex->host.store, name, &names, &ex->other, diag);
@@ -77,8 +82,10 @@ static int choose_policy(struct explainer *ex, const char *name, struct diag *di
 	if (!stored)
 		return no_policy(ex, EXPLAIN_NOBODY);
 	ex->policy = stored;
-	if (!ex->other &&
-		(ex->host.fault ? kernel_has_rules(ex->host.kernel) : host_in_step(&ex->host))) {
+	is = is_in_force(ex, diag);
+	if (is < 0)
+		return is;
+	if (is) {
 		ex->by = EXPLAIN_IN_FORCE;
 		ex->gen = ex->host.kernel->gen;
 		ex->journal = ex->gen->table.tables->journal;

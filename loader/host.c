@@ -146,25 +146,30 @@ bool host_is_foreign(const struct host *host)
 	return !host->kernel && !host->off && attached_any();
 }
 
-/* While one awaits confirmation, interfaces are those of the moment when it began. What cannot be
- * asked may have changed. */
-static bool links_stand(const struct host *host, const struct bp_tables *t)
+/* While one awaits confirmation, interfaces are those of the moment when it began. */
+static int links_stand(const struct host *host, const struct bp_tables *t, struct diag *diag)
 {
-	uint64_t links;
+	uint64_t links = t->links;
+	int rc = links && !kernel_awaits(host->kernel) ? env_links(&links, diag) : 0;
 
-	return !t->links || kernel_awaits(host->kernel) ||
-	       (!env_links(&links, NULL) && t->links == links);
+	return rc ? rc : t->links == links;
 }
 
-bool host_in_step(const struct host *host)
+int host_steps(const struct host *host, struct diag *diag)
 {
 	const struct bp_tables *t;
 
 	if (!host->kernel || !host->kernel->gen || host->first || host->astray)
-		return false;
+		return 0;
 	t = host->kernel->gen->table.tables;
-	return !t->dirty && links_stand(host, t) &&
-	       store_unchanged(t->state_inode, t->state_mtime, t->journal);
+	if (t->dirty || !store_unchanged(t->state_inode, t->state_mtime, t->journal))
+		return 0;
+	return links_stand(host, t, diag);
+}
+
+bool host_in_step(const struct host *host)
+{
+	return host_steps(host, NULL) > 0;
 }
 
 void host_stamp(struct generation *gen, const struct store *s)

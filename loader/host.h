@@ -85,7 +85,12 @@ int host_kernel_hang(struct host *host, struct diag *diag);
  * while filtering is off.
  */
 bool host_is_foreign(const struct host *host);
-/* The generation in force is what the store says, so that it may be changed in place. */
+/*
+ * The generation in force is what the store says, so that it may be changed in place: 1, 0, or
+ * -errno: the interfaces that its rules name cannot be asked for. diag: NULL, or is told.
+ */
+int host_steps(const struct host *host, struct diag *diag);
+/* The same; what cannot be asked for may have changed. */
 bool host_in_step(const struct host *host);
 /* It stands for what is on disk now, which the store is. */
 void host_stamp(struct generation *gen, const struct store *store);

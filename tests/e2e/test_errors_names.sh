@@ -78,4 +78,16 @@ expect_exit 0 bp restore
 blocked dport=3001
 expect_exit 3 bp block on rx9 udp/3002
 
+# Where the interfaces cannot be listed nobody says that the policy is not in force.
+EXPLAIN=(explain udp/3001 from "$TX4" to "$RX4")
+ANSWER=$(bp "${EXPLAIN[@]}")
+run_in rx strace -f -qq -o "$WORLD/trace" -e trace=recvfrom,recvmsg "$BPFPOL" "${EXPLAIN[@]}" >/dev/null
+BEFORE=$FAILED
+while read -r call n; do
+	OUT=$(fail_at "$call" "$n" ENOMEM "${EXPLAIN[@]}"; code=$?; cat "$WORLD/said"; exit $code)
+	code=$?
+	[ $code -eq 1 ] || [ "$OUT" = "$ANSWER" ] || nok "explain: $call $n: exit $code" "$OUT"
+done < <(awk '{ sub(/\(.*/, "", $2); print $2, ++n[$2] }' "$WORLD/trace")
+same "explain: $(wc -l <"$WORLD/trace") questions that fail: the same, or exit 1" "$BEFORE" "$FAILED"
+
 finish
