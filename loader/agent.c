@@ -431,23 +431,25 @@ static int sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* A kernel without memory for the moment is no end of the rules that are held. */
-static int wait_for_any(struct pollfd *fds, int wait)
+/*
+ * A kernel that does not wait for them, without memory for the moment or by a limit of descriptors
+ * that was lowered, is no end of the rules that are held. Signals and what is done beside are
+ * looked for all the same.
+ */
+static void wait_for_any(struct pollfd *fds, int wait)
 {
 	const struct timespec moment = { .tv_nsec = BUSY * 1000000L };
 
 	if (poll(fds, FD_SCRAPE + SCRAPE_FDS, wait) >= 0 || errno == EINTR)
-		return 0;
-	if (errno != ENOMEM)
-		return -errno;
+		return;
 	nanosleep(&moment, NULL);
-	return 0;
+	fds[FD_SIGNAL].revents = fds[FD_BESIDE].revents = POLLIN;
 }
 
-static int wait_for_more(struct agent *a, struct pollfd *fds)
+static void wait_for_more(struct agent *a, struct pollfd *fds)
 {
 	uint64_t now = clock_ms();
-	int wait = clients_wait(&a->clients, now), rc;
+	int wait = clients_wait(&a->clients, now);
 
 	fds[FD_SIGNAL] = (struct pollfd){ .fd = a->signal_fd, .events = POLLIN };
 	fds[FD_LISTEN] = (struct pollfd){
@@ -464,9 +466,8 @@ static int wait_for_more(struct agent *a, struct pollfd *fds)
 	if (a->dropins.read && !a->beside.runs) /* the lock was not free */
 		wait = sooner(wait, BUSY);
 	beside_give(&a->beside);
-	rc = wait_for_any(fds, wait);
+	wait_for_any(fds, wait);
 	beside_take(&a->beside);
-	return rc;
 }
 
 static int check_seat(struct agent *a, uint64_t now, struct diag *diag)
@@ -500,9 +501,7 @@ static int loop(struct agent *a, struct diag *diag)
 			return rc;
 		look_after_rules(a);
 		work_beside(a);
-		rc = wait_for_more(a, fds);
-		if (rc)
-			return diag_errno(diag, -rc, "cannot wait");
+		wait_for_more(a, fds);
 		now = clock_ms();
 		if (fds[FD_SIGNAL].revents)
 			take_signals(a);

@@ -132,6 +132,13 @@ trace_agent poll -e inject=poll:error=ENOMEM:when=1+2
 for ((i = 0; i < 10; i++)); do bp agent status >/dev/null 2>&1; done
 kill "$TRACER"
 wait "$TRACER" 2>/dev/null
+# Nor wait for so many as it has, where somebody lowered its limit of descriptors.
+sleeps() { grep -q nanosleep "/proc/$AGENT/wchan"; }
+prlimit --pid "$AGENT" --nofile=5:
+run_in rx ip link add port7 type veth peer name other7
+run_in rx ip link del port7
+check "it tries again where the kernel does not wait" until_true sleeps
+prlimit --pid "$AGENT" --nofile=1024:
 check "the agent is there after all that" kill -0 "$AGENT"
 check "and answers" bp agent status
 bp attach 'port*' >/dev/null
@@ -143,6 +150,7 @@ check "and attaches what comes" until_true pinned
 check "memory: under 32 MiB" [ "$(bp agent status --json | jq .memory_kib)" -lt 32768 ]
 stop_agent TERM
 same "ends with" 0 "$STATUS"
+[ "$STATUS" -eq 0 ] || sed 's/^/#   /' agent.log
 echo "# figure failed-allocations $((RUNS + ASKED))"
 
 finish
