@@ -493,8 +493,8 @@ static int loop(struct agent *a, struct diag *diag)
 		hotplug_run(&a->hotplug, clock_ms());
 		if (a->hotplug.foreign)
 			return diag_set(diag, DIAG_SYSTEM, EPROTO,
-				"another version of bpfpol has put rules in force: this agent "
-				"ends");
+				"another version of bpfpol has put rules in force, or a pin was "
+				"taken away: this agent ends");
 		if (a->hotplug.settled && !a->holds)
 			rc = get_ready(a, diag);
 		if (rc)

@@ -186,6 +186,13 @@ static bool name_of(__u32 id, char name[BPF_OBJ_NAME_LEN])
 	return !gone;
 }
 
+bool attach_is_foreign(__u32 id)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	return name_of(id, name) && !kernel_is_xdp_name(name);
+}
+
 /* Whose the XDP program on the interface is: "'name' (id N)", or "id N". */
 static const char *foreign_name(__u32 id, char *buf, size_t size)
 {
@@ -210,11 +217,9 @@ static __u32 xdp_in_place(const struct nl_link *link)
 	__u32 id = link->xdp_prog;
 
 	for (int i = 0; i < 100 && id; i++) {
-		char name[BPF_OBJ_NAME_LEN];
-
 		if (bpf_xdp_query_id(link->ifindex, 0, &id))
 			return 0; /* the interface has just gone */
-		if (!id || (name_of(id, name) && !kernel_is_xdp_name(name)))
+		if (!id || attach_is_foreign(id))
 			break;
 		nanosleep(&moment, NULL);
 	}

@@ -53,6 +53,8 @@ bool attached_any(void);
 /* The hooks where anything is; all, if that cannot be told. A set as in generation.h. */
 unsigned int attached_hooks(void);
 
+/* Whether the XDP program of that id is no bpfpol's, by its name. False: it is, or is gone. */
+bool attach_is_foreign(__u32 id);
 /* Whether the mode is possible there: not on the loopback, nor XDP where it cannot be (-EBUSY). */
 int attach_check(const struct nl_link *link, enum attach_mode mode, struct diag *diag);
 

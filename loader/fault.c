@@ -30,8 +30,9 @@ int fault_tell(const struct host *host, struct diag *diag)
 int fault_foreign(struct diag *diag)
 {
 	return diag_set(diag, DIAG_SYSTEM, EPROTO,
-		"what filters now is another version's: its rules and counters cannot be read; "
-		"'bpfpol restore' puts this version's programs and the rules on disk in its place");
+		"what filters now is another version's, or a pin of it was taken away: its rules "
+		"and counters cannot be read; 'bpfpol restore' puts this version's programs and "
+		"the rules on disk in its place");
 }
 
 int fault_tell_all(const struct host *host, struct diag *diag)

@@ -163,12 +163,15 @@ static int add_interface(
 
 static void why_not(struct status_interface *i, const struct nl_link *link, bool off, bool booted)
 {
+	__u32 xdp = link->xdp_prog;
 	const char *why = link->loopback     ? "the loopback is never filtered"
 			  : link->unreadable ? "no frames with Ethernet or IP headers: cannot be "
 					       "filtered"
 			  : !i->remembered   ? "not attached"
 			  : off		     ? "off"
-			  : link->xdp_prog   ? "a foreign XDP program is in place"
+			  : xdp && attach_is_foreign(xdp) ? "a foreign XDP program is in place"
+			  : xdp ? "bpfpol's XDP program is there without its pin; 'bpfpol attach' "
+				  "puts it back"
 			  : booted ? "not attached since the last boot; 'bpfpol restore' does it"
 				   : "taken off by someone else; 'bpfpol attach' puts it back";
 

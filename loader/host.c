@@ -100,8 +100,9 @@ static void say_replaced(bool lost, struct diag *diag)
 	diag_set(diag, DIAG_SYSTEM, EPROTO,
 		"it is replaced; counters begin anew, and dynamic rules of its agent are gone: "
 		"'systemctl restart bpfpol-agent'");
-	diag_to_warning(diag, lost ? "what filtered had lost its control word"
-				   : "what filtered was another version's");
+	diag_to_warning(
+		diag, lost ? "what filtered had lost its control word"
+			   : "what filtered was another version's, or a pin of it was gone");
 }
 
 /*

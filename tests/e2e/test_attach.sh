@@ -153,6 +153,16 @@ for mode in native generic tc; do
 		| .egress == env.TC' bp status --json
 done
 
+# One whose pins were taken away, and which somebody holds, is not said to be another's.
+bp detach rx0 >/dev/null 2>&1
+expect_exit 0 bp attach rx0 --mode native
+"$BPFTOOL" link pin id "$("$BPFTOOL" -j link show pinned "$(echo "$BPFPOL_BPFFS"/links/xdp-*)" | jq .id)" "$WORLD/bpf/held"
+rm -r "$BPFPOL_BPFFS/links"
+expect_exit 0 bp interfaces
+expect_out "rx0 .*bpfpol's XDP program is there without its pin"
+rm "$WORLD/bpf/held"
+expect_exit 0 bp attach rx0
+
 # Who gives no mode changes none: what is attached comes back after a boot as it was asked for, by its name or by a
 # pattern. What is not attached is attached by default.
 boot_is() {

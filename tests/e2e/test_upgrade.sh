@@ -26,7 +26,7 @@ is_judged() {
 	passes dport=1436
 }
 
-REPLACED='warning: what filtered was another version.s: it is replaced; counters begin anew'
+REPLACED='warning: what filtered was another version.s, or a pin of it was gone: it is replaced; counters begin anew'
 
 # --- what reads
 
@@ -35,7 +35,7 @@ for words in status "status --debug" list interfaces metrics "netdiag /test:ipse
 	"top --once --interval 0.1" "status --json" "list --json"; do
 	# shellcheck disable=SC2086
 	expect_exit 1 bp $words
-	expect_out "^bpfpol: what filters now is another version's: .*'bpfpol restore'"
+	expect_out "^bpfpol: what filters now is another version's, or a pin of it was taken away: .*'bpfpol restore'"
 	# Words that say what is not so.
 	same "$words: no more is said than is known" "" "$(grep -E 'every packet passes|NOT IN FORCE' <<<"$OUT")"
 done
@@ -59,6 +59,13 @@ for words in "block tcp/99" "remove tcp/99" "count udp" "remove count udp" resto
 	blocked dport=1434
 	blocked dport=1435
 done
+# What has lost a pin is not said to be another version's for sure.
+rm "$BPFPOL_BPFFS/totals"
+expect_exit 1 bp status
+expect_out "or a pin of it was taken away"
+expect_exit 0 bp restore
+expect_out "$REPLACED"
+is_judged
 same "the rules have their numbers" "$IDS" "$(bp list --json | jq -c '[.rules[].id] | sort')"
 
 # --- `off` on trial: the word of another version's programs is not ours to write
