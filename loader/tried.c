@@ -93,8 +93,8 @@ static int take_back(const struct tried *t, size_t *off, struct diag *diag)
 		rc = detach_tried(t, &before, off, diag);
 	remembered_free(&before);
 	if (!rc && (remembered_put(t->before, diag) || tried_forget(diag)))
-		diag_to_warning(diag, "what was attached on trial is detached, but that is not yet "
-				      "written down");
+		diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
+				      "detached, is detached, but that is not yet written down");
 	return rc;
 }
 
@@ -198,11 +198,13 @@ static int list_lines(struct tried *t, char *const *words, int n, const struct l
 	return -ENOMEM;
 }
 
-/* Begun, and over: whoever comes next, when we have died, takes it back. */
+/*
+ * Begun, and over: whoever comes next, when we have died, takes it back. Where it cannot be
+ * written, what could not be settled before stays there.
+ */
 static int begin(uint64_t seconds, struct tried *t, char *const *words, int n,
 	const struct link_choices *c, const struct attached_list *is, struct diag *diag)
 {
-	struct diag ignored = {};
 	struct moment now;
 	int rc = list_lines(t, words, n, c, is);
 
@@ -211,13 +213,10 @@ static int begin(uint64_t seconds, struct tried *t, char *const *words, int n,
 		confirm_begin(&t->confirm, seconds ? seconds : NO_TRIAL, &now);
 		end_time(&t->confirm);
 		rc = tried_save(t, diag);
-		if (rc)
-			tried_forget(&ignored); /* a failed write may have been one */
 	}
 	for (char **line = t->lines; line && *line; line++)
 		free(*line);
 	tried_free(t);
-	diag_free(&ignored);
 	return rc;
 }
 

@@ -38,6 +38,11 @@ left() {
 	bp status --json | jq -r .attach_confirm_in
 }
 
+# not_on_trial: the time of what is written down is over; this clears up nothing.
+not_on_trial() {
+	[ "$(bp policy rollback --due --dry-run)" = "Nothing that was attached awaits confirmation: nothing to do." ]
+}
+
 expect_exit 2 bp attach rx7 --confirm 0
 expect_exit 0 bp attach rx0
 bp block udp/1434 >/dev/null
@@ -97,6 +102,17 @@ for fault in "interfaces.new rename:error=ENOSPC" "tried unlink:error=EIO"; do
 	expect_out 'detached, but that is not yet written down'
 	expect_exit 3 bp policy confirm
 	same "$fault: detached" "rx0 and rx0 auto null" "$(attached) and $(remembered) $(left)"
+done
+# Detached on a disk that is full: what another command cannot write there does not bring it back.
+for next in "attach rx8" "detach rx0"; do
+	bp attach rx7 --confirm 1 >/dev/null
+	kill_waiters
+	until_true not_on_trial
+	# shellcheck disable=SC2086
+	expect_exit 1 broken rename:error=ENOSPC $next
+	expect_out 'about to be attached or detached, is detached, but that is not yet written down'
+	expect_exit 0 bp restore
+	same "$next on a full disk: detached" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 done
 # Nobody waits for something that has only begun, and is not told that it is on trial.
 expect_exit 137 broken "rename:signal=KILL:when=2" attach rx7 --confirm 600
