@@ -163,14 +163,6 @@ static int ask_first(const struct args *args, const struct policy *rules, struct
 	return rc;
 }
 
-static bool goes_out(const struct policy *rules)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rule_has_dir(rules->rules[i], BP_OUT))
-			return true;
-	return false;
-}
-
 /* The lock is held from the first look at the host to the last change of it. */
 static int prepare(const struct args *args, struct host *host, const struct policy *held,
 	const struct policy *rules, struct first_links *first, struct diag *diag)
@@ -236,8 +228,8 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct firs
 	/* Of several, some may still get numbers that the agent has reserved. */
 	if (!rc && rules->n == 1 && !applied->id && host.kernel)
 		applied->id = host.kernel->ctl->next_id;
-	if (!rc && !opts.dry_run && goes_out(rules))
-		warn_one_way(diag);
+	if (!rc && !opts.dry_run)
+		warn_one_way(policy_dirs(rules), diag);
 	*off = host.off;
 	policy_free(&held);
 	host_close(&host);

@@ -130,23 +130,21 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 	struct done *done, struct diag *diag)
 {
 	bool stays = p->policy->n && store_is_assigned(host->store, p->policy->name);
-	bool goes_out = false;
+	unsigned int dirs = policy_dirs(p->policy); /* the rules are the store's, then */
 	int rc = stays && p->assign ? store_look_up(host->store, &done->looked_up, diag)
 		 : stays	    ? 0
 				    : assign_in_memory(host, p, opts, done, diag);
 
-	for (size_t i = 0; i < p->policy->n && !rc; i++) {
-		goes_out |= rule_has_dir(p->policy->rules[i], BP_OUT);
+	for (size_t i = 0; i < p->policy->n && !rc; i++)
 		rc = add_in_memory(host, &p->policy->rules[i], opts, &done->rules.applied[i], diag);
-	}
 	if (rc)
 		return rc;
 	done->assigned = true;
 	if (stays && !any_applied(done) && (host->off || host_in_step(host)))
 		return 0;
 	rc = opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
-	if (!rc && !opts->dry_run && goes_out)
-		warn_one_way(diag);
+	if (!rc && !opts->dry_run)
+		warn_one_way(dirs, diag);
 	return rc;
 }
 

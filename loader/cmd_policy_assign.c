@@ -75,6 +75,8 @@ static int assign(struct host *host, const struct args *args, struct policy **po
 		rc = assign_policy(host, policy, &opts, assigned, diag);
 	if (rc && !opts.dry_run)
 		choices_undo(host, &first->choices);
+	if (!rc && !opts.dry_run)
+		warn_one_way(policy_dirs(host->store->policy), diag);
 	return rc;
 }
 

@@ -239,7 +239,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	const struct said *said, const struct apply_opts *opts, struct first_links *first,
 	struct applied *applied, struct diag *diag)
 {
-	bool goes_out = rule_has_dir(*rule, BP_OUT);
+	unsigned int in = rule_has_dir(*rule, BP_IN), out = rule_has_dir(*rule, BP_OUT);
 	char on[IF_NAMESIZE] = "";
 	int rc = refuse_while_off(host, args, diag);
 
@@ -252,8 +252,8 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 		rc = apply_add(host, rule, opts, applied, diag);
 	if (rc && !opts->dry_run)
 		choices_undo(host, &first->choices);
-	if (!rc && !opts->dry_run && goes_out)
-		warn_one_way(diag);
+	if (!rc && !opts->dry_run)
+		warn_one_way(in << BP_IN | out << BP_OUT, diag);
 	if (!rc && !opts->dry_run && !host->off && *on)
 		warn_not_there(on, diag);
 	return rc;

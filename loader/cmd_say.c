@@ -21,21 +21,41 @@ int refuse_while_off(const struct host *host, const struct args *args, struct di
 		"then");
 }
 
-/* A rule for what leaves is in force only where programs for that are. */
-void warn_one_way(struct diag *diag)
+unsigned int policy_dirs(const struct policy *policy)
 {
+	unsigned int dirs = 0;
+
+	for (size_t i = 0; policy && i < policy->n; i++)
+		for (int dir = 0; dir < BP_DIRS; dir++)
+			dirs |= rule_has_dir(policy->rules[i], dir) << dir;
+	return dirs;
+}
+
+/*
+ * A rule is in force only where programs for its direction are: where the kernel takes none, or
+ * somebody took it off, there is only the other one's.
+ */
+void warn_one_way(unsigned int dirs, struct diag *diag)
+{
+	static const char *const what[] = {
+		[BP_IN] = "what arrives is not filtered on every interface",
+		[BP_OUT] = "what leaves is not filtered on every interface",
+	};
 	struct attached_list attached;
-	bool all = true;
+	unsigned int lacks = 0;
 
 	if (attached_get(&attached, diag))
-		diag_to_warning(diag, "it is not known where what leaves is filtered");
+		diag_to_warning(diag, "it is not known whether all is filtered both ways");
 	for (size_t i = 0; i < attached.n; i++)
-		all &= attached.v[i].out != TC_NONE;
+		lacks |= (attached.v[i].how == ATTACH_NONE) << BP_IN |
+			 (attached.v[i].out == TC_NONE) << BP_OUT;
 	free(attached.v);
-	if (all)
-		return;
-	diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP, "'bpfpol interfaces' shows where");
-	diag_to_warning(diag, "what leaves is not filtered on every interface");
+	for (int dir = 0; dir < BP_DIRS; dir++) {
+		if (!(lacks & dirs & 1U << dir))
+			continue;
+		diag_set(diag, DIAG_SYSTEM, EOPNOTSUPP, "'bpfpol interfaces' shows where");
+		diag_to_warning(diag, what[dir]);
+	}
 }
 
 void warn_not_there(const char *ifname, struct diag *diag)

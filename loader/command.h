@@ -114,8 +114,12 @@ void args_place(const struct args *args, int index, struct diag *diag);
 /* cmd_say.c: -EPERM with DIAG_REFUSED while filtering is off, unless forced or a dry run. */
 struct host;
 int refuse_while_off(const struct host *host, const struct args *args, struct diag *diag);
-/* Warns where rules for what leaves are not in force. */
-void warn_one_way(struct diag *diag);
+/* Its rules' directions, as bits of enum bp_dir. NULL: none. */
+struct policy;
+unsigned int policy_dirs(const struct policy *policy);
+/* Warns where rules of these directions are not in force on an interface that is filtered the other
+ * way. */
+void warn_one_way(unsigned int dirs, struct diag *diag);
 /* Warns where a rule's `on` names an interface that is not filtered. */
 void warn_not_there(const char *ifname, struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */

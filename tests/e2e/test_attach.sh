@@ -152,6 +152,21 @@ for mode in native generic tc; do
 	expect_json "what leaves is filtered again" '.interfaces[] | select(.name == "rx0")
 		| .egress == env.TC' bp status --json
 done
+# Till then a change that it concerns says so.
+for half in tc-in:arrives:in:out tc-out:leaves:out:in; do
+	IFS=: read -r pin what way other <<<"$half"
+	rm "$BPFPOL_BPFFS/links/$pin"-*
+	for words in "block $way udp/1437" "remove $way udp/1437" "block inout udp/1437" "policy assign local"; do
+		# shellcheck disable=SC2086
+		expect_exit 0 bp $words
+		[[ $words = remove* ]] || expect_out "warning: what $what is not filtered on every interface"
+	done
+	expect_exit 0 bp remove inout udp/1437
+	same "$pin: what goes the other way is filtered" "" "$(bp block "$other" udp/1437 2>&1 >/dev/null)"
+	expect_exit 0 bp attach rx0
+	same "$pin: all is filtered again" 0 "$(bp policy assign local 2>&1 | grep -c "not filtered")"
+	expect_exit 0 bp remove "$other" udp/1437
+done
 
 # One whose pins were taken away, and which somebody holds, is not said to be another's.
 bp detach rx0 >/dev/null 2>&1
