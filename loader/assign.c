@@ -88,20 +88,15 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 }
 
 /* Where what is undone is its deletion. Its file is no reason not to go back. */
-static int want_file(struct store *store, bool dry_run, struct diag *diag)
+static int want_file(struct store *store, struct diag *diag)
 {
-	const struct policy *policy = store->policy;
-	int has = shelf_has(store, policy->name, diag);
+	int has = shelf_has(store, store->policy->name, diag);
 
 	if (has < 0 && has != -ENOMEM)
 		diag_to_warning(diag, "the policy's file may be gone");
 	if (has)
 		return has == -ENOMEM ? has : 0;
-	if (policy->n)
-		return store_want_file(store);
-	if (!dry_run && policy_file_write(policy->name, "", 0, diag))
-		diag_to_warning(diag, "the policy's file is gone");
-	return 0;
+	return store_want_file(store);
 }
 
 int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
@@ -118,7 +113,7 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 	if (!rc)
 		rc = store_go_back(host->store, previous);
 	if (!rc && host->store->policy)
-		rc = want_file(host->store, opts->dry_run, diag);
+		rc = want_file(host->store, diag);
 	store_free(&previous);
 	return rc ? rc : put_in_force(host, opts, assigned, diag);
 }

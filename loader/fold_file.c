@@ -91,8 +91,8 @@ void fold_unnote(struct store *s)
 
 int store_want_file(struct store *s)
 {
-	/* Any change of it has a file that is gone written from all rules. */
-	return s->policy && s->policy->n ? fold_note(s, CHANGE_PUT, s->policy->rules[0]) : 0;
+	/* A fold without any change has a file that is gone written from all rules. */
+	return s->policy && !fold_of(s, s->policy->name) ? -ENOMEM : 0;
 }
 
 static char *fold_path(uint64_t commit)

@@ -59,4 +59,25 @@ check "before and after the commit: $SEEN_ONE and $SEEN_TWO" \
 same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
 same "nothing is left over" "" "$(cd "$BPFPOL_STATE_DIR" && find . -name '*.new' -o -name 'fold.*')"
 
+# A policy without rules that was thrown away is assigned again with its file, or neither.
+thrown_away() {
+	bp policy create empty >/dev/null 2>&1
+	if ! bp policy assign empty >/dev/null || ! bp policy delete empty >/dev/null; then nok "begin" "cannot delete"; fi
+}
+
+after_return() {
+	local got
+
+	got=$(bp policy list --json | jq -r '[.policies[] | select(.name == "empty").assigned] | join(" ")')
+	got+=,$(bp status --json | jq -r .policy.name)
+	[[ $got = ,null || $got = true,empty ]] || nok "killed at $1 $2" "$got"
+	RETURNED+="$got "
+}
+
+RETURNED='' BEFORE=$FAILED
+[ -n "${KILL_EVERY:-}" ] || WHERE=changes
+kill_each thrown_away after_return policy rollback
+same "an empty policy's deletion: every kill leaves it undone or not" "$BEFORE" "$FAILED"
+same "both are seen" ",null true,empty" "$(tr ' ' '\n' <<<"$RETURNED" | sort -u | xargs)"
+
 finish
