@@ -42,13 +42,29 @@ static ptrdiff_t store_find(
 
 /* Adding. */
 
-int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag)
+/* What stands is a rule of that policy, which is not assigned: rules of its file may have no ids.
+ */
+static int refuse_shelved(const char *policy, const char *text, struct diag *diag)
+{
+	char typed[POLICY_NAME_TYPED];
+
+	return diag_set(diag, DIAG_REFUSED, EEXIST,
+		"'block %s' stands in policy '%s' and would win over this permit; take it away "
+		"with 'bpfpol remove block %s --policy %s', or store the permit beside it with "
+		"--force",
+		text, policy, text, policy_name_typed(policy, typed));
+}
+
+int apply_refuse_permit(
+	uint32_t id, const char *shelved, const struct rule *rule, struct diag *diag)
 {
 	char *text = spec_text(rule, SPEC_MATCH);
-	int rc = diag_set(diag, DIAG_REFUSED, EEXIST,
-		"rule %" PRIu32 " 'block %s' stands and would win over this permit; take it away "
-		"with 'bpfpol remove --id %" PRIu32 "', or store the permit beside it with --force",
-		id, text ? text : "", id);
+	int rc = shelved ? refuse_shelved(shelved, text ? text : "", diag)
+			 : diag_set(diag, DIAG_REFUSED, EEXIST,
+				   "rule %" PRIu32 " 'block %s' stands and would win over this "
+				   "permit; take it away with 'bpfpol remove --id %" PRIu32
+				   "', or store the permit beside it with --force",
+				   id, text ? text : "", id);
 
 	free(text);
 	return rc;
@@ -79,7 +95,7 @@ int apply_refuse_beneath(const struct host *host, const struct rule *rule,
 	if (!rc)
 		rc = inplace_find(gen, rule, BP_BLOCK, &found);
 	if (!rc && is_open(gen, &found))
-		rc = apply_refuse_permit(found.id, rule, diag);
+		rc = apply_refuse_permit(found.id, NULL, rule, diag);
 	else if (rc == -ENOENT)
 		rc = 0;
 	if (rc && diag->kind != DIAG_REFUSED) {
@@ -180,7 +196,8 @@ static int add_by_store(struct host *host, struct rule **rule, const struct appl
 	if ((*rule)->action == BP_PERMIT && !opts->force) {
 		at = store_find(host->store, *rule, BP_BLOCK, env.now);
 		if (at >= 0)
-			return apply_refuse_permit(host->store->policy->rules[at]->id, *rule, diag);
+			return apply_refuse_permit(host->store->policy->rules[at]->id,
+				store_assigning(host->store), *rule, diag);
 	}
 	rc = apply_refuse_beneath(host, *rule, opts, diag);
 	if (rc)
@@ -303,7 +320,7 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 	if ((*rule)->action == BP_PERMIT && !opts->force &&
 		!inplace_find(gen, *rule, BP_BLOCK, &found)) {
 		if (stands_for_good(&found))
-			return apply_refuse_permit(found.id, *rule, diag);
+			return apply_refuse_permit(found.id, NULL, *rule, diag);
 		return add_by_store(host, rule, opts, applied, diag);
 	}
 	rc = (*rule)->action == BP_BLOCK ? may_cut(host, *rule, &cuts, diag)
@@ -387,9 +404,22 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 	return r->n ? 0 : -ENOENT;
 }
 
-int apply_unknown_rule(
-	const struct policy *p, const struct rule *rule, uint64_t now, struct diag *diag)
+/* A rule of that text covers the one that is not there, in the policy, which is not assigned. */
+static int unknown_shelved(const char *policy, const char *text, struct diag *diag)
 {
+	char typed[POLICY_NAME_TYPED];
+
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+		"no rule has exactly that match; '%s' in policy '%s' covers it: "
+		"'bpfpol remove %s --policy %s' takes that one away",
+		text, policy, text, policy_name_typed(policy, typed));
+}
+
+int apply_unknown_rule(const struct policy *p, const char *shelved, const struct rule *rule,
+	uint64_t now, struct diag *diag)
+{
+	char typed[POLICY_NAME_TYPED];
+
 	for (size_t i = 0; p && i < p->n; i++) {
 		char *text;
 		int rc;
@@ -399,13 +429,20 @@ int apply_unknown_rule(
 			!rule_covers(p->rules[i], rule))
 			continue;
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
-		rc = diag_set(diag, DIAG_UNKNOWN, ENOENT,
-			"no rule has exactly that match; rule %" PRIu32 " '%s' covers it: "
-			"'bpfpol remove --id %" PRIu32 "' takes that one away",
-			p->rules[i]->id, text ? text : "", p->rules[i]->id);
+		rc = shelved ? unknown_shelved(shelved, text ? text : "", diag)
+			     : diag_set(diag, DIAG_UNKNOWN, ENOENT,
+				       "no rule has exactly that match; rule %" PRIu32
+				       " '%s' covers it: 'bpfpol remove --id %" PRIu32
+				       "' takes that one away",
+				       p->rules[i]->id, text ? text : "", p->rules[i]->id);
 		free(text);
 		return rc;
 	}
+	if (shelved)
+		return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			"policy '%s' has no rule with that match; 'bpfpol policy show %s' prints "
+			"them",
+			shelved, policy_name_typed(shelved, typed));
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
 		"no rule has that match; 'bpfpol list' shows those in force");
 }
@@ -448,7 +485,7 @@ static int remove_by_store(struct host *host, const struct rule *rule, int actio
 			rc = store_del(host->store, at);
 	}
 	if (!rc && !r->n)
-		return apply_unknown_rule(host->store->policy, rule, now, diag);
+		return apply_unknown_rule(host->store->policy, NULL, rule, now, diag);
 	return rc ? rc : finish(host, opts, diag);
 }
 

@@ -43,8 +43,12 @@ int apply_add(struct host *host, struct rule **rule, const struct apply_opts *op
 int apply_promote(struct host *host, struct rule **rule, const struct apply_opts *opts,
 	struct applied *applied, struct diag *diag);
 
-/* A permit whose equal block, of that id, stands: -EEXIST with DIAG_REFUSED. */
-int apply_refuse_permit(uint32_t id, const struct rule *rule, struct diag *diag);
+/*
+ * A permit whose equal block, of that id, stands: -EEXIST with DIAG_REFUSED. shelved: the name of
+ * the policy in which it stands, which is not assigned; NULL: it is in force.
+ */
+int apply_refuse_permit(
+	uint32_t id, const char *shelved, const struct rule *rule, struct diag *diag);
 /*
  * The same where a dynamic block like the permit is in force, as the kernel has it; 0 for any other
  * rule, and forced.
@@ -54,10 +58,10 @@ int apply_refuse_beneath(const struct host *host, const struct rule *rule,
 
 /*
  * -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one, if one does at that
- * second of CLOCK_REALTIME. p: may be NULL.
+ * second of CLOCK_REALTIME. p: may be NULL. shelved: as above.
  */
-int apply_unknown_rule(
-	const struct policy *p, const struct rule *rule, uint64_t now, struct diag *diag);
+int apply_unknown_rule(const struct policy *p, const char *shelved, const struct rule *rule,
+	uint64_t now, struct diag *diag);
 
 /* The rules that were removed: at most one of each action. */
 struct apply_removed {

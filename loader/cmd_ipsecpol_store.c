@@ -84,7 +84,8 @@ static int add_in_memory(struct host *host, struct rule **rule, const struct app
 	if ((*rule)->action == BP_PERMIT && !opts->force) {
 		at = policy_find_same(s->policy, *rule, BP_BLOCK, now);
 		if (at >= 0)
-			return apply_refuse_permit(s->policy->rules[at]->id, *rule, diag);
+			return apply_refuse_permit(
+				s->policy->rules[at]->id, store_assigning(s), *rule, diag);
 	}
 	rc = apply_refuse_beneath(host, *rule, opts, diag);
 	if (!rc)

@@ -173,7 +173,7 @@ int held_remove(struct held *h, const struct rule *rule, int action, const struc
 			removed->ids[removed->n++] = h->rules->rules[is]->id;
 	}
 	if (!rc && !removed->n)
-		return apply_unknown_rule(h->rules, rule, wall_clock(), diag);
+		return apply_unknown_rule(h->rules, NULL, rule, wall_clock(), diag);
 	return rc || opts->dry_run ? rc : take_some_out(h, removed->ids, removed->n, diag);
 }
 
@@ -291,7 +291,7 @@ static int refuse_permit(const struct held *h, const struct rule *rule,
 	if (rule->action != BP_PERMIT || opts->force)
 		return 0;
 	block = held_find_same(h, rule, BP_BLOCK);
-	return block < 0 ? 0 : apply_refuse_permit(h->rules->rules[block]->id, rule, diag);
+	return block < 0 ? 0 : apply_refuse_permit(h->rules->rules[block]->id, NULL, rule, diag);
 }
 
 /* An equal rule stands at that place: a copy of it gets what this one says. */

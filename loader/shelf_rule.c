@@ -19,6 +19,7 @@ struct shelf_change {
 	bool changed;	       /* of rules that are added, any */
 	bool timed;	/* of rules that go, what is known beside the file says more than ids */
 	uint32_t given; /* ids from here on are only what rules of the file would be given */
+	uint32_t past;	/* the ids of rules that go, which are said; 0: none does */
 	struct compile_env env;
 };
 
@@ -144,15 +145,17 @@ static int add_again(struct shelf_change *c, struct rule *is, struct rule *again
 {
 	bool had_line = policy_has_line(is);
 	uint64_t deadline = is->deadline;
+	bool is_new = is->id >= c->given; /* it is said from here on, and so is its own */
 	int rc;
 
+	if (is_new)
+		is->id = (*next_id)++;
 	applied->id = is->id;
 	applied->outcome = APPLIED_ALREADY;
+	c->changed |= is_new;
 	if (!rule_merge(is, again))
-		return 0;
+		return is_new ? know(c, is) : 0;
 	c->changed = true;
-	if (is->id >= c->given)
-		is->id = applied->id = (*next_id)++;
 	applied->outcome = deadline == is->deadline ? APPLIED_REPLACED : APPLIED_PROLONGED;
 	rc = had_line || !policy_has_line(is) ? know(c, is) : 0;
 	if (!rc && policy_has_line(is))
@@ -185,7 +188,7 @@ static int add_one(struct shelf_change *c, struct rule *rule, const struct apply
 	if (rule->action == BP_PERMIT && !opts->force)
 		at = policy_find_same(c->policy, rule, BP_BLOCK, c->env.now);
 	if (at >= 0)
-		return apply_refuse_permit(c->policy->rules[at]->id, rule, diag);
+		return apply_refuse_permit(0, c->fold.policy, rule, diag);
 	return add_new(c, rule, (*next_id)++, applied);
 }
 
@@ -248,6 +251,8 @@ static int drop(struct shelf_change *c, size_t at, struct diag *diag)
 	char *source = NULL;
 	int rc = 0;
 
+	if (rule->id >= c->past)
+		c->past = rule->id + 1;
 	if (known >= 0) {
 		c->timed |= !policy_has_line(c->known->rules[known]);
 		policy_remove(c->known, known);
@@ -274,6 +279,8 @@ static int save_removed(struct host *host, struct shelf_change *c, struct diag *
 	struct diag ignored = {};
 	int rc = store_settle(host->store, name, diag);
 
+	if (!rc)
+		rc = host_give_ids(host, c->past, diag); /* no other rule gets one of them */
 	if (!rc && c->timed)
 		rc = known_load(name, &was, diag);
 	if (!rc && c->timed)
@@ -307,7 +314,7 @@ int shelf_remove(struct host *host, const char *name, const struct rule *rule, i
 		rc = drop(&c, at, diag);
 	}
 	if (!rc && !removed->n)
-		rc = apply_unknown_rule(c.policy, rule, c.env.now, diag);
+		rc = apply_unknown_rule(c.policy, name, rule, c.env.now, diag);
 	if (!rc && !opts->dry_run)
 		rc = save_removed(host, &c, diag);
 	end(&c);

@@ -138,6 +138,11 @@ bool store_is_assigned(const struct store *s, const char *name)
 	return s && s->policy && !strcmp(s->policy->name, name);
 }
 
+const char *store_assigning(const struct store *s)
+{
+	return s->assigning && s->policy ? s->policy->name : NULL;
+}
+
 static void take_id(struct store *s, struct rule *rule)
 {
 	if (!rule->id)

@@ -107,6 +107,8 @@ void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal);
  */
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal);
 bool store_is_assigned(const struct store *store, const char *name);
+/* The name of the policy, if it is this command that assigns it; else NULL. */
+const char *store_assigning(const struct store *store);
 
 /*
  * Changes in memory. The rule is taken over (*rule becomes NULL), its id given if it has none. A

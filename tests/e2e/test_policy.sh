@@ -238,4 +238,22 @@ expect_exit 0 bp policy rollback
 same "it is given once" "1" "$(bp policy show late --json | jq --argjson now "$(bp list --json)" \
 	'[.rules[].id] - [$now.rules[].id] | length')"
 
+# What is said of rules that have no id yet is true: a number that is said is given, and the way out leads there.
+printf 'block udp/601\nblock udp/602\nblock 10.6.0.0/16\n' >"$BPFPOL_CONF_DIR/policies/not yet.policy"
+bp remove udp/601 --policy "not yet" --json >"$WORLD/gone"
+bp block udp/602 --policy "not yet" --json >"$WORLD/there"
+bp block udp/603 --policy "not yet" --json >"$WORLD/new"
+same "no number is said of two rules" 3 "$(jq -s '[.[0].ids[0], .[1].id, .[2].id] | unique | length' \
+	"$WORLD/gone" "$WORLD/there" "$WORLD/new")"
+same "it is the number that is shown" "$(jq .id "$WORLD/there")" \
+	"$(bp policy show "not yet" --json | jq '.rules[] | select(.filter | endswith("602")).id')"
+expect_exit 5 bp permit udp/602 --policy "not yet"
+expect_out "remove block in udp to port 602 --policy 'not yet''"
+expect_exit 0 bp remove block in udp to port 602 --policy "not yet"
+expect_exit 3 bp remove 10.6.1.0/24 --policy "not yet"
+expect_out "remove block in from 10.6.0.0/16 --policy 'not yet''"
+expect_exit 0 bp remove block in from 10.6.0.0/16 --policy "not yet"
+expect_exit 3 bp remove udp/601 --policy "not yet"
+expect_out "policy show 'not yet''"
+
 finish
