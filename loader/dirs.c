@@ -467,10 +467,12 @@ struct dirent *dir_next(DIR *d, int *err)
 
 int file_remove(const char *path, struct diag *diag)
 {
-	int unsynced;
+	int err = unlink(path) ? errno : 0, unsynced;
 
-	if (unlink(path))
-		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot remove %s", path);
+	if (err == EROFS && !path_is_there(path)) /* it is said before anybody looks */
+		err = ENOENT;
+	if (err)
+		return err == ENOENT ? 0 : diag_errno(diag, err, "cannot remove %s", path);
 	unsynced = sync_dir_of(path);
 	if (unsynced)
 		warn_unsynced(path, unsynced, diag);

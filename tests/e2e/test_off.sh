@@ -129,6 +129,16 @@ expect_json "it is off" '.off == true' bp status --json
 expect_exit 0 bp on
 blocked dport=1434
 
+# Nor does a disk that is read-only: what could not be written there is nothing to remove.
+mount --bind "$BPFPOL_STATE_DIR" "$BPFPOL_STATE_DIR"
+mount -o remount,ro,bind "$BPFPOL_STATE_DIR"
+expect_exit 0 bp off
+expect_out 'warning: .*reboot'
+passes dport=1434
+expect_exit 0 bp on
+blocked dport=1434
+umount "$BPFPOL_STATE_DIR"
+
 # Killed between the kernel's word and the file: it is off, and whoever comes next writes that down.
 run_in rx strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=1 \
 	"$BPFPOL" off >/dev/null 2>&1
