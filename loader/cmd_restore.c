@@ -47,16 +47,22 @@ static void warn(struct diag *diag, const char *so)
 static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = host_store(&r->host, diag);
+	bool unread = rc && !store_is_damage(rc);
 
 	if (rc == -ENOMEM || (!rc && !store_is_lost(r->host.store)))
 		return rc;
+	if (unread && host_in_step(&r->host))
+		return rc; /* what is in force is what it says */
 	if (rc == -EUCLEAN)
 		warn(diag, "they are LOST; see to them again");
 	diag_clear(diag);
 	store_free(&r->host.store);
-	r->salvaged = true;
 	rc = store_salvage(dry_run, &r->host.store, diag);
-	return rc ? rc : awaited_check(r->host.kernel, r->host.store, diag);
+	if (rc)
+		return rc;
+	r->host.aside = r->host.store->unread;
+	r->salvaged = !unread || r->host.store->untidy || r->host.store->unread;
+	return awaited_check(r->host.kernel, r->host.store, diag);
 }
 
 /* The same of the list of interfaces, which costs no rule. */
@@ -321,7 +327,8 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = load(r, dry_run, diag);
 
-	if (!rc && !dry_run && (r->salvaged || (r->host.take && !r->host.store->inode)))
+	if (!rc && !dry_run && !r->host.aside &&
+		(r->salvaged || (r->host.take && !r->host.store->inode)))
 		rc = store_commit(r->host.store, diag);
 	if (!rc && !dry_run && r->host.take && r->host.kernel)
 		tie_keep(r->host.kernel, true);
@@ -370,7 +377,11 @@ int cmd_restore(const struct args *args, struct diag *diag)
 	}
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
-	if (!rc && r.damaged)
+	if (!rc && r.host.aside)
+		rc = diag_set(diag, DIAG_SYSTEM, EIO,
+			"not all of the store can be read, and nothing of it is changed; see the "
+			"warnings");
+	else if (!rc && r.damaged)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
 			"the store %s damaged: what could be saved of it is %s; look at it "
 			"with 'bpfpol list', and see the warnings",

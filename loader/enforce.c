@@ -285,7 +285,7 @@ static int put_in_force(struct host *host, struct diag *diag)
 		return rc;
 	gen = host->kernel->gen;
 	if (!host->store->policy && !gen) /* nothing to put in force, and nothing in force */
-		return host->store->changed ? store_commit(host->store, diag) : 0;
+		return host->store->changed && !host->aside ? store_commit(host->store, diag) : 0;
 	if (gen) {
 		was_dirty = gen->table.tables->dirty;
 		gen->table.tables->dirty =

@@ -11,6 +11,18 @@
 #include "dirs.h"
 #include "store_parts.h"
 
+bool store_is_damage(int rc)
+{
+	return rc == -EBADMSG || rc == -EPROTO || rc == -ENOENT || rc == -EUCLEAN;
+}
+
+/* What could be read a moment later is not written over. */
+static void note_fault(struct store *s, int rc)
+{
+	s->untidy |= store_is_damage(rc);
+	s->unread |= !store_is_damage(rc);
+}
+
 /* The highest N below *number of which a previous.N is there: 1; 0: none. -errno. */
 static int newest_previous(uint64_t *number)
 {
@@ -54,7 +66,7 @@ static int load_lists(struct store *s, struct diag *diag)
 	for (size_t i = s->policy ? s->policy->n : 0; i-- && !rc;) {
 		rc = lists_load(s->policy->rules[i], diag);
 		if (rc && rc != -ENOMEM) {
-			s->untidy = true;
+			note_fault(s, rc);
 			rc = read_anew(s, i, diag);
 		}
 	}
@@ -62,7 +74,7 @@ static int load_lists(struct store *s, struct diag *diag)
 	return rc;
 }
 
-/* One that cannot be read costs no more than itself; it is kept, beside the one that comes. */
+/* One that is damaged costs no more than itself; it is kept, beside the one that comes. */
 static int load_journal(struct store *s, const char *journal, bool keep, struct diag *diag)
 {
 	char *aside = state_path("journal.damaged");
@@ -72,11 +84,13 @@ static int load_journal(struct store *s, const char *journal, bool keep, struct 
 		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", journal);
 	if (rc && rc != -ENOMEM) {
 		diag_to_warning(
-			diag, keep && !rename(journal, aside)
+			diag, !store_is_damage(rc) ? "the latest changes of single rules are not "
+						     "in force until it can be read"
+			      : keep && !rename(journal, aside)
 				      ? "the latest changes of single rules are LOST, or stand in "
 					"journal.damaged"
 				      : "the latest changes of single rules are LOST");
-		s->untidy = true;
+		note_fault(s, rc);
 		skip_ids(s, ID_SLACK);
 		rc = 0;
 	}
@@ -126,21 +140,22 @@ static void go_past(struct store *s, const char *state, const char *journal)
 	diag_free(&ignored);
 }
 
-/* The newest commit that is whole, in place of a state that is damaged. */
-static int go_back(
-	const char *state, const char *journal, bool look, struct store **out, struct diag *diag)
+/* The newest commit that is whole, in place of a state that is damaged, or fails with `why`. */
+static int go_back(const char *state, const char *journal, int why, bool look, struct store **out,
+	struct diag *diag)
 {
 	char *aside = state_path("state.damaged");
 	uint64_t number = UINT64_MAX;
 	int rc = -ENOENT, more = 0;
 
 	while (rc && rc != -ENOMEM && (more = newest_previous(&number)) > 0) {
-		diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			!path_is_there(state) ? "%s is gone"
-			: look		      ? "%s is damaged or of another version"
-					      : "%s is damaged or of another version, and kept as "
-						"state.damaged",
-			state);
+		if (store_is_damage(why))
+			diag_set(diag, DIAG_SYSTEM, EBADMSG,
+				!path_is_there(state) ? "%s is gone"
+				: look		      ? "%s is damaged or of another version"
+						      : "%s is damaged or of another version, and "
+							"kept as state.damaged",
+				state);
 		diag_to_warning(diag, "going back to the rules before the last change");
 		rc = store_load_number(number, load_previous, out, diag);
 	}
@@ -148,8 +163,8 @@ static int go_back(
 		rc = diag_errno(diag, -more, "cannot list %s", dirs_get()->state);
 	if (!rc) {
 		go_past(*out, state, journal);
-		(*out)->untidy = true;
-		if (aside && !look)
+		note_fault(*out, why);
+		if (aside && !look && store_is_damage(why))
 			rename(state, aside); /* for whoever wants to look into it */
 	}
 	free(aside);
@@ -177,10 +192,11 @@ int store_salvage(bool look, struct store **out, struct diag *diag)
 	if (!rc)
 		rc = stat_state(&s->inode, &s->mtime);
 	if (!rc) {
+		s->inode = s->unread ? 0 : s->inode; /* never in step: all is read again */
 		*out = s;
 		s = NULL;
 	} else if (rc != -ENOMEM) {
-		rc = go_back(state, journal, look, out, diag);
+		rc = go_back(state, journal, rc, look, out, diag);
 	}
 	store_free(&s);
 	free(journal);

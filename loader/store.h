@@ -66,6 +66,7 @@ struct store {
 	bool asked;	     /* somebody wants that, and it is not only that a time was over */
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */
+	bool unread; /* salvaged, where files cannot be read now: nothing may take their place */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 };
 
@@ -94,9 +95,12 @@ bool store_is_lost(const struct store *store);
 bool store_can_go_back(void);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
- * warnings. The next commit puts the store in order. `look`: no file is moved aside.
+ * warnings. The next commit puts the store in order, but for `unread`, which is to have none.
+ * `look`: no file is moved aside.
  */
 int store_salvage(bool look, struct store **store, struct diag *diag);
+/* Whether such an error says that files are damaged; else they could not be read now. */
+bool store_is_damage(int rc);
 void store_free(struct store **store);
 
 /* What store_unchanged() asks for, as of now; 0: there is none. */

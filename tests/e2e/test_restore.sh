@@ -201,6 +201,33 @@ done
 rm -rf "$STATE"
 cp -a saved2 "$STATE"
 
+# One that cannot be read, which may be over the next time, is not damaged: nothing takes its place. Nor does
+# a restore take anything out of force that is what it says.
+# shellcheck disable=SC2317 # called by its name
+bad() {
+	run_in rx strace -qq -o /dev/null -P "$STATE/$1" -e inject=read:error=EIO "$BPFPOL" "${@:2}"
+}
+unchanged() {
+	same "$1: the store is as it was" "$2" "$(cd "$STATE" && sha256sum state journal previous.* && ls)"
+	same "$1: by the rules before, then by its own" "bp b" "$SEEN $(bp status >/dev/null && verdicts "$(frame dport=7)")"
+}
+bp policy create other >/dev/null
+bp policy assign other >/dev/null
+bp block udp/7 >/dev/null
+BEFORE=$(cd "$STATE" && sha256sum state journal previous.* && ls)
+expect_exit 1 bad state restore
+expect_out 'cannot read .*/state: .*move it away'
+blocked dport=7
+reboot
+expect_exit 1 bad state restore
+expect_out 'warning: going back to the rules before the last change: cannot read .*/state'
+SEEN=$(verdicts "$(frame dport=1434)" "$(frame dport=7)")
+expect_exit 1 bad state block udp/8
+unchanged state "$BEFORE"
+expect_exit 0 bp restore
+rm -rf "$STATE"
+cp -a saved2 "$STATE"
+
 # The same while filtering is off, which `restore` does not end: it mends the store, or `on` could not
 # read it. A dry run touches nothing.
 expect_exit 0 bp off
@@ -276,26 +303,23 @@ done
 rm -rf "$STATE"
 cp -a saved3 "$STATE"
 
-# One that cannot be read at all: the policy that was assigned is in force without it, and it is kept.
+# One that is no file, or cannot be read: the policy that was assigned is in force without it, and it is kept.
 bp policy create other >/dev/null
 expect_exit 0 bp policy assign other
 expect_exit 0 bp block udp/3005
 expect_exit 0 bp block udp/3006
 rm -rf saved3
 cp -a "$STATE" saved3
-for how in directory pipe "bad sector"; do
+for how in directory pipe; do
 	rm -rf "$STATE"
 	cp -a saved3 "$STATE"
 	reboot
-	[ "$how" = "bad sector" ] || rm "$STATE/journal"
+	rm "$STATE/journal"
 	[ "$how" != directory ] || mkdir "$STATE/journal"
 	[ "$how" != pipe ] || mkfifo "$STATE/journal"
-	BOOT=("$BPFPOL" restore)
-	[ "$how" != "bad sector" ] ||
-		BOOT=(strace -qq -o /dev/null -P "$STATE/journal" -e inject=read:error=EIO "${BOOT[@]}")
-	expect_exit 1 run_in rx "${BOOT[@]}" --dry-run
+	expect_exit 1 bp restore --dry-run
 	same "$how: a dry run moves nothing" 0 "$(find "$STATE" -name journal.damaged | wc -l)"
-	expect_exit 1 run_in rx "${BOOT[@]}"
+	expect_exit 1 bp restore
 	expect_out 'LOST, or stand in journal.damaged: .*/journal'
 	expect_out "^Policy 'other' is in force"
 	same "$how: it is kept" 1 "$(find "$STATE" -name journal.damaged | wc -l)"
@@ -305,6 +329,16 @@ for how in directory pipe "bad sector"; do
 	blocked dport=3007
 	expect_exit 0 bp restore
 done
+rm -rf "$STATE"
+cp -a saved3 "$STATE"
+reboot
+expect_exit 1 bad journal restore
+expect_out "not in force until it can be read: cannot read .*/journal"
+expect_out "^Policy 'other' is in force"
+passes dport=3005
+same "bad sector: it is where it was" "$(sha256sum <saved3/journal)" "$(sha256sum <"$STATE/journal")"
+bp status >/dev/null
+blocked dport=3005
 rm -rf "$STATE" saved3
 cp -a saved2 "$STATE"
 reboot
