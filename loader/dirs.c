@@ -302,9 +302,10 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag)
 
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : diag_errno(diag, errno, "cannot open %s", path);
-	if (!fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
 		rc = diag_set(diag, DIAG_USAGE, EINVAL,
-			"%s is a pipe or a device: put what it is to say into a file", path);
+			"%s is %s: put what it is to say into a file", path,
+			S_ISDIR(st.st_mode) ? "a directory" : "a pipe or a device");
 	else
 		rc = read_from(fd, path, text, len, diag);
 	close(fd);
@@ -317,7 +318,6 @@ int kept_read(const char *path, char **text, size_t *len, struct diag *diag)
 	size_t used = strlen(diag->message);
 
 	switch (rc) {
-	case -EISDIR:
 	case -ENXIO: /* a socket */
 	case -EINVAL:
 	case -ELOOP:
@@ -440,6 +440,22 @@ static int replace(const char *path, const char *text, size_t len, const struct 
 	}
 	free(temporary);
 	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
+}
+
+int file_make_way(const char *path, struct diag *diag)
+{
+	char *aside = NULL;
+	struct stat st;
+	int rc = 0;
+
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	if (asprintf(&aside, "%s.damaged", path) < 0)
+		return -ENOMEM;
+	if (rename(path, aside))
+		rc = diag_errno(diag, errno, "cannot move %s away", path);
+	free(aside);
+	return rc;
 }
 
 int file_write(const char *path, const char *text, size_t len, struct diag *diag)

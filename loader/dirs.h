@@ -50,7 +50,7 @@ int dir_make_bpffs(const char *path, struct diag *diag);
 
 /*
  * The whole file, with a 0 behind it; caller frees. -ENOENT without a diag; others with one. Never
- * waits: a pipe or a device is refused.
+ * waits: what is no file is refused.
  */
 int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 /* The same of what somebody has named as input, be it a pipe, which may take as long as it likes.
@@ -59,6 +59,9 @@ int input_read(const char *path, char **text, size_t *len, struct diag *diag);
 /* file_read() of what we have written ourselves. -EBADMSG with a diag: it is no file at all. */
 int kept_read(const char *path, char **text, size_t *len, struct diag *diag);
 
+/* Moves a directory in the file's place, which no file of ours takes the place of, to PATH.damaged.
+ */
+int file_make_way(const char *path, struct diag *diag);
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);
 /* The same for a text that is too long to be in memory: write() writes it. */

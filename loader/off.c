@@ -136,8 +136,10 @@ int off_word(uint64_t *word, struct diag *diag)
 static int forget(struct diag *diag)
 {
 	char *path = off_path();
-	int rc = path ? file_remove(path, diag) : -ENOMEM;
+	int rc = path ? file_make_way(path, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = file_remove(path, diag);
 	free(path);
 	return rc;
 }
@@ -173,6 +175,8 @@ static int write_text(const char *text, size_t len, struct diag *diag)
 	char *path = off_path();
 	int rc = path ? dir_make(dirs_get()->state, diag) : -ENOMEM;
 
+	if (!rc)
+		rc = file_make_way(path, diag);
 	if (!rc)
 		rc = file_write(path, text, len, diag);
 	free(path);

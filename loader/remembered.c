@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "attach.h"
@@ -306,23 +305,6 @@ int remembered_text(char **text, struct diag *diag)
 	return rc;
 }
 
-/* A directory is the one thing that no file takes the place of. */
-static int make_way(const char *path, struct diag *diag)
-{
-	char *aside = NULL;
-	struct stat st;
-	int rc = 0;
-
-	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
-		return 0;
-	if (asprintf(&aside, "%s.damaged", path) < 0)
-		return -ENOMEM;
-	if (rename(path, aside))
-		rc = diag_errno(diag, errno, "cannot move %s away", path);
-	free(aside);
-	return rc;
-}
-
 static int put_copy(const char *path, const char *text, struct diag *diag)
 {
 	if (!file_write(path, text, strlen(text), diag))
@@ -335,10 +317,10 @@ static int put_copy(const char *path, const char *text, struct diag *diag)
 int remembered_put(const char *text, struct diag *diag)
 {
 	char *path = state_path("interfaces"), *copy = state_path("interfaces.copy");
-	int rc = path && copy ? make_way(path, diag) : -ENOMEM;
+	int rc = path && copy ? file_make_way(path, diag) : -ENOMEM;
 
 	if (!rc)
-		rc = make_way(copy, diag);
+		rc = file_make_way(copy, diag);
 	if (!rc && !text)
 		rc = file_remove(copy, diag);
 	if (!rc)

@@ -106,6 +106,18 @@ expect_json "it is off all the same" '.off == true' bp status --json
 expect_exit 0 bp on
 blocked dport=1434
 
+# A directory in its file's place, as of damage, is moved out of the way by either.
+mkdir "$BPFPOL_STATE_DIR/off"
+expect_exit 0 bp off
+same "a directory in its place: nothing to warn of" 0 "$(grep -c warning <<<"$OUT")"
+check "it is written down" [ -f "$BPFPOL_STATE_DIR/off" ]
+rm -r "$BPFPOL_STATE_DIR"/off*
+mkdir "$BPFPOL_STATE_DIR/off"
+expect_exit 0 bp on
+check "it is kept" [ -d "$BPFPOL_STATE_DIR/off.damaged" ]
+rmdir "$BPFPOL_STATE_DIR/off.damaged"
+blocked dport=1434
+
 # Without a disk the kernel alone knows.
 mv "$BPFPOL_STATE_DIR" "$WORLD/away"
 touch "$BPFPOL_STATE_DIR"

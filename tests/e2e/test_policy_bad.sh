@@ -66,6 +66,16 @@ for words in "block @pipe" "policy check inc.policy" "policy show pipe" "policy 
 	expect_out 'is a pipe or a device'
 done
 rm inc.policy "$POLICIES/pipe.policy"
+
+# Nor is a directory a policy's file, or the configuration.
+mkdir "$POLICIES/dir.policy"
+expect_exit 2 bp policy show dir
+expect_out 'is a directory: put what it is to say into a file'
+rmdir "$POLICIES/dir.policy"
+mkdir "$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 2 bp block udp/1
+expect_out 'bpfpol.conf is a directory: put what it is to say into a file'
+rmdir "$BPFPOL_CONF_DIR/bpfpol.conf"
 cat good.policy >pipe &
 expect_exit 0 bp policy import pipe --name piped
 expect_exit 0 bp policy import - --name piped2 < <(cat good.policy)
@@ -80,7 +90,7 @@ touch "$POLICIES/"{.hidden.policy,x.policy.new,readme,.policy,"$NL.policy"}
 ln -s /nowhere "$POLICIES/dangling.policy"
 expect_exit 0 bp policy list
 same "one policy" local "$(bp policy list --json | jq -r '[.policies[].name] | join(" ")')"
-expect_exit 1 bp policy assign dir
+expect_exit 2 bp policy assign dir
 expect_exit 3 bp policy assign dangling
 rm -rf "$POLICIES/dir.policy" "$POLICIES/"{.hidden.policy,x.policy.new,readme,.policy,"$NL.policy"} \
 	"$POLICIES/dangling.policy"
