@@ -288,11 +288,33 @@ static int take_their_place(struct host *host, struct diag *diag)
 		"stops them until 'bpfpol on'");
 }
 
+/* One that no pin leads to would filter on, and nobody could promise when it is back. */
+static int be_all(const struct host *host, struct diag *diag)
+{
+	int rc = roots_beside(host->kernel ? host->kernel->shared.fd[SHARED_CTL] : -1);
+
+	if (rc > 0)
+		return diag_set(diag, DIAG_SYSTEM, EEXIST,
+			"another filter of this store is loaded, whose pins are gone or hidden, "
+			"and it does not know of --confirm; 'bpfpol off' without it stops both "
+			"until 'bpfpol on'");
+	if (rc) {
+		diag_errno(diag, -rc, "cannot ask the kernel which programs it has loaded");
+		diag_to_warning(diag, "whether more filters than what is pinned is not known");
+	}
+	return 0;
+}
+
 static int begin_try(struct host *host, bool dry_run, struct diag *diag)
 {
+	int rc;
+
 	if (host->off)
 		return diag_set(diag, DIAG_REFUSED, EPERM,
 			"filtering is off, and stays so; 'bpfpol on' starts it again");
+	rc = be_all(host, diag);
+	if (rc)
+		return rc;
 	return dry_run || host->kernel || !attached_any() ? 0 : take_their_place(host, diag);
 }
 

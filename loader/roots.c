@@ -80,22 +80,31 @@ static int keep(struct roots *r, __u32 prog, enum root_kind kind)
 	return 0;
 }
 
-static int look_at(struct roots *r, __u32 id, bool here)
+/* Descriptor of its control word. -ENOENT: it is no root program, or gone. */
+static int open_word_of(__u32 id)
 {
 	__u32 maps[MOST_MAPS] = {};
 	struct bpf_prog_info info = { .nr_map_ids = MOST_MAPS, .map_ids = (uintptr_t)maps };
 	__u32 len = sizeof(info);
-	enum root_kind kind;
 	int fd = bpf_prog_get_fd_by_id(id), rc;
 
 	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
+		return fd;
 	rc = bpf_obj_get_info_by_fd(fd, &info, &len) ? -errno : 0;
 	close(fd);
-	if (rc || !kernel_is_root_name(info.name) ||
-		(info.type != BPF_PROG_TYPE_XDP && info.type != BPF_PROG_TYPE_SCHED_CLS))
+	if (rc)
 		return rc;
-	fd = open_word(maps, info.nr_map_ids < MOST_MAPS ? info.nr_map_ids : MOST_MAPS);
+	if (!kernel_is_root_name(info.name) ||
+		(info.type != BPF_PROG_TYPE_XDP && info.type != BPF_PROG_TYPE_SCHED_CLS))
+		return -ENOENT;
+	return open_word(maps, info.nr_map_ids < MOST_MAPS ? info.nr_map_ids : MOST_MAPS);
+}
+
+static int look_at(struct roots *r, __u32 id, bool here)
+{
+	enum root_kind kind;
+	int fd = open_word_of(id), rc;
+
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = use_word(r, fd, here, &kind);
@@ -117,6 +126,47 @@ int roots_switch_off(struct roots *r, bool here, struct diag *diag)
 	if (!rc && next != -ENOENT)
 		rc = next;
 	return rc ? diag_errno(diag, -rc, "cannot ask the kernel which programs it has loaded") : 0;
+}
+
+/* 1: a control word of ours here, other than `known`, by which packets are filtered. */
+static int filters_beside(int fd, __u32 known)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	struct bp_ctl *ctl;
+	int is;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.id == known || info.value_size != sizeof(*ctl))
+		return 0;
+	ctl = mmap(NULL, sizeof(*ctl), PROT_READ, MAP_SHARED, fd, 0);
+	if (ctl == MAP_FAILED)
+		return -errno;
+	is = ctl->abi == BP_ABI && tie_is_ours(ctl) && ctl->netns == kernel_namespace() &&
+	     ctl->off != BP_OFF;
+	munmap(ctl, sizeof(*ctl));
+	return is;
+}
+
+int roots_beside(int word)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), id = 0;
+	int rc = 0, next;
+
+	if (word >= 0 && bpf_obj_get_info_by_fd(word, &info, &len))
+		return -errno;
+	while (!rc && !(next = bpf_prog_get_next_id(id, &id))) {
+		int fd = open_word_of(id);
+
+		if (fd == -ENOENT)
+			continue;
+		rc = fd < 0 ? fd : filters_beside(fd, info.id);
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc || next == -ENOENT ? rc : next;
 }
 
 bool roots_are_off(const struct roots *r)

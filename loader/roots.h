@@ -38,6 +38,11 @@ struct roots {
  */
 int roots_switch_off(struct roots *r, bool here, struct diag *diag);
 /*
+ * 1: one of ours in this network namespace filters by another control word than `word`, a
+ * descriptor, or -1. -errno: nobody knows. Changes nothing.
+ */
+int roots_beside(int word);
+/*
  * Takes those that are ours off all interfaces, and another version's off those of this network
  * namespace. *left: how many are still where they were; *others: links of other stores' here. Goes
  * on after a failure.

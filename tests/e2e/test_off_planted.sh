@@ -97,6 +97,9 @@ for top in hidden shown; do
 	blocked dport=1434
 	[ "$TC" = clsact ] || stopped dport=1435 # there it is said that it is not
 	[ "$top" = hidden ] || umount "$WORLD/bpf"
+	expect_exit 1 bp off --confirm 9
+	expect_out "another filter of this store is loaded, .*'bpfpol off' without it"
+	blocked dport=1434
 	expect_exit 0 bp off
 	passes dport=1434
 	leaves dport=1435
@@ -107,6 +110,8 @@ for top in hidden shown; do
 	expect_exit 0 bp remove out udp/1435
 	expect_exit 0 bp off
 	back "$top, two of ours"
+	expect_exit 0 bp off --confirm 9
+	expect_exit 0 bp on
 done
 
 # Filters in a clsact qdisc outlive their pins, and are found likewise.
