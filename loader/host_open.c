@@ -160,8 +160,8 @@ static int open_host(
 	if (rc)
 		off_look_at_word(host->kernel, &off);
 	else
-		rc = (use == HOST_READ || also & HOST_ON ? off_look : off_tend)(
-			host->kernel, &off, diag);
+		rc = use == HOST_READ ? off_look(host->kernel, &off, diag)
+				      : off_tend(host->kernel, also & HOST_ON, &off, diag);
 	note_off(host, &off);
 	host->tried_rc = tried_left(&host->tried_left);
 	if (!rc && use == HOST_READ)

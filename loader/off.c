@@ -144,7 +144,7 @@ static int forget(struct diag *diag)
 	return rc;
 }
 
-int off_tend(struct kernel *k, struct off *off, struct diag *diag)
+int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag)
 {
 	struct note note;
 	uint64_t word;
@@ -157,7 +157,7 @@ int off_tend(struct kernel *k, struct off *off, struct diag *diag)
 		set(k, word_of(&note));
 	/* A plain `off` was killed before it could write, or there was no room then. */
 	if (word == BP_OFF && (!note.is || note.trial)) {
-		if (off_write(diag))
+		if (!ending && off_write(diag))
 			diag_to_warning(diag, "filtering is off, but a reboot may turn it on");
 		return 0;
 	}

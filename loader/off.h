@@ -23,9 +23,10 @@ int off_look(struct kernel *k, struct off *off, struct diag *diag);
 void off_look_at_word(const struct kernel *k, struct off *off);
 /*
  * off_look(), and what a command that was killed, or the end of the time, has left undone is done.
- * A file that cannot be removed is a warning: its time is over whatever it says.
+ * A file that cannot be removed is a warning: its time is over whatever it says. ending: who comes
+ * ends `off`, so that nothing of it is written any more.
  */
-int off_tend(struct kernel *k, struct off *off, struct diag *diag);
+int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag);
 /* What a new control word begins with. A file that is there and cannot be read says that it is off.
  */
 int off_word(uint64_t *word, struct diag *diag);

@@ -197,6 +197,11 @@ expect_out 'is off, but a reboot may turn it on'
 OUT=$(broken "rename:error=ENOSPC" on 2>&1)
 same "on again on a disk that is full: not a word of off" "Filtering is on again. on on" "$OUT $(filtering) $(said)"
 
+bp off --confirm 600 >/dev/null
+expect_exit 137 broken "fsync:signal=KILL:when=1" policy rollback
+expect_exit 0 bp on
+same "killed behind the file's end, then on: it filters" "on on" "$(filtering) $(said)"
+
 # --- where another version's programs filter: ours take their place, as those know of no time
 
 check "another version's" other_abi
