@@ -156,14 +156,14 @@ static int take_from_agent(struct host *host, struct promotion *p, struct diag *
 	struct rule_count had = { .rule = p->id };
 	struct diag ignored = {};
 	bool known;
+	int rc;
 
 	keep_layer(host->kernel, p);
 	known = stands && host->kernel && !kernel_base_count(host->kernel, &had, &ignored);
-	if (!tell_retire(p->id, stands, diag)) {
-		diag_free(&ignored);
-		return 0;
-	}
-	if (!host->kernel || !is_agent_dead(host->kernel))
+	rc = tell_retire(p->id, stands, diag);
+	if (!rc || diag->kind == DIAG_UNKNOWN)
+		diag_clear(diag); /* somebody else may have taken it away */
+	else if (!host->kernel || !is_agent_dead(host->kernel))
 		diag_to_warning(diag, "the rule is static now, but stands among the dynamic ones, "
 				      "too: promote it again to take it away there");
 	else if (known && keep_counts(host->kernel, p, &had, &ignored))

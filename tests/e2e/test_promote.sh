@@ -73,6 +73,21 @@ expect_out "and has that match: dynamic rule $ID is one with it"
 same "none is dynamic" 0 "$(bp agent status --json | jq .dynamic_rules)"
 blocked dport=9
 
+# One that somebody takes away meanwhile is not said to be there still.
+# shellcheck disable=SC2317 # called by until_true
+queues() { grep -q -- "-> FLOCK.*:$(stat -c %i "$BPFPOL_RUN_DIR/lock") " /proc/locks; }
+ID=$(bp block --dynamic udp/11 --json | jq .id)
+exec {LOCK}<"$BPFPOL_RUN_DIR/lock"
+flock "$LOCK"
+bp promote --id "$ID" {LOCK}<&- >"$WORLD/promoted" 2>&1 &
+PROMOTER=$!
+check "it waits for the lock" until_true queues
+expect_exit 0 bp remove --id "$ID" --dynamic
+exec {LOCK}<&-
+wait $PROMOTER
+same "no more is said than that it is static" "Rule $ID is static now: block in udp to port 11" \
+	"$(cat "$WORLD/promoted")"
+
 # A permit whose equal block is static.
 ID=$(bp permit --dynamic udp/9 --json | jq .id)
 passes dport=9
