@@ -209,9 +209,15 @@ static void forget(const struct link_choices *c, struct diag *diag)
 	int rc = remembered_load(&list, diag);
 
 	for (size_t i = 0; i < c->n && !rc; i++) {
-		if (c->v[i].remembered)
-			remembered_remove(&list, c->v[i].link->name);
-		any |= c->v[i].remembered;
+		const char *name = c->v[i].link->name;
+
+		if (!c->v[i].remembered)
+			continue;
+		any = true;
+		remembered_remove(&list, name);
+		/* It was none, so it had been taken out of the pattern. */
+		if (remembered_find(&list, name))
+			rc = remembered_add(&list, name, ATTACH_NONE);
 	}
 	if (!rc && any)
 		remembered_save(&list, diag);

@@ -94,4 +94,13 @@ echo '# none' >"$WORLD/empty.txt"
 expect_exit 0 bp block from "@$WORLD/empty.txt" --dry-run
 expect_out '^bpfpol: warning: the rule matches nothing, as its list is empty: .*/empty.txt holds no address'
 
+# What was taken out of a pattern stays out when a block that attaches first fails behind that.
+expect_exit 0 bp attach 'rx*'
+expect_exit 0 bp detach rx0 rx1
+IS=$(remembered)
+expect_exit 1 run_in rx strace -qq -o /dev/null -e trace=write -e inject=write:error=EIO:when=4 \
+	"$BPFPOL" block udp/4711
+same "it stays out" "$IS" "$(remembered)"
+same "nothing is attached" "[]" "$(bp status --json | jq -c '[.interfaces[] | select(.ingress != "none")]')"
+
 finish
