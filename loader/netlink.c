@@ -212,10 +212,8 @@ static int link_cb(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
 	v = nl_grow(links->v, links->n, sizeof(*v));
-	if (!v) {
-		errno = ENOMEM;
+	if (!v)
 		return MNL_CB_ERROR;
-	}
 	links->v = v;
 	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), nl_attr_keep, &a);
 	link_read(mnl_nlmsg_get_payload(nlh), tb, &v[links->n++]);
@@ -506,10 +504,8 @@ static int address_cb(const struct nlmsghdr *nlh, void *data)
 	if (!attr || mnl_attr_get_payload_len(attr) != size)
 		return MNL_CB_OK;
 	v = nl_grow(list->v, list->n, sizeof(*v));
-	if (!v) {
-		errno = ENOMEM;
+	if (!v)
 		return MNL_CB_ERROR;
-	}
 	list->v = v;
 	v[list->n] = (struct prefix){ .family = v4 ? 4 : 6, .len = 8 * size };
 	memcpy(v[list->n++].bytes, mnl_attr_get_payload(attr), size);

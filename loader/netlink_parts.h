@@ -19,7 +19,7 @@ int nl_attr_keep(const struct nlattr *attr, void *data);
 uint32_t nl_attr_u32(const struct nlattr *attr);
 void nl_attr_str(const struct nlattr *attr, char *buf, size_t size);
 
-/* Makes room for one more: doubles whenever n is a power of two. NULL: no memory, v is kept. */
+/* Makes room for one more: doubles whenever n is a power of two. NULL, errno ENOMEM: v is kept. */
 void *nl_grow(void *v, size_t n, size_t size);
 
 /*

@@ -91,10 +91,8 @@ static int filter_cb(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWTFILTER)
 		return MNL_CB_OK;
 	v = nl_grow(list->v, list->n, sizeof(*v));
-	if (!v) {
-		errno = ENOMEM;
+	if (!v)
 		return MNL_CB_ERROR;
-	}
 	list->v = v;
 	mnl_attr_parse(nlh, sizeof(struct tcmsg), nl_attr_keep, &a);
 	filter_read(mnl_nlmsg_get_payload(nlh), tb, &v[list->n++]);

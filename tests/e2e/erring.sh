@@ -125,6 +125,35 @@ err_all() {
 	check "$*: $seen errors were seen" [ "$seen" -gt 0 ]
 }
 
+# err_boot LOOK [DISK]: at a boot what fails is told, and the next restore does the rest; of what DISK prints
+# nothing changes.
+err_boot() {
+	local look=$1 disk=${2:-true} point code fails=0 seen=0 before=$FAILED whole kept
+
+	reboot
+	kept=$($disk)
+	mapfile -t POINTS < <(error_points restore)
+	whole=$($look)
+	for point in "${POINTS[@]}"; do
+		reboot
+		# shellcheck disable=SC2086
+		fail_at $point restore
+		code=$?
+		! grep -q INJECTED "$WORLD/injected" || seen=$((seen + 1))
+		RUNS=$((RUNS + 1))
+		spoke $code || nok "restore: $point: exit $code" "$(cat "$WORLD/said")"
+		if [ $code -ne 0 ]; then
+			fails=$((fails + 1))
+			bp restore >"$WORLD/said" 2>&1 || nok "restore: $point: the next one" "$(cat "$WORLD/said")"
+		fi
+		[ "$($look)" = "$whole" ] || nok "restore: $point: exit $code" \
+			"$(diff <(echo "$whole") <($look))"$'\n'"$(cat "$WORLD/said")"
+		[ "$($disk)" = "$kept" ] || nok "restore: $point: the store" "$(diff <(echo "$kept") <($disk))"
+	done
+	same "restore: ${#POINTS[@]} errors, $fails fail it: the next one does it" "$before" "$FAILED"
+	check "restore: $seen errors were seen" [ "$seen" -gt 0 ]
+}
+
 # looks: what packets say of FRAMES, what the reports say, and what packets say after that; rules
 # without their ids, and whether the maps hold those of the rules and no others.
 looks() {

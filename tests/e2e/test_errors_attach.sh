@@ -40,29 +40,9 @@ err_all on where off
 err_all off where on
 on
 
-# A boot: what fails is told, nothing on disk is lost by it, and the next one does the rest.
+# A boot.
 both
-reboot
-FILES=$(files)
-mapfile -t POINTS < <(error_points restore)
-WHOLE=$(where)
-BEFORE=$FAILED FAILS=0
-for point in "${POINTS[@]}"; do
-	reboot
-	# shellcheck disable=SC2086
-	fail_at $point restore
-	code=$?
-	RUNS=$((RUNS + 1))
-	spoke $code || nok "restore: $point: exit $code" "$(cat "$WORLD/said")"
-	if [ $code -ne 0 ]; then
-		FAILS=$((FAILS + 1))
-		bp restore >"$WORLD/said" 2>&1 || nok "restore: $point: the next one" "$(cat "$WORLD/said")"
-	fi
-	[ "$(where)" = "$WHOLE" ] || nok "restore: $point: exit $code" \
-		"$(diff <(echo "$WHOLE") <(where))"$'\n'"$(cat "$WORLD/said")"
-	[ "$FILES" = "$(files)" ] || nok "restore: $point: the store" "$(diff <(echo "$FILES") <(files))"
-done
-same "restore: ${#POINTS[@]} errors, $FAILS fail it: the next one does it" "$BEFORE" "$FAILED"
+err_boot where files
 echo "# figure errors-in-attachments $RUNS"
 
 # libbpf asks by this program whether there are attach types. The answer, if it comes by an error, would be

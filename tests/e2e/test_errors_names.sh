@@ -47,22 +47,7 @@ err_all local_again names policy assign two
 local_again
 
 # A boot.
-reboot
-mapfile -t POINTS < <(error_points restore)
-WHOLE=$(names)
-BEFORE=$FAILED FAILS=0
-for point in "${POINTS[@]}"; do
-	reboot
-	# shellcheck disable=SC2086
-	fail_at $point restore
-	code=$?
-	RUNS=$((RUNS + 1))
-	spoke $code || nok "restore: $point: exit $code" "$(cat "$WORLD/said")"
-	[ $code -eq 0 ] || FAILS=$((FAILS + 1))
-	[ $code -eq 0 ] || bp restore >"$WORLD/said" 2>&1 || nok "restore: $point: the next" "$(cat "$WORLD/said")"
-	[ "$(names)" = "$WHOLE" ] || nok "restore: $point: exit $code" "$(diff <(echo "$WHOLE") <(names))"
-done
-same "restore: ${#POINTS[@]} errors, $FAILS fail it: what is in force is what is stored" "$BEFORE" "$FAILED"
+err_boot names
 echo "# figure errors-in-names $RUNS"
 
 # unasked COMMAND...: names of interfaces cannot be asked for.
