@@ -201,36 +201,32 @@ int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *
 	return take_some_out(h, ids, n, diag);
 }
 
-/* The static rule of its number goes on from there. */
-static int keep_count(struct held *h, const struct rule_count *count, struct diag *diag)
-{
-	struct kernel *k = NULL;
-	int rc = kernel_open(&k, diag);
-
-	if (!rc) {
-		dynamic_lend(h->d, k);
-		rc = kernel_add_count(k, count, diag);
-	}
-	kernel_free(&k);
-	return rc;
-}
-
 int held_retire(struct held *h, uint32_t id, bool keep, struct diag *diag)
 {
 	struct rule_count count = { .rule = id };
+	struct kernel *k = NULL;
 	const struct rule *rule;
-	bool *gone;
+	bool *gone = NULL;
 	int rc = held_find(h, id, &rule, diag);
 
-	if (rc)
-		return rc;
-	gone = calloc(h->rules->n, sizeof(*gone));
-	if (!gone)
-		return -ENOMEM;
-	gone[held_find_id(h, id)] = true;
-	rc = take_all_out(h, gone, &count, diag);
-	if (!rc && keep && count.packets && keep_count(h, &count, diag))
-		diag_to_warning(diag, "its counters begin anew");
+	/* First, as what is taken out has its counts nowhere else. */
+	if (!rc && keep)
+		rc = kernel_open(&k, diag);
+	if (!rc) {
+		gone = calloc(h->rules->n, sizeof(*gone));
+		rc = gone ? 0 : -ENOMEM;
+	}
+	if (!rc) {
+		gone[held_find_id(h, id)] = true;
+		rc = take_all_out(h, gone, &count, diag);
+	}
+	/* The static rule of its number goes on from there. */
+	if (!rc && keep && count.packets) {
+		dynamic_lend(h->d, k);
+		if (kernel_add_count(k, &count, diag))
+			diag_to_warning(diag, "its counters begin anew");
+	}
+	kernel_free(&k);
 	free(gone);
 	return rc;
 }
