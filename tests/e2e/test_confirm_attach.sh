@@ -173,6 +173,7 @@ same "what could not be written is, later" "rx0 auto" "$(remembered)"
 # --- what it stands in is damaged: nobody knows what was on trial, so it stays, and filters
 
 bp attach rx7 --confirm 600 >/dev/null
+until_true waits_for_time # or it may find it before `list` does
 sed -i 's/^tried rx7 /tried rx8 /' "$BPFPOL_STATE_DIR/tried"
 cp "$BPFPOL_STATE_DIR/tried" "$WORLD/damaged"
 expect_exit 0 bp list

@@ -67,6 +67,16 @@ waits() {
 	[ -n "$(waiters)" ]
 }
 
+# waits_for_time: somebody does, and for nothing else any more, such as the lock, which it may ask for first.
+waits_for_time() {
+	local pid
+
+	for pid in $(waiters); do
+		grep -qs '^it_value: ([1-9]' "/proc/$pid/fdinfo/"* && return
+	done
+	return 1
+}
+
 kill_waiters() {
 	local pid
 
