@@ -236,7 +236,7 @@ press '\x1bOF'
 seen 'block in udp to port 1435'
 mv "$BPFPOL_STATE_DIR/state" "$WORLD/state"
 mkdir "$BPFPOL_STATE_DIR/state"
-seen 'state: Is a directory|cannot read'
+seen 'state is damaged|cannot read'
 seen 'block in udp to port 1435'
 rmdir "$BPFPOL_STATE_DIR/state"
 mv "$WORLD/state" "$BPFPOL_STATE_DIR/state"
