@@ -22,7 +22,9 @@ struct fold {
 	char *policy;
 	struct change *v;
 	size_t n, room;
-	bool gone; /* the policy is thrown away, and its file with it: there are no changes */
+	size_t waiting; /* how many of the first were read from fold.N; the journal has the others
+			 */
+	bool gone;	/* the policy is thrown away, and its file with it: there are no changes */
 };
 
 /* The change to that rule; takes nothing over. -ENOMEM. */

@@ -156,6 +156,8 @@ int fold_load(struct store *s, struct diag *diag)
 		s->untidy = true;
 		rc = take_text(s, text, len);
 	}
+	for (size_t i = 0; i < s->n_folds; i++)
+		s->folds[i].waiting = s->folds[i].n;
 	if (rc && rc != -ENOENT && rc != -ENOMEM) {
 		if (diag->kind == DIAG_NONE)
 			diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", path);
@@ -187,7 +189,8 @@ static int put_fold(FILE *out, const struct fold *fold, bool *any)
 	return 0;
 }
 
-int fold_save(const struct store *s, struct diag *diag)
+/* waiting: of each fold only what waits. */
+static int save(const struct store *s, bool waiting, struct diag *diag)
 {
 	char *path = fold_path(s->commit), *text = NULL;
 	size_t len;
@@ -197,8 +200,13 @@ int fold_save(const struct store *s, struct diag *diag)
 
 	if (out)
 		fputs(FOLD_HEAD, out);
-	for (size_t i = 0; i < s->n_folds && !rc; i++)
-		rc = put_fold(out, &s->folds[i], &any);
+	for (size_t i = 0; i < s->n_folds && !rc; i++) {
+		struct fold fold = s->folds[i];
+
+		if (waiting && fold.n > fold.waiting)
+			fold.n = fold.waiting;
+		rc = put_fold(out, &fold, &any);
+	}
 	if (out) {
 		sum_put(out, &text, &len);
 		if (stream_close(out))
@@ -210,4 +218,14 @@ int fold_save(const struct store *s, struct diag *diag)
 	free(text);
 	free(path);
 	return rc;
+}
+
+int fold_save(const struct store *s, struct diag *diag)
+{
+	return save(s, false, diag);
+}
+
+int fold_save_waiting(const struct store *s, struct diag *diag)
+{
+	return save(s, true, diag);
 }

@@ -353,7 +353,7 @@ int store_settle(struct store *s, const char *policy, struct diag *diag)
 		return rc;
 	fold_free(&s->folds[i]);
 	s->folds[i] = s->folds[--s->n_folds];
-	return fold_save(s, diag);
+	return fold_save_waiting(s, diag);
 }
 
 /* The changes come into the policies' files; then nothing has to be remembered of them. */

@@ -70,6 +70,8 @@ void fold_unnote(struct store *store);
 int fold_load(struct store *store, struct diag *diag);
 /* For the store's commit, before it is made. Nothing to fold leaves no file. */
 int fold_save(const struct store *store, struct diag *diag);
+/* Of the commit that stands, what waits of it: changes that the journal holds may yet be undone. */
+int fold_save_waiting(const struct store *store, struct diag *diag);
 
 /* policy_file.c */
 bool policy_file_is_gone(const char *name);

@@ -253,4 +253,23 @@ expect_exit 0 bp policy rollback
 blocked dport=79
 same "a line that comes back has its words" 1 "$(lines 'udp/79 # mine')"
 
+# A change that the journal alone has is not put down with what waits for another policy's file.
+fresh_bpffs
+rm -rf "$BPFPOL_STATE_DIR" "$POLICIES"
+mkdir -m 700 "$POLICIES"
+echo 'block udp/81' >"$POLICIES/one.policy"
+printf 'block udp/82\nblock udp/83\n' >"$POLICIES/two.policy"
+bp policy assign one >/dev/null
+bp block udp/84 >/dev/null
+run_in rx strace -f -qq -o /dev/null -P "$POLICIES/one.policy.new" -e inject=openat:error=ENOSPC \
+	"$BPFPOL" policy assign two >"$WORLD/said" 2>&1
+check "the file of the policy before waits" grep -q warning "$WORLD/said"
+bp remove udp/83 >/dev/null
+expect_exit 0 bp block udp/85 --policy one
+expect_exit 0 bp policy rollback
+bp policy assign one >/dev/null
+same "what waited came, too" "1 1" "$(grep -c 84 "$POLICIES/one.policy") $(grep -c 85 "$POLICIES/one.policy")"
+expect_exit 0 bp policy assign two
+blocked dport=83
+
 finish
