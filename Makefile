@@ -71,6 +71,9 @@ IMPURE := \
 	gather \
 	generation% \
 	guard \
+	guard_ask \
+	guard_lines \
+	guard_way \
 	held \
 	held_ask \
 	held_change \
