@@ -22,7 +22,7 @@ blocked_in_all() {
 
 # trial WHICH... -- COMMAND...: on trial for a second; which of the packets to each of PORTS are to arrive.
 trial() {
-	local words=() before port sent arrived which n=0 lost=0
+	local words=() before port sent arrived which n=0 lost=0 _
 
 	while [ "$1" != -- ]; do words+=("$1") && shift; done
 	shift
@@ -35,7 +35,7 @@ trial() {
 	until_true is_over || nok "$*: it ends" "it does not"
 	touch "$WORLD/enough"
 	wait $!
-	while read -r port sent arrived which; do
+	while read -r port sent arrived _ which; do
 		same "$*: those to port $port, of $sent, arrive" "${words[n]}" "$which"
 		lost=$((lost + sent - arrived)) n=$((n + 1))
 		PACKETS=$((PACKETS + sent))
