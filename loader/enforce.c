@@ -275,11 +275,12 @@ static int put_in_force(struct host *host, struct diag *diag)
 {
 	struct generation *gen;
 	uint64_t was_dirty = 0;
-	int rc = 0;
+	int rc;
 
 	if (awaited_stands(host->kernel))
 		return 0; /* there is no place for another one, nor need of it */
-	if (host->confirm || host->store->confirm.seconds)
+	rc = kernel_make_room(host->kernel, diag);
+	if (!rc && (host->confirm || host->store->confirm.seconds))
 		rc = prepare_trial(host, diag);
 	if (rc)
 		return rc;

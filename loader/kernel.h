@@ -130,6 +130,11 @@ bool kernel_wait_for_packets(void);
 
 /* Finishes a switch, or a going back, that was cut short after its store. */
 int kernel_recover(struct kernel *k, struct diag *diag);
+/*
+ * Before the next generation is built: its place may be that of one that has gone back, whose
+ * counts stand nowhere else until that is finished.
+ */
+int kernel_make_room(struct kernel *k, struct diag *diag);
 
 /*
  * Counters of every rule of the generation in force: base + live, sorted by id; and what the one

@@ -27,13 +27,15 @@ static bool is_small(const struct bp_sizes *sizes)
 }
 
 /* What a generation keeps of the one before it. */
-static void forget_base(const char *dir)
+static int forget_base(const char *dir)
 {
 	char *path = path_join(dir, GENERATION_BASE);
+	int rc = path ? 0 : -ENOMEM;
 
-	if (path)
-		unlink(path);
+	if (!rc && unlink(path) && errno != ENOENT)
+		rc = -errno;
 	free(path);
+	return rc;
 }
 
 /* In one step. The base goes last: until then it may be asked for. */
@@ -63,7 +65,7 @@ static int move_out(uint64_t number)
 		rc = rename(from, to) ? -errno : 0;
 	}
 	if (!rc)
-		forget_base(to); /* whoever kept it may have died over that */
+		rc = forget_base(to); /* whoever kept it may have died over that */
 	free(from);
 	free(to);
 	return rc;
@@ -119,7 +121,7 @@ struct generation *spare_take(uint64_t number, const struct bp_sizes *wants, uns
 	int rc;
 
 	if (move_out(number))
-		return NULL;
+		return NULL; /* what is left there goes before another is pinned */
 	rc = generation_open(number, &gen, &ignored)
 		     ? -EINVAL
 		     : make_ready(gen, wants, hooks, shared, &ignored);

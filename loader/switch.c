@@ -20,19 +20,42 @@ static char *base_path(uint64_t number, const char *name)
 	return path_join(dirs_get()->bpffs, "gen-%llu/%s", (unsigned long long)number, name);
 }
 
-/* Adds what `base` of that generation holds; a generation without one has none. */
+/* Adds what `base` of that generation holds. -ENOENT without a diag: it has none. */
 static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 {
 	char *path = base_path(number, GENERATION_BASE);
 	int fd = path ? bpf_obj_get(path) : -1;
-	int rc;
+	int rc = fd < 0 ? -errno : 0;
 
 	free(path);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : diag_errno(diag, errno, "cannot open old counters");
+	if (rc)
+		return rc == -ENOENT ? rc : diag_errno(diag, -rc, "cannot open old counters");
 	rc = counts_add_map(c, fd);
 	close(fd);
 	return rc ? diag_errno(diag, -rc, "cannot read old counters") : 0;
+}
+
+static int generation_counts(
+	const struct generation *gen, struct rule_counts *c, struct diag *diag);
+
+/*
+ * What was counted before that generation: its base. While it has none, as it was put in force and
+ * nothing could be folded into it, the one before is there.
+ */
+static int add_before(const struct generation *gen, struct rule_counts *c, struct diag *diag)
+{
+	struct generation *before = NULL;
+	int rc = add_base(gen->number, c, diag);
+
+	if (rc != -ENOENT)
+		return rc;
+	if (gen->table.tables->folded || gen->number <= 1)
+		return 0;
+	rc = generation_open(gen->number - 1, &before, diag);
+	if (!rc)
+		rc = generation_counts(before, c, diag);
+	generation_free(&before);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 static int generation_counts(const struct generation *gen, struct rule_counts *c, struct diag *diag)
@@ -40,7 +63,7 @@ static int generation_counts(const struct generation *gen, struct rule_counts *c
 	int rc = counts_add_table(c, &gen->table);
 
 	if (!rc)
-		rc = add_base(gen->number, c, diag);
+		rc = add_before(gen, c, diag);
 	counts_sum(c);
 	return rc;
 }
@@ -96,7 +119,7 @@ int kernel_base_count(const struct kernel *k, struct rule_count *count, struct d
 {
 	struct rule_counts counts = {};
 	const struct rule_count *found;
-	int rc = k->gen ? add_base(k->gen->number, &counts, diag) : -ENOENT;
+	int rc = k->gen ? add_before(k->gen, &counts, diag) : -ENOENT;
 
 	counts_sum(&counts);
 	found = rc ? NULL : counts_find(&counts, count->rule);
@@ -109,7 +132,7 @@ int kernel_base_count(const struct kernel *k, struct rule_count *count, struct d
 int kernel_add_count(const struct kernel *k, const struct rule_count *count, struct diag *diag)
 {
 	struct rule_counts counts = {};
-	int rc = k->gen ? add_base(k->gen->number, &counts, diag) : -ENOENT;
+	int rc = k->gen ? add_before(k->gen, &counts, diag) : -ENOENT;
 
 	if (!rc)
 		rc = counts_add(
@@ -204,6 +227,23 @@ void kernel_unneed(struct kernel *k, unsigned int in_use)
 	k->added &= in_use;
 }
 
+/* A base that is there has them, and may have more by now. */
+static int make_base(const struct kernel *k, const struct generation *old, struct diag *diag)
+{
+	char *path = base_path(k->gen->number, GENERATION_BASE);
+	struct rule_counts counts = {};
+	int rc = path ? 0 : -ENOMEM;
+
+	if (!rc && path_is_there(path) <= 0) {
+		rc = generation_counts(old, &counts, diag);
+		if (!rc)
+			rc = write_base(k->gen->number, GENERATION_BASE, &counts, diag);
+	}
+	free(counts.v);
+	free(path);
+	return rc;
+}
+
 /*
  * The old generation's final counts become the new one's base; then it is the spare, or its pins
  * go, and with them whatever a command that died left pinned. `folded` comes last: until then all
@@ -212,17 +252,13 @@ void kernel_unneed(struct kernel *k, unsigned int in_use)
 static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 {
 	struct generation *old = NULL;
-	struct rule_counts counts = {};
 	int rc = generation_open(old_number, &old, diag);
 	bool unused = !(old_number || old) || kernel_wait_for_packets();
 
-	if (!rc) {
-		rc = generation_counts(old, &counts, diag);
-		if (!rc)
-			rc = write_base(k->gen->number, GENERATION_BASE, &counts, diag);
-	} else if (rc == -ENOENT) {
+	if (!rc)
+		rc = make_base(k, old, diag);
+	else if (rc == -ENOENT)
 		rc = 0; /* the first, or one whose counters are kept already */
-	}
 	if (!rc) {
 		/* As long as it may be in use, who reads the old number finds it. */
 		if (unused && (!old || k->beside || spare_keep(old)))
@@ -235,7 +271,6 @@ static int fold(struct kernel *k, uint64_t old_number, struct diag *diag)
 		k->gen->table.tables->folded = 1;
 	}
 	generation_free(&old);
-	free(counts.v);
 	return rc;
 }
 
@@ -284,7 +319,7 @@ static int add_to_base(const struct kernel *k, struct diag *diag)
 	int rc = counts_add_table(&counts, &k->other->table);
 
 	if (!rc)
-		rc = add_base(k->gen->number, &counts, diag);
+		rc = add_before(k->gen, &counts, diag);
 	counts_sum(&counts);
 	if (!rc)
 		rc = write_base(k->gen->number, GENERATION_BASE_NEXT, &counts, diag);
@@ -359,16 +394,25 @@ int kernel_confirm(
 	set(&k->ctl->confirm_of, 0);
 	generation_free(&k->other);
 	if (k->gen && fold(k, k->gen->number - 1, diag))
-		diag_to_warning(
-			diag, "the rules are in force, but not yet with their old counters");
+		diag_to_warning(diag, "what the rules before have counted is not put together yet");
 	return 0;
+}
+
+static bool is_going_back(const struct kernel *k)
+{
+	return k->ctl->confirm_of && k->ctl->confirm_of == k->ctl->generation + 1;
+}
+
+int kernel_make_room(struct kernel *k, struct diag *diag)
+{
+	return is_going_back(k) ? finish_back(k, diag) : 0;
 }
 
 int kernel_recover(struct kernel *k, struct diag *diag)
 {
 	if (kernel_awaits(k))
 		return 0;
-	if (k->ctl->confirm_of == k->ctl->generation + 1)
+	if (is_going_back(k))
 		return finish_back(k, diag);
 	if (!k->gen || k->gen->table.tables->folded)
 		return 0;
@@ -423,7 +467,6 @@ int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
 		return 0;
 	generation_free(&k->other);
 	if (fold(k, old, diag))
-		diag_to_warning(
-			diag, "the rules are in force, but not yet with their old counters");
+		diag_to_warning(diag, "what the rules before have counted is not put together yet");
 	return 0;
 }

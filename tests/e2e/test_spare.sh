@@ -125,6 +125,54 @@ expect_exit 0 run_in rx strace -f -qq -o /dev/null -e inject=membarrier:error=EN
 check "it is not kept" [ ! -e "$SPARE" ]
 is a "and the next one"
 
+# --- what was counted before cannot be put together, again and again
+
+# apart CODE PATTERN COMMAND...: the base of no generation comes to be; it says so. No report, which would put
+# together what it can, comes in between.
+apart() {
+	local paths=() last n
+
+	last=$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | sed 's/.*-//' | sort -n | tail -1)
+	for n in $(seq $((last - 2)) $((last + 2))); do paths+=(-P "$BPFPOL_BPFFS/gen-$n/base-new"); done
+	expect_exit "$1" run_in rx strace -f -qq -o "$WORLD/injected" "${paths[@]}" -e inject=rename:error=EIO \
+		"$BPFPOL" "${@:3}"
+	expect_out "$2"
+}
+
+# counts POLICY: what it blocks is counted.
+counts() {
+	same "$1 blocks" b "$(verdicts "$(frame dport=1434)")"
+	COUNTED[$1]=$((COUNTED[$1] + 1))
+}
+
+expect_exit 0 bp policy assign a
+expect_exit 0 bp policy assign b
+for n in 1 2; do
+	apart 0 'is not put together yet' policy assign a
+	counts a
+	apart 0 'is not put together yet' policy assign b
+	counts b
+done
+apart 0 'are not carried over yet' status
+is b "kept apart: none of the counts is lost"
+expect_exit 0 bp policy assign a
+is a "nor of the other's"
+
+apart 0 'is not put together yet' policy assign b
+counts b
+apart 0 'are not carried over yet' policy assign a --confirm 300
+counts a
+apart 0 'are not yet put together' policy rollback
+counts b
+# Its place is the next one's, and nothing else knows what it counted.
+apart 1 'cannot keep the counters' policy assign a
+is b "gone back: no more is changed"
+expect_exit 0 bp policy assign a
+is a "and then together"
+same "one generation is pinned" 1 "$(find "$BPFPOL_BPFFS" -maxdepth 1 -name 'gen-*' | wc -l)"
+expect_exit 0 bp policy assign b
+is b "and of the other"
+
 # --- what is refused gives it back
 
 expect_exit 0 bp policy assign a
