@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -187,23 +188,59 @@ static int lock_open(int *fd, struct diag *diag)
 	return rc;
 }
 
-/* seconds: for how long; 0: until it is free. Without `wait`, -EAGAIN has no diag. */
+/* Whether its name still leads to it: what tidies up may have removed it. */
+static bool is_named(int fd)
+{
+	char *path = path_join(dirs_get()->run, "lock");
+	struct stat is, named;
+	bool same = path && !fstat(fd, &is) && !stat(path, &named) && is.st_dev == named.st_dev &&
+		    is.st_ino == named.st_ino;
+
+	free(path);
+	return same;
+}
+
+static int refuse_removed(struct diag *diag)
+{
+	return diag_set(diag, DIAG_SYSTEM, ESTALE,
+		"the lock %s/lock is removed again and again, so that nothing keeps two commands "
+		"apart; find out what does that, and end it",
+		dirs_get()->run);
+}
+
+/* seconds: for how long; 0: until it is free. */
+static int lock_file(int fd, bool wait, unsigned int seconds, struct diag *diag)
+{
+	int rc = !wait	   ? lock_now(fd)
+		 : seconds ? lock_poll(fd, seconds, diag)
+			   : lock_wait(fd, diag);
+
+	return rc || is_named(fd) ? rc : -ESTALE;
+}
+
+#define MOST_FILES 16 /* that may be removed, one after the other, while they are waited for */
+
+/*
+ * A file that was removed while it was waited for keeps nobody out: who comes later has another.
+ * Without `wait`, -EAGAIN has no diag.
+ */
 static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 {
-	int fd, rc;
+	int fd, rc = lock_fd < 0 ? -ESTALE : 0;
 
-	if (lock_fd >= 0)
-		return 0;
-	rc = lock_open(&fd, diag);
-	if (rc)
-		return rc;
-	rc = !wait ? lock_now(fd) : seconds ? lock_poll(fd, seconds, diag) : lock_wait(fd, diag);
-	if (!rc) {
-		lock_fd = fd;
-		return 0;
+	for (int i = 0; rc == -ESTALE && i < MOST_FILES; i++) {
+		rc = lock_open(&fd, diag);
+		if (rc)
+			return rc;
+		rc = lock_file(fd, wait, seconds, diag);
+		if (rc)
+			close(fd);
+		else
+			lock_fd = fd;
 	}
-	close(fd);
-	if ((!wait && rc == -EAGAIN) || diag->kind != DIAG_NONE)
+	if (rc == -ESTALE)
+		return refuse_removed(diag);
+	if (!rc || (!wait && rc == -EAGAIN) || diag->kind != DIAG_NONE)
 		return rc;
 	return diag_errno(diag, -rc, "cannot lock %s/lock", dirs_get()->run);
 }

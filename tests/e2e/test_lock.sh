@@ -49,6 +49,24 @@ begin_unseen
 kill $HOLDER
 wait $COMMAND
 same "it goes on when that one has ended" 0 $?
+
+# The file is removed while one waits: who has the one that came in its place is waited for, too.
+take
+nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL" interfaces >"$WORLD/said" 2>&1 &
+COMMAND=$!
+check "one waits" until_true asleep $COMMAND
+FIRST=$HOLDER
+rm "$LOCK"
+take
+kill "$FIRST"
+check "the lock is removed: it waits for who has the next one" until_true asleep $COMMAND
+kill $HOLDER
+wait $COMMAND
+same "and goes on when that one has ended" 0 $?
+expect_exit 1 run_in rx timeout -s KILL 60 strace -f -qq -o /dev/null -P "$LOCK" \
+	-e inject=newfstatat:error=ENOENT "$BPFPOL" interfaces
+expect_out "lock $LOCK is removed again and again"
+
 take
 kill -STOP $HOLDER
 begin_unseen
