@@ -53,14 +53,28 @@ char *path_join(const char *dir, const char *fmt, ...)
 	return path;
 }
 
-static int sync_dir_of(const char *path)
+static int sync_dir(const char *dir)
 {
-	char *copy = strdup(path);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd < 0 || fsync(fd) ? -errno : 0;
 
 	if (fd >= 0)
 		close(fd);
+	return rc;
+}
+
+int dir_sync(const char *path, struct diag *diag)
+{
+	int rc = sync_dir(path);
+
+	return rc ? diag_errno(diag, -rc, "cannot fsync %s", path) : 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+	char *copy = strdup(path);
+	int rc = copy ? sync_dir(dirname(copy)) : -ENOMEM;
+
 	free(copy);
 	return rc;
 }

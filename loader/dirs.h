@@ -35,6 +35,9 @@ int dir_make(const char *path, struct diag *diag);
  */
 int dir_check(const char *path, struct diag *diag);
 
+/* The names in the directory, as they are now, outlive a power loss. */
+int dir_sync(const char *path, struct diag *diag);
+
 /* 1: something is there; 0: nothing; -errno: nobody knows, which is no reason to think either. */
 int path_is_there(const char *path);
 

@@ -260,7 +260,8 @@ static int keep_file(const char *from, const char *to, struct diag *diag)
 
 /*
  * State and journal of the last commit, under the names that say so. Where nothing changes but
- * that the journal is read into the state, its last change is still the one to undo.
+ * that the journal is read into the state, its last change is still the one to undo. These names
+ * are durable before the state that speaks of them is: a disk may keep a later one alone.
  */
 static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 {
@@ -277,6 +278,8 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 		free(from);
 		free(to);
 	}
+	if (!rc)
+		rc = dir_sync(dirs_get()->state, diag);
 	if (!rc) {
 		s->previous = number;
 		s->cut = !s->changed;

@@ -25,7 +25,7 @@ printf 'block udp/2002\nblock @%s\nblock @%s\n' "$WORLD/two.txt" "$WORLD/one.txt
 echo 'block udp/7' >three
 printf 'block udp/7\nblock udp/8\n' >three.2
 
-# seen LIB ETC: all that the store there says, as text, without time.
+# seen LIB ETC: all that the store there says, and what it would go back to, as text, without time.
 seen() {
 	local name
 
@@ -38,6 +38,7 @@ seen() {
 			"$BPFPOL" policy show "$name" --json 2>&1
 		done | sed '/"expires_in": [0-9]/s/: .*/: timed/' | jqless
 		cat "$1/interfaces" "$1/off" 2>/dev/null
+		"$BPFPOL" policy rollback --dry-run --json 2>&1 | jqless
 	) | sed "s,$1,LIB,g; s,$2,ETC,g"
 }
 
@@ -53,7 +54,7 @@ record() {
 
 	shift
 	OUT=$(run_in rx strace -f -qq -xx -s 10000000 -o "$WORLD/trace.$number" -e "trace=$TRACED" \
-		${MUTANT:+-E "LD_PRELOAD=$NOSYNC"} "$BPFPOL" "$@" 2>&1) || nok "$*" "$OUT"
+		${MUTANT:+-E "LD_PRELOAD=$NOSYNC" -E "NOSYNC=$MUTANT"} "$BPFPOL" "$@" 2>&1) || nok "$*" "$OUT"
 	AFTER[number]=$(seen "$BPFPOL_STATE_DIR" "$BPFPOL_CONF_DIR")
 	COMMAND[number]=$*
 }
@@ -164,6 +165,11 @@ run_commands <<-END
 	block --policy web udp/9
 	policy assign two
 	policy rollback
+	policy assign two --confirm 900
+	policy rollback
+	policy assign two --confirm 900
+	policy confirm
+	policy assign one
 	policy import three --name three
 	policy import three.2 --name three --force
 	remove @$WORLD/two.txt
@@ -182,15 +188,20 @@ echo "# figure power-loss-states $ALL"
 echo "# figure power-loss-boots $RESTORED"
 check "$ALL states, $RESTORED boots" [ "$ALL" -gt 200 -a "$RESTORED" -gt 4 ]
 
-# Without an fsync of the directories it is seen.
-prepare
-MUTANT=1
-begin_record
-run_commands <<-END
-	block @$WORLD/two.txt
-	policy assign two
-END
-judge_states
+# judge_mutant WHAT: without such fsyncs of the directories it is seen.
+judge_mutant() {
+	MUTANT=$1
+	prepare
+	begin_record
+	run_commands <<-END
+		block @$WORLD/two.txt
+		policy assign two
+	END
+	judge_states
+}
+judge_mutant all
 check "a program that does not fsync directories: seen in $WRONG of 2 commands" [ "$WRONG" -eq 2 ]
+judge_mutant link
+check "one that does not before the state speaks of links in them: seen in $WRONG of 2" [ "$WRONG" -eq 2 ]
 
 finish
