@@ -9,11 +9,15 @@
 #include "dirs.h"
 #include "enforce.h"
 #include "guard.h"
+#include "tried.h"
 
-/* Both on disk and in memory: it is what judges. */
+/*
+ * Both on disk and in memory: it is what judges. One without rules, where some are to be, stood in
+ * for them (enforce.c), and the next command puts them in its place.
+ */
 static void settle(struct generation *gen, const struct store *s)
 {
-	if (!gen)
+	if (!gen || (!gen->table.tables->state_inode && s->policy))
 		return;
 	host_stamp(gen, s);
 	gen->table.tables->dirty = 0;
@@ -195,6 +199,8 @@ int await_confirm(struct host *host, struct diag *diag)
 		return store_commit(s, diag);
 	}
 	rc = keep(host, diag);
+	if (!rc)
+		tried_tend(diag); /* interfaces that came with the rules */
 	if (rc != -ETIME)
 		return rc;
 	return diag_set(
@@ -237,9 +243,16 @@ int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 		rc = ask_before(host, diag);
 	if (rc || dry_run)
 		return rc;
+	if (!awaits && tried_follows())
+		rc = tried_take_back(diag); /* before the rules judge that were before */
 	if (!awaits)
-		return enforce_settle(host, diag);
-	return kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
+		return rc ? rc : enforce_settle(host, diag);
+	rc = kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
+	if (rc)
+		return rc;
+	tried_tend(diag); /* interfaces that came with the rules */
+	enforce_catch_up(host, diag);
+	return 0;
 }
 
 int await_ask(struct host *host, uint64_t seconds, struct diag *diag)

@@ -2,6 +2,7 @@
 #include "enforce.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "attach.h"
 #include "awaited.h"
@@ -210,33 +211,6 @@ static int rebuild(struct host *host, struct diag *diag)
 	return rc;
 }
 
-/* What the guard refuses leaves nothing in the kernel, and no driver is touched for it. */
-static int attach_first(struct host *host, struct diag *diag)
-{
-	const struct attached_list nothing = {};
-	struct link_choices *first = host->first;
-	struct diag ignored = {};
-	int rc = host->unguarded ? 0 : enforce_try(host, diag);
-
-	if (rc)
-		return rc;
-	/* Of one that dies in between the next command takes back what is there (tried.h). */
-	rc = tried_begin(0, NULL, 0, first, &nothing, diag);
-	if (rc)
-		return rc;
-	rc = choices_remember(first, diag);
-	if (!rc)
-		rc = choices_attach(host, first, diag);
-	if (!rc)
-		rc = tried_keep(diag);
-	if (!rc)
-		host->first = NULL;
-	else
-		tried_take_back(&ignored);
-	diag_free(&ignored);
-	return rc;
-}
-
 /* Changes nothing on disk. */
 static int put_aside(struct host *host, struct store *store, struct diag *diag)
 {
@@ -252,19 +226,49 @@ static int put_aside(struct host *host, struct store *store, struct diag *diag)
 	return rc;
 }
 
+/* No rules, where nothing is attached or what is goes off again: nobody was judged before. */
+static int make_way(struct host *host, struct diag *diag)
+{
+	struct store *nothing;
+	int rc;
+
+	if (!host->kernel || !host->kernel->gen)
+		return 0;
+	nothing = calloc(1, sizeof(*nothing));
+	rc = nothing ? put_aside(host, nothing, diag) : -ENOMEM;
+	store_free(&nothing);
+	return rc;
+}
+
+/* What is on disk. */
+static int put_back(struct host *host, struct diag *diag)
+{
+	struct store *before = NULL;
+	int rc = store_load(&before, diag);
+
+	if (!rc)
+		rc = put_aside(host, before, diag);
+	store_free(&before);
+	return rc;
+}
+
 /*
  * The rules in the store's memory await confirmation: what they go back to must be what is in force
- * now, and is put there if it is not.
+ * now, and is put there if it is not. With interfaces that came with them that is no rules, so that
+ * the end of the time is as if they were off already.
  */
 static int prepare_trial(struct host *host, struct diag *diag)
 {
 	struct store *before = NULL;
-	int rc = 0;
+	int rc;
 
-	if (!host->confirm)
-		rc = awaited_before(host->kernel, host->store, &before, diag);
-	else if (!host_in_step(host))
-		rc = store_load(&before, diag);
+	if (host->first)
+		return 0; /* attach_first() has seen to it */
+	if (tried_follows())
+		return make_way(host, diag);
+	if (host->confirm)
+		return host_in_step(host) ? 0 : put_back(host, diag);
+	rc = awaited_before(host->kernel, host->store, &before, diag);
 	if (!rc && before)
 		rc = put_aside(host, before, diag);
 	store_free(&before);
@@ -299,16 +303,11 @@ static int put_in_force(struct host *host, struct diag *diag)
 }
 
 /* What another root judges it goes on judging until ours has rules, and where that fails. */
-int enforce(struct host *host, struct diag *diag)
+static int enforce_rules(struct host *host, struct diag *diag)
 {
-	bool ours;
-	int rc = host_store(host, diag);
+	bool ours = host->kernel;
+	int rc = ours ? 0 : host_kernel_load(host, diag);
 
-	if (!rc && host->first)
-		rc = attach_first(host, diag);
-	ours = host->kernel;
-	if (!rc && !ours)
-		rc = host_kernel_load(host, diag);
 	if (!rc)
 		rc = put_in_force(host, diag);
 	if (ours)
@@ -316,6 +315,71 @@ int enforce(struct host *host, struct diag *diag)
 	if (rc)
 		kernel_free(&host->kernel);
 	return rc ? rc : host_kernel_hang(host, diag);
+}
+
+/* The interfaces, where no packet meets the rules that were in force before. */
+static int attach_first(struct host *host, struct diag *diag)
+{
+	int rc = choices_remember(host->first, diag);
+
+	if (!rc)
+		rc = make_way(host, diag);
+	return rc ? rc : choices_attach(host, host->first, diag);
+}
+
+static void undo_first(struct host *host)
+{
+	struct diag ignored = {};
+
+	tried_take_back(&ignored);
+	if (host->kernel && host->kernel->gen && !host_in_step(host))
+		put_back(host, &ignored);
+	diag_free(&ignored);
+}
+
+/* On trial they stay as long as the rules do. */
+static int keep_first(const struct host *host, uint64_t commit, struct diag *diag)
+{
+	int rc = host->confirm ? 0 : tried_keep(diag);
+
+	if (!rc || host->store->commit < commit)
+		return rc;
+	diag_to_warning(diag, "it is done, and the next command clears up on disk");
+	return 0;
+}
+
+/*
+ * With the first rules come interfaces: attached before, and judged by nothing until these are in
+ * force. What the guard refuses leaves nothing in the kernel, and no driver is touched for it. Of
+ * one that dies in between the next command takes back what is there, unless the rules are
+ * committed (tried.h).
+ */
+static int enforce_first(struct host *host, struct diag *diag)
+{
+	uint64_t commit = host->store->commit + 1;
+	int rc = host->unguarded ? 0 : enforce_try(host, diag);
+
+	if (!rc)
+		rc = tried_begin_with_rules(commit, host->first, diag);
+	if (rc)
+		return rc;
+	rc = attach_first(host, diag);
+	if (!rc)
+		rc = enforce_rules(host, diag);
+	if (!rc)
+		rc = keep_first(host, commit, diag);
+	if (rc)
+		undo_first(host);
+	else
+		host->first = NULL;
+	return rc;
+}
+
+int enforce(struct host *host, struct diag *diag)
+{
+	int rc = host_store(host, diag);
+
+	return rc ? rc : (host->first ? enforce_first : enforce_rules)(host, diag);
 }
 
 int enforce_take_over(struct host *host, struct diag *diag)

@@ -72,12 +72,9 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 {
 	int rc = await_tend(host, also & HOST_SALVAGE, diag);
 
-	/* Whether or not it could be detached: what is remembered is without it (tried.h). */
-	if (tried_tend(diag)) {
-		diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
-				      "detached, is not off as it should be");
-		diag_clear(diag);
-	}
+	/* What is confirmed in the kernel stays, though the disk may not say so yet. */
+	if (!host->kernel || !kernel_is_kept(host->kernel))
+		tried_tend(diag);
 	if (rc && use == HOST_CHANGE)
 		return rc;
 	if (rc)

@@ -98,8 +98,9 @@ static int take_back(const struct tried *t, size_t *off, struct diag *diag)
 	return rc;
 }
 
-int tried_tend(struct diag *diag)
+static int tend(struct diag *diag)
 {
+	enum tried_fate fate;
 	size_t off = 0;
 	struct tried t;
 	int rc = tried_load(&t, diag);
@@ -112,13 +113,26 @@ int tried_tend(struct diag *diag)
 		diag_clear(diag);
 		return tried_set_aside(diag);
 	}
-	if (!rc && !tried_time_left(&t)) {
+	fate = rc ? TRIED_WAITS : tried_fate(&t);
+	if (fate == TRIED_STAYS)
+		rc = tried_forget(diag);
+	if (fate == TRIED_OVER) {
 		if (t.confirm.by.real || t.confirm.seconds != NO_TRIAL)
 			late_note();
 		rc = take_back(&t, &off, diag);
 	}
 	tried_free(&t);
 	return rc;
+}
+
+void tried_tend(struct diag *diag)
+{
+	/* Whether or not it could be detached: what is remembered is without it. */
+	if (!tend(diag))
+		return;
+	diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
+			      "detached, is not off as it should be");
+	diag_clear(diag);
 }
 
 /* Whoever comes from now on takes it back. */
@@ -220,10 +234,10 @@ static int begin(uint64_t seconds, struct tried *t, char *const *words, int n,
 	return rc;
 }
 
-int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
-	const struct attached_list *is, struct diag *diag)
+static int begin_with(uint64_t commit, uint64_t seconds, char *const *words, int n,
+	const struct link_choices *c, const struct attached_list *is, struct diag *diag)
 {
-	struct tried t = {};
+	struct tried t = { .commit = commit };
 	char *before = NULL;
 	int rc = remembered_text(&before, diag);
 
@@ -232,6 +246,19 @@ int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_c
 		rc = begin(seconds, &t, words, n, c, is, diag);
 	free(before);
 	return rc;
+}
+
+int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
+	const struct attached_list *is, struct diag *diag)
+{
+	return begin_with(0, seconds, words, n, c, is, diag);
+}
+
+int tried_begin_with_rules(uint64_t commit, const struct link_choices *c, struct diag *diag)
+{
+	const struct attached_list nothing = {};
+
+	return begin_with(commit, 0, NULL, 0, c, &nothing, diag);
 }
 
 static int detach_choices(const struct link_choices *c, struct diag *diag)

@@ -16,11 +16,13 @@
 int tried_check(void);
 /* Something is on trial, or was and is not settled yet; or the disk does not say. */
 bool tried_is_there(void);
+/* They wait for rules that they came with and that are on trial. */
+bool tried_follows(void);
 /* *ns until they are detached again; 0: none is on trial, or the time is over. -errno, and 0: the
  * disk does not say. */
 int tried_left(uint64_t *ns);
-/* The time is over: detaches them. -errno with a diag: not all of that could be done. */
-int tried_tend(struct diag *diag);
+/* The time is over: detaches them. A warning: not all of that could be done. */
+void tried_tend(struct diag *diag);
 
 /*
  * Before anything is remembered or attached. seconds: 0: for good. words: as they were given; c:
@@ -29,6 +31,11 @@ int tried_tend(struct diag *diag);
  */
 int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag);
+/*
+ * The same of what rules come with, which that commit of the store is to bring: whoever comes takes
+ * it back if there is no such commit, or it went back; on trial it is as they are.
+ */
+int tried_begin_with_rules(uint64_t commit, const struct link_choices *c, struct diag *diag);
 /* All is attached, and has its time from now on. An error has changed nothing. */
 int tried_stand(struct diag *diag);
 /* They stay. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the file `tried` says. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,8 @@ static int parse(struct tried *t, char *at)
 			t->before = end + 1;
 		else if (!strcmp(at, "none"))
 			return end[1] ? -EBADMSG : 0;
+		else if (sscanf(at, "rules %" SCNu64, &t->commit) == 1)
+			continue;
 		else if (is_line(at))
 			t->lines[n++] = at;
 		else
@@ -109,6 +112,8 @@ static int print(const struct tried *t, char **text, size_t *len)
 		return -ENOMEM;
 	fputs(head, out);
 	confirm_print(out, &t->confirm);
+	if (t->commit)
+		fprintf(out, "rules %" PRIu64 "\n", t->commit);
 	for (char **line = t->lines; *line; line++)
 		fprintf(out, "%s\n", *line);
 	fprintf(out, t->before ? "interfaces\n%s" : "none\n", t->before);
@@ -150,12 +155,41 @@ int tried_set_aside(struct diag *diag)
 	return rc;
 }
 
-uint64_t tried_time_left(const struct tried *t)
+static uint64_t time_left(const struct tried *t)
 {
 	struct moment now;
 
 	moment_now(&now);
 	return confirm_left(&t->confirm, &now);
+}
+
+/* What the store says of them. One that cannot be read says nothing. */
+static enum tried_fate fate_of_rules(uint64_t commit)
+{
+	enum tried_fate fate = TRIED_WAITS;
+	struct diag ignored = {};
+	struct store *s = NULL;
+	struct moment now;
+
+	moment_now(&now);
+	if (store_load(&s, &ignored))
+		fate = TRIED_WAITS;
+	else if (s->commit < commit || s->back)
+		fate = TRIED_OVER;
+	else if (!s->confirm.seconds)
+		fate = TRIED_STAYS;
+	else if (!confirm_left(&s->confirm, &now))
+		fate = TRIED_OVER;
+	store_free(&s);
+	diag_free(&ignored);
+	return fate;
+}
+
+enum tried_fate tried_fate(const struct tried *t)
+{
+	if (t->commit)
+		return fate_of_rules(t->commit);
+	return time_left(t) ? TRIED_WAITS : TRIED_OVER;
 }
 
 static int load_quietly(struct tried *t)
@@ -190,9 +224,18 @@ int tried_left(uint64_t *ns)
 	struct tried t;
 	int rc = load_quietly(&t);
 
-	*ns = rc ? 0 : tried_time_left(&t);
+	*ns = rc ? 0 : time_left(&t);
 	tried_free(&t);
 	return rc == -ENOENT || rc == -EBADMSG ? 0 : rc;
+}
+
+bool tried_follows(void)
+{
+	struct tried t;
+	bool does = !load_quietly(&t) && t.commit && tried_fate(&t) == TRIED_WAITS;
+
+	tried_free(&t);
+	return does;
 }
 
 int tried_before(char **text)
@@ -201,7 +244,7 @@ int tried_before(char **text)
 	int rc = load_quietly(&t);
 
 	*text = NULL;
-	if (!rc && !tried_time_left(&t)) {
+	if (!rc && tried_fate(&t) == TRIED_OVER) {
 		*text = strdup(t.before ? t.before : "");
 		rc = *text ? 0 : -ENOMEM;
 	}

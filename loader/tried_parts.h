@@ -9,12 +9,13 @@
 /*
  * "bpfpol tried 1", the line of confirm.h, then a line each: "word WORD" as it was given, "tried
  * NAME NUMBER" of what was not attached, "kept NAME NUMBER" of what was, by which the kernel knows
- * it until the next boot; "interfaces", or "none" where there was
+ * it until the next boot, "rules COMMIT"; "interfaces", or "none" where there was
  * no such file, and what it held; a checksum. The first versions wrote neither the first line nor
  * the checksum nor the numbers.
  */
 struct tried {
 	struct confirm confirm;
+	uint64_t commit; /* of the store, that brings the rules it came with; 0: it came alone */
 	char *text;
 	char **lines; /* words, tried and kept; into text; ends with NULL */
 	char *before; /* into text; NULL: there was no file */
@@ -27,7 +28,13 @@ int tried_save(const struct tried *t, struct diag *diag);
 int tried_forget(struct diag *diag);
 /* One that cannot be read is kept as tried.damaged. */
 int tried_set_aside(struct diag *diag);
-uint64_t tried_time_left(const struct tried *t);
+enum tried_fate {
+	TRIED_WAITS,
+	TRIED_OVER,  /* it is to be taken back */
+	TRIED_STAYS, /* the rules that it came with do */
+};
+
+enum tried_fate tried_fate(const struct tried *t);
 void tried_free(struct tried *t);
 
 #endif

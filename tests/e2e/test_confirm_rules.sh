@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # functions are called by until_true
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/trial.sh
+. "$(dirname "$0")/trial.sh"
 
 FILE=$BPFPOL_CONF_DIR/policies/local.policy
 
@@ -106,5 +108,73 @@ same "nothing awaits" null "$(field .policy.confirm_in)"
 bp off >/dev/null
 expect_exit 5 bp block udp/5 --confirm 60 --force
 expect_out 'filtering is off'
+
+bp on >/dev/null
+
+# --- interfaces that come with rules on trial go with them, and never meet the rules before
+
+# nowhere: a is assigned, nothing is attached.
+nowhere() {
+	bp policy assign a >/dev/null
+	bp detach rx0 >/dev/null
+	same "a, and nothing is attached" "a p" "$(field .policy.name) $(verdict 2011)"
+}
+
+# where: the policy, what is attached, what is remembered; p or b for the policy before and for b.
+where() {
+	echo "$(field '.policy.name + " " + ([.interfaces[] | select(.ingress != "none").name] | join(" "))')" \
+		"/ $(remembered) / $(verdict 2011)$(verdict 2012)"
+}
+
+echo "block udp/2011" >"${FILE%/*}/a.policy"
+echo "block udp/2012" >"${FILE%/*}/b.policy"
+expect_exit 0 bp policy assign a
+blocked dport=2011
+nowhere
+expect_exit 0 bp policy assign b --confirm 2
+check "the trial ends" until_true verdict_is 2012 p
+same "the rules before judge nothing" p "$(verdict 2011)"
+same "and it is detached by whoever comes" "a  /  / pp" "$(where)"
+expect_exit 3 bp policy rollback
+expect_exit 0 bp attach rx0
+same "a is whole" b "$(verdict 2011)"
+same "and counts on" 2 "$(counter packets "in udp to port 2011")"
+
+nowhere
+expect_exit 0 bp block udp/2013 --confirm 600
+expect_exit 0 bp policy rollback
+same "taken back by hand" "a  /  / pp" "$(where)"
+
+expect_exit 0 bp policy assign b --confirm 3
+reboot
+expect_exit 0 bp restore
+check "the trial ends after a boot" until_true verdict_is 2012 p
+same "the rules before judge nothing" p "$(verdict 2011)"
+same "and it is detached" "a  /  / pp" "$(where)"
+
+expect_exit 0 bp policy assign b --confirm 600
+reboot
+clocks state -1
+expect_exit 0 broken "rename,renameat,renameat2:error=EROFS" restore
+same "over at a boot that can write nothing: nothing is attached" pp "$(verdict 2011)$(verdict 2012)"
+same "nor when it can" "a  /  / pp" "$(where)"
+
+expect_exit 0 bp policy assign b --confirm 600
+same "on trial" "b rx0 / rx0 auto / pb" "$(where)"
+reboot
+expect_exit 0 bp restore
+same "after a boot, too" "b rx0 / rx0 auto / pb" "$(where)"
+expect_exit 0 bp policy confirm
+same "confirmed" "b rx0 / rx0 auto / pb" "$(where)"
+check "with nothing left to settle" [ ! -e "$BPFPOL_STATE_DIR/tried" ]
+
+# What cannot be committed is not there, though a disk that is full from then on cannot take back what is remembered.
+nowhere
+expect_exit 1 broken_at state.new "rename:error=ENOSPC" policy assign b
+same "nothing of it" "a  /  / pp" "$(where)"
+expect_exit 0 bp attach 'none*'
+expect_exit 1 broken "rename:error=ENOSPC:when=4+" block udp/2013
+bp status >/dev/null
+same "nothing is attached for it, or remembered" "a  / none* auto / pp" "$(where)"
 
 finish

@@ -58,10 +58,15 @@ static void it_reads_back(void **state)
 	struct tried t = {
 		.confirm = { 60, { 1, 77, "" } }, .lines = lines, .before = "eth0 auto\n"
 	};
+	struct tried read;
 
 	(void)state;
+	t.commit = 7;
 	assert_int_equal(tried_save(&t, &diag), 0);
 	is_read();
+	assert_int_equal(tried_load(&read, &diag), 0);
+	assert_int_equal(read.commit, 7);
+	tried_free(&read);
 	assert_memory_equal(content("state/tried"), "bpfpol tried 1\n", 15);
 	/* Cut or changed anywhere it is damaged. */
 	for (char *all = strdup(content("state/tried")), *c = all; c; c++) {
@@ -101,8 +106,9 @@ static void what_is_none(void **state)
 {
 	static const char *const bodies[] = { "", "confirm 60 1 1 -", "confirm 60 1 1 -\n",
 		"confirm 0 1 1 -\nnone\n", "confirm 604801 1 1 -\nnone\n",
-		"confirm 60 1 1 -\nword \nnone\n", "confirm 60 1 1 -\nother x\nnone\n",
-		"confirm 60 1 1 -\nword x\n", "confirm 60 1 1 -\nnone\nmore\n", "word x\nnone\n" };
+		"confirm 60 1 1 -\nword \nnone\n", "confirm 60 1 1 -\nrules x\nnone\n",
+		"confirm 60 1 1 -\nother x\nnone\n", "confirm 60 1 1 -\nword x\n",
+		"confirm 60 1 1 -\nnone\nmore\n", "word x\nnone\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
