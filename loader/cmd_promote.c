@@ -14,6 +14,7 @@
 #include "dirs.h"
 #include "dynamic.h"
 #include "json.h"
+#include "layer.h"
 #include "seat.h"
 #include "spec.h"
 #include "tell.h"
@@ -24,10 +25,17 @@ struct promotion {
 	uint32_t id;
 	struct policy *held; /* the one dynamic rule of that id; NULL: there is none */
 	struct applied applied;
-	struct generation *layer; /* the dynamic layer as it was last seen; NULL: there was none */
+	struct generation *layer; /* the dynamic layer as it was; NULL: there was none */
+	uint64_t number;	  /* which that was */
 	bool already;		  /* a static rule has the id */
 	char *text;
 };
+
+/* The dynamic rule of that id is the static one, and no other that says the same. */
+static bool is_static(const struct promotion *p)
+{
+	return p->already || p->applied.id == p->id;
+}
 
 /* What stands in the policy by that id is done; what else may be said of it is `why`. */
 static int find_static(struct host *host, struct promotion *p, int why, struct diag *diag)
@@ -80,97 +88,132 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 	return p->text ? apply_promote(host, &p->held->rules[0], opts, &p->applied, diag) : -ENOMEM;
 }
 
-/* Once more, as all rules may have been loaded anew since; if there is none, the one before stays.
- */
-static void keep_layer(const struct kernel *k, struct promotion *p)
-{
-	struct generation *layer = NULL;
-	struct diag ignored = {};
-
-	if (k && !dynamic_keep(k, &layer, &ignored)) {
-		generation_free(&p->layer);
-		p->layer = layer;
-	}
-	diag_free(&ignored);
-}
-
-/* Before anything is changed; also without the lock. */
-static void keep_layer_first(struct promotion *p)
+/* As it is before anything is changed, and without the lock. */
+static void keep_layer(struct promotion *p)
 {
 	struct kernel *k = NULL;
 	struct diag ignored = {};
 
-	if (!kernel_open(&k, &ignored))
-		keep_layer(k, p);
+	if (!kernel_open(&k, &ignored)) {
+		p->number = k->ctl->dynamic;
+		dynamic_keep(k, &p->layer, &ignored);
+	}
 	kernel_free(&k);
 	diag_free(&ignored);
 }
 
-/* One that is slow may still do what it was asked for. The kernel takes the rules of a dead one
- * away within milliseconds. */
-static bool is_agent_dead(const struct kernel *k)
+/* Its process; 0: there is none. -errno: not known. */
+static int pid_of_agent(void)
+{
+	int pid, is = seat_is_taken(&pid);
+
+	return is > 0 ? pid : is;
+}
+
+/* An agent that is slow may still do what it was asked for. Another one may have come since. */
+static bool is_agent_dead(int pid)
 {
 	const struct timespec ms = { .tv_nsec = 1000000 };
-	int pid;
 
 	for (int i = 0; i < PATIENCE; i++) {
-		if (!seat_is_taken(&pid) && !dynamic_is_held(k))
+		int now = pid_of_agent();
+
+		if (!now || (now > 0 && pid > 0 && now != pid))
 			return true;
 		nanosleep(&ms, NULL);
 	}
 	return false;
 }
 
+/* The kernel takes the rules of a dead agent away within milliseconds. */
+static void wait_for_end(const struct kernel *k)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < PATIENCE && dynamic_is_held(k); i++)
+		nanosleep(&ms, NULL);
+}
+
+/* Where the agent died before the layer's arrays were opened. -ESTALE: it was another one then. */
+static int add_kept(const struct kernel *k, const struct promotion *p, struct rule_counts *counts)
+{
+	int rc = p->layer ? dynamic_kept_counts(p->layer, counts) : -ENOENT;
+
+	return rc || p->number == k->ctl->dynamic ? rc : -ESTALE;
+}
+
+/* What the layer's arrays keep in force, and the static rule that stands for one of its rules. */
+struct handover {
+	struct layer layer;
+	int rc;		       /* they could not be opened */
+	struct rule_count had; /* what that had counted before */
+	int had_rc;
+};
+
 /*
- * What the rule has counted, of an agent that died before it could say so. had: what stood there
- * when it was asked, which is another now if it has said so.
+ * What the rule has counted, of an agent that died before it could say so. What stands there is
+ * another number now if it has.
  */
 static int keep_counts(const struct kernel *k, const struct promotion *p,
-	const struct rule_count *had, struct diag *diag)
+	const struct handover *over, struct diag *diag)
 {
 	struct rule_count now = { .rule = p->id };
 	struct rule_counts counts = {};
 	const struct rule_count *last;
-	int rc = kernel_base_count(k, &now, diag);
+	int rc = over->had_rc ? over->had_rc : kernel_base_count(k, &now, diag), added = 0;
 
-	if (rc || now.packets != had->packets || !p->layer)
+	if (rc || now.packets != over->had.packets)
 		return rc;
-	kernel_wait_for_packets();
-	rc = dynamic_kept_counts(p->layer, &counts);
-	last = rc ? NULL : counts_find(&counts, p->id);
+	rc = over->rc ? over->rc : dynamic_last_counts(&over->layer, &counts);
+	if (rc == -ENOENT)
+		rc = add_kept(k, p, &counts);
+	last = counts_find(&counts, p->id);
 	if (last && last->packets)
-		rc = kernel_add_count(k, last, diag);
+		added = kernel_add_count(k, last, diag);
 	free(counts.v);
-	return rc;
+	return rc ? rc : added;
+}
+
+static void say_death(const struct kernel *k, const struct promotion *p,
+	const struct handover *over, struct diag *diag)
+{
+	struct diag ignored = {};
+
+	if (is_static(p) && keep_counts(k, p, over, &ignored))
+		diag_to_warning(diag,
+			"the agent ended meanwhile; the rule is static now, but without "
+			"all that it has counted");
+	else
+		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now");
+	diag_free(&ignored);
 }
 
 /*
  * The static one stands, so the dynamic one can go: no packet meets neither. All that it has
  * counted is the static one's from then on. The lock is held until the agent has done both,
  * whatever becomes of this process: no report is made in between. If it is the agent that dies,
- * this process has its rules' counters open.
+ * this process has the layer's arrays open, which keep what stands in them as the agent left it.
  */
-static int take_from_agent(struct host *host, struct promotion *p, struct diag *diag)
+static int take_from_agent(const struct kernel *k, struct promotion *p, struct diag *diag)
 {
-	const bool stands = p->already || p->applied.id == p->id;
-	struct rule_count had = { .rule = p->id };
+	struct handover over = { .had.rule = p->id };
 	struct diag ignored = {};
-	bool known;
-	int rc;
+	int pid = pid_of_agent(), rc;
 
-	keep_layer(host->kernel, p);
-	known = stands && host->kernel && !kernel_base_count(host->kernel, &had, &ignored);
-	rc = tell_retire(p->id, stands, diag);
+	over.rc = k ? layer_open(&k->shared, &over.layer) : -ENOENT;
+	over.had_rc = k ? kernel_base_count(k, &over.had, &ignored) : -ENOENT;
+	rc = tell_retire(p->id, is_static(p), diag);
 	if (!rc || diag->kind == DIAG_UNKNOWN)
 		diag_clear(diag); /* somebody else may have taken it away */
-	else if (!host->kernel || !is_agent_dead(host->kernel))
+	else if (!is_agent_dead(pid))
 		diag_to_warning(diag, "the rule is static now, but stands among the dynamic ones, "
 				      "too: promote it again to take it away there");
-	else if (known && keep_counts(host->kernel, p, &had, &ignored))
-		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now, but its "
-				      "counters begin anew");
 	else
-		diag_to_warning(diag, "the agent ended meanwhile; the rule is static now");
+		say_death(k, p, &over, diag);
+	if (!over.rc)
+		layer_close(&over.layer);
+	if (rc && k)
+		wait_for_end(k);
 	diag_free(&ignored);
 	return 0;
 }
@@ -211,7 +254,7 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	int rc = seat_need(diag), why;
 
 	if (!rc && !opts.dry_run)
-		keep_layer_first(p);
+		keep_layer(p);
 	/* Before the lock is taken: the agent may be busy, or hang. */
 	if (!rc)
 		rc = tell_rule(p->id, true, &p->held, diag);
@@ -222,7 +265,7 @@ static int promote(const struct args *args, struct promotion *p, struct diag *di
 	if (!rc && !p->already)
 		rc = put_in_policy(args, &host, p, &opts, diag);
 	if (!rc && p->held && !opts.dry_run)
-		rc = take_from_agent(&host, p, diag);
+		rc = take_from_agent(host.kernel, p, diag);
 	host_close(&host);
 	return rc;
 }

@@ -142,6 +142,12 @@ int dynamic_counts(const struct kernel *k, struct rule_counts *counts, struct di
  */
 int dynamic_keep(const struct kernel *k, struct generation **gen, struct diag *diag);
 int dynamic_kept_counts(const struct generation *gen, struct rule_counts *counts);
+/*
+ * Or from the arrays (layer_open()), which keep in force what stands in them: once the holder is
+ * dead, whatever it was about to do, nothing else changes it. -ENOENT: they were empty before.
+ */
+struct layer;
+int dynamic_last_counts(const struct layer *layer, struct rule_counts *counts);
 
 /*
  * What both layers together do with a packet of which each was asked alone (asker_ask()):

@@ -17,23 +17,31 @@
 
 /*
  * The programs' ids; 0: that one is gone. When the holder is, the kernel empties one array after
- * the other, and a layer that still judges packets on one hook is there. The arrays are open for no
- * longer than that takes: see layer.h.
+ * the other, and a layer that still judges packets on one hook is there.
  */
+static int programs_of(const struct layer *layer, bool odd, uint32_t ids[BP_HOOKS])
+{
+	bool any = false;
+	int rc = 0;
+
+	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
+		rc = layer_program(layer, hook, odd, &ids[hook]);
+		any |= !rc && ids[hook];
+	}
+	return rc || any ? rc : -ENOENT;
+}
+
+/* The arrays are open for no longer than that takes: see layer.h. */
 static int read_programs(const struct kernel *k, uint64_t number, uint32_t ids[BP_HOOKS])
 {
 	struct layer layer;
-	bool any = false;
 	int rc = number ? layer_open(&k->shared, &layer) : -ENOENT;
 
 	if (rc)
 		return rc;
-	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
-		rc = layer_program(&layer, hook, number & 1, &ids[hook]);
-		any |= !rc && ids[hook];
-	}
+	rc = programs_of(&layer, number & 1, ids);
 	layer_close(&layer);
-	return rc || any ? rc : -ENOENT;
+	return rc;
 }
 
 static uint64_t number_of(const struct kernel *k)
@@ -103,10 +111,9 @@ static int read_maps(struct generation *gen)
 }
 
 /* -ENOENT also when it goes while we look. */
-static int read_all(const struct kernel *k, uint64_t number, struct generation *gen)
+static int read_all(const uint32_t ids[BP_HOOKS], struct generation *gen)
 {
-	uint32_t ids[BP_HOOKS];
-	int rc = read_programs(k, number, ids);
+	int rc = 0;
 
 	for (int hook = 0; hook < BP_HOOKS && !rc; hook++) {
 		if (!ids[hook])
@@ -118,8 +125,8 @@ static int read_all(const struct kernel *k, uint64_t number, struct generation *
 	return rc ? rc : read_maps(gen);
 }
 
-static int read_number(
-	const struct kernel *k, uint64_t number, struct generation **out, struct diag *diag)
+static int read_generation(
+	const uint32_t ids[BP_HOOKS], bool odd, struct generation **out, struct diag *diag)
 {
 	struct generation *gen;
 	int rc = generation_new(&gen);
@@ -127,16 +134,27 @@ static int read_number(
 	if (rc)
 		return rc;
 	gen->dynamic = true;
-	gen->odd = number & 1;
-	rc = read_all(k, number, gen);
-	if (rc && rc != -ENOENT)
-		rc = diag_errno(diag, -rc, "cannot read the dynamic rules back");
+	gen->odd = odd;
+	rc = read_all(ids, gen);
 	if (!rc)
 		rc = generation_map(gen, NULL, diag);
 	if (rc)
 		generation_free(&gen);
 	else
 		*out = gen;
+	return rc;
+}
+
+static int read_number(
+	const struct kernel *k, uint64_t number, struct generation **out, struct diag *diag)
+{
+	uint32_t ids[BP_HOOKS];
+	int rc = read_programs(k, number, ids);
+
+	if (!rc)
+		rc = read_generation(ids, number & 1, out, diag);
+	if (rc && rc != -ENOENT && diag->kind == DIAG_NONE)
+		rc = diag_errno(diag, -rc, "cannot read the dynamic rules back");
 	return rc;
 }
 
@@ -169,15 +187,65 @@ int dynamic_keep(const struct kernel *k, struct generation **gen, struct diag *d
 	return rc;
 }
 
+static int add_counts(struct rule_counts *counts, const struct generation *gen)
+{
+	int rc = counts_add_table(counts, &gen->table);
+
+	return !rc && gen->base_fd >= 0 ? counts_add_map(counts, gen->base_fd) : rc;
+}
+
 int dynamic_kept_counts(const struct generation *gen, struct rule_counts *counts)
 {
 	int rc;
 
 	*counts = (struct rule_counts){};
-	rc = counts_add_table(counts, &gen->table);
-	if (!rc && gen->base_fd >= 0)
-		rc = counts_add_map(counts, gen->base_fd);
+	rc = add_counts(counts, gen);
 	counts_sum(counts);
+	return rc;
+}
+
+static int read_slot(const struct layer *layer, bool odd, struct generation **gen)
+{
+	uint32_t ids[BP_HOOKS];
+	struct diag ignored = {};
+	int rc = programs_of(layer, odd, ids);
+
+	if (!rc)
+		rc = read_generation(ids, odd, gen, &ignored);
+	diag_free(&ignored);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static bool is_folded(const struct generation *gen)
+{
+	return gen && gen->table.tables->folded;
+}
+
+/*
+ * Of two that stand there the newer one is not settled: what the older has counted is in its base,
+ * or is not yet.
+ */
+int dynamic_last_counts(const struct layer *layer, struct rule_counts *counts)
+{
+	struct generation *gen[2] = {}, *newer, *older;
+	int rc;
+
+	*counts = (struct rule_counts){};
+	kernel_wait_for_packets();
+	rc = read_slot(layer, false, &gen[0]);
+	if (!rc)
+		rc = read_slot(layer, true, &gen[1]);
+	newer = gen[!gen[0] || is_folded(gen[0])];
+	older = newer == gen[0] ? gen[1] : gen[0];
+	if (!rc && !newer && !older)
+		rc = -ENOENT;
+	if (!rc && newer)
+		rc = add_counts(counts, newer);
+	if (!rc && older && (!newer || newer->base_fd < 0))
+		rc = add_counts(counts, older);
+	counts_sum(counts);
+	generation_free(&gen[0]);
+	generation_free(&gen[1]);
 	return rc;
 }
 

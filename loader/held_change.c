@@ -27,9 +27,9 @@ static int copy_list(const struct held *h, size_t more, struct policy *next)
 	return 0;
 }
 
-/* Those for which gone[] says so, in one step. retired: of one of them, if it is to be told. */
+/* Those for which gone[] says so, in one step. retired: one of them; or NULL. */
 static int take_all_out(
-	struct held *h, const bool *gone, struct rule_count *retired, struct diag *diag)
+	struct held *h, const bool *gone, struct held_retired *retired, struct diag *diag)
 {
 	struct policy stay;
 	size_t n = 0;
@@ -203,30 +203,23 @@ int held_remove_ids(struct held *h, const uint32_t *ids, size_t n, struct diag *
 
 int held_retire(struct held *h, uint32_t id, bool keep, struct diag *diag)
 {
-	struct rule_count count = { .rule = id };
-	struct kernel *k = NULL;
+	struct held_retired retired = { .count.rule = id };
 	const struct rule *rule;
 	bool *gone = NULL;
 	int rc = held_find(h, id, &rule, diag);
 
 	/* First, as what is taken out has its counts nowhere else. */
 	if (!rc && keep)
-		rc = kernel_open(&k, diag);
+		rc = kernel_open(&retired.k, diag);
 	if (!rc) {
 		gone = calloc(h->rules->n, sizeof(*gone));
 		rc = gone ? 0 : -ENOMEM;
 	}
 	if (!rc) {
 		gone[held_find_id(h, id)] = true;
-		rc = take_all_out(h, gone, &count, diag);
+		rc = take_all_out(h, gone, &retired, diag);
 	}
-	/* The static rule of its number goes on from there. */
-	if (!rc && keep && count.packets) {
-		dynamic_lend(h->d, k);
-		if (kernel_add_count(k, &count, diag))
-			diag_to_warning(diag, "its counters begin anew");
-	}
-	kernel_free(&k);
+	kernel_free(&retired.k);
 	free(gone);
 	return rc;
 }

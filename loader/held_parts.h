@@ -5,14 +5,21 @@
 
 #include "held.h"
 
+/* A rule that goes, and is a static one of that number: what it has counted is that one's. */
+struct held_retired {
+	struct rule_count count;
+	struct kernel *k; /* NULL: its counts are nobody's */
+};
+
 /*
  * Puts these in force, in place of those that are held, which they become: `next` holds, by rising
  * id, those of h->rules that stay, and new ones. Both are taken over: what is not held in the end
  * is freed, also on failure, when nothing has changed. Others have their turn meanwhile; what they
- * change in place is part of it. retired: see dynamic_sum(). -EAGAIN, -EINPROGRESS: see held.h.
+ * change in place is part of it. retired: one that goes with this; or NULL. -EAGAIN, -EINPROGRESS:
+ * see held.h.
  */
 int held_replace(
-	struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag);
+	struct held *h, struct policy *next, struct held_retired *retired, struct diag *diag);
 /* Those that are held anew. */
 int held_load(struct held *h, struct diag *diag);
 /* That rule came or went in place. Before it does: one that went is freed later if this notes it,

@@ -184,8 +184,18 @@ static void take_over(struct held *h, struct policy *next, uint64_t links)
 		held_note_end(h, next->rules[i]->deadline);
 }
 
+/*
+ * The last packets are counted, and nothing of that is taken away yet: who dies here leaves either
+ * what the static rule goes on from, or what the dynamic one has counted where others can read it.
+ */
+static void keep_counts(const struct held_retired *r, struct diag *diag)
+{
+	if (r && r->k && r->count.packets && kernel_add_count(r->k, &r->count, diag))
+		diag_to_warning(diag, "its counters begin anew");
+}
+
 static int replace(
-	struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag)
+	struct held *h, struct policy *next, struct held_retired *retired, struct diag *diag)
 {
 	struct dynamic_change *c = NULL;
 	struct compile_env env;
@@ -207,8 +217,9 @@ static int replace(
 	forget_noted(h);
 	if (!rc) {
 		held_give_turn(h);
-		dynamic_sum(c, retired);
+		dynamic_sum(c, retired ? &retired->count : NULL);
 		held_take_turn(h);
+		keep_counts(retired, diag);
 		dynamic_settle(h->d, c, diag);
 	}
 	held_give_turn(h);
@@ -217,7 +228,8 @@ static int replace(
 	return rc;
 }
 
-int held_replace(struct held *h, struct policy *next, struct rule_count *retired, struct diag *diag)
+int held_replace(
+	struct held *h, struct policy *next, struct held_retired *retired, struct diag *diag)
 {
 	int rc = h->busy ? -EAGAIN : h->quick ? -EINPROGRESS : 0;
 
