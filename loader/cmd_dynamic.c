@@ -96,24 +96,25 @@ static int try_together(struct host *host, const struct policy *held, uint32_t w
 	return rc;
 }
 
-/* All of them, as they would be without it; id 0: without any. */
+/* All of them, as they would be without it; id 0: without any. The lock stays. */
 static int try_without(uint32_t id, struct diag *diag)
 {
-	struct policy *held = id ? NULL : policy_new("");
+	struct policy *held = NULL;
 	struct host host = {};
-	int rc = id ? tell_rules(&held, diag) : held ? 0 : -ENOMEM;
+	int rc = host_open(&host, HOST_READ, diag);
 
+	if (!rc && !id)
+		held = policy_new("");
 	if (!rc)
-		rc = host_open(&host, HOST_READ, diag);
+		rc = id ? tell_rules(&held, diag) : held ? 0 : -ENOMEM;
 	if (!rc && !host.off)
 		rc = try_together(&host, held, id, NULL, diag);
 	host_close(&host);
-	lock_release();
 	policy_free(&held);
 	return rc;
 }
 
-/* A permit that goes may leave what is protected to a block. */
+/* A permit that goes may leave what is protected to a block. Who was asked keeps the lock. */
 static int guard_removal(const struct args *args, uint32_t id, struct diag *diag)
 {
 	struct policy *one = NULL;
@@ -138,24 +139,20 @@ static int guard_removal(const struct args *args, uint32_t id, struct diag *diag
 
 /*
  * What the agent has to say before the lock is taken, which it may be waiting for: whether it would
- * take the rules, if interfaces are to be attached for them, and what *held it has, if the guard
- * is to be asked.
+ * take the rules, if interfaces are to be attached for them, or the guard (*asked) is to be asked.
  */
 static int ask_first(const struct args *args, const struct policy *rules, struct applied *applied,
-	struct policy **held, struct diag *diag)
+	bool *asked, struct diag *diag)
 {
 	const struct apply_opts look = { .dry_run = true, .force = args->given & OPT_FORCE };
 	size_t warned = strlen(diag->warnings);
-	bool any = false;
 	int rc = need_root(diag);
 
 	if (!rc)
 		rc = seat_need(diag);
 	if (!rc && !look.force)
-		rc = any_suspect(rules, BP_BLOCK, &any, diag);
-	if (!rc && any)
-		rc = tell_rules(held, diag);
-	if (rc || args->given & OPT_DRY_RUN || attached_any())
+		rc = any_suspect(rules, BP_BLOCK, asked, diag);
+	if (rc || args->given & OPT_DRY_RUN || (!*asked && attached_any()))
 		return rc;
 	rc = tell_add(rules, &look, applied, diag);
 	if (!rc)
@@ -163,8 +160,23 @@ static int ask_first(const struct args *args, const struct policy *rules, struct
 	return rc;
 }
 
-/* The lock is held from the first look at the host to the last change of it. */
-static int prepare(const struct args *args, struct host *host, const struct policy *held,
+/* They come to those that the agent has. */
+static int try_more(struct host *host, const struct policy *rules, struct diag *diag)
+{
+	struct policy *held = NULL;
+	int rc = tell_rules(&held, diag);
+
+	if (!rc)
+		rc = try_together(host, held, 0, rules, diag);
+	policy_free(&held);
+	return rc;
+}
+
+/*
+ * The lock is held from the first look at the host to the last change of it. What the guard was
+ * asked holds until the agent has done it: then the lock stays.
+ */
+static int prepare(const struct args *args, struct host *host, bool asked,
 	const struct policy *rules, struct first_links *first, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
@@ -175,13 +187,14 @@ static int prepare(const struct args *args, struct host *host, const struct poli
 		rc = refuse_while_off(host, args, diag);
 	if (!rc)
 		rc = choices_first(host, first, dry_run, diag);
-	if (!rc && held && !host->off)
-		rc = try_together(host, held, 0, rules, diag);
+	if (!rc && asked && !host->off)
+		rc = try_more(host, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */
 		rc = enforce(host, diag);
 	if (rc && first->choices.n && !dry_run)
 		choices_undo(host, &first->choices);
-	lock_release(); /* the agent takes it where it has to give ids */
+	if (!asked)
+		lock_release();
 	return rc;
 }
 
@@ -212,13 +225,13 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct firs
 	struct applied *applied, bool *off, struct diag *diag)
 {
 	const struct apply_opts opts = opts_of(args);
-	struct policy *held = NULL;
 	struct host host = {};
 	uint64_t second = wall_clock();
-	int rc = ask_first(args, rules, applied, &held, diag);
+	bool asked = false;
+	int rc = ask_first(args, rules, applied, &asked, diag);
 
 	if (!rc)
-		rc = prepare(args, &host, held, rules, first, diag);
+		rc = prepare(args, &host, asked, rules, first, diag);
 	if (!rc) {
 		begin_later(rules, second);
 		rc = tell_add(rules, &opts, applied, diag);
@@ -231,8 +244,8 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct firs
 	if (!rc && !opts.dry_run)
 		warn_one_way(policy_dirs(rules), diag);
 	*off = host.off;
-	policy_free(&held);
 	host_close(&host);
+	lock_release();
 	return rc;
 }
 
@@ -249,7 +262,10 @@ int dynamic_remove_rule(const struct args *args, const struct rule *rule, int ac
 		for (size_t i = 0; i < removed->n && !rc; i++)
 			rc = guard_removal(args, removed->ids[i], diag);
 	}
-	return rc ? rc : tell_remove(rule, action, &opts, removed, diag);
+	if (!rc)
+		rc = tell_remove(rule, action, &opts, removed, diag);
+	lock_release();
+	return rc;
 }
 
 int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag)
@@ -259,12 +275,15 @@ int dynamic_remove_id(const struct args *args, uint32_t id, struct diag *diag)
 
 	if (!rc)
 		rc = guard_removal(args, id, diag);
-	return rc ? rc : tell_remove_id(id, &opts, diag);
+	if (!rc)
+		rc = tell_remove_id(id, &opts, diag);
+	lock_release();
+	return rc;
 }
 
 int dynamic_drop(const struct args *args, size_t *n, struct diag *diag)
 {
-	const struct apply_opts opts = opts_of(args);
+	const struct apply_opts opts = opts_of(args), look = { .dry_run = true };
 	struct policy *held = NULL;
 	bool any = false;
 	int rc = need_root(diag);
@@ -276,6 +295,11 @@ int dynamic_drop(const struct args *args, size_t *n, struct diag *diag)
 		policy_free(&held);
 	}
 	if (!rc && any)
+		rc = tell_drop(&look, n, diag);
+	if (!rc && any)
 		rc = try_without(0, diag);
-	return rc ? rc : tell_drop(&opts, n, diag);
+	if (!rc)
+		rc = tell_drop(&opts, n, diag);
+	lock_release();
+	return rc;
 }

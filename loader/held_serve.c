@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "held_text.h"
+#include "lock.h"
 #include "pairs.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -20,7 +21,10 @@ struct call {
 	const struct wire_request *request;
 	char **words; /* behind the name and the options */
 	int n;
+	const int *fds; /* that came along, but for the lock */
+	int n_fds;
 	struct apply_opts opts;
+	bool locked; /* who asks has the lock, and shares it */
 	FILE *out;
 };
 
@@ -66,7 +70,7 @@ static int read_long(const struct call *c, struct policy **rules, struct diag *d
 	if (c->held->quick)
 		return -EINPROGRESS;
 	held_give_turn(c->held);
-	rc = read_file(c->request->fds[0], &text, &len, diag);
+	rc = read_file(c->fds[0], &text, &len, diag);
 	if (!rc)
 		rc = held_read(text, len, rules);
 	free(text);
@@ -78,9 +82,9 @@ static int take_rules(const struct call *c, int at, struct policy **rules, struc
 {
 	int rc;
 
-	if (c->n == at + 1 && !c->request->n_fds) {
+	if (c->n == at + 1 && !c->n_fds) {
 		rc = held_read(c->words[at], strlen(c->words[at]), rules);
-	} else if (c->n == at && c->request->n_fds == 1) {
+	} else if (c->n == at && c->n_fds == 1) {
 		rc = read_long(c, rules, diag);
 	} else {
 		return bad_request(diag);
@@ -171,13 +175,11 @@ static int take_id_away(const struct call *c, struct diag *diag)
 	return rc ? rc : held_remove_id(c->held, id, &c->opts, diag);
 }
 
-/* What comes along is the lock, which is held until the answer is made. */
 static int retire(const struct call *c, struct diag *diag)
 {
 	bool keep = c->n == 2 && !strcmp(c->words[1], "keep");
 	uint32_t id;
-	int rc = c->n == 1 + keep && c->request->n_fds == 1 ? take_id(c, &id, diag)
-							    : bad_request(diag);
+	int rc = c->n == 1 + keep && c->locked ? take_id(c, &id, diag) : bad_request(diag);
 
 	return rc ? rc : held_retire(c->held, id, keep, diag);
 }
@@ -220,7 +222,7 @@ static int tell_one(const struct call *c, struct diag *diag)
 
 static int take_arrays(const struct call *c, struct diag *diag)
 {
-	if (c->n || c->request->n_fds != BP_ARRAYS || held_offer(c->held, c->request->fds))
+	if (c->n || c->n_fds != BP_ARRAYS || held_offer(c->held, c->fds))
 		return bad_request(diag);
 	c->held->look = true;
 	return 0;
@@ -256,9 +258,25 @@ static void take_options(struct call *c)
 			c->opts.dry_run = true;
 		else if (!strcmp(c->words[0], "--force"))
 			c->opts.force = true;
+		else if (!strcmp(c->words[0], "--locked"))
+			c->locked = true;
 		else
 			break;
 	}
+	c->fds = c->request->fds + c->locked;
+	c->n_fds = c->request->n_fds - c->locked;
+}
+
+/* The lock comes first among what comes along. It is held, by who asks or here, until the answer is
+ * made. */
+static int run_locked(struct call *c, struct diag *diag)
+{
+	int rc = c->n_fds >= 0 && !lock_share(c->request->fds[0]) ? 0 : bad_request(diag);
+
+	if (!rc)
+		rc = run(c, diag);
+	lock_release();
+	return rc;
 }
 
 int held_serve(struct held *h, const struct wire_request *request, bool quick, FILE *out, FILE *err)
@@ -271,7 +289,7 @@ int held_serve(struct held *h, const struct wire_request *request, bool quick, F
 		return -ENOENT;
 	take_options(&c);
 	h->quick = quick;
-	rc = run(&c, &diag);
+	rc = c.locked ? run_locked(&c, &diag) : run(&c, &diag);
 	h->quick = false;
 	if (rc == -ENOSYS) {
 		code = -ENOENT;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dirs.h"
+#include "fds.h"
 #include "holder.h"
 #include "signals.h"
 
@@ -271,4 +272,24 @@ void lock_release(void)
 int lock_held(void)
 {
 	return lock_fd;
+}
+
+/* That it is locked by what was opened for it, and not by another, is what a second lock shows. */
+int lock_share(int fd)
+{
+	struct stat given, is;
+	struct diag ignored = {};
+	int own, rc = lock_open(&own, &ignored);
+
+	diag_free(&ignored);
+	if (rc)
+		return rc;
+	if (fstat(fd, &given) || fstat(own, &is) || given.st_dev != is.st_dev ||
+		given.st_ino != is.st_ino || lock_fd >= 0 || lock_now(fd))
+		rc = -EBADF;
+	close(own);
+	if (rc)
+		return rc;
+	lock_fd = fd_copy(fd);
+	return lock_fd < 0 ? -errno : 0;
 }

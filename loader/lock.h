@@ -22,5 +22,7 @@ void lock_release(void);
  * until it closes it.
  */
 int lock_held(void);
+/* Such a descriptor, whose lock this thread has from then on, too. -EBADF: it is none. */
+int lock_share(int fd);
 
 #endif

@@ -25,7 +25,9 @@
 struct question {
 	char *words[MOST_WORDS];
 	int n;
-	int fd; /* of what goes along; -1: nothing does */
+	int fds[2]; /* of what goes along */
+	int n_fds;
+	int text_fd; /* the one among them that is to be closed behind the question; -1: none */
 	bool is_long;
 };
 
@@ -36,12 +38,31 @@ struct answer {
 
 static void begin(struct question *q, const char *word, const struct apply_opts *opts)
 {
-	*q = (struct question){ .fd = -1 };
+	*q = (struct question){ .text_fd = -1 };
 	q->words[q->n++] = (char *)word;
 	if (opts && opts->dry_run)
 		q->words[q->n++] = "--dry-run";
 	if (opts && opts->force)
 		q->words[q->n++] = "--force";
+}
+
+/*
+ * The same of what changes something: who has the lock has looked at the host for it, which is to
+ * stay as it was seen until the agent has done it, whatever becomes of this process.
+ */
+static void begin_change(struct question *q, const char *word, const struct apply_opts *opts)
+{
+	begin(q, word, opts);
+	if (lock_held() < 0 || (opts && opts->dry_run))
+		return;
+	q->words[q->n++] = "--locked";
+	q->fds[q->n_fds++] = lock_held();
+}
+
+static void end(const struct question *q)
+{
+	if (q->text_fd >= 0)
+		close(q->text_fd);
 }
 
 /* What it could not do, as if it had been tried here; what is worth knowing becomes warnings. */
@@ -64,8 +85,8 @@ static int ask(const struct question *q, struct answer *answer, struct diag *dia
 	const struct seat_question question = {
 		.words = q->words,
 		.n = q->n,
-		.fds = &q->fd,
-		.n_fds = q->fd >= 0,
+		.fds = q->fds,
+		.n_fds = q->n_fds,
 		.patience = q->is_long ? LONG_PATIENCE : 0,
 	};
 	const struct timespec moment = { .tv_nsec = 5000000 };
@@ -153,10 +174,14 @@ static int add_rules(struct question *q, const struct policy *rules, char **text
 	if (rc)
 		return rc;
 	q->is_long = len > MOST_TEXT;
-	if (q->is_long)
-		return put_aside(*text, len, &q->fd, diag);
-	q->words[q->n++] = *text;
-	return 0;
+	if (!q->is_long) {
+		q->words[q->n++] = *text;
+		return 0;
+	}
+	rc = put_aside(*text, len, &q->text_fd, diag);
+	if (!rc)
+		q->fds[q->n_fds++] = q->text_fd;
+	return rc;
 }
 
 /* What comes back. */
@@ -198,7 +223,7 @@ int tell_add(const struct policy *rules, const struct apply_opts *opts, struct a
 	char *text = NULL;
 	int rc;
 
-	begin(&q, "add", opts);
+	begin_change(&q, "add", opts);
 	rc = add_rules(&q, rules, &text, diag);
 	if (!rc)
 		rc = ask(&q, &answer, diag);
@@ -206,8 +231,7 @@ int tell_add(const struct policy *rules, const struct apply_opts *opts, struct a
 		rc = take_applied(&answer.reply, applied, rules->n, diag);
 	free(answer.bytes);
 	free(text);
-	if (q.fd >= 0)
-		close(q.fd);
+	end(&q);
 	return rc;
 }
 
@@ -238,7 +262,7 @@ int tell_remove(const struct rule *rule, int action, const struct apply_opts *op
 	char *text = NULL;
 	int rc;
 
-	begin(&q, "remove", opts);
+	begin_change(&q, "remove", opts);
 	q.words[q.n++] = action < 0 ? "any" : (char *)action_name(action);
 	rc = add_rules(&q, &(struct policy){ .rules = rules, .n = 1 }, &text, diag);
 	if (!rc)
@@ -247,11 +271,11 @@ int tell_remove(const struct rule *rule, int action, const struct apply_opts *op
 		rc = take_removed(&answer.reply, removed, diag);
 	free(answer.bytes);
 	free(text);
-	if (q.fd >= 0)
-		close(q.fd);
+	end(&q);
 	return rc;
 }
 
+/* opts: NULL: it changes nothing. */
 static int ask_of_id(const char *word, uint32_t id, const struct apply_opts *opts, const char *more,
 	struct answer *answer, struct diag *diag)
 {
@@ -259,7 +283,10 @@ static int ask_of_id(const char *word, uint32_t id, const struct apply_opts *opt
 	struct question q;
 
 	snprintf(number, sizeof(number), "%" PRIu32, id);
-	begin(&q, word, opts);
+	if (opts)
+		begin_change(&q, word, opts);
+	else
+		begin(&q, word, NULL);
 	q.words[q.n++] = number;
 	if (more)
 		q.words[q.n++] = (char *)more;
@@ -277,18 +304,10 @@ int tell_remove_id(uint32_t id, const struct apply_opts *opts, struct diag *diag
 
 int tell_retire(uint32_t id, bool keep, struct diag *diag)
 {
+	const struct apply_opts opts = {};
 	struct answer answer;
-	struct question q;
-	char number[16];
-	int rc;
+	int rc = ask_of_id("retire", id, &opts, keep ? "keep" : NULL, &answer, diag);
 
-	snprintf(number, sizeof(number), "%" PRIu32, id);
-	begin(&q, "retire", NULL);
-	q.words[q.n++] = number;
-	if (keep)
-		q.words[q.n++] = "keep";
-	q.fd = lock_held();
-	rc = ask(&q, &answer, diag);
 	free(answer.bytes);
 	return rc;
 }
@@ -299,7 +318,7 @@ int tell_drop(const struct apply_opts *opts, size_t *n, struct diag *diag)
 	struct question q;
 	int rc;
 
-	begin(&q, "drop", opts);
+	begin_change(&q, "drop", opts);
 	rc = ask(&q, &answer, diag);
 	if (!rc)
 		*n = strtoul(answer.reply.out_len ? answer.reply.out : "0", NULL, 10);

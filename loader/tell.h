@@ -2,8 +2,10 @@
 /*
  * What commands ask of the agent about dynamic rules. Rules go as text, with all that their lists
  * hold: the agent reads no file for anybody. Where there is no agent each fails with a diag that
- * says how one is started. None may be called with the lock held by a command that would wait for
- * the agent in vain: it takes the lock itself now and then.
+ * says how one is started. Who holds the lock when it asks for a change shares it with the agent
+ * until that is done. An agent that begins waits for the lock before it holds rules: ask it
+ * something that only one that holds some answers (a dry run, tell_rule()) before the lock is
+ * taken.
  */
 #ifndef BPFPOL_TELL_H
 #define BPFPOL_TELL_H
@@ -22,8 +24,8 @@ int tell_remove(const struct rule *rule, int action, const struct apply_opts *op
 	struct apply_removed *removed, struct diag *diag);
 int tell_remove_id(uint32_t id, const struct apply_opts *opts, struct diag *diag);
 /*
- * The same, and with `keep` what it has counted is the static rule's of that id from then on. The
- * agent holds the lock meanwhile, whatever becomes of this process, which has it.
+ * The same, and with `keep` what it has counted is the static rule's of that id from then on. This
+ * process has the lock.
  */
 int tell_retire(uint32_t id, bool keep, struct diag *diag);
 /* All of them, in one step; *n: how many. */
