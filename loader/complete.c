@@ -216,6 +216,8 @@ static void offer_netdiag(struct completer *c, int argc, char **argv)
 	strcat(word, lead[1] ? "test" : "test:ipsec");
 	complete_offer(c, word, "which policy is active");
 	for (int i = 0; i < NETDIAG_WORDS; i++) {
+		if (i == NETDIAG_HELP && !argc && lead[1])
+			continue; /* --help is offered of every command */
 		strcpy(word, lead);
 		complete_offer(c, strncat(word, netdiag_words[i], sizeof(word) - 3), NULL);
 	}

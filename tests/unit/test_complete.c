@@ -443,7 +443,9 @@ static void windows(void **state)
 	gives("ipsecpol /c", "/confirm");
 	gives("netdiag ", "/test:ipsec|/debug|/json|/help");
 	gives("netdiag -", "--help|-test:ipsec|-debug|-json|-help");
+	gives("netdiag --", "--help|--test|--debug|--json");
 	gives("netdiag --t", "--test");
+	gives("netdiag /debug --h", "--help");
 	gives("netdiag --test ", "ipsec");
 	gives("netdiag /test:ipsec /d", "/debug");
 	gives("netdiag /debug /d", "");
