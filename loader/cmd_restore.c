@@ -383,8 +383,8 @@ int cmd_restore(const struct args *args, struct diag *diag)
 			"warnings");
 	else if (!rc && r.damaged)
 		rc = diag_set(diag, DIAG_SYSTEM, EBADMSG,
-			"the store %s damaged: what could be saved of it is %s; look at it "
-			"with 'bpfpol list', and see the warnings",
+			"the store %s not as it was written: what could be saved of it is %s; "
+			"look at it with 'bpfpol list', and see the warnings",
 			dry_run ? "is" : "was",
 			r.host.off ? "what 'bpfpol on' puts in force" : "in force");
 	else if (!rc && any_failed(&r.choices))

@@ -160,6 +160,11 @@ static void both_free(struct both *b)
 	}
 }
 
+/* Nothing on disk tells which of the two it was; to filter on can be undone by one command. */
+static const char gone[] =
+	"gone: it was lost, or an older version of bpfpol, which knows no copy, detached the last "
+	"interface ('bpfpol detach IFACE' does so again)";
+
 /* What is wrong with the list, and what to do; *why, which is the caller's: NULL: nothing is. */
 static int say_why(const struct both *b, char **why)
 {
@@ -175,7 +180,10 @@ static int say_why(const struct both *b, char **why)
 		snprintf(where, sizeof(where), " in line %u", own->bad);
 	if (own->rc == -ENOENT || own->text)
 		snprintf(what, sizeof(what), "%s is %s%s", path ? path : "",
-			own->text ? "damaged" : "gone", where);
+			own->text    ? "damaged"
+			: b->copy.rc ? "gone"
+				     : gone,
+			where);
 	else
 		snprintf(what, sizeof(what), "%s", own->diag.message);
 	if (asprintf(why,

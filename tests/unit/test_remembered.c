@@ -149,6 +149,19 @@ static void either_is_enough(void **state)
 	free(all);
 }
 
+/* An older version knows no copy, and leaves it behind where it removes the list. */
+static void a_copy_that_is_left(void **state)
+{
+	bool warned;
+
+	(void)state;
+	save_them();
+	unlink(in_dir("state/interfaces"));
+	assert_int_equal(read_them(&warned), 3);
+	assert_true(warned);
+	assert_non_null(strstr(diag.warnings, "or an older version of bpfpol"));
+}
+
 /* What cannot be read may say more than what would be written in its place. */
 static void unread_is_left(void **state)
 {
@@ -174,7 +187,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = { T(it_reads_back), T(damaged_anywhere),
 		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file),
-		T(either_is_enough), T(unread_is_left) };
+		T(either_is_enough), T(a_copy_that_is_left), T(unread_is_left) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
