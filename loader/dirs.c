@@ -456,15 +456,30 @@ static int replace(const char *path, const char *text, size_t len, const struct 
 	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
 }
 
-int file_make_way(const char *path, struct diag *diag)
+char *path_aside(const char *path)
 {
 	char *aside = NULL;
+	int n = 1;
+
+	do {
+		free(aside);
+		if (asprintf(&aside, n == 1 ? "%s.damaged" : "%s.damaged.%d", path, n) < 0)
+			return NULL;
+		n++;
+	} while (path_is_there(aside) > 0);
+	return aside;
+}
+
+int file_make_way(const char *path, struct diag *diag)
+{
+	char *aside;
 	struct stat st;
 	int rc = 0;
 
 	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
 		return 0;
-	if (asprintf(&aside, "%s.damaged", path) < 0)
+	aside = path_aside(path);
+	if (!aside)
 		return -ENOMEM;
 	if (rename(path, aside))
 		rc = diag_errno(diag, errno, "cannot move %s away", path);

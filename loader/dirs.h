@@ -59,11 +59,16 @@ int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 /* The same of what somebody has named as input, be it a pipe, which may take as long as it likes.
  */
 int input_read(const char *path, char **text, size_t *len, struct diag *diag);
-/* file_read() of what we have written ourselves. -EBADMSG with a diag: it is no file at all. */
+/* file_read() of what we have written ourselves. -EBADMSG with a diag: it is no file at all, or too
+ * long to be ours. */
 int kept_read(const char *path, char **text, size_t *len, struct diag *diag);
 
-/* Moves a directory in the file's place, which no file of ours takes the place of, to PATH.damaged.
+/*
+ * Where what is damaged is kept: PATH.damaged, or PATH.damaged.2 and so on where that is there from
+ * another time. Caller frees. NULL: no memory.
  */
+char *path_aside(const char *path);
+/* Moves a directory in the file's place, which no file of ours takes the place of, there. */
 int file_make_way(const char *path, struct diag *diag);
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. */
 int file_write(const char *path, const char *text, size_t len, struct diag *diag);

@@ -74,22 +74,28 @@ static int load_lists(struct store *s, struct diag *diag)
 	return rc;
 }
 
+static const char *last_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 /* One that is damaged costs no more than itself; it is kept, beside the one that comes. */
 static int load_journal(struct store *s, const char *journal, bool keep, struct diag *diag)
 {
-	char *aside = state_path("journal.damaged");
+	char *aside = path_aside(journal), so[128];
 	int rc = aside ? journal_load(s, journal, diag) : -ENOMEM;
+	bool kept;
 
 	if (rc == -EBADMSG)
 		diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is damaged", journal);
 	if (rc && rc != -ENOMEM) {
-		diag_to_warning(
-			diag, !store_is_damage(rc) ? "the latest changes of single rules are not "
-						     "in force until it can be read"
-			      : keep && !rename(journal, aside)
-				      ? "the latest changes of single rules are LOST, or stand in "
-					"journal.damaged"
-				      : "the latest changes of single rules are LOST");
+		kept = keep && store_is_damage(rc) && !rename(journal, aside);
+		snprintf(so, sizeof(so), "the latest changes of single rules are %s%s",
+			!store_is_damage(rc) ? "not in force until it can be read"
+			: kept		     ? "LOST, or stand in "
+					     : "LOST",
+			kept ? last_name(aside) : "");
+		diag_to_warning(diag, so);
 		note_fault(s, rc);
 		skip_ids(s, ID_SLACK);
 		rc = 0;
@@ -144,9 +150,9 @@ static void go_past(struct store *s, const char *state, const char *journal)
 static int go_back(const char *state, const char *journal, int why, bool look, struct store **out,
 	struct diag *diag)
 {
-	char *aside = state_path("state.damaged");
+	char *aside = path_aside(state);
 	uint64_t number = UINT64_MAX;
-	int rc = -ENOENT, more = 0;
+	int rc = aside ? -ENOENT : -ENOMEM, more = 0;
 
 	while (rc && rc != -ENOMEM && (more = newest_previous(&number)) > 0) {
 		if (store_is_damage(why))
@@ -154,8 +160,8 @@ static int go_back(const char *state, const char *journal, int why, bool look, s
 				!path_is_there(state) ? "%s is gone"
 				: look		      ? "%s is damaged or of another version"
 						      : "%s is damaged or of another version, and "
-							"kept as state.damaged",
-				state);
+							"kept as %s",
+				state, last_name(aside));
 		diag_to_warning(diag, "going back to the rules before the last change");
 		rc = store_load_number(number, load_previous, out, diag);
 	}
@@ -164,7 +170,7 @@ static int go_back(const char *state, const char *journal, int why, bool look, s
 	if (!rc) {
 		go_past(*out, state, journal);
 		note_fault(*out, why);
-		if (aside && !look && store_is_damage(why))
+		if (!look && store_is_damage(why))
 			rename(state, aside); /* for whoever wants to look into it */
 	}
 	free(aside);

@@ -145,7 +145,7 @@ int tried_forget(struct diag *diag)
 
 int tried_set_aside(struct diag *diag)
 {
-	char *path = state_path("tried"), *aside = state_path("tried.damaged");
+	char *path = state_path("tried"), *aside = path ? path_aside(path) : NULL;
 	int rc = path && aside ? 0 : -ENOMEM;
 
 	if (!rc && rename(path, aside))

@@ -26,7 +26,7 @@ int tried_load(struct tried *t, struct diag *diag);
 /* Of t all but its text. A failure may have written it all the same. */
 int tried_save(const struct tried *t, struct diag *diag);
 int tried_forget(struct diag *diag);
-/* One that cannot be read is kept as tried.damaged. */
+/* One that cannot be read is kept, see path_aside(). */
 int tried_set_aside(struct diag *diag);
 enum tried_fate {
 	TRIED_WAITS,

@@ -162,6 +162,24 @@ static void a_copy_that_is_left(void **state)
 	assert_non_null(strstr(diag.warnings, "or an older version of bpfpol"));
 }
 
+/* A directory in the list's place is kept, whatever was kept before. */
+static void nothing_aside_is_lost(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		save_them();
+		unlink(in_dir("state/interfaces"));
+		assert_int_equal(mkdir(in_dir("state/interfaces"), 0700), 0);
+		fuzz_put(in_dir("state/interfaces/what"), "0\n1\n2\n" + 2 * i, 2);
+		assert_int_equal(remembered_mend(&diag), 0);
+	}
+	assert_string_equal(content("state/interfaces.damaged/what"), "0\n");
+	assert_string_equal(content("state/interfaces.damaged.2/what"), "1\n");
+	assert_string_equal(content("state/interfaces.damaged.3/what"), "2\n");
+	assert_int_equal(chdir(in_dir("state")), 0);
+	assert_int_equal(system("rm -r interfaces*damaged*"), 0);
+}
+
 /* What cannot be read may say more than what would be written in its place. */
 static void unread_is_left(void **state)
 {
@@ -187,7 +205,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = { T(it_reads_back), T(damaged_anywhere),
 		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file),
-		T(either_is_enough), T(a_copy_that_is_left), T(unread_is_left) };
+		T(either_is_enough), T(a_copy_that_is_left), T(nothing_aside_is_lost),
+		T(unread_is_left) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);

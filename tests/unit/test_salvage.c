@@ -45,14 +45,16 @@ static void a_damaged_state(void **state)
 	text = strdup(content("state/state"));
 	text[strlen(text) - 3] ^= 1;
 	put("state/state", text);
+	put("state/state.damaged", "another time's");
 	assert_int_equal(store_load(&s, &diag), -EBADMSG);
 	assert_non_null(strstr(diag.message, "restore"));
 	assert_int_equal(store_salvage(false, &saved, &diag), 0);
-	assert_non_null(strstr(diag.warnings, "kept as state.damaged"));
+	assert_non_null(strstr(diag.warnings, "kept as state.damaged.2"));
 	assert_string_equal(text_of(saved), WORMS);
 	assert_true(saved->next_id > 1000);
 	assert_true(saved->untidy);
-	assert_true(is_there("state/state.damaged"));
+	assert_string_equal(content("state/state.damaged"), "another time's");
+	assert_string_equal(content("state/state.damaged.2"), text);
 	commit(saved);
 	store_free(&saved);
 	stored(WORMS);

@@ -143,6 +143,10 @@ static void set_aside(void **state)
 	assert_int_equal(tried_set_aside(&diag), 0);
 	assert_false(is_there("state/tried"));
 	assert_string_equal(content("state/tried.damaged"), "rubbish\n");
+	put("state/tried", "more of it\n");
+	assert_int_equal(tried_set_aside(&diag), 0);
+	assert_string_equal(content("state/tried.damaged"), "rubbish\n");
+	assert_string_equal(content("state/tried.damaged.2"), "more of it\n");
 }
 
 int main(void)
