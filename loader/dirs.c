@@ -254,8 +254,12 @@ int dir_make_bpffs(const char *path, struct diag *diag)
 	return rc ? rc : need_bpffs(path, diag);
 }
 
-/* A file that has no end, like /dev/zero, must not take all the memory. */
-#define MOST_READ (256UL << 20)
+/*
+ * A file that has no end, like /dev/zero, must not take all the memory. Sixteen million addresses
+ * are less. Nothing longer is written: nobody could read it.
+ */
+#define MOST_MIB 256
+#define MOST_BYTES ((size_t)MOST_MIB << 20)
 
 static int read_all(int fd, char **text, size_t *len)
 {
@@ -265,6 +269,8 @@ static int read_all(int fd, char **text, size_t *len)
 
 	if (fstat(fd, &st))
 		return -errno;
+	if (st.st_size > (off_t)MOST_BYTES)
+		return -EFBIG;
 	room = st.st_size > 0 ? st.st_size + 1 : 4096;
 	buf = malloc(room);
 	while (buf) {
@@ -285,7 +291,7 @@ static int read_all(int fd, char **text, size_t *len)
 			return 0;
 		}
 		n += got;
-		if (n > MOST_READ) {
+		if (n > MOST_BYTES) {
 			free(buf);
 			return -EFBIG;
 		}
@@ -304,6 +310,11 @@ static int read_from(int fd, const char *path, char **text, size_t *len, struct 
 {
 	int rc = read_all(fd, text, len);
 
+	if (rc == -EFBIG)
+		return diag_set(diag, DIAG_USAGE, EFBIG,
+			"%s has more than %d MiB, which is the most that is read; put what it is "
+			"to say into a smaller file",
+			path, MOST_MIB);
 	return rc ? diag_errno(diag, -rc, "cannot read %s", path) : 0;
 }
 
@@ -336,6 +347,10 @@ int kept_read(const char *path, char **text, size_t *len, struct diag *diag)
 	case -EINVAL:
 	case -ELOOP:
 		return diag_set(diag, DIAG_SYSTEM, EBADMSG, "%s is no file", path);
+	case -EFBIG:
+		return diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"%s has more than %d MiB, which is nothing that was written there", path,
+			MOST_MIB);
 	case 0:
 	case -ENOENT:
 		return rc;
@@ -407,15 +422,27 @@ static int write_stream(int fd, const struct writer *writer)
 	return rc;
 }
 
+/* What the writer wrote was not counted before. */
+static int check_length(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	return st.st_size > (off_t)MOST_BYTES ? -EFBIG : 0;
+}
+
 /* Either the text or what the writer writes. */
 static int write_temporary(
 	const char *path, const char *text, size_t len, const struct writer *writer)
 {
-	int fd = open_temporary(path), rc;
+	int fd = len > MOST_BYTES ? -EFBIG : open_temporary(path), rc;
 
 	if (fd < 0)
 		return fd;
 	rc = writer ? write_stream(fd, writer) : write_all(fd, text, len);
+	if (!rc && writer)
+		rc = check_length(fd);
 	if (!rc && fsync(fd))
 		rc = -errno;
 	if (close(fd) && !rc)

@@ -53,7 +53,7 @@ int dir_make_bpffs(const char *path, struct diag *diag);
 
 /*
  * The whole file, with a 0 behind it; caller frees. -ENOENT without a diag; others with one. Never
- * waits: what is no file is refused.
+ * waits: what is no file is refused. -EFBIG: it is too long, and not read.
  */
 int file_read(const char *path, char **text, size_t *len, struct diag *diag);
 /* The same of what somebody has named as input, be it a pipe, which may take as long as it likes.

@@ -84,6 +84,39 @@ expect_out '613 lines are wrong'
 same "by number, too" 20 "$(grep -c '^  line [0-9]*: ' <<<"$OUT")"
 old_stays "a policy with wrong lines"
 
+# What is too long is refused before it is read. A state's first bytes say which commit it is.
+# unread CODE FILE WORDS COMMAND...: FILE is of 3 GB from now on, and the command says WORDS.
+unread() {
+	local code=$1 file=$2 words=$3 got
+
+	shift 3
+	truncate -s 3G "$file"
+	expect_exit "$code" run_in rx strace -f -qq -o "$WORLD/calls" -e trace=openat,read,pread64 -P "$file" "$BPFPOL" "$@"
+	expect_out "$words"
+	check "$*: it was opened" grep -q openat "$WORLD/calls"
+	got=$(awk '/read/ { n += $NF } END { print n + 0 }' "$WORLD/calls")
+	check "$*: $got bytes of it are read, 64 at most" [ "$got" -le 64 ]
+}
+LONG='has more than 256 MiB'
+unread 2 "$POLICIES/long.policy" "long.policy $LONG" policy assign long
+unread 2 "$POLICIES/long.policy" "long.policy $LONG" policy check long
+unread 2 "$WORLD/long" "/long $LONG" policy check "$WORLD/long"
+unread 2 "$WORLD/long" "/long $LONG" block from "@$WORLD/long"
+rm "$POLICIES/long.policy" "$WORLD/long"
+old_stays "what is too long"
+unread 0 "$BPFPOL_CONF_DIR/bpfpol.conf" "warning: .*/bpfpol.conf $LONG" restore
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
+cp -a "$BPFPOL_STATE_DIR" "$WORLD/saved"
+unread 1 "$BPFPOL_STATE_DIR/interfaces" "/interfaces $LONG.* its copy" interfaces
+unread 1 "$BPFPOL_STATE_DIR/interfaces" "/interfaces $LONG.* its copy" restore
+same "the list of interfaces is put right" "$(cat "$WORLD/saved/interfaces")" "$(cat "$BPFPOL_STATE_DIR/interfaces")"
+unread 1 "$BPFPOL_STATE_DIR/journal" "/journal is damaged" block udp/9
+unread 1 "$BPFPOL_STATE_DIR/state" "/state is damaged" block udp/9
+unread 1 "$BPFPOL_STATE_DIR/tried" "/tried is damaged" block udp/9
+rm -r "$BPFPOL_STATE_DIR"
+mv "$WORLD/saved" "$BPFPOL_STATE_DIR"
+old_stays "a store that is too long"
+
 # As little memory as there may be: all of it, or nothing of it.
 addresses 200000 >"$WORLD/many"
 BAD=

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The store: what is written reads back, also after a commit that failed. */
+#include "dirs.h"
 #include "store_kit.h"
 
 static void nothing_yet(void **state)
@@ -471,6 +472,19 @@ static void hosts_of_last_time(void **state)
 	store_free(&s);
 }
 
+/* What nobody could read is not written: 256 MiB of zeroes and one more, which take no memory. */
+static void a_file_that_is_too_long(void **state)
+{
+	size_t len = ((size_t)256 << 20) + 1;
+	char *text = calloc(len, 1);
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(file_write(in_dir("state/long"), text, len, &diag), -EFBIG);
+	assert_false(is_there("state/long") || is_there("state/long.new"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(nothing_yet), T(a_commit_reads_back),
@@ -480,7 +494,7 @@ int main(void)
 		T(a_policy_is_thrown_away), T(a_fold_that_was_left), T(a_file_that_is_made_late),
 		T(a_file_that_cannot_be_written), T(a_file_that_grows_too_large),
 		T(a_file_that_waits_while_rules_change), T(files_that_stay),
-		T(hosts_of_last_time) };
+		T(a_file_that_is_too_long), T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
