@@ -73,6 +73,7 @@ IMPURE := \
 	guard \
 	guard_ask \
 	guard_lines \
+	guard_rules \
 	guard_way \
 	held \
 	held_ask \

@@ -15,6 +15,7 @@ static void guard_free(struct guard *g)
 		asker_free(&g->now[hook]);
 		asker_free(&g->beside[hook]);
 	}
+	guard_lines_close(g);
 	dynamic_rules_close(&g->dynamic);
 	free(g->all.rules);
 	free(g->attached.v);
@@ -86,7 +87,8 @@ static int guard_open(struct guard *g, struct diag *diag)
 	rc = nl_addresses_get(&g->own);
 	if (rc)
 		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
-	return attached_get(&g->attached, diag);
+	rc = attached_get(&g->attached, diag);
+	return rc ? rc : guard_lines_open(g, diag);
 }
 
 static bool has_address(const struct prefixes *own, int family, const uint8_t address[16])

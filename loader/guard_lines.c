@@ -1,78 +1,129 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "guard_parts.h"
 
-static int line_packets(const struct guard *g, const struct place *at, const struct prefixes *own,
-	struct protected_packets *packets, struct diag *diag)
+#include <errno.h>
+#include <stdlib.h>
+
+#include "clocks.h"
+#include "guard_rules.h"
+#include "netlink_route.h"
+#include "netlink_ways.h"
+
+/* Also where the kernel holds another version's: then there is nothing that is known to be now. */
+static int add_layer(const struct guard *g, const struct generation *gen, enum rule_layer layer,
+	struct filters *filters)
 {
+	if (layer == LAYER_DYNAMIC)
+		return dynamic_filters(filters, g->host->kernel, gen, kernel_clock());
+	return filters_read(filters, &gen->table, layer, kernel_clock());
+}
+
+/* What judges now, of both layers, as the kernel has it. */
+static int rules_now(struct guard *g)
+{
+	const struct kernel *k = g->host->kernel;
+	struct filters filters = {};
 	int rc = 0;
 
-	for (size_t i = 0; i < g->protected.conf.n_protects && !rc; i++) {
-		const struct protect *line = &g->protected.conf.protects[i];
-		const struct end *end = &line->rule->from;
-		bool yes = true;
-
-		if (end->kind == END_PREFIX && end->prefix.len)
-			rc = guard_crosses(
-				g, at, end->prefix.family, end->prefix.bytes, &yes, diag);
-		if (!rc && yes)
-			rc = protect_line(&g->protected.conf, line, g->policy, own, packets);
-	}
+	if (k->gen && !k->ctl->off)
+		rc = add_layer(g, k->gen, LAYER_STATIC, &filters);
+	if (!rc && g->dynamic.gen && !k->ctl->off)
+		rc = add_layer(g, g->dynamic.gen, LAYER_DYNAMIC, &filters);
+	if (!rc)
+		rc = guard_rules_of(&filters, &g->rules_now);
+	free(filters.v);
 	return rc;
 }
 
-static bool end_names(const struct end *end, const struct prefix *address)
+static bool any_address(const struct conf *conf)
 {
-	bool names = end->kind == END_PREFIX &&
-		     prefix_holds(&end->prefix, address->family, address->bytes);
-
-	for (size_t i = 0; end->kind == END_FILE && i < end->list.n && !names; i++)
-		names = prefix_holds(&end->list.v[i], address->family, address->bytes);
-	return names;
-}
-
-static bool is_named(const struct policy *policy, const struct prefix *address)
-{
-	for (size_t i = 0; i < policy->n; i++)
-		if (policy->rules[i]->action == BP_BLOCK &&
-			(end_names(&policy->rules[i]->from, address) ||
-				end_names(&policy->rules[i]->to, address)))
+	for (size_t i = 0; i < conf->n_protects; i++)
+		if (conf->protects[i].rule->from.kind == END_PREFIX)
 			return true;
 	return false;
 }
 
-/* Whether one of them is reached from the same hosts, as far as no rule names either. */
-static bool has_like(const struct prefixes *own, size_t n, const struct prefix *address)
+int guard_lines_open(struct guard *g, struct diag *diag)
 {
-	for (size_t i = 0; i < n; i++)
-		if (own->v[i].family == address->family &&
-			protect_is_link_local(&own->v[i]) == protect_is_link_local(address))
-			return true;
-	return false;
+	const struct conf *conf = &g->protected.conf;
+	struct protect_world world = { .conf = conf, .then = g->policy, .own = &g->own };
+	int rc = 0;
+
+	if (!conf->n_protects)
+		return 0;
+	if (any_address(conf))
+		rc = nl_ways_get(&g->ways);
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the routes");
+	rc = rules_now(g);
+	if (rc)
+		return rc;
+	world.now = g->rules_now;
+	world.ways = &g->ways;
+	return protect_lines_new(&world, &g->lines);
+}
+
+void guard_lines_close(struct guard *g)
+{
+	protect_lines_free(&g->lines);
+	policy_free(&g->rules_now);
+	free(g->ways.v);
+}
+
+struct crossing {
+	const struct guard *g;
+	const struct place *at;
+	struct diag *diag;
+};
+
+static int crosses(void *arg, const struct prefix *host, int *way, bool *yes)
+{
+	const struct crossing *c = arg;
+	int rc = *way < 0 ? nl_route_get(host->family, host->bytes, way) : 0;
+
+	if (rc)
+		return diag_errno(c->diag, -rc, "cannot ask for a route");
+	*yes = guard_is_on_way(c->g, c->at, *way);
+	return 0;
 }
 
 /*
  * Which of this host's addresses what is protected may be for: those of the interface, and those
- * elsewhere (on a bridge or VLAN above it, on lo) that a rule can tell from them, or of a kind that
- * it has none of. own: has room.
+ * elsewhere (on a bridge or VLAN above it, on lo), which are asked about where rules can tell them
+ * from those before.
  */
-static void add_others(const struct guard *g, struct prefixes *own)
+static int all_addresses(const struct guard *g, const struct prefixes *own, struct prefixes *all)
 {
-	size_t n = own->n;
-
-	for (size_t i = 0; i < g->own.n; i++) {
-		const struct prefix *address = &g->own.v[i];
-		bool there = false;
-
-		for (size_t k = 0; k < n && !there; k++)
-			there = !prefix_cmp(&own->v[k], address);
-		if (!there && (is_named(g->policy, address) || !has_like(own, n, address)))
-			own->v[own->n++] = *address;
-	}
+	*all = (struct prefixes){ .v = calloc(own->n + g->own.n + 1, sizeof(*all->v)) };
+	if (!all->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < own->n; i++)
+		all->v[all->n++] = own->v[i];
+	for (size_t i = 0; i < g->own.n; i++)
+		all->v[all->n++] = g->own.v[i];
+	return 0;
 }
 
-int guard_lines(const struct guard *g, const struct place *at, struct prefixes *own,
+int guard_lines(const struct guard *g, const struct place *at, const struct prefixes *own,
 	struct protected_packets *packets, struct diag *diag)
 {
-	add_others(g, own);
-	return line_packets(g, at, own, packets, diag);
+	struct crossing crossing = { .g = g, .at = at, .diag = diag };
+	struct prefixes all;
+	const struct protect_place place = {
+		.ifname = at->link->name,
+		.dir = at->dir,
+		.filtered = at->filtered,
+		.own = &all,
+		.crosses = crosses,
+		.arg = &crossing,
+	};
+	int rc;
+
+	if (!g->lines)
+		return 0;
+	rc = all_addresses(g, own, &all);
+	if (!rc)
+		rc = protect_lines_at(g->lines, &place, packets);
+	free(all.v);
+	return rc;
 }

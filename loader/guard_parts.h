@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "links.h"
 #include "protect.h"
+#include "protect_lines.h"
 #include "protected.h"
 
 struct guard {
@@ -21,6 +22,9 @@ struct guard {
 	struct prefixes own; /* addresses of this host */
 	struct nl_links links;
 	struct attached_list attached;
+	struct ways ways;
+	struct policy *rules_now;    /* of both layers, where lines are asked about */
+	struct protect_lines *lines; /* NULL: there are none */
 	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];
 	uint64_t moment; /* that is asked about; 0: at once */
 	uint32_t ended;	 /* the rule that has ended by then */
@@ -42,8 +46,13 @@ int guard_try(struct guard *g, const struct place *at, const struct protected_pa
 int guard_crosses(const struct guard *g, const struct place *at, int family, const uint8_t *remote,
 	bool *yes, struct diag *diag);
 
+/* The same of what is sent by that interface; 0: by none that is known. */
+bool guard_is_on_way(const struct guard *g, const struct place *at, int oif);
+
 /* guard_lines.c: the packets of bpfpol.conf's lines; own: the interface's addresses. */
-int guard_lines(const struct guard *g, const struct place *at, struct prefixes *own,
+int guard_lines_open(struct guard *g, struct diag *diag);
+void guard_lines_close(struct guard *g);
+int guard_lines(const struct guard *g, const struct place *at, const struct prefixes *own,
 	struct protected_packets *packets, struct diag *diag);
 
 #endif

@@ -23,6 +23,11 @@ static bool below(
 	return false;
 }
 
+bool guard_is_on_way(const struct guard *g, const struct place *at, int oif)
+{
+	return !oif || below(g, nl_by_index(&g->links, oif), at->link, LEVELS);
+}
+
 int guard_crosses(const struct guard *g, const struct place *at, int family, const uint8_t *remote,
 	bool *yes, struct diag *diag)
 {
@@ -30,6 +35,6 @@ int guard_crosses(const struct guard *g, const struct place *at, int family, con
 
 	if (rc)
 		return diag_errno(diag, -rc, "cannot ask for a route");
-	*yes = !oif || below(g, nl_by_index(&g->links, oif), at->link, LEVELS);
+	*yes = guard_is_on_way(g, at, oif);
 	return 0;
 }

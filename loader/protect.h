@@ -22,18 +22,14 @@ struct protected_packets {
 /* A packet of the connection each way. */
 int protect_socket(const struct tcp_socket *socket, struct protected_packets *packets);
 
-/*
- * Packets of a line, both ways, with each of these addresses of this host. They are samples: of the
- * addresses or ports of the line the first and the last, and where a block rule of the policy
- * speaks of a part of them the first of that part. An address is spoken to on the ports of the
- * other lines and on SSH's; ports are spoken to by hosts of no rule's.
- */
-int protect_line(const struct conf *conf, const struct protect *line, const struct policy *policy,
-	const struct prefixes *own, struct protected_packets *packets);
+/* -ENOMEM. */
+int protect_add(struct protected_packets *packets, const struct protected_packet *packet);
 
 /* IPv6's: such an address speaks with its like alone. */
 bool protect_is_link_local(const struct prefix *address);
 
+/* None stand for all. */
+bool protect_ports_hold(const struct ports *ports, uint16_t port);
 /* Whether the rule's local end has that port, in either direction. */
 bool protect_has_port(const struct rule *rule, uint16_t port);
 

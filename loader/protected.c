@@ -11,6 +11,7 @@
 #include "eval.h"
 #include "netlink.h"
 #include "protect.h"
+#include "protect_lines.h"
 #include "ssh.h"
 
 static bool can_be_tcp(const struct rule *rule)
@@ -69,19 +70,30 @@ static int any_blocked(
 	return rc;
 }
 
-static int suspects_lines(
-	const struct conf *conf, const struct policy *policy, bool *any, struct diag *diag)
+/* Of one rule, which names the interface of its own; all: as `anyhow` of struct protect_world. */
+static int suspects_lines(const struct conf *conf, const struct policy *policy, bool all, bool *any,
+	struct diag *diag)
 {
 	struct protected_packets packets = {};
+	struct protect_lines *lines = NULL;
 	struct prefixes own = {};
+	const struct protect_world world = {
+		.conf = conf, .then = policy, .own = &own, .anyhow = all
+	};
 	int rc = conf->n_protects ? nl_addresses_get(&own) : 0;
 
 	if (rc)
 		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
-	for (size_t i = 0; i < conf->n_protects && !rc; i++)
-		rc = protect_line(conf, &conf->protects[i], policy, &own, &packets);
-	if (!rc)
-		rc = any_blocked(policy, &packets, any);
+	rc = protect_lines_new(&world, &lines);
+	for (int dir = 0; dir < BP_DIRS && !rc; dir++) {
+		const struct protect_place at = {
+			.ifname = policy->rules[0]->ifname, .dir = dir, .own = &own
+		};
+
+		rc = protect_lines_at(lines, &at, &packets);
+	}
+	*any = packets.n;
+	protect_lines_free(&lines);
 	free(packets.v);
 	free(own.v);
 	return rc;
@@ -135,6 +147,33 @@ static void make_alone(const struct rule *rule, struct alone *a)
 	a->policy = (struct policy){ .rules = a->rules, .n = 1 };
 }
 
+#define WIDE4 8 /* with less than that of an address, a few blocks together mean anybody */
+#define WIDE6 16
+
+static bool is_wide(const struct prefix *p)
+{
+	return p->len < (p->family == 4 ? WIDE4 : WIDE6);
+}
+
+static bool has_wide(const struct end *end)
+{
+	if (end->kind == END_PREFIX)
+		return is_wide(&end->prefix);
+	for (size_t i = 0; end->kind == END_FILE && i < end->list.n; i++)
+		if (is_wide(&end->list.v[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Whether it matters that a rule names whom it is for. Not of a permit that goes: what is behind it
+ * may be meant for anybody.
+ */
+static bool anyhow(const struct rule *rule)
+{
+	return rule->action == BP_PERMIT || has_wide(&rule->from) || has_wide(&rule->to);
+}
+
 int protected_suspects(const struct rule *rule, bool *suspect, struct diag *diag)
 {
 	struct protected p = {};
@@ -144,7 +183,7 @@ int protected_suspects(const struct rule *rule, bool *suspect, struct diag *diag
 	make_alone(rule, &a);
 	*suspect = false;
 	if (!rc)
-		rc = suspects_lines(&p.conf, &a.policy, suspect, diag);
+		rc = suspects_lines(&p.conf, &a.policy, anyhow(rule), suspect, diag);
 	if (!rc && !*suspect && can_be_tcp(rule)) {
 		rc = ssh_in_question(rule, &p.ssh, diag);
 		if (!rc)
@@ -162,7 +201,7 @@ int protected_suspects_of(
 
 	make_alone(rule, &a);
 	*suspect = false;
-	rc = suspects_lines(&p->conf, &a.policy, suspect, diag);
+	rc = suspects_lines(&p->conf, &a.policy, anyhow(rule), suspect, diag);
 	return rc || *suspect ? rc : suspects_sockets(&p->ssh, &a.policy, suspect);
 }
 

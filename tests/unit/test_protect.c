@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "protect.h"
+#include "protect_lines.h"
 #include "spec.h"
 
 static void test_conf(void **state)
@@ -181,60 +181,132 @@ static void test_socket_packets(void **state)
 	free(p.v);
 }
 
-/* How many inbound packets of the conf's first line have that source and local port. */
-static size_t count(const char *conf_text, const char *block, const char *src, uint16_t port)
+/* Rules, a line each, of which those that are not blocks say so. */
+static struct policy *rules_of(const char *text)
 {
-	static uint8_t own4[16] = { 10, 77, 0, 2 };
-	const struct spec_opts opts = { .action = BP_BLOCK };
 	struct policy *policy = policy_new("p");
-	struct protected_packets p = {};
-	struct prefix own[] = { { .family = 4, .len = 32 },
-		{ .family = 4, .len = 32, .bytes = { 127, 0, 0, 1 } },
-		{ .family = 6, .len = 128, .bytes = { 0xfe, 0x80 } } };
-	const struct prefixes list = { own, 3 };
-	struct rule *rule = NULL;
 	struct diag diag = {};
-	struct prefix from;
-	struct conf conf;
-	size_t found = 0;
-	const char *why;
 
-	memcpy(own[0].bytes, own4, sizeof(own4));
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		bool permits = !strncmp(text, "permit ", 7);
+		const struct spec_opts opts = { .action = permits ? BP_PERMIT : BP_BLOCK };
+		char *line = strndup(text + 7 * permits, len - 7 * permits);
+		struct rule *rule = NULL;
+
+		assert_int_equal(spec_parse_line(line, &opts, &rule, &diag), 0);
+		rule->id = policy->n + 1;
+		assert_int_equal(policy_add(policy, &rule), 0);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	return policy;
+}
+
+/* How many packets of that direction are asked about where nothing is in force yet. */
+static size_t count(const char *conf_text, const char *rules, enum bp_dir dir)
+{
+	static struct prefix own[] = { { .family = 4, .len = 32, .bytes = { 10, 77, 0, 2 } },
+		{ .family = 4, .len = 32, .bytes = { 127, 0, 0, 1 } },
+		{ .family = 6, .len = 128, .bytes = { 0xfe, 0x80, [15] = 2 } } };
+	const struct prefixes list = { own, 3 };
+	struct policy *policy = rules_of(rules);
+	struct protect_lines *lines;
+	struct diag diag = {};
+	const struct protect_place at = { .dir = dir, .own = &list };
+	struct protected_packets p = {};
+	struct conf conf;
+	struct protect_world world = { .conf = &conf, .then = policy, .own = &list };
+
 	assert_int_equal(conf_parse("f", conf_text, &conf, &diag), 0);
-	assert_int_equal(spec_parse_line(block, &opts, &rule, &diag), 0);
-	assert_int_equal(policy_add(policy, &rule), 0);
-	assert_int_equal(spec_parse_prefix(src, strlen(src), &from, &why), 0);
-	assert_int_equal(protect_line(&conf, &conf.protects[0], policy, &list, &p), 0);
+	assert_int_equal(protect_lines_new(&world, &lines), 0);
+	assert_int_equal(protect_lines_at(lines, &at, &p), 0);
 	for (size_t i = 0; i < p.n; i++) {
 		const struct frame *f = &p.v[i].frame;
 
-		assert_int_equal(f->family, 4);
-		assert_int_equal((p.v[i].dir == BP_IN ? f->dst : f->src)[0], 10);
-		found += p.v[i].dir == BP_IN && prefix_holds(&from, 4, f->src) && f->dport == port;
+		assert_int_equal(p.v[i].dir, dir);
+		assert_int_equal((dir == BP_IN ? f->dst : f->src)[0], f->family == 4 ? 10 : 0xfe);
+		assert_true(f->sport && f->dport);
 	}
 	free(p.v);
-	conf_free(&conf);
+	protect_lines_free(&lines);
 	policy_free(&policy);
-	return found;
+	conf_free(&conf);
+	return p.n;
 }
 
 static void test_lines(void **state)
 {
 	(void)state;
-	/* First and last, SSH's port and those of other lines. */
-	assert_int_equal(count("protect = 10.0.0.0/24", "udp/9", "10.0.0.0", 22), 1);
-	assert_int_equal(count("protect = 10.0.0.0/24", "udp/9", "10.0.0.255", 22), 1);
-	assert_int_equal(count("protect = 10.0.0.0/24", "udp/9", "10.0.0.0/24", 8080), 0);
+	/* No rule tells anybody from others. */
+	assert_int_equal(count("protect = tcp/22", "tcp/22", BP_IN), 1);
+	assert_int_equal(count("protect = tcp/22", "tcp/22", BP_OUT), 0);
+	assert_int_equal(count("protect = tcp/22", "out tcp from any port 22", BP_OUT), 1);
+	assert_int_equal(count("protect = tcp/22", "tcp/23", BP_IN), 0);
+	assert_int_equal(count("protect = sctp/22", "tcp/22", BP_IN), 0);
+	assert_int_equal(count("protect = tcp/8000-8100", "tcp/8050\ntcp/8060", BP_IN), 2);
+	/* All that a permit leaves, and nothing else. */
+	assert_int_equal(count("protect = tcp/22", "tcp/22\npermit 11.22.33.44", BP_IN), 1);
+	assert_int_equal(count("protect = 10.0.0.0/8", "tcp/22\npermit 10.0.0.0/8", BP_IN), 0);
+	assert_int_equal(count("protect = 10.0.0.0/8",
+				 "tcp/22\npermit 10.0.0.0/9\npermit 10.128.0.0/9", BP_IN),
+		0);
+	assert_int_equal(count("protect = 10.0.0.0/8",
+				 "tcp/22\npermit 10.0.0.0/9\npermit 10.128.0.0/10", BP_IN),
+		1);
 	assert_int_equal(
-		count("protect = 10.0.0.0/24\nprotect = tcp/8080", "udp/9", "10.0.0.0", 8080), 1);
-	/* What a block speaks of, and nothing beside it. */
-	assert_int_equal(count("protect = 10.0.0.0/24", "10.0.0.77", "10.0.0.77", 22), 1);
-	assert_int_equal(count("protect = 10.0.0.0/24", "out to 10.0.0.77", "10.0.0.77", 22), 1);
-	assert_int_equal(count("protect = 10.0.0.0/24", "10.0.1.77", "10.0.1.77", 22), 0);
-	assert_int_equal(count("protect = tcp/8000-8100", "tcp/8050", "11.0.0.0/8", 8050), 1);
-	assert_int_equal(count("protect = tcp/8000-8100", "tcp/8050", "214.0.0.0/8", 8000), 1);
-	assert_int_equal(count("protect = tcp/8000-8100", "tcp/8050", "0.0.0.0/0", 8100), 2);
-	assert_int_equal(count("protect = tcp/8000-8100", "tcp/9050", "0.0.0.0/0", 9050), 0);
+		count("protect = 10.0.0.0/8", "tcp/22\npermit 10.0.0.0/8 for 1h", BP_IN), 1);
+	/* Of hosts that a block names those of a network that is protected, and no half. */
+	assert_int_equal(count("protect = 10.0.0.0/24", "10.0.0.77\n10.0.0.78", BP_IN), 2);
+	assert_int_equal(count("protect = 10.0.0.0/24", "out to 10.0.0.77", BP_IN), 0);
+	assert_int_equal(count("protect = 10.0.0.0/24", "out to 10.0.0.77", BP_OUT), 1);
+	assert_int_equal(count("protect = 10.0.0.0/24", "10.0.1.77", BP_IN), 0);
+	assert_int_equal(count("protect = tcp/22", "12.0.0.0/8", BP_IN), 0);
+	assert_int_equal(count("protect = tcp/22", "0.0.0.0/1", BP_IN), 1);
+	assert_int_equal(count("protect = tcp/22", "0.0.0.0/2\n64.0.0.0/2", BP_IN), 2);
+	/* Nobody has such an address. */
+	assert_int_equal(count("protect = 0.0.0.0/1", "0.0.0.0/8\n127.0.0.0/8", BP_IN), 0);
+	assert_int_equal(count("protect = 10.77.0.0/24", "10.77.0.2", BP_IN), 0);
+	/* The ports of lines, and those of clients. */
+	assert_int_equal(
+		count("protect = 10.0.0.0/24\nprotect = sctp/99", "sctp from 10.0.0.1", BP_IN), 1);
+	assert_int_equal(count("protect = 10.0.0.0/24", "sctp from 10.0.0.1", BP_IN), 0);
+	assert_int_equal(count("protect = tcp/22", "tcp from any port 50000-65535", BP_IN), 1);
+	assert_int_equal(count("protect = tcp/22", "out tcp/25,80,443", BP_OUT), 0);
+}
+
+/* As many questions as there are rules to tell apart, and not as there are addresses. */
+static void test_many(void **state)
+{
+	const size_t n = 70000;
+	struct rule rule = { .action = BP_BLOCK, .proto = PROTO_ANY, .type = -1, .code = -1 };
+	struct rule *rules[] = { &rule };
+	const struct policy policy = { .rules = rules, .n = 1 };
+	struct prefix own = { .family = 4, .len = 32, .bytes = { 192, 0, 2, 1 } };
+	const struct prefixes list = { &own, 1 };
+	const struct protect_place at = { .dir = BP_IN, .own = &list };
+	struct protected_packets p = {};
+	struct protect_lines *lines;
+	struct diag diag = {};
+	struct conf conf;
+	const struct protect_world world = { .conf = &conf, .then = &policy, .own = &list };
+
+	(void)state;
+	rule.from.kind = END_FILE;
+	rule.from.list = (struct prefixes){ calloc(n, sizeof(struct prefix)), n };
+	for (size_t i = 0; i < n; i++)
+		rule.from.list.v[i] = (struct prefix){
+			.family = 4, .len = 32, .bytes = { 10, i >> 15, i >> 7, i << 1 }
+		};
+	assert_int_equal(conf_parse("f", "protect = 10.0.0.0/8", &conf, &diag), 0);
+	assert_int_equal(protect_lines_new(&world, &lines), 0);
+	assert_int_equal(protect_lines_at(lines, &at, &p), 0);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.v[0].frame.src[0], 10);
+	protect_lines_free(&lines);
+	free(p.v);
+	free(rule.from.list.v);
+	conf_free(&conf);
 }
 
 static bool has_port(const char *text, uint16_t port)
@@ -275,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_untranslate),
 		cmocka_unit_test(test_socket_packets),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_ports),
 	};
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "netlink_ways.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/rtnetlink.h>
+
+#include "netlink_parts.h"
+
+/* What routes have in common that lead to the same interface. */
+struct exit_by {
+	uint32_t table, oif;
+};
+
+struct collected {
+	struct ways ways;
+	struct exit_by *by;
+};
+
+static void ways_reset(void *data)
+{
+	struct collected *c = data;
+
+	c->ways.n = 0;
+	c->ways.n_by = 0;
+}
+
+/* One by several interfaces, or by none, is like no other. */
+static int find_by(struct collected *c, const struct exit_by *by, uint32_t *out)
+{
+	struct exit_by *v;
+
+	for (*out = 0; by->oif && *out < c->ways.n_by; ++*out)
+		if (c->by[*out].table == by->table && c->by[*out].oif == by->oif)
+			return 0;
+	v = nl_grow(c->by, c->ways.n_by, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	c->by = v;
+	*out = c->ways.n_by;
+	v[c->ways.n_by++] = *by;
+	return 0;
+}
+
+static bool leads_to_hosts(const struct rtmsg *rtm)
+{
+	return rtm->rtm_type != RTN_LOCAL && rtm->rtm_type != RTN_BROADCAST &&
+	       rtm->rtm_type != RTN_ANYCAST && rtm->rtm_type != RTN_MULTICAST;
+}
+
+static int way_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[RTA_TABLE + 1] = { NULL };
+	struct nl_attrs a = { .tb = tb, .max = RTA_TABLE };
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	bool v4 = rtm->rtm_family == AF_INET;
+	struct way way = { .to = { .family = v4 ? 4 : 6, .len = rtm->rtm_dst_len },
+		.by = UINT32_MAX };
+	struct collected *c = data;
+	struct way *v;
+
+	/* An IPv6 one with RTM_F_CLONED is another's copy for one host. */
+	if (nlh->nlmsg_type != RTM_NEWROUTE || (!v4 && rtm->rtm_family != AF_INET6) ||
+		rtm->rtm_flags & RTM_F_CLONED)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*rtm), nl_attr_keep, &a);
+	if (tb[RTA_DST] && mnl_attr_get_payload_len(tb[RTA_DST]) <= sizeof(way.to.bytes))
+		memcpy(way.to.bytes, mnl_attr_get_payload(tb[RTA_DST]),
+			mnl_attr_get_payload_len(tb[RTA_DST]));
+	if (leads_to_hosts(rtm)) {
+		const struct exit_by by = { .table = tb[RTA_TABLE] ? nl_attr_u32(tb[RTA_TABLE])
+								   : rtm->rtm_table,
+			.oif = nl_attr_u32(tb[RTA_OIF]) };
+
+		if (find_by(c, &by, &way.by))
+			return MNL_CB_ERROR;
+	}
+	v = nl_grow(c->ways.v, c->ways.n, sizeof(*v));
+	if (!v)
+		return MNL_CB_ERROR;
+	c->ways.v = v;
+	v[c->ways.n++] = way;
+	return MNL_CB_OK;
+}
+
+int nl_ways_get(struct ways *ways)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct collected got = {};
+	int rc;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct rtmsg));
+	rc = nl_dump(nlh, way_cb, ways_reset, &got);
+	free(got.by);
+	if (rc)
+		free(got.ways.v);
+	else
+		*ways = got.ways;
+	return rc;
+}

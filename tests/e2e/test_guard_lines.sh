@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the lock-out guard asks about for lines `protect`: every host and port of theirs that some
+# rule tells from others.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CONF=$BPFPOL_CONF_DIR/bpfpol.conf
+
+# conf LINE...
+conf() {
+	mkdir -p "$BPFPOL_CONF_DIR"
+	printf '%s\n' "$@" >"$CONF"
+}
+
+# cuts WHAT RULE...: such a block is refused.
+cuts() {
+	local what=$1
+
+	shift
+	expect_exit 5 bp block "$@" --dry-run
+	expect_out "$what"
+}
+
+# spares RULE...: and such a one is not.
+spares() {
+	expect_exit 0 bp block "$@" --dry-run
+}
+
+# policy NAME RULE...
+policy() {
+	local name=$1
+
+	shift
+	mkdir -p "$BPFPOL_CONF_DIR/policies"
+	printf '%s\n' "$@" >"$BPFPOL_CONF_DIR/policies/$name.policy"
+}
+
+# in_force RULE...: these alone are, whatever they cut.
+in_force() {
+	policy before "$@"
+	expect_exit 0 bp policy assign before --force
+}
+
+# assign_cuts RULE..., assign_spares RULE...: they would come in the place of what is in force.
+assign_cuts() {
+	policy after "$@"
+	expect_exit 5 bp policy assign after --dry-run
+}
+
+assign_spares() {
+	policy after "$@"
+	expect_exit 0 bp policy assign after --dry-run
+}
+
+add_pair tx1 rx1 78
+expect_exit 0 bp attach rx0 rx1
+expect_exit 0 bp block udp/1434
+
+# A network and a line of ports: all ports of the other lines, with their protocols.
+conf 'protect = 10.77.0.0/24' 'protect = tcp/22,8443' 'protect = sctp/3868' 'protect = udp/500'
+cuts 'line 1' tcp/8443 from 10.77.0.0/24
+cuts 'line 1' sctp from "$TX4"
+cuts 'line 1' sctp/3868 from "$TX4"
+cuts 'line 1' udp/500 from "$TX4"
+cuts 'line [13]' sctp/3868
+cuts 'line [14]' udp/500
+spares tcp/8444 from 10.77.0.0/24
+spares udp/501 from "$TX4"
+spares sctp/22
+
+# Clients speak from any port; services elsewhere do so from theirs.
+conf 'protect = tcp/22'
+cuts 'line 1' tcp from any port 49152-65535
+cuts 'line 1' tcp from any port 1024-32767
+cuts 'line 1' tcp from any port 0-1023
+cuts 'line 1.*leaves by' out tcp to any port 32768-60999
+spares out tcp/25
+spares tcp from any port 6660-6669
+
+# More parts than anybody would look at one by one, the last of which is not stopped.
+conf 'protect = 10.0.0.0/8'
+PERMITS=$(printf 'permit tcp from 10.1.%d.0/24\n' $(seq 0 255) && printf 'permit tcp from 10.2.%d.0/24\n' $(seq 0 255))
+mapfile -t PERMITS <<<"$PERMITS"
+in_force "${PERMITS[@]}"
+assign_spares 'block tcp from 10.1.0.0/16' 'block tcp from 10.2.0.0/16' "${PERMITS[@]}"
+assign_cuts 'block tcp from 10.1.0.0/16' 'block tcp from 10.2.0.0/16' "${PERMITS[@]:0:511}"
+printf '10.3.%d.7\n' $(seq 0 255) >"$WORLD/list"
+assign_cuts "block tcp from @$WORLD/list" "permit tcp from 10.3.0.0/17" "${PERMITS[@]}"
+in_force "block tcp from @$WORLD/list" 'permit tcp from 10.3.9.0/24'
+assign_spares "block tcp from @$WORLD/list"
+printf '10.3.%d.7\n' 300 $(seq 0 254) | sed 's/300/9/' >"$WORLD/list2"
+assign_spares "block tcp from @$WORLD/list2"
+echo 10.4.0.1 >>"$WORLD/list2"
+assign_cuts "block tcp from @$WORLD/list2"
+
+# What was in force stopped the hosts that come to mind first, and those alone.
+conf 'protect = tcp/22' 'protect = 10.0.0.0/8'
+in_force 'block 11.22.33.44' 'block 214.22.33.44' 'block 2608:44::44' 'block 10.0.0.0' 'block 10.255.255.255' \
+	'block 1.0.0.0/8' 'block 128.0.0.0/8' 'block 2000::/16'
+assign_cuts 'block tcp/22'
+assign_cuts 'block tcp/22 from 10.0.0.0/8'
+assign_spares 'block 11.22.33.44' 'block 10.0.0.0' 'block tcp/23'
+# A permit for some does not speak for others.
+in_force 'count tcp/22'
+assign_cuts 'block tcp/22' 'permit 11.22.33.44' 'permit 214.22.33.44' 'permit 2608:44::44' 'permit 0.0.0.0/3' \
+	'permit 128.0.0.0/3' 'permit 10.0.0.0/8' 'permit 2000::/8'
+assign_spares 'block tcp/22' 'permit 0.0.0.0/1' 'permit 128.0.0.0/1' 'permit ::/1' 'permit 8000::/1'
+# Nor does the block of some, which is meant; but that of a whole half is.
+conf 'protect = tcp/22'
+spares 203.0.113.0/24
+spares tcp/22 from 64.0.0.0/2
+assign_cuts 'block tcp/22 from 64.0.0.0/2' 'block tcp/22 from 0.0.0.0/2'
+assign_cuts 'block tcp/22 from 128.0.0.0/1'
+# Whoever was permitted above a block for all is cut with his permit.
+in_force 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24' 'permit tcp/22 from 198.51.100.0/24'
+assign_cuts 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24'
+assign_spares 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24' 'permit from 198.51.100.0/24'
+expect_exit 5 bp remove permit tcp/22 from 203.0.113.0/24
+
+# A network is behind more than one interface, each of which is asked about its own part.
+in_force 'block udp/1434'
+conf 'protect = 10.0.0.0/8'
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22
+cuts 'line 1.*arrives at rx0' on rx0 tcp/22
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22 from 10.78.0.1
+spares on rx0 tcp/22 from 10.78.0.1
+spares on rx1 tcp/22 from "$TX4"
+# What has no route may be behind any; the first address of all is nobody's.
+conf 'protect = 0.0.0.0/1'
+cuts 'line 1' tcp/22 from 0.0.0.0/1
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22
+spares tcp/22 from 0.0.0.0/8
+spares tcp/22 from 127.0.0.0/8
+# Nor is one of this host's own.
+conf 'protect = 10.77.0.0/24'
+spares tcp/22 from "$RX4"
+
+finish
