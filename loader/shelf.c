@@ -66,19 +66,33 @@ static size_t count_timed(const struct policy *policy)
 	return n;
 }
 
+/* One that has a line in the file by now is a rule of that. A file with flaws is not asked. */
+static size_t count_beside_file(
+	const struct store *store, const char *name, const struct policy *known)
+{
+	struct diag ignored = {};
+	struct policy *all = NULL;
+	size_t n = count_timed(known);
+
+	if (n && !policies_load_words(store, name, &all, &ignored))
+		n = count_timed(all);
+	policy_free(&all);
+	diag_free(&ignored);
+	return n;
+}
+
 /* Which are timed is known of the assigned one by the state, of others beside their files. */
 static void add_timed(struct shelf_entry *entry, const struct store *store, struct diag *diag)
 {
 	struct policy *known = NULL;
 
-	if (entry->assigned) {
-		entry->timed = count_timed(store->policy);
-	} else if (known_load(entry->name, &known, diag)) {
+	if (entry->assigned)
+		entry->timed = count_beside_file(store, entry->name, store->policy);
+	else if (known_load(entry->name, &known, diag))
 		diag_to_warning(diag, "it is not known which timed rules there are");
-	} else {
-		entry->timed = count_timed(known);
-		policy_free(&known);
-	}
+	else
+		entry->timed = count_beside_file(store, entry->name, known);
+	policy_free(&known);
 	entry->rules += entry->timed;
 }
 

@@ -144,7 +144,17 @@ expect_exit 0 bp block --policy web tcp/8081 for 1h
 expect_out "in policy 'web', which is not assigned: block in tcp to port 8081 for 1h$"
 same "the list counts those of a policy that is not assigned" \
 	"$(jq -c 'map(. + 2)' <<<"$BEFORE")" "$(timed web)"
+cp "$POLICIES/web.policy" good
+for line in 'block tcp/8081' 'block tcp/8081 for 2h'; do
+	echo "$line" >>"$POLICIES/web.policy"
+	same "one that is a line by now, $line, is counted once" \
+		"$(jq -c '[.[0] + 2, .[1] + 1]' <<<"$BEFORE")" "$(timed web)"
+	cp good "$POLICIES/web.policy"
+done
 expect_exit 0 bp policy assign web
+echo 'block tcp/8080' >>"$POLICIES/web.policy"
+same "so is one of the policy that is assigned" "$(jq -c '[.[0] + 2, .[1] + 1]' <<<"$BEFORE")" "$(timed web)"
+cp good "$POLICIES/web.policy"
 blocked proto=tcp dport=8080
 blocked proto=tcp dport=8081
 expect_exit 0 bp policy assign web
