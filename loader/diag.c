@@ -14,6 +14,7 @@ int diag_set(struct diag *d, enum diag_kind kind, int err, const char *fmt, ...)
 	va_list args;
 
 	d->kind = kind;
+	d->full = false;
 	va_start(args, fmt);
 	vsnprintf(d->message, sizeof(d->message), fmt, args);
 	va_end(args);
@@ -26,11 +27,26 @@ int diag_errno(struct diag *d, int err, const char *fmt, ...)
 	size_t used;
 
 	d->kind = err == EPERM || err == EACCES ? DIAG_DENIED : DIAG_SYSTEM;
+	d->full = false;
 	va_start(args, fmt);
 	vsnprintf(d->message, sizeof(d->message), fmt, args);
 	va_end(args);
 	used = strlen(d->message);
 	snprintf(d->message + used, sizeof(d->message) - used, ": %s", strerror(err));
+	return -err;
+}
+
+int diag_unwritten(struct diag *d, int err, const char *what, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t used;
+
+	diag_errno(d, err, "%s %s", what, path);
+	d->full = err == ENOSPC || err == EDQUOT;
+	used = strlen(d->message);
+	if (d->full)
+		snprintf(d->message + used, sizeof(d->message) - used, "; free some space in %.*s",
+			slash ? (int)(slash - path) : 1, slash ? path : ".");
 	return -err;
 }
 
@@ -46,6 +62,7 @@ void diag_to_warning(struct diag *d, const char *so)
 		snprintf(d->warnings + used, sizeof(d->warnings) - used, "%s", line);
 	d->kind = DIAG_NONE;
 	d->message[0] = '\0';
+	d->full = false;
 }
 
 void diag_place_in_message(struct diag *d)
@@ -160,7 +177,7 @@ char *diag_text(const struct diag *d)
 	fputs("bpfpol: ", out);
 	put_place(out, d);
 	put_clean(out, d->message, strlen(d->message), '\n');
-	putc('\n', out);
+	fputs(d->full ? " and try again; nothing is changed\n" : "\n", out);
 	if (d->text && d->text[0])
 		put_line(out, d->text, d->column, d->width);
 	if (d->more)
@@ -178,6 +195,7 @@ void diag_clear(struct diag *d)
 	d->kind = DIAG_NONE;
 	d->message[0] = d->file[0] = '\0';
 	d->line = 0;
+	d->full = false;
 }
 
 void diag_free(struct diag *d)

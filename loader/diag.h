@@ -29,6 +29,7 @@ struct diag {
 	unsigned int column; /* of the offence in text, in bytes, from 0 */
 	unsigned int width;  /* of the offence, in bytes, at least 1 */
 	char *more;	     /* whole messages that follow this one; owned; NULL: none */
+	bool full;	     /* a file could not be written, as its disk is full */
 	bool changes;	     /* what is run is no question, and no dry run of a change */
 	char warnings[2048]; /* a line each: what is worth knowing though all went well */
 };
@@ -39,6 +40,12 @@ int diag_set(struct diag *d, enum diag_kind kind, int err, const char *fmt, ...)
 
 /* Like diag_set() with DIAG_SYSTEM, or DIAG_DENIED for EPERM and EACCES; adds strerror(err). */
 int diag_errno(struct diag *d, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * diag_errno() of what cannot be written, "WHAT PATH". On a disk that is full it says where to free
+ * space, and as an error that nothing is changed, which holds of every command (CONTRACT 3).
+ */
+int diag_unwritten(struct diag *d, int err, const char *what, const char *path);
 
 /* What the diag says becomes a warning, after `so` and a colon; the diag itself is empty then. */
 void diag_to_warning(struct diag *d, const char *so);

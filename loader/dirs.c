@@ -67,7 +67,7 @@ int dir_sync(const char *path, struct diag *diag)
 {
 	int rc = sync_dir(path);
 
-	return rc ? diag_errno(diag, -rc, "cannot fsync %s", path) : 0;
+	return rc ? diag_unwritten(diag, -rc, "cannot fsync", path) : 0;
 }
 
 static int sync_dir_of(const char *path)
@@ -189,7 +189,7 @@ int dir_make(const char *path, struct diag *diag)
 	if (!rc)
 		rc = make_one(path, 0700);
 	if (rc)
-		return diag_errno(diag, -rc, "cannot make the directory %s", path);
+		return diag_unwritten(diag, -rc, "cannot make the directory", path);
 	rc = dir_check(path, diag);
 	return rc != -ENOENT ? rc : diag_errno(diag, ENOENT, "cannot find %s again", path);
 }
@@ -480,7 +480,7 @@ static int replace(const char *path, const char *text, size_t len, const struct 
 		warn_unsynced(path, unsynced, diag);
 	}
 	free(temporary);
-	return rc ? diag_errno(diag, -rc, "cannot write %s", path) : 0;
+	return rc ? diag_unwritten(diag, -rc, "cannot write", path) : 0;
 }
 
 char *path_aside(const char *path)

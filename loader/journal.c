@@ -293,12 +293,13 @@ static int journal_write(__u64 *journal, const char *op, const char *record, str
 	if (len > 0) {
 		fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 		rc = fd < 0 ? -errno : append(fd, line, len, *journal, &stands);
-		if (rc)
+		if (stands)
 			rc = diag_errno(diag, -rc,
-				stands ? "cannot write %s, nor take back what was written, so that "
-					 "the next command may bring the change all the same"
-				       : "cannot write %s",
+				"cannot write %s, nor take back what was written, so that the next "
+				"command may bring the change all the same",
 				path);
+		else if (rc)
+			rc = diag_unwritten(diag, -rc, "cannot write", path);
 		else
 			*journal += len;
 	}

@@ -81,6 +81,7 @@ for words in "block udp/2000 name $(printf 'x%.0s' {1..5000})" "block esp from @
 	"remove @$WORLD/list" "block udp/2000 from @$WORLD/one"; do
 	# shellcheck disable=SC2086
 	expect_exit 1 bp $words
+	expect_out "cannot write $WORLD/small/.*: No space left.*; free some space in $WORLD/small.* and try again; nothing is changed$"
 	same "full disk: packets" "$BEFORE" "$(verdicts "${PROBES[@]}")"
 	same "full disk: rules" "$RULES" "$(listed)"
 done

@@ -144,13 +144,13 @@ for words in "policy create x" "policy import big.policy" "policy import big.pol
 	"block udp/7 --policy good" "remove udp/5 --policy good"; do
 	# shellcheck disable=SC2086
 	expect_exit 1 bp $words
-	expect_out 'No space left on device'
+	expect_out 'No space left on device; free some space in .*/small/policies and try again; nothing is changed$'
 	same "the files are whole" "$SUMS" "$(sha256sum small/policies/*)"
 done
 # In force all the same: the file shows it when there is room again.
 printf '203.0.113.1\n' >list
 expect_exit 0 bp block @list
-expect_out 'warning: .*policy file does not show it.*No space'
+expect_out 'warning: .*policy file does not show it.*No space left on device; free some space in .*/small/policies$'
 blocked src=203.0.113.1
 expect_exit 0 bp block udp/8
 blocked dport=8
@@ -169,8 +169,11 @@ cp -a "$BPFPOL_STATE_DIR/." small
 export BPFPOL_STATE_DIR=$WORLD/small
 bp on >/dev/null
 cat /dev/zero >small/filler 2>/dev/null
-expect_exit 1 bp policy assign good
-expect_out 'No space left on device'
+for words in "policy assign good" "policy unassign" "policy rollback" "attach rx0" "detach rx0"; do
+	# shellcheck disable=SC2086
+	expect_exit 1 bp $words
+	expect_out 'No space left on device; free some space in .*/small.* and try again; nothing is changed$'
+done
 passes dport=5
 blocked dport=1434
 expect_exit 1 bp policy unassign

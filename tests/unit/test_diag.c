@@ -146,6 +146,26 @@ static void warned_twice_is_once(void **state)
 	assert_string_equal(diag.warnings, "lost: file 0\nlost: file 1\n");
 }
 
+static void a_full_disk(void **state)
+{
+	struct diag diag = { 0 };
+
+	(void)state;
+	diag_unwritten(&diag, EIO, "cannot write", "/a/b/c");
+	prints(&diag, "bpfpol: cannot write /a/b/c: Input/output error\n");
+	diag_unwritten(&diag, ENOSPC, "cannot write", "/a/b/c");
+	prints(&diag,
+		"bpfpol: cannot write /a/b/c: No space left on device; free some space in /a/b and "
+		"try again; nothing is changed\n");
+	diag_to_warning(&diag, "done, but");
+	assert_string_equal(diag.warnings, "done, but: cannot write /a/b/c: No space left on "
+					   "device; free some space in /a/b\n");
+	diag_unwritten(&diag, EDQUOT, "cannot make the directory", "c");
+	assert_non_null(strstr(diag.message, "quota exceeded; free some space in ."));
+	diag_set(&diag, DIAG_SYSTEM, EIO, "and more happened");
+	prints(&diag, "bpfpol: and more happened\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test(system_errors),
 		cmocka_unit_test(long_messages_are_cut),
 		cmocka_unit_test(warned_twice_is_once),
+		cmocka_unit_test(a_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
