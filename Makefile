@@ -126,6 +126,7 @@ IMPURE := \
 	solo \
 	spare \
 	ssh \
+	ssh_socket \
 	state \
 	store \
 	switch \

@@ -21,6 +21,7 @@ static void guard_free(struct guard *g)
 	free(g->attached.v);
 	nl_links_free(&g->links);
 	free(g->own.v);
+	guard_sessions_free(g);
 	protected_free(&g->protected);
 }
 
@@ -87,34 +88,20 @@ static int guard_open(struct guard *g, struct diag *diag)
 	rc = nl_addresses_get(&g->own);
 	if (rc)
 		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
-	rc = attached_get(&g->attached, diag);
+	rc = guard_sessions_get(g, diag);
+	if (!rc)
+		rc = attached_get(&g->attached, diag);
 	return rc ? rc : guard_lines_open(g, diag);
 }
 
-static bool has_address(const struct prefixes *own, int family, const uint8_t address[16])
-{
-	for (size_t i = 0; i < own->n; i++)
-		if (prefix_holds(&own->v[i], family, address))
-			return true;
-	return false;
-}
-
-static int socket_packets(const struct guard *g, const struct place *at, const struct prefixes *own,
-	struct protected_packets *packets, struct diag *diag)
+static int socket_packets(
+	const struct guard *g, const struct place *at, struct protected_packets *packets)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < g->protected.ssh.n && !rc; i++) {
-		const struct tcp_socket *s = &g->protected.ssh.v[i];
-		bool yes;
-
-		/* What arrives may come by another way than what leaves. */
-		yes = has_address(own, s->family, s->local);
-		if (!yes)
-			rc = guard_crosses(g, at, s->family, s->remote, &yes, diag);
-		if (!rc && yes)
-			rc = protect_socket(s, packets);
-	}
+	for (size_t i = 0; i < g->protected.ssh.n && !rc; i++)
+		if (guard_meets_session(g, at, i))
+			rc = protect_socket(&g->protected.ssh.v[i], packets);
 	return rc;
 }
 
@@ -145,7 +132,7 @@ static int try_place(struct guard *g, const struct place *at, struct diag *diag)
 	int rc = own_addresses(g, at, &own, diag);
 
 	if (!rc)
-		rc = socket_packets(g, at, &own, &packets, diag);
+		rc = socket_packets(g, at, &packets);
 	if (!rc)
 		rc = guard_lines(g, at, &own, &packets, diag);
 	for (size_t i = 0; i < packets.n && !rc; i++)

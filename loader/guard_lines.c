@@ -79,10 +79,11 @@ struct crossing {
 static int crosses(void *arg, const struct prefix *host, int *way, bool *yes)
 {
 	const struct crossing *c = arg;
-	int rc = *way < 0 ? nl_route_get(host->family, host->bytes, way) : 0;
+	const struct nl_flow flow = { .family = host->family, .to = host->bytes };
+	int rc = *way < 0 ? nl_route_get(&flow, way) : 0;
 
 	if (rc)
-		return diag_errno(c->diag, -rc, "cannot ask for a route");
+		return guard_no_way(host->family, host->bytes, rc, c->diag);
 	*yes = guard_is_on_way(c->g, c->at, *way);
 	return 0;
 }

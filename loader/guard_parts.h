@@ -19,7 +19,8 @@ struct guard {
 	struct policy all;	      /* those and the policy's */
 	const struct policy *policy;  /* all that may judge */
 	struct protected protected;
-	struct prefixes own; /* addresses of this host */
+	struct guard_session *sessions; /* where each is; see guard_way.c */
+	struct prefixes own;		/* addresses of this host */
 	struct nl_links links;
 	struct attached_list attached;
 	struct ways ways;
@@ -42,12 +43,15 @@ struct place {
 int guard_try(struct guard *g, const struct place *at, const struct protected_packet *packet,
 	struct diag *diag);
 
-/* guard_way.c: whether packets to and from there cross the interface, or may. */
-int guard_crosses(const struct guard *g, const struct place *at, int family, const uint8_t *remote,
-	bool *yes, struct diag *diag);
-
+/* guard_way.c */
+int guard_sessions_get(struct guard *g, struct diag *diag);
+void guard_sessions_free(struct guard *g);
+/* Whether what the session of that number sends, or what comes for it, is seen there, or may be. */
+bool guard_meets_session(const struct guard *g, const struct place *at, size_t session);
 /* The same of what is sent by that interface; 0: by none that is known. */
 bool guard_is_on_way(const struct guard *g, const struct place *at, int oif);
+/* The kernel does not say by which interface this is sent: -errno. */
+int guard_no_way(int family, const uint8_t *to, int rc, struct diag *diag);
 
 /* guard_lines.c: the packets of bpfpol.conf's lines; own: the interface's addresses. */
 int guard_lines_open(struct guard *g, struct diag *diag);

@@ -1,9 +1,111 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "guard_parts.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "netlink_route.h"
+#include "spec.h"
 
 #define LEVELS 6 /* of one stack of interfaces */
+
+/*
+ * Where a session's packets are seen. What arrives comes by the interface that its first packet
+ * came by, which the socket knows; where that is not to be had, by any that is up. What leaves goes
+ * where the kernel sends it: as far as rules of routing go by a mark, or by what the session may
+ * ask for (tos), by each of the ways that they have for it.
+ */
+struct guard_session {
+	int in; /* 0: not known */
+	int *out;
+	size_t n_out; /* 0: there is no way that anybody knows */
+};
+
+int guard_no_way(int family, const uint8_t *to, int rc, struct diag *diag)
+{
+	struct prefix prefix = { .family = family, .len = family == 4 ? 32 : 128 };
+	char text[64];
+
+	memcpy(prefix.bytes, to, family == 4 ? 4 : 16);
+	spec_prefix_text(&prefix, text, sizeof(text));
+	return diag_errno(
+		diag, -rc, "cannot ask the kernel by which interface packets to %s leave", text);
+}
+
+static int add_out(struct guard_session *way, const struct nl_flow *flow, struct diag *diag)
+{
+	int ifindex, *out, rc = nl_route_get(flow, &ifindex);
+
+	if (rc)
+		return guard_no_way(flow->family, flow->to, rc, diag);
+	for (size_t i = 0; i < way->n_out; i++)
+		if (way->out[i] == ifindex)
+			return 0;
+	if (!ifindex)
+		return 0;
+	out = reallocarray(way->out, way->n_out + 1, sizeof(*out));
+	if (!out)
+		return -ENOMEM;
+	way->out = out;
+	out[way->n_out++] = ifindex;
+	return 0;
+}
+
+static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
+	struct guard_session *way, struct diag *diag)
+{
+	struct nl_flow flow = {
+		.family = s->family,
+		.to = s->remote,
+		.from = s->local,
+		.proto = IPPROTO_TCP,
+		.from_port = s->local_port,
+		.to_port = s->remote_port,
+		.bound = s->bound,
+	};
+	int rc = add_out(way, &flow, diag);
+
+	way->in = s->arrived;
+	for (size_t i = 0; i < hints->n && !rc; i++) {
+		flow.mark = hints->v[i].mark;
+		flow.tos = hints->v[i].tos;
+		rc = add_out(way, &flow, diag);
+	}
+	return rc;
+}
+
+int guard_sessions_get(struct guard *g, struct diag *diag)
+{
+	const struct tcp_sockets *ssh = &g->protected.ssh;
+	int rc = 0;
+
+	g->sessions = calloc(ssh->n + 1, sizeof(*g->sessions));
+	if (!g->sessions)
+		return -ENOMEM;
+	for (int family = 4; family <= 6 && !rc; family += 2) {
+		struct nl_hints hints = {};
+		int failed = ssh->n ? nl_hints_get(family, &hints) : 0;
+
+		if (failed)
+			rc = diag_errno(diag, -failed,
+				"cannot ask the kernel for the rules of routing (ip rule) of IPv%d",
+				family);
+		for (size_t i = 0; i < ssh->n && !rc; i++)
+			if (ssh->v[i].family == family)
+				rc = get_way(&ssh->v[i], &hints, &g->sessions[i], diag);
+		free(hints.v);
+	}
+	return rc;
+}
+
+void guard_sessions_free(struct guard *g)
+{
+	for (size_t i = 0; g->sessions && i < g->protected.ssh.n; i++)
+		free(g->sessions[i].out);
+	free(g->sessions);
+}
 
 /* Whether what goes by `top` also crosses the link: a bond's slave, a VLAN's parent. */
 static bool below(
@@ -28,13 +130,15 @@ bool guard_is_on_way(const struct guard *g, const struct place *at, int oif)
 	return !oif || below(g, nl_by_index(&g->links, oif), at->link, LEVELS);
 }
 
-int guard_crosses(const struct guard *g, const struct place *at, int family, const uint8_t *remote,
-	bool *yes, struct diag *diag)
+bool guard_meets_session(const struct guard *g, const struct place *at, size_t session)
 {
-	int oif, rc = nl_route_get(family, remote, &oif);
+	const struct guard_session *way = &g->sessions[session];
+	const struct nl_link *in = way->in ? nl_by_index(&g->links, way->in) : NULL;
 
-	if (rc)
-		return diag_errno(diag, -rc, "cannot ask for a route");
-	*yes = guard_is_on_way(g, at, oif);
-	return 0;
+	if (at->dir == BP_IN)
+		return in ? below(g, in, at->link, LEVELS) : at->link->up;
+	for (size_t i = 0; i < way->n_out; i++)
+		if (guard_is_on_way(g, at, way->out[i]))
+			return true;
+	return !way->n_out && at->link->up;
 }

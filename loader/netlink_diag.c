@@ -88,6 +88,7 @@ int nl_is_connected(const struct tcp_socket *ends, bool *yes)
 			.id = {
 				.idiag_sport = htons(ends->local_port),
 				.idiag_dport = htons(ends->remote_port),
+				.idiag_if = ends->bound,
 				.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
 			},
 		},

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "netlink_route.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
 
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include "netlink_parts.h"
+
+/* Not in every C library. */
+#define RULE_DSCP 25
 
 struct route {
 	int ifindex;
@@ -28,45 +33,128 @@ static int route_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int route_get(int family, const uint8_t *to, struct route *out)
+static int family_of(int family)
 {
-	char buf[MNL_NLMSG_HDRLEN + 128] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	return family == 4 ? AF_INET : AF_INET6;
+}
+
+/* How much of a flow the kernel is told. */
+enum detail { DETAIL_ADDRESS, DETAIL_SOURCE, DETAIL_PORTS };
+
+static void put_ends(struct nlmsghdr *nlh, const struct nl_flow *flow, enum detail detail)
+{
+	struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	size_t len = flow->family == 4 ? 4 : 16;
+
+	rtm->rtm_dst_len = 8 * len;
+	mnl_attr_put(nlh, RTA_DST, len, flow->to);
+	if (flow->from && detail >= DETAIL_SOURCE) {
+		rtm->rtm_src_len = 8 * len;
+		mnl_attr_put(nlh, RTA_SRC, len, flow->from);
+	}
+	if (!flow->proto || detail < DETAIL_PORTS)
+		return;
+	mnl_attr_put_u8(nlh, RTA_IP_PROTO, flow->proto);
+	mnl_attr_put_u16(nlh, RTA_SPORT, htons(flow->from_port));
+	mnl_attr_put_u16(nlh, RTA_DPORT, htons(flow->to_port));
+}
+
+static int ask(const struct nl_flow *flow, enum detail detail, struct route *route)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	size_t len = family == 4 ? 4 : 16;
-	struct route route = {};
-	int rc;
 
 	nlh->nlmsg_type = RTM_GETROUTE;
-	rtm->rtm_family = family == 4 ? AF_INET : AF_INET6;
-	rtm->rtm_dst_len = 8 * len;
-	mnl_attr_put(nlh, RTA_DST, len, to);
-	rc = nl_ask(nlh, route_cb, &route);
-	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL) {
-		route = (struct route){}; /* no route, or one that says no */
+	rtm->rtm_family = family_of(flow->family);
+	rtm->rtm_tos = flow->tos;
+	put_ends(nlh, flow, detail);
+	if (flow->mark)
+		mnl_attr_put_u32(nlh, RTA_MARK, flow->mark);
+	if (flow->bound)
+		mnl_attr_put_u32(nlh, RTA_OIF, flow->bound);
+	*route = (struct route){};
+	return nl_ask(nlh, route_cb, route);
+}
+
+/*
+ * Not every kernel knows ports, nor those of every protocol, and IPv4's source must be an address
+ * of this host: what it does not take (which is also how it says that there is a route that says
+ * no) is left out.
+ */
+static int route_get(const struct nl_flow *flow, struct route *route)
+{
+	int rc = -EINVAL;
+
+	for (int detail = DETAIL_PORTS; detail >= 0 && (rc == -EINVAL || rc == -EOPNOTSUPP);
+		detail--)
+		rc = ask(flow, detail, route);
+	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL ||
+		rc == -ENODEV) {
+		*route = (struct route){};
 		rc = 0;
 	}
-	if (!rc)
-		*out = route;
 	return rc;
 }
 
-int nl_route_get(int family, const uint8_t *to, int *ifindex)
+int nl_route_get(const struct nl_flow *flow, int *ifindex)
 {
 	struct route route;
-	int rc = route_get(family, to, &route);
+	int rc = route_get(flow, &route);
 
 	if (!rc)
 		*ifindex = route.ifindex;
 	return rc;
 }
 
-int nl_is_own(int family, const uint8_t *address, bool *yes)
+int nl_is_own(const struct nl_flow *flow, bool *yes)
 {
 	struct route route;
-	int rc = route_get(family, address, &route);
+	int rc = route_get(flow, &route);
 
 	if (!rc)
 		*yes = route.own;
 	return rc;
+}
+
+static int hint_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[RULE_DSCP + 1] = { NULL };
+	struct nl_attrs a = { .tb = tb, .max = RULE_DSCP };
+	const struct fib_rule_hdr *rule = mnl_nlmsg_get_payload(nlh);
+	struct nl_hint hint = { .tos = rule->tos }, *v;
+	struct nl_hints *hints = data;
+
+	mnl_attr_parse(nlh, sizeof(*rule), nl_attr_keep, &a);
+	hint.mark = nl_attr_u32(tb[FRA_FWMARK]);
+	if (tb[RULE_DSCP] && !mnl_attr_validate(tb[RULE_DSCP], MNL_TYPE_U8))
+		hint.tos = mnl_attr_get_u8(tb[RULE_DSCP]) << 2;
+	if (!hint.mark && !hint.tos)
+		return MNL_CB_OK;
+	v = nl_grow(hints->v, hints->n, sizeof(*v));
+	if (!v)
+		return MNL_CB_ERROR;
+	hints->v = v;
+	v[hints->n++] = hint;
+	return MNL_CB_OK;
+}
+
+static void reset(void *data)
+{
+	struct nl_hints *hints = data;
+
+	hints->n = 0;
+}
+
+int nl_hints_get(int family, struct nl_hints *hints)
+{
+	char buf[MNL_NLMSG_HDRLEN + 128] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(nlh, sizeof(*rule));
+	int rc;
+
+	nlh->nlmsg_type = RTM_GETRULE;
+	rule->family = family_of(family);
+	rc = nl_dump(nlh, hint_cb, reset, hints);
+	return rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT ? 0 : rc;
 }

@@ -4,14 +4,36 @@
 #define BPFPOL_NETLINK_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/*
- * The interface by which this host sends to that address (network order; family 4 or 6); 0: there
- * is no way. 0 or -errno.
- */
-int nl_route_get(int family, const uint8_t *to, int *ifindex);
-/* Whether what this host sends there comes to itself, by lo. 0 or -errno. */
-int nl_is_own(int family, const uint8_t *address, bool *yes);
+/* What this host sends; of what is 0 nothing is said. Addresses in network order. */
+struct nl_flow {
+	int family; /* 4, 6 */
+	const uint8_t *to, *from;
+	int proto;
+	uint16_t from_port, to_port;
+	uint32_t mark;
+	uint8_t tos;
+	int bound; /* to that interface */
+};
+
+/* The interface by which it goes; 0: there is no way. 0 or -errno. */
+int nl_route_get(const struct nl_flow *flow, int *ifindex);
+/* Whether it comes to this host itself, by lo. 0 or -errno. */
+int nl_is_own(const struct nl_flow *flow, bool *yes);
+
+/* What a rule of routing (`ip rule`) asks for that nobody can see from outside of a packet. */
+struct nl_hint {
+	uint32_t mark;
+	uint8_t tos;
+};
+struct nl_hints {
+	struct nl_hint *v; /* caller frees */
+	size_t n;
+};
+
+/* Of those rules of the family which ask for any; where the kernel has no rules there are none. */
+int nl_hints_get(int family, struct nl_hints *hints);
 
 #endif

@@ -7,97 +7,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/netfilter_ipv4.h>
-#include <linux/sockios.h>
 
 #include "dirs.h"
 #include "netlink_diag.h"
 #include "netlink_route.h"
+#include "ssh_socket.h"
 
 #define PROC_ROOM 2048 /* more than what a file in /proc/PID is read for */
-
-/* --- one socket of another process --- */
-
-/* Where it is not known it counts as of this one. */
-static bool is_of_this_namespace(int fd)
-{
-	struct stat its, ours;
-	int ns = ioctl(fd, SIOCGSKNS);
-	bool other = ns >= 0 && !fstat(ns, &its) && !stat("/proc/self/ns/net", &ours) &&
-		     its.st_ino != ours.st_ino;
-
-	if (ns >= 0)
-		close(ns);
-	return !other;
-}
-
-static bool read_end(
-	const struct sockaddr_storage *from, int *family, uint8_t address[16], uint16_t *port)
-{
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-
-	if (from->ss_family == AF_INET) {
-		memcpy(address, &v4->sin_addr, 4);
-		*port = ntohs(v4->sin_port);
-		*family = 4;
-		return true;
-	}
-	if (from->ss_family != AF_INET6)
-		return false;
-	memcpy(address, &v6->sin6_addr, 16);
-	*port = ntohs(v6->sin6_port);
-	*family = sockets_unmap(address) ? 4 : 6;
-	return true;
-}
-
-/*
- * What the other end sends to, if a rule of NAT has it come here: that is what is on the wire. IPv6
- * has an option of that number (IP6T_SO_ORIGINAL_DST) and that meaning, too.
- */
-static void read_wire(int fd, struct tcp_socket *s)
-{
-	struct sockaddr_storage to = {};
-	socklen_t len = s->family == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	int family;
-
-	if (getsockopt(fd, s->family == 4 ? SOL_IP : SOL_IPV6, SO_ORIGINAL_DST, &to, &len) ||
-		!read_end(&to, &family, s->wire_local, &s->wire_port) || family != s->family)
-		s->wire_port = 0;
-}
-
-/* Whether it is a TCP connection of this namespace with another host: 1, 0, or -errno: not known.
- */
-static int is_connection(int fd, struct tcp_socket *s)
-{
-	struct sockaddr_storage local, remote;
-	socklen_t local_len = sizeof(local), remote_len = sizeof(remote), len = sizeof(int);
-	int type, family;
-
-	*s = (struct tcp_socket){};
-	if (getsockname(fd, (struct sockaddr *)&local, &local_len))
-		return errno == EOPNOTSUPP ? 0 : -errno;
-	if (!read_end(&local, &family, s->local, &s->local_port))
-		return 0;
-	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len))
-		return errno == ENOTCONN ? 0 : -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len))
-		return -errno;
-	if (!read_end(&remote, &s->family, s->remote, &s->remote_port) || type != SOCK_STREAM ||
-		family != s->family || sockets_is_loopback(s) || !is_of_this_namespace(fd))
-		return 0;
-	read_wire(fd, s);
-	return 1;
-}
 
 /* --- the connections of processes --- */
 
@@ -109,7 +32,7 @@ struct search {
 
 static bool same_ends(const struct tcp_socket *a, const struct tcp_socket *b)
 {
-	return a->family == b->family && a->local_port == b->local_port &&
+	return a->family == b->family && a->bound == b->bound && a->local_port == b->local_port &&
 	       a->remote_port == b->remote_port && !memcmp(a->local, b->local, sizeof(a->local)) &&
 	       !memcmp(a->remote, b->remote, sizeof(a->remote));
 }
@@ -120,15 +43,18 @@ static bool same_ends(const struct tcp_socket *a, const struct tcp_socket *b)
  */
 static int add_once(struct tcp_sockets *list, const struct tcp_socket *s, struct diag *diag)
 {
+	const struct nl_flow flow = { .family = s->family, .to = s->remote, .bound = s->bound };
 	bool own;
 	int rc;
 
 	for (size_t i = 0; i < list->n; i++)
 		if (same_ends(&list->v[i], s))
 			return 0;
-	rc = nl_is_own(s->family, s->remote, &own);
+	rc = nl_is_own(&flow, &own);
 	if (rc)
-		return diag_errno(diag, -rc, "cannot ask for a route");
+		return diag_errno(diag, -rc,
+			"cannot ask the kernel whether an SSH connection is one of this host with "
+			"itself");
 	return own ? 0 : sockets_add(list, s);
 }
 
@@ -177,7 +103,7 @@ static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, s
 
 	if (fd < 0)
 		return errno == EBADF || errno == ESRCH ? 0 : add_by_inode(s, inode, diag);
-	rc = is_connection(fd, &socket);
+	rc = ssh_socket_read(fd, &socket);
 	if (rc < 0)
 		diag_errno(diag, -rc, "cannot look at a socket of an sshd");
 	else if (rc)
@@ -358,6 +284,17 @@ int ssh_above(struct tcp_sockets *list, struct diag *diag)
 	return rc ? rc : drop_forwarded(list, diag);
 }
 
+/* fe80::1%eth0: with the interface, whose name goes. */
+static int take_scope(char *address)
+{
+	char *name = strchr(address, '%');
+
+	if (!name)
+		return 0;
+	*name = '\0';
+	return if_nametoindex(name + 1);
+}
+
 /* "10.0.0.1 40000 10.0.0.2 22": remote and local, as sshd says. */
 static bool parse_named(const char *text, struct tcp_socket *s)
 {
@@ -368,6 +305,8 @@ static bool parse_named(const char *text, struct tcp_socket *s)
 	if (!text || sscanf(text, "%63s %" SCNu16 " %63s %" SCNu16, remote, &s->remote_port, local,
 			     &s->local_port) != 4)
 		return false;
+	s->bound = take_scope(remote);
+	take_scope(local);
 	s->family = strchr(remote, ':') ? 6 : 4;
 	family = s->family == 6 ? AF_INET6 : AF_INET;
 	return inet_pton(family, remote, s->remote) == 1 && inet_pton(family, local, s->local) == 1;

@@ -1,49 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The lock-out guard and the SSH connection that a command is typed over, wherever that is found.
-#
-# A copy of socat named sshd stands for the real one: it accepts a connection, and a child of its
-# holds that and runs a shell, as sshd's does; so the guard sees what it looks for, a process of that
-# name with a connection of TCP. The real one comes last.
+# The real sshd comes last.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/session.sh
+. "$TOP/tests/e2e/session.sh"
 
-unset SSH_CONNECTION
 for need in socat ssh sshd; do
 	command -v $need >/dev/null && continue
 	skip "the SSH connection" "$need is not here"
 	finish
 done
 NAMED="the SSH connection from 10.77.0.1 port [0-9]+ to 10.77.0.2 port 2222"
-cp "$(command -v socat)" "$WORLD/sshd"
 cp "$(command -v socat)" "$WORLD/otherd"
-
-# shellcheck disable=SC2317 # until_true calls it
-listens() {
-	run_in "$1" ss -Hltn "sport = :$2" | grep -q .
-}
-
-# server SPACE NAME PORT [OPTIONS]: runs a shell for each connection, of IPv6 and, mapped, of IPv4.
-server() {
-	nsenter "--net=/run/netns/$(netns "$1")" ${5:+setpriv --reuid "$5" --clear-groups} "$WORLD/$2" -t 60 \
-		"TCP6-LISTEN:$3,ipv6only=0,reuseaddr,fork${4:+,$4}" EXEC:/bin/bash 2>/dev/null &
-	until_true listens "$1" "$3"
-}
-
-# sent PORT COMMAND: what the shell at the other end says, and its exit code.
-sent() {
-	printf 'exec 2>&1\n%s\necho "exit=$?"\n' "$2" |
-		run_in tx socat -t 60 - "${TO:-TCP4:$RX4}:$1" 2>&1
-}
-
-# over CODE PORT COMMAND...: the output is kept.
-over() {
-	local code=$1 port=$2
-
-	shift 2
-	OUT=$(sent "$port" "$*")
-	if grep -qx "exit=$code" <<<"$OUT"; then ok "exit $code: $*"; else nok "exit $code: $*" "$OUT"; fi
-}
 
 pins() {
 	find "$WORLD/bpf"
