@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "awaited.h"
 #include "command.h"
 #include "dirs.h"
 #include "due.h"
@@ -257,27 +258,26 @@ static void take_back(struct host *host, const struct link_choices *choices,
 
 /*
  * Written down, and with a time waited for, before anything is remembered or attached: wherever
- * this dies it is taken back.
+ * this dies it is taken back. *confirm: what is left of the seconds in the end.
  */
 static int attach(struct host *host, const struct args *args, enum attach_mode mode,
-	struct link_choices *choices, const struct attached_list *is, struct diag *diag)
+	struct link_choices *choices, const struct attached_list *is, uint64_t *confirm,
+	struct diag *diag)
 {
 	struct remembered_list before = {};
-	uint64_t confirm = 0;
-	int rc = args_confirm(args, &confirm, diag);
+	int rc = choices_check(choices, diag);
 	bool begun = false;
+	uint64_t left;
 
-	if (!rc)
-		rc = choices_check(choices, diag);
 	if (!rc)
 		rc = enforce_try_links(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
 	if (!rc)
-		rc = tried_begin(confirm, args->words, args->n, choices, is, diag);
+		rc = tried_begin(*confirm, args->words, args->n, choices, is, diag);
 	begun = !rc;
-	if (!rc && confirm)
-		rc = due_arm(confirm, diag);
+	if (!rc && *confirm)
+		rc = due_arm(*confirm, diag);
 	if (!rc)
 		rc = remember(args, mode, choices, is, diag);
 	if (!rc)
@@ -288,9 +288,11 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 	if (!rc && !host_in_step(host))
 		rc = enforce(host, diag);
 	if (!rc)
-		rc = confirm ? tried_stand(diag) : tried_keep(diag);
+		rc = *confirm ? tried_stand(&left, diag) : tried_keep(diag);
 	if (rc && begun)
 		take_back(host, choices, &before, diag);
+	if (!rc && *confirm)
+		*confirm = in_seconds(left);
 	remembered_free(&before);
 	return rc;
 }
@@ -326,7 +328,7 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	if (!rc && !dry_run)
 		rc = attached_get(&attached, diag);
 	if (!rc && !dry_run)
-		rc = attach(&host, args, mode, &choices, &attached, diag);
+		rc = attach(&host, args, mode, &choices, &attached, &confirm, diag);
 	if (!rc) {
 		say_choices(args, &choices, confirm);
 		if (!(args->given & OPT_JSON))

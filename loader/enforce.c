@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "awaited.h"
+#include "clocks.h"
 #include "env.h"
 #include "guard.h"
 #include "links.h"
@@ -15,9 +16,12 @@
 #include "tie.h"
 #include "tried.h"
 
+#define SECOND 1000000000ULL /* ns */
+
 struct commit {
 	struct host *host;
 	struct generation *gen;
+	uint64_t by; /* when it goes back by itself, as kernel_switch() wants it */
 };
 
 /*
@@ -52,6 +56,9 @@ static int commit(void *arg, struct diag *diag)
 	/* Before it is in force: whoever comes next, though we die here, gives other numbers. */
 	if (s->next_id > c->host->kernel->ctl->next_id)
 		c->host->kernel->ctl->next_id = s->next_id;
+	/* All of its time is left when the disk has done with it, however slow that is. */
+	if (c->host->confirm)
+		c->by = kernel_clock() + c->host->confirm * SECOND;
 	return 0;
 }
 
@@ -156,7 +163,7 @@ int enforce_try_rules(struct host *host, const struct policy *rules, struct diag
 	return rc;
 }
 
-/* When what the store holds goes back by itself, as kernel_switch() wants it. */
+/* When what the store holds goes back by itself; what it says is for whoever finds it so. */
 static uint64_t confirm_by(const struct host *host)
 {
 	struct confirm *c = &host->store->confirm;
@@ -203,7 +210,8 @@ static int rebuild(struct host *host, struct diag *diag)
 
 	if (rc)
 		return rc;
-	rc = kernel_switch(host->kernel, c.gen, confirm_by(host), commit, &c, diag);
+	c.by = confirm_by(host);
+	rc = kernel_switch(host->kernel, c.gen, &c.by, commit, &c, diag);
 	if (host->kernel->gen != c.gen)
 		spare_give_back(&c.gen);
 	if (rc && host->confirm)

@@ -70,10 +70,12 @@ static void warn_rival(const struct host *host, struct diag *diag)
 /* A change needs a store that can be written; who only looks is told, and sees what judges. */
 static int tend(struct host *host, enum host_use use, enum host_use also, struct diag *diag)
 {
+	struct kernel *k = host->kernel;
 	int rc = await_tend(host, also & HOST_SALVAGE, diag);
 
-	/* What is confirmed in the kernel stays, though the disk may not say so yet. */
-	if (!host->kernel || !kernel_is_kept(host->kernel))
+	/* What came with rules goes by the kernel's time, and stays with what is confirmed there.
+	 */
+	if (!k || !kernel_awaits(k) || !kernel_time_left(k))
 		tried_tend(diag);
 	if (rc && use == HOST_CHANGE)
 		return rc;

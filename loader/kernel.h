@@ -88,10 +88,11 @@ void kernel_unneed(struct kernel *k, unsigned int in_use);
  * Puts a generation that was loaded, or taken (spare.h) as the next one, in force in one store, and
  * makes it k->gen. Before the store `commit`, if not NULL, is called: it makes the change durable,
  * and its failure calls all off. Afterwards the old generation's counters are folded into the new
- * one's base. confirm_by: 0, or the CLOCK_BOOTTIME nanosecond from which on the old one judges
- * again: then it stays whole beside the new one, until kernel_confirm() or kernel_go_back().
+ * one's base. *confirm_by, which `commit` may set: 0, or the CLOCK_BOOTTIME nanosecond from which
+ * on the old one judges again: then it stays whole beside the new one, until kernel_confirm() or
+ * kernel_go_back().
  */
-int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
+int kernel_switch(struct kernel *k, struct generation *gen, const uint64_t *confirm_by,
 	int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
 
 /* A generation awaits confirmation, or did not get it in time. No other can be put in force. */

@@ -13,12 +13,15 @@
 #include "moment.h"
 #include "stream.h"
 
+#define SECOND 1000000000ULL /* ns */
+
 /* What stands on disk. */
 struct note {
 	bool is, trial;
-	uint64_t left; /* ns, of a trial */
-	int seen;      /* -errno: nobody knows whether it is there */
-	bool unread;   /* it is, and could not be read */
+	bool of_this_boot; /* a trial that began since then */
+	uint64_t left;	   /* ns, of a trial */
+	int seen;	   /* -errno: nobody knows whether it is there */
+	bool unread;	   /* it is, and could not be read */
 };
 
 static char *off_path(void)
@@ -50,6 +53,7 @@ static void note_read(struct note *note)
 	if (note->trial) {
 		moment_now(&now);
 		note->left = confirm_left(&c, &now);
+		note->of_this_boot = *now.boot_id && !strcmp(c.by.boot_id, now.boot_id);
 	}
 	diag_free(&ignored);
 	free(text);
@@ -91,7 +95,10 @@ static int cannot_tell(const struct note *note, struct diag *diag)
 	return rc;
 }
 
-/* The kernel's time is the shorter one where the calendar's clock was set since a boot. */
+/*
+ * The kernel's time is the one that was promised, which began when the file was written; and the
+ * shorter one where the calendar's clock was set since a boot.
+ */
 static void look(const struct kernel *k, struct note *note, struct off *off)
 {
 	uint64_t word = k ? k->ctl->off : 0;
@@ -104,7 +111,7 @@ static void look(const struct kernel *k, struct note *note, struct off *off)
 	}
 	/* A plain `off` asks for no lock, and says it to the kernel first. */
 	stays = word == BP_OFF || (note->is && !note->trial);
-	if (word && !stays && word_left(word) < note->left)
+	if (word && !stays && (note->of_this_boot || word_left(word) < note->left))
 		note->left = word_left(word);
 	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
 }
@@ -210,7 +217,7 @@ int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag)
 			forget(&ignored); /* a failed write may have been one */
 	}
 	if (!rc && k)
-		set(k, c.by.boot);
+		set(k, kernel_clock() + seconds * SECOND);
 	diag_free(&ignored);
 	free(text);
 	return rc;

@@ -431,7 +431,7 @@ uint64_t kernel_next_number(const struct kernel *k)
 	return (k->ctl->generation ? k->ctl->generation : k->others) + 1;
 }
 
-int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
+int kernel_switch(struct kernel *k, struct generation *gen, const uint64_t *confirm_by,
 	int (*commit)(void *, struct diag *), void *arg, struct diag *diag)
 {
 	uint64_t old = k->ctl->generation, number = kernel_next_number(k);
@@ -457,13 +457,13 @@ int kernel_switch(struct kernel *k, struct generation *gen, uint64_t confirm_by,
 	if (rc)
 		return rc;
 	gen->number = number;
-	begin_trial(k, number, confirm_by);
+	begin_trial(k, number, *confirm_by);
 	set(&k->ctl->generation, number);
 	k->added = 0;
 	generation_free(&k->other);
 	k->other = k->gen;
 	k->gen = gen;
-	if (confirm_by)
+	if (*confirm_by)
 		return 0;
 	generation_free(&k->other);
 	if (fold(k, old, diag))

@@ -168,7 +168,7 @@ int tried_take_back(struct diag *diag)
 	return rc;
 }
 
-int tried_stand(struct diag *diag)
+int tried_stand(uint64_t *left, struct diag *diag)
 {
 	struct moment now;
 	struct tried t;
@@ -179,8 +179,13 @@ int tried_stand(struct diag *diag)
 	moment_now(&now);
 	confirm_begin(&t.confirm, t.confirm.seconds, &now);
 	rc = tried_save(&t, diag);
+	moment_now(&now);
+	*left = confirm_left(&t.confirm, &now);
 	tried_free(&t);
-	return rc;
+	return rc || *left ? rc
+			   : diag_set(diag, DIAG_SYSTEM, ETIME,
+				     "the disk took longer than the time to confirm it in; try "
+				     "again with more seconds");
 }
 
 int tried_keep(struct diag *diag)

@@ -36,8 +36,11 @@ int tried_begin(uint64_t seconds, char *const *words, int n, const struct link_c
  * it back if there is no such commit, or it went back; on trial it is as they are.
  */
 int tried_begin_with_rules(uint64_t commit, const struct link_choices *c, struct diag *diag);
-/* All is attached, and has its time from now on. An error has changed nothing. */
-int tried_stand(struct diag *diag);
+/*
+ * All is attached, and has its time from now on: *left ns of it when that is written. An error has
+ * changed nothing; -ETIME: the disk took all of it.
+ */
+int tried_stand(uint64_t *left, struct diag *diag);
 /* They stay. */
 int tried_keep(struct diag *diag);
 /*
