@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "clocks.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 
 /* By which this process's clocks are ahead of the kernel's, ns. */
 static int64_t boottime_ahead, monotonic_ahead;
+static int unknown; /* -errno: by how much could not be read */
 
 /* A line of the file: NAME SECONDS NANOSECONDS. 0 where there is none. */
 static int64_t ahead_by(const char *text, const char *name)
@@ -40,20 +42,37 @@ static bool children_share_ours(void)
 	       !stat("/proc/self/ns/time_for_children", &theirs) && ours.st_ino == theirs.st_ino;
 }
 
-/* Without the file the kernel knows no such namespaces. No memory is asked for: that may fail. */
-static void find_offsets(void)
+/* The kernel's first, by whose clocks BPF programs go, has had this number since there are others.
+ */
+#define FIRST_NAMESPACE 0xeffffffaU
+
+/* It takes no descriptor to ask. */
+static bool is_first(void)
+{
+	struct stat ours;
+
+	return !stat("/proc/self/ns/time", &ours) && ours.st_ino == FIRST_NAMESPACE;
+}
+
+/* Without the file the kernel knows no such namespaces: it is empty. -errno: it cannot be read. */
+static int read_offsets(char *text, size_t room)
 {
 	int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
-	char text[256];
-	ssize_t n;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
+	int rc = n < 0 && errno != ENOENT ? -errno : 0;
 
-	if (fd < 0)
-		return;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return rc;
+}
+
+/* No memory is asked for: that may fail. */
+static void find_offsets(void)
+{
+	char text[256] = "";
+
+	unknown = is_first() ? 0 : read_offsets(text, sizeof(text));
 	boottime_ahead = ahead_by(text, "boottime");
 	monotonic_ahead = ahead_by(text, "monotonic");
 	if ((boottime_ahead || monotonic_ahead) && !children_share_ours())
@@ -61,12 +80,19 @@ static void find_offsets(void)
 }
 
 /* A process stays in its namespace, so they are looked for once. */
-static uint64_t read_clock(clockid_t clock, const int64_t *ahead)
+int clocks_begin(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct timespec t;
 
 	pthread_once(&once, find_offsets);
+	return unknown;
+}
+
+static uint64_t read_clock(clockid_t clock, const int64_t *ahead)
+{
+	struct timespec t;
+
+	clocks_begin();
 	clock_gettime(clock, &t);
 	return t.tv_sec * SECOND + t.tv_nsec - *ahead;
 }

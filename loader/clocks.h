@@ -8,6 +8,11 @@
 
 #include <stdint.h>
 
+/*
+ * To be asked before any of these. -errno: it cannot be told by how much ours differ, and a
+ * deadline would be another one than was meant.
+ */
+int clocks_begin(void);
 /* CLOCK_BOOTTIME, ns: bpf_ktime_get_boot_ns(). */
 uint64_t kernel_clock(void);
 /* Comes back when it is that late by kernel_clock(). */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "command.h"
 #include "kernel.h"
 #include "nearest.h"
@@ -378,6 +379,16 @@ static int cmd_help(const struct args *args, struct diag *diag)
 	return 0;
 }
 
+static int know_clocks(struct diag *diag)
+{
+	int rc = clocks_begin();
+
+	return rc ? diag_errno(diag, -rc,
+			    "cannot tell by how much the clocks of this time namespace differ, so "
+			    "that a time would be another than is meant: /proc/self/timens_offsets")
+		  : 0;
+}
+
 static int run_command(const struct command *c, int argc, char **argv, struct diag *diag)
 {
 	struct args args = {};
@@ -393,6 +404,8 @@ static int run_command(const struct command *c, int argc, char **argv, struct di
 	 */
 	if (diag->changes)
 		signal(SIGPIPE, SIG_IGN);
+	if (!rc)
+		rc = know_clocks(diag);
 	if (!rc)
 		rc = c->run(&args, diag);
 	args_free(&args);
