@@ -404,15 +404,23 @@ static int find_in_place(struct host *host, const struct rule *rule, int action,
 	return r->n ? 0 : -ENOENT;
 }
 
-/* A rule of that text covers the one that is not there, in the policy, which is not assigned. */
-static int unknown_shelved(const char *policy, const char *text, struct diag *diag)
+/* Of one that is not there: another covers it, or is the same with another action. */
+struct unknown {
+	const char *none, *does;
+};
+
+static const struct unknown unknown_match = { "no rule has exactly that match", "covers it" };
+static const struct unknown unknown_action = { "no rule of that action has that match", "does" };
+
+/* A rule of that text, in the policy, which is not assigned. */
+static int unknown_shelved(
+	const struct unknown *u, const char *policy, const char *text, struct diag *diag)
 {
 	char typed[POLICY_NAME_TYPED];
 
 	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
-		"no rule has exactly that match; '%s' in policy '%s' covers it: "
-		"'bpfpol remove %s --policy %s' takes that one away",
-		text, policy, text, policy_name_typed(policy, typed));
+		"%s; '%s' in policy '%s' %s: 'bpfpol remove %s --policy %s' takes that one away",
+		u->none, text, policy, u->does, text, policy_name_typed(policy, typed));
 }
 
 int apply_unknown_rule(const struct policy *p, const char *shelved, const struct rule *rule,
@@ -421,6 +429,7 @@ int apply_unknown_rule(const struct policy *p, const char *shelved, const struct
 	char typed[POLICY_NAME_TYPED];
 
 	for (size_t i = 0; p && i < p->n; i++) {
+		const struct unknown *u;
 		char *text;
 		int rc;
 
@@ -429,12 +438,13 @@ int apply_unknown_rule(const struct policy *p, const char *shelved, const struct
 			!rule_covers(p->rules[i], rule))
 			continue;
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
-		rc = shelved ? unknown_shelved(shelved, text ? text : "", diag)
+		u = rule_same_match(p->rules[i], rule) ? &unknown_action : &unknown_match;
+		rc = shelved ? unknown_shelved(u, shelved, text ? text : "", diag)
 			     : diag_set(diag, DIAG_UNKNOWN, ENOENT,
-				       "no rule has exactly that match; rule %" PRIu32
-				       " '%s' covers it: 'bpfpol remove --id %" PRIu32
+				       "%s; rule %" PRIu32 " '%s' %s: 'bpfpol remove --id %" PRIu32
 				       "' takes that one away",
-				       p->rules[i]->id, text ? text : "", p->rules[i]->id);
+				       u->none, p->rules[i]->id, text ? text : "", u->does,
+				       p->rules[i]->id);
 		free(text);
 		return rc;
 	}

@@ -257,6 +257,8 @@ same "no number is said of two rules" 3 "$(jq -s '[.[0].ids[0], .[1].id, .[2].id
 	"$WORLD/gone" "$WORLD/there" "$WORLD/new")"
 same "it is the number that is shown" "$(jq .id "$WORLD/there")" \
 	"$(bp policy show "not yet" --json | jq '.rules[] | select(.filter | endswith("602")).id')"
+expect_exit 3 bp remove permit udp/602 --policy "not yet"
+expect_out "no rule of that action has that match; 'block in udp to port 602' in policy 'not yet' does:"
 expect_exit 5 bp permit udp/602 --policy "not yet"
 expect_out "remove block in udp to port 602 --policy 'not yet''"
 expect_exit 0 bp remove block in udp to port 602 --policy "not yet"
