@@ -173,7 +173,8 @@ static void why_not(struct status_interface *i, const struct nl_link *link, bool
 			  : xdp ? "bpfpol's XDP program is there without its pin; 'bpfpol attach' "
 				  "puts it back"
 			  : booted ? "not attached since the last boot; 'bpfpol restore' does it"
-				   : "taken off by someone else; 'bpfpol attach' puts it back";
+				   : "not attached yet, or taken off by someone else; "
+				     "'bpfpol attach' does it";
 
 	snprintf(i->why, sizeof(i->why), "%s", why);
 }

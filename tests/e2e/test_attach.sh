@@ -204,4 +204,9 @@ boot_is "no mode: that of a pattern stays" generic
 expect_exit 0 bp attach rx0
 boot_is "that of a pattern is its names' too" generic
 
+# One that came and that nobody has attached was not taken off.
+add_pair tx9 rx9 99
+expect_json "one that came is not attached yet" '.interfaces[] | select(.name == "rx9").why
+	| startswith("not attached yet, or taken off")' bp interfaces --json
+
 finish
