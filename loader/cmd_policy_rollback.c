@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "assign.h"
+#include "attach.h"
 #include "await.h"
 #include "command.h"
 #include "due.h"
@@ -28,7 +29,7 @@ static void say_json(const struct args *args, const char *name, const struct ass
 	jw_str(&j, "unassigned", a->before);
 	jw_u64(&j, "rules", a->rules);
 	jw_u64(&j, "filters", a->filters);
-	jw_bool(&j, "in_force", name && !dry_run && !host->off);
+	jw_bool(&j, "in_force", name && !dry_run && !host->off && attached_any());
 	jw_object_end(&j);
 }
 
@@ -49,6 +50,11 @@ static void say_text(const struct args *args, const char *name, const struct ass
 	else if (host->off)
 		printf("Policy '%s' is as it was before the last change: %zu rules; filtering is "
 		       "off, 'bpfpol on' puts them in force.\n",
+			name, a->rules);
+	else if (!attached_any())
+		printf("Policy '%s' is as it was before the last change: %zu rules; no interface "
+		       "is "
+		       "filtered, 'bpfpol attach IFACE' changes that.\n",
 			name, a->rules);
 	else
 		printf("Policy '%s' is as it was before the last change, and in force: %zu rules, "

@@ -126,6 +126,17 @@ passes dport=3000
 expect_exit 0 bp policy rollback
 blocked dport=3000
 
+# Where nothing is attached it is not in force.
+bp block udp/3003 >/dev/null
+bp detach rx0 >/dev/null
+expect_exit 0 bp policy rollback
+expect_out 'as it was before the last change: 1 rules; no interface is filtered'
+expect_json "nor in JSON" '.in_force == false' bp policy rollback --json
+bp policy rollback >/dev/null
+expect_exit 0 bp attach rx0
+blocked dport=3000
+passes dport=3003
+
 # While filtering is off, on disk alone.
 bp block udp/3002 >/dev/null
 bp off >/dev/null
