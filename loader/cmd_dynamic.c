@@ -12,6 +12,7 @@
 #include "enforce.h"
 #include "links.h"
 #include "lock.h"
+#include "pairs.h"
 #include "protected.h"
 #include "seat.h"
 #include "tell.h"
@@ -48,31 +49,58 @@ static int any_suspect(
 	return rc;
 }
 
-static void put(struct policy *all, const struct policy *rules, uint32_t without)
+/* Where a rule stands that this one is to take the place of; or NULL. */
+static const struct rule *same_of(const struct policy *rules, const struct rule *rule)
+{
+	ptrdiff_t at = rules ? policy_find_same(rules, rule, rule->action, 0) : -1;
+
+	return at < 0 ? NULL : rules->rules[at];
+}
+
+static void put(struct policy *all, const struct policy *rules, uint32_t without,
+	const struct policy *in_place)
 {
 	for (size_t i = 0; rules && i < rules->n; i++)
-		if (!without || rules->rules[i]->id != without)
+		if ((!without || rules->rules[i]->id != without) &&
+			!same_of(in_place, rules->rules[i]))
 			all->rules[all->n++] = rules->rules[i];
+}
+
+/* As the agent takes them: one that stands keeps its end if that is the later. A number is all that
+ * they lack. */
+static void put_more(struct policy *all, const struct policy *held, const struct policy *more,
+	uint32_t id, struct rule *copies)
+{
+	for (size_t i = 0; more && i < more->n; i++) {
+		struct rule *copy = &copies[i];
+		const struct rule *was = same_of(held, more->rules[i]);
+
+		*copy = *more->rules[i];
+		copy->id = id + i;
+		if (was && copy->deadline && (!was->deadline || was->deadline > copy->deadline))
+			copy->deadline = was->deadline;
+		all->rules[all->n++] = copy;
+	}
 }
 
 /* Rules of the store, of the agent but one, and of the command: as if all were in force. */
 static int try_beside(struct host *host, const struct policy *stored, const struct policy *held,
 	uint32_t without, const struct policy *more, struct diag *diag)
 {
+	size_t n_more = more ? more->n : 0;
 	struct policy all = { .name = "" };
-	int rc;
+	struct rule *copies = calloc(n_more + 1, sizeof(*copies));
+	int rc = -ENOMEM;
 
-	all.rules = calloc(
-		(stored ? stored->n : 0) + held->n + (more ? more->n : 0) + 1, sizeof(*all.rules));
-	if (!all.rules)
-		return -ENOMEM;
-	put(&all, stored, 0);
-	put(&all, held, without);
-	for (size_t i = 0; more && i < more->n; i++)
-		more->rules[i]->id = host->store->next_id + i; /* a number is all that it lacks */
-	put(&all, more, 0);
-	rc = enforce_try_rules(host, &all, diag);
+	all.rules = calloc((stored ? stored->n : 0) + held->n + n_more + 1, sizeof(*all.rules));
+	if (all.rules && copies) {
+		put(&all, stored, 0, NULL);
+		put(&all, held, without, more);
+		put_more(&all, held, more, host->store->next_id, copies);
+		rc = enforce_try_rules(host, &all, diag);
+	}
 	free(all.rules);
+	free(copies);
 	return rc;
 }
 
@@ -96,6 +124,12 @@ static int try_together(struct host *host, const struct policy *held, uint32_t w
 	return rc;
 }
 
+/* What is off on trial filters again by itself, and nobody is there then to refuse. */
+static bool will_filter(const struct host *host)
+{
+	return !host->off || host->off_left;
+}
+
 /* All of them, as they would be without it; id 0: without any. The lock stays. */
 static int try_without(uint32_t id, struct diag *diag)
 {
@@ -107,7 +141,7 @@ static int try_without(uint32_t id, struct diag *diag)
 		held = policy_new("");
 	if (!rc)
 		rc = id ? tell_rules(&held, diag) : held ? 0 : -ENOMEM;
-	if (!rc && !host.off)
+	if (!rc && will_filter(&host))
 		rc = try_together(&host, held, id, NULL, diag);
 	host_close(&host);
 	policy_free(&held);
@@ -137,6 +171,27 @@ static int guard_removal(const struct args *args, uint32_t id, struct diag *diag
 
 /* Adding. */
 
+/* What the list of a permit has lost since it was given the last time is not permitted any more. */
+static int any_shrinks(const struct policy *rules, bool *any, struct diag *diag)
+{
+	struct policy *held = NULL;
+	bool lists = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < rules->n; i++)
+		lists |= rules->rules[i]->action == BP_PERMIT && rule_has_list(rules->rules[i]);
+	if (lists)
+		rc = tell_rules(&held, diag);
+	for (size_t i = 0; held && i < rules->n && !rc && !*any; i++) {
+		const struct rule *rule = rules->rules[i], *was = same_of(held, rule);
+
+		if (was && rule->action == BP_PERMIT && !rule_same_lists(was, rule))
+			rc = protected_suspects(was, any, diag);
+	}
+	policy_free(&held);
+	return rc;
+}
+
 /*
  * What the agent has to say before the lock is taken, which it may be waiting for: whether it would
  * take the rules, if interfaces are to be attached for them, or the guard (*asked) is to be asked.
@@ -152,6 +207,8 @@ static int ask_first(const struct args *args, const struct policy *rules, struct
 		rc = seat_need(diag);
 	if (!rc && !look.force)
 		rc = any_suspect(rules, BP_BLOCK, asked, diag);
+	if (!rc && !look.force && !*asked)
+		rc = any_shrinks(rules, asked, diag);
 	if (rc || args->given & OPT_DRY_RUN || (!*asked && attached_any()))
 		return rc;
 	rc = tell_add(rules, &look, applied, diag);
@@ -187,7 +244,7 @@ static int prepare(const struct args *args, struct host *host, bool asked,
 		rc = refuse_while_off(host, args, diag);
 	if (!rc)
 		rc = choices_first(host, first, dry_run, diag);
-	if (!rc && asked && !host->off)
+	if (!rc && asked && will_filter(host))
 		rc = try_more(host, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */
 		rc = enforce(host, diag);

@@ -72,6 +72,12 @@ static int ask_then(struct guard *g, const struct place *at, const struct frame 
 	return rc || !g->dynamic.gen || g->layers ? rc : join(g, at, frame, fate, diag);
 }
 
+/* Rules of both layers are asked together where it is on, or comes back by itself: as if it had. */
+bool guard_is_off(const struct guard *g)
+{
+	return g->host->kernel->ctl->off && !g->layers;
+}
+
 /* What is stopped already is not cut by the change. */
 static int ask_now(struct guard *g, const struct place *at, const struct frame *frame,
 	struct fate *fate, struct diag *diag)
@@ -79,7 +85,7 @@ static int ask_now(struct guard *g, const struct place *at, const struct frame *
 	const struct kernel *k = g->host->kernel;
 	int rc;
 
-	if (!at->filtered || k->ctl->off)
+	if (!at->filtered || guard_is_off(g))
 		return 0;
 	if (k->gen &&
 		k->gen == g->gen) /* an interface comes to others, for which nothing changes */

@@ -23,11 +23,12 @@ static int rules_now(struct guard *g)
 {
 	const struct kernel *k = g->host->kernel;
 	struct filters filters = {};
+	bool off = guard_is_off(g);
 	int rc = 0;
 
-	if (k->gen && !k->ctl->off)
+	if (k->gen && !off)
 		rc = add_layer(g, k->gen, LAYER_STATIC, &filters);
-	if (!rc && g->dynamic.gen && !k->ctl->off)
+	if (!rc && g->dynamic.gen && !off)
 		rc = add_layer(g, g->dynamic.gen, LAYER_DYNAMIC, &filters);
 	if (!rc)
 		rc = guard_rules_of(&filters, &g->rules_now);

@@ -43,6 +43,9 @@ struct place {
 int guard_try(struct guard *g, const struct place *at, const struct protected_packet *packet,
 	struct diag *diag);
 
+/* Whether all passes now, as filtering is off. */
+bool guard_is_off(const struct guard *g);
+
 /* guard_way.c */
 int guard_sessions_get(struct guard *g, struct diag *diag);
 void guard_sessions_free(struct guard *g);

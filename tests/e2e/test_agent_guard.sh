@@ -125,4 +125,41 @@ expect_out "dynamic rule $(id_of dynamic block) 'block in tcp to port 22'"
 expect_exit 0 bp attach rx0 --force
 blocked proto=tcp dport=22
 
+# A permit that is given again, as its list has lost who is let in: the old one goes.
+expect_exit 0 bp ipsecpol -u --force
+echo "protect = $TX4" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+LIST=$WORLD/managers
+printf '%s\n' "$TX4" 10.77.0.9 >"$LIST"
+expect_exit 0 bp permit --dynamic tcp/22 from "@$LIST"
+expect_exit 0 bp block --dynamic tcp/22
+passes proto=tcp dport=22
+echo 10.77.0.9 >"$LIST"
+for flag in --dry-run ""; do
+	# shellcheck disable=SC2086
+	expect_exit 5 bp permit --dynamic tcp/22 from "@$LIST" $flag
+	expect_out "would cut what bpfpol.conf protects in line 1, $TX4"
+done
+passes proto=tcp dport=22
+# What stays is not asked about: one that has grown, an end that is later, one of others.
+printf '%s\n' "$TX4" 10.77.0.9 10.77.0.10 >"$LIST"
+expect_exit 0 bp permit --dynamic tcp/22 from "@$LIST" for 1h
+expect_exit 0 bp permit --dynamic tcp/22 from "@$LIST" for 30m
+echo "$TX4" >"$LIST"
+expect_exit 0 bp permit --dynamic tcp/22 from "@$LIST"
+echo 10.77.0.9 >"$LIST.others"
+expect_exit 0 bp permit --dynamic tcp/23 from "@$LIST.others"
+passes proto=tcp dport=22
+echo 10.77.0.9 >"$LIST"
+expect_exit 0 bp permit --dynamic tcp/22 from "@$LIST" --force
+blocked proto=tcp dport=22
+
+# Filtering that is off on trial comes back by itself, and with it what would cut.
+expect_exit 0 bp permit --dynamic tcp/22 from "$TX4"
+expect_exit 0 bp off --confirm 600
+expect_exit 5 bp remove --dynamic permit tcp/22 from "$TX4"
+expect_out 'would cut'
+expect_exit 5 bp remove --dynamic permit tcp/22 from "$TX4" --dry-run
+expect_exit 0 bp remove --dynamic permit tcp/22 from "@$LIST"
+expect_exit 0 bp on
+passes proto=tcp dport=22
 finish
