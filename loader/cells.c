@@ -72,6 +72,12 @@ int questions_put(struct questions *q, uint64_t hash)
 
 /* --- who decides on a packet --- */
 
+/* It does not end by itself: neither by its time nor with the agent. */
+static bool stays(const struct rule *rule)
+{
+	return !rule->deadline && !rule->lifetime && rule->layer != LAYER_DYNAMIC;
+}
+
 /* The candidates of one kind that all match it, most specific first. */
 struct ranking {
 	struct rule *rules; /* copies, with the one prefix that counts in the place of a list */
@@ -133,23 +139,14 @@ static const struct candidate_rule *ranked(const struct ranking *r, size_t i)
 	return r->from[r->verdict.matched[i] - r->rules];
 }
 
-/* It does not end by itself: neither by its time nor with the agent. */
-static bool stays(const struct rule *rule)
-{
-	return !rule->deadline && !rule->lifetime && rule->layer != LAYER_DYNAMIC;
-}
-
-/* How many of them can come to decide: up to a permit that stays. */
+/* How many of them can come to decide: up to one that stays. */
 static size_t n_deciding(const struct ranking *r)
 {
 	size_t n = 0;
 
-	while (n < r->verdict.n_deciding) {
-		const struct rule *rule = ranked(r, n++)->rule;
-
-		if (rule->action == BP_PERMIT && stays(rule))
+	while (n < r->verdict.n_deciding)
+		if (stays(ranked(r, n++)->rule))
 			break;
-	}
 	return n;
 }
 
@@ -319,6 +316,44 @@ static int split(struct splitting *s, bool local, const struct candidate_rule *c
 	return rc;
 }
 
+/* Whether the rule matches all of the packets, so that shorter prefixes decide on none. */
+static bool covers(const struct cells *of, const struct rule *rule)
+{
+	const struct ports *ports = &rule_local(rule, of->dir)->ports;
+	bool all = !ports->n;
+
+	for (size_t i = 0; i < ports->n; i++)
+		all |= ports->v[i].lo <= of->ports.lo && of->ports.hi <= ports->v[i].hi;
+	return all && !rule_remote(rule, of->dir)->ports.n && stays(rule);
+}
+
+/* How long a prefix must be to count, of the rules of one kind. */
+static uint8_t least_prefix(
+	const struct cells *of, const struct candidate_rule *const *v, size_t n, bool before)
+{
+	uint8_t least = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->before == before && v[i]->len > least && covers(of, v[i]->rule))
+			least = v[i]->len;
+	return least;
+}
+
+/*
+ * Where whole networks are blocked or permitted, thousands of rules for ports of anybody's need not
+ * be gone over for each.
+ */
+static size_t drop_covered(const struct cells *of, const struct candidate_rule **v, size_t n)
+{
+	const uint8_t least[] = { least_prefix(of, v, n, false), least_prefix(of, v, n, true) };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->rule->emergency || v[i]->len >= least[v[i]->before])
+			v[kept++] = v[i];
+	return kept;
+}
+
 int cells_packets(const struct cells *cells, const struct candidate_rule *v, size_t n,
 	struct questions *asked, struct protected_packets *packets)
 {
@@ -331,7 +366,7 @@ int cells_packets(const struct cells *cells, const struct candidate_rule *v, siz
 		if (v[i].rule->proto == PROTO_ANY || v[i].rule->proto == cells->proto)
 			all[n_all++] = &v[i];
 	if (!rc)
-		rc = split(&s, true, all, n_all);
+		rc = split(&s, true, all, drop_covered(cells, all, n_all));
 	free(all);
 	return rc;
 }

@@ -44,7 +44,8 @@ int questions_put(struct questions *questions, uint64_t hash);
 /*
  * Adds a packet for each set of rules, in their order, that may decide on the cells' packets, and
  * of which none is in the questions. Left out is what no block can cut: where a permit comes first
- * that stays, or what the same block decides now. -ENOMEM.
+ * that stays, or what the same block decides now. What comes behind a rule that stays makes no
+ * difference. -ENOMEM.
  */
 int cells_packets(const struct cells *cells, const struct candidate_rule *v, size_t n,
 	struct questions *asked, struct protected_packets *packets);

@@ -27,12 +27,53 @@ static bool may_block_tcp(const struct policy *policy)
 	return false;
 }
 
+static bool is_one(const struct prefixes *list, const struct prefix *address)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!prefix_cmp(&list->v[i], address))
+			return true;
+	return false;
+}
+
+static bool any_address(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_protects; i++)
+		if (conf->protects[i].rule->from.kind == END_PREFIX)
+			return true;
+	return false;
+}
+
+/* Packets with such an address at the other end there are none. */
+static int warn_of_own(const struct conf *conf, struct diag *diag)
+{
+	struct prefixes own = {};
+	int rc = any_address(conf) ? nl_addresses_get(&own) : 0;
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
+	for (size_t i = 0; i < conf->n_protects; i++) {
+		const struct protect *line = &conf->protects[i];
+
+		if (line->rule->from.kind != END_PREFIX || !is_one(&own, &line->rule->from.prefix))
+			continue;
+		diag_set(diag, DIAG_USAGE, EINVAL,
+			"bpfpol.conf:%u: %s is an address of this host, and `protect` names those "
+			"that speak to it",
+			line->line, line->text);
+		diag_to_warning(diag, "a line protects nobody");
+	}
+	free(own.v);
+	return 0;
+}
+
 int protected_get(struct protected *p, const struct policy *policy, struct diag *diag)
 {
 	int rc;
 
 	*p = (struct protected){};
 	rc = conf_load(&p->conf, diag);
+	if (!rc)
+		rc = warn_of_own(&p->conf, diag);
 	if (!rc && (!policy || may_block_tcp(policy)))
 		rc = ssh_connections(&p->ssh, diag);
 	if (rc)
@@ -182,6 +223,8 @@ int protected_suspects(const struct rule *rule, bool *suspect, struct diag *diag
 
 	make_alone(rule, &a);
 	*suspect = false;
+	if (!rc)
+		rc = warn_of_own(&p.conf, diag);
 	if (!rc)
 		rc = suspects_lines(&p.conf, &a.policy, anyhow(rule), suspect, diag);
 	if (!rc && !*suspect && can_be_tcp(rule)) {

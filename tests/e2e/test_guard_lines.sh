@@ -136,4 +136,16 @@ spares tcp/22 from 127.0.0.0/8
 conf 'protect = 10.77.0.0/24'
 spares tcp/22 from "$RX4"
 
+# A line that names one such alone is a mistake, of which every command says so that asks, once.
+conf "protect = $RX4" 'protect = tcp/22'
+expect_exit 0 bp block udp/9
+expect_out "warning: .*bpfpol.conf:1: $RX4 is an address of this host"
+cuts 'line 2' tcp/22
+same "said once" 1 "$(grep -c 'address of this host' <<<"$OUT")"
+expect_exit 0 bp status
+expect_out "warning: .*bpfpol.conf:1: $RX4 is an address of this host"
+conf "protect = $TX4"
+expect_exit 0 bp block udp/10
+same "of others nothing is said" "" "$(grep 'address of this host' <<<"$OUT")"
+
 finish
