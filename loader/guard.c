@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "signals.h"
 #include "vantage.h"
 
 #define FEW 32 /* rules that are looked at one by one first */
@@ -135,8 +136,13 @@ static int try_place(struct guard *g, const struct place *at, struct diag *diag)
 		rc = socket_packets(g, at, &packets);
 	if (!rc)
 		rc = guard_lines(g, at, &own, &packets, diag);
-	for (size_t i = 0; i < packets.n && !rc; i++)
+	for (size_t i = 0; i < packets.n && !rc; i++) {
 		rc = guard_try(g, at, &packets.v[i], diag);
+		if (!rc && signals_came())
+			rc = diag_set(diag, DIAG_SYSTEM, EINTR,
+				"a signal came while it was asked what this would cut; nothing is "
+				"changed");
+	}
 	free(packets.v);
 	free(own.v);
 	return rc;

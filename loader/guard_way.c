@@ -76,6 +76,14 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 	return rc;
 }
 
+static bool any_of(const struct tcp_sockets *list, int family)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].family == family)
+			return true;
+	return false;
+}
+
 int guard_sessions_get(struct guard *g, struct diag *diag)
 {
 	const struct tcp_sockets *ssh = &g->protected.ssh;
@@ -86,7 +94,7 @@ int guard_sessions_get(struct guard *g, struct diag *diag)
 		return -ENOMEM;
 	for (int family = 4; family <= 6 && !rc; family += 2) {
 		struct nl_hints hints = {};
-		int failed = ssh->n ? nl_hints_get(family, &hints) : 0;
+		int failed = any_of(ssh, family) ? nl_hints_get(family, &hints) : 0;
 
 		if (failed)
 			rc = diag_errno(diag, -failed,

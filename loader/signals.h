@@ -7,9 +7,12 @@
 #define BPFPOL_SIGNALS_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 /* Of this thread; twice is as once. */
 void signals_hold(void);
+/* One that is held has come: who has changed nothing yet can leave it so, and end. */
+bool signals_came(void);
 /* What came takes effect here. Nothing, where none are held. */
 void signals_let(void);
 /* The mask of a process that is begun meanwhile. */

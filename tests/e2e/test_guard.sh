@@ -135,6 +135,31 @@ expect_exit 0 bp policy unassign
 expect_exit 0 bp policy delete local
 expect_exit 0 bp on
 
+# Who is told to end while that is asked leaves all as it was. One that is ignored tells nobody.
+conf 'protect = tcp/22'
+expect_exit 0 bp block tcp --force
+for i in 1 2 3; do
+	run_in rx strace -qq -o "$WORLD/trace" -e trace=bpf "$BPFPOL" block tcp/22
+	bp remove block tcp/22
+done >/dev/null
+ASKED=$(grep -n TEST_RUN "$WORLD/trace" | head -n 1 | cut -d: -f1)
+# told SIGNAL: at the first of the questions.
+told() {
+	run_in rx strace -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=$1:when=$ASKED" "$BPFPOL" block tcp/22
+}
+BEFORE=$(snapshot)
+expect_exit 143 told TERM
+expect_exit 130 told INT
+unchanged "who is told to end" "$BEFORE"
+(
+	trap '' HUP
+	told HUP >/dev/null 2>&1
+)
+same "an ignored one: exit" 0 $?
+check "it is done" eval 'bp list | grep -q "block in tcp to port 22"'
+expect_exit 0 bp policy unassign
+expect_exit 0 bp policy delete local
+
 # An interface with no address but a link-local one, or with IPv4 alone, below one that has others:
 # what is for those crosses it.
 conf 'protect = tcp/22' 'protect = fd77::/64'

@@ -12,6 +12,7 @@ for name in all rx0 rx1; do
 	run_in rx sysctl -qw "net.ipv4.conf.$name.rp_filter=0"
 	run_in tx sysctl -qw "net.ipv4.conf.${name/rx/tx}.rp_filter=0"
 done
+SAID=
 server rx sshd 2222
 LISTEN=TCP4-LISTEN:2223 server rx sshd 2223
 expect_exit 0 bp attach rx0 rx1
@@ -105,6 +106,30 @@ for n in 0 1; do
 	over 0 2224 "SSH_CONNECTION=\"fe80::1%rx$n \$OTHERD_PEERPORT fe80::2%rx$n 2224\" $BPFPOL block out on rx$((1 - n)) tcp from port 2224 --dry-run"
 done
 TO=
+
+# What the kernel does not answer is said in words, and nothing is done.
+ASKED='cannot (list the interfaces|ask .*(addresses( of rx[01])?|routing \(ip rule\) of IPv4|by which interface packets to 10.77.0.1 leave|with itself))'
+for k in {1..12}; do
+	OUT=$(sent 2222 "strace -f -qq -o $WORLD/trace -e trace=sendto -e inject=sendto:error=ENOBUFS:when=$k $BPFPOL block tcp/2222")
+	grep -q INJECTED "$WORLD/trace" || break
+	if grep -q '^exit=1$' <<<"$OUT" && grep -qE "^bpfpol: $ASKED: No buffer space" <<<"$OUT"; then
+		SAID+=$(grep -oE "$ASKED" <<<"$OUT")
+	elif ! grep -q '^exit=5$' <<<"$OUT"; then
+		nok "an answer that does not come: $k" "$OUT"
+	fi
+done
+for words in 'ip rule' 'packets to 10.77.0.1 leave' 'with itself' 'list the interfaces'; do
+	check "it is said: $words" grep -q "$words" <<<"$SAID"
+done
+
+# A protocol of whose ports the kernel knows nothing.
+mkdir -p "$BPFPOL_CONF_DIR"
+printf 'protect = sctp/9\nprotect = %s\n' "$TX4" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+rule ipproto sctp
+expect_exit 5 bp block sctp/9
+expect_exit 0 bp block sctp/10
+no_rule
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
 
 # A kernel that does not show the socket does not tell by which interface it came: what arrives may by each
 # that is up.
