@@ -263,8 +263,8 @@ static void take_options(struct call *c)
 		else
 			break;
 	}
-	c->fds = c->request->fds + c->locked;
 	c->n_fds = c->request->n_fds - c->locked;
+	c->fds = c->n_fds > 0 ? c->request->fds + c->locked : NULL;
 }
 
 /* The lock comes first among what comes along. It is held, by who asks or here, until the answer is
