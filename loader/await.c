@@ -2,6 +2,7 @@
 #include "await.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <inttypes.h>
 
@@ -232,6 +233,20 @@ static int ask_before(struct host *host, struct diag *diag)
 	return enforce_try(host, diag);
 }
 
+/* As at the end of the time, where nobody could write either. */
+static int back_unwritten(int rc, struct diag *diag)
+{
+	char why[sizeof(diag->message)];
+
+	snprintf(why, sizeof(why), "%.600s",
+		diag->kind == DIAG_NONE ? strerror(-rc) : diag->message);
+	return diag_set(diag, DIAG_SYSTEM, -rc,
+		"the rules before the change are in force again, but not written down: %s; the "
+		"next command writes it, as does 'bpfpol status'; until then a boot tries the "
+		"change again for what is left of its time",
+		why);
+}
+
 int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 {
 	struct store *s = host->store;
@@ -249,7 +264,7 @@ int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 		return rc ? rc : enforce_settle(host, diag);
 	rc = kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
 	if (rc)
-		return rc;
+		return back_unwritten(rc, diag);
 	tried_tend(diag); /* interfaces that came with the rules */
 	enforce_catch_up(host, diag);
 	return 0;

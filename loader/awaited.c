@@ -2,8 +2,11 @@
 #include "awaited.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "clocks.h"
 #include "moment.h"
 
 #define SECOND 1000000000ULL /* ns */
@@ -36,6 +39,17 @@ uint64_t awaited_left(const struct kernel *k, const struct store *s)
 		return kernel_time_left(k);
 	moment_now(&now);
 	return confirm_left(&s->confirm, &now);
+}
+
+bool awaited_ended(const struct store *s, char text[AWAITED_ENDED])
+{
+	uint64_t now = wall_clock();
+
+	if (!s->back || !s->went_back || s->went_back > now || s->undo)
+		return false;
+	snprintf(text, AWAITED_ENDED, "the last change went back by itself %" PRIu64 " s ago",
+		now - s->went_back);
+	return true;
 }
 
 uint64_t in_seconds(uint64_t ns)

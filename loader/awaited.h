@@ -16,6 +16,9 @@ bool awaited_is_known(const struct kernel *k);
 
 /* ns until what the store says to await confirmation goes back; 0: nothing awaits any more. */
 uint64_t awaited_left(const struct kernel *k, const struct store *s);
+/* That the last change went back by itself, and when, in words; false: it did not. */
+#define AWAITED_ENDED 64
+bool awaited_ended(const struct store *s, char text[AWAITED_ENDED]);
 /* A part of a second is one. */
 uint64_t in_seconds(uint64_t ns);
 

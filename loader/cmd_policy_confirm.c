@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* policy confirm. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "await.h"
-#include "clocks.h"
+#include "awaited.h"
 #include "enforce.h"
 #include "command.h"
 #include "json.h"
 
 static int nothing_awaits(const struct store *s, struct diag *diag)
 {
-	uint64_t now = wall_clock();
-	char how[64] = "";
+	char ended[AWAITED_ENDED];
+	bool has = awaited_ended(s, ended);
 
-	if (s->back && s->went_back && s->went_back <= now && !s->undo)
-		snprintf(how, sizeof(how),
-			": the last change went back by itself %" PRIu64 " s ago",
-			now - s->went_back);
-	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "nothing awaits confirmation%s", how);
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "nothing awaits confirmation%s%s",
+		has ? ": " : "", has ? ended : "");
 }
 
 static void say(const struct args *args, const struct host *host)

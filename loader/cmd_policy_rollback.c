@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* policy rollback. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "assign.h"
 #include "attach.h"
 #include "await.h"
+#include "awaited.h"
 #include "command.h"
 #include "due.h"
 #include "enforce.h"
@@ -72,6 +74,17 @@ static void say(const struct args *args, const struct host *host, const struct a
 	(args->given & OPT_JSON ? say_json : say_text)(args, name, a, host);
 }
 
+/* Nothing awaits confirmation any more: who comes may have meant what has ended. */
+static int refuse_late(const struct host *host, bool dry_run, struct diag *diag)
+{
+	char ended[AWAITED_ENDED];
+	int rc = late_refuse(host->ended, dry_run, diag);
+
+	if (rc || !awaited_ended(host->store, ended))
+		return rc;
+	return diag_set(diag, DIAG_UNKNOWN, ENOENT, "it is too late: %s", ended);
+}
+
 static int roll_back_rules(const struct args *args, struct host *host, struct diag *diag)
 {
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
@@ -82,6 +95,8 @@ static int roll_back_rules(const struct args *args, struct host *host, struct di
 		enforce_catch_up(host, diag);
 	host->unguarded = args->given & OPT_FORCE;
 	rc = host_store_names(host, diag);
+	if (!rc && !host->store->confirm.seconds)
+		rc = refuse_late(host, opts.dry_run, diag);
 	if (!rc)
 		rc = (host->store->confirm.seconds ? assign_take_back : assign_previous)(
 			host, &opts, &assigned, diag);
@@ -157,8 +172,6 @@ int cmd_policy_rollback(const struct args *args, struct diag *diag)
 		rc = host_open(&host, dry_run ? HOST_READ : HOST_TEND, diag);
 	if (!rc)
 		rc = await_know(&host, diag);
-	if (!rc && !host.off_left && !host.tried_left)
-		rc = late_refuse(dry_run, diag);
 	if (!rc)
 		rc = (host.off_left	  ? off_rollback
 			: host.tried_left ? attach_rollback

@@ -20,10 +20,11 @@ struct host {
 	uint64_t tried_left;   /* ns until what was attached on trial is detached; 0: none is */
 	int tried_rc;	       /* the disk does not say whether any is: -errno */
 	uint64_t off_left;     /* ns until it ends by itself; 0: it stays, or is not */
-	bool agent;	       /* this is the agent, which needs not be told what it does */
-	bool aside;	       /* the store is not what is to be on disk: nothing is written */
-	uint64_t confirm;      /* seconds that the change has to be confirmed in; 0: for good */
-	bool unguarded;	       /* what would cut the operator's way in goes ahead (guard.h) */
+	bool ended;	  /* one of these was over by itself, which is not noted yet (late.h) */
+	bool agent;	  /* this is the agent, which needs not be told what it does */
+	bool aside;	  /* the store is not what is to be on disk: nothing is written */
+	uint64_t confirm; /* seconds that the change has to be confirmed in; 0: for good */
+	bool unguarded;	  /* what would cut the operator's way in goes ahead (guard.h) */
 	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
 	 * such. */
 	const struct policy *held;

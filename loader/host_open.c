@@ -20,6 +20,7 @@ static void note_off(struct host *host, const struct off *off)
 {
 	host->off = off->is;
 	host->off_left = off->left;
+	host->ended = off->ended;
 }
 
 /*
@@ -77,6 +78,7 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 	 */
 	if (!k || !kernel_awaits(k) || !kernel_time_left(k))
 		tried_tend(diag);
+	host->ended |= tried_has_ended();
 	if (rc && use == HOST_CHANGE)
 		return rc;
 	if (rc)
@@ -163,8 +165,10 @@ static int open_host(
 				      : off_tend(host->kernel, also & HOST_ON, &off, diag);
 	note_off(host, &off);
 	host->tried_rc = tried_left(&host->tried_left);
-	if (!rc && use == HOST_READ)
+	if (!rc && use == HOST_READ) {
+		host->ended |= tried_has_ended();
 		warn_rival(host, diag);
+	}
 	if (!rc && dry_run)
 		return await_refuse(host, false, diag);
 	return rc || use == HOST_READ ? rc : tend(host, use, also, diag);

@@ -116,7 +116,10 @@ uint64_t kernel_in_force(const struct kernel *k);
  */
 int kernel_confirm(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
-/* Or the one before judges, and is k->gen, and the other's counts are kept in its base. */
+/*
+ * Or the one before judges, and is k->gen, and the other's counts are kept in its base. Where
+ * `commit` fails it judges all the same, as when the time is over, unless kernel_is_kept().
+ */
 int kernel_go_back(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag);
 

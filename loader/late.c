@@ -14,23 +14,21 @@ static char *late_path(void)
 	return path_join(dirs_get()->state, "late");
 }
 
-void late_note(void)
+int late_note(struct diag *diag)
 {
 	uint64_t inode, mtime, journal;
 	char text[80], *path = late_path();
-	struct diag ignored = {};
-	int len;
+	int len, rc;
 
 	store_stat(&inode, &mtime, &journal);
 	len = snprintf(text, sizeof(text), "late %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", inode,
 		mtime, journal);
-	if (path)
-		file_write(path, text, len, &ignored);
-	diag_free(&ignored);
+	rc = path ? file_write(path, text, len, diag) : -ENOMEM;
 	free(path);
+	return rc;
 }
 
-int late_refuse(bool dry_run, struct diag *diag)
+int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
 {
 	char *path = late_path(), *text = NULL;
 	uint64_t inode, mtime, journal;
@@ -48,7 +46,7 @@ int late_refuse(bool dry_run, struct diag *diag)
 	diag_free(&ignored);
 	free(text);
 	free(path);
-	if (!late)
+	if (!late && !unnoted)
 		return 0;
 	return diag_set(diag, DIAG_UNKNOWN, ETIME,
 		"it is too late: what was on trial has ended, and nothing was changed; "

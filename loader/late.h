@@ -12,12 +12,14 @@
 #include "diag.h"
 
 /*
- * The time is over. To be noted before what was on trial is forgotten, so that no kill loses it. On
- * a disk that cannot be written a late rollback is one of the change before, and nothing else is
- * lost.
+ * The time is over. To be noted before what was on trial is forgotten, so that no kill loses it.
+ * -errno: it is not to be forgotten yet.
  */
-void late_note(void);
-/* -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run. */
-int late_refuse(bool dry_run, struct diag *diag);
+int late_note(struct diag *diag);
+/*
+ * -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run.
+ * unnoted: something has ended, and is not noted yet.
+ */
+int late_refuse(bool unnoted, bool dry_run, struct diag *diag);
 
 #endif

@@ -113,7 +113,11 @@ static void look(const struct kernel *k, struct note *note, struct off *off)
 	stays = word == BP_OFF || (note->is && !note->trial);
 	if (word && !stays && (note->of_this_boot || word_left(word) < note->left))
 		note->left = word_left(word);
-	*off = (struct off){ .is = stays || note->left, .left = stays ? 0 : note->left };
+	*off = (struct off){
+		.is = stays || note->left,
+		.left = stays ? 0 : note->left,
+		.ended = !stays && note->trial && !note->left,
+	};
 }
 
 int off_look(struct kernel *k, struct off *off, struct diag *diag)
@@ -170,8 +174,8 @@ int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag)
 	}
 	if (!note.trial || note.left)
 		return 0;
-	late_note();
-	if (forget(diag))
+	off->ended = late_note(diag) != 0; /* then the next command goes on with it */
+	if (off->ended || forget(diag))
 		diag_to_warning(diag, "filtering is back, as 'off' was not confirmed in time; but "
 				      "that could not be written down");
 	return 0;

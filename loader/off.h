@@ -12,6 +12,7 @@
 struct off {
 	bool is;
 	uint64_t left; /* ns until filtering is back by itself; 0: it is not on trial */
+	bool ended;    /* it was back by itself, which is not noted yet (late.h) */
 };
 
 /*

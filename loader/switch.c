@@ -357,8 +357,13 @@ static int finish_back(struct kernel *k, struct diag *diag)
 int kernel_go_back(
 	struct kernel *k, int (*commit)(void *, struct diag *), void *arg, struct diag *diag)
 {
-	int rc = commit ? commit(arg, diag) : 0;
+	int rc = 0;
 
+	/* Now, and not when a slow disk is done. */
+	if (commit && !kernel_is_kept(k) && kernel_time_left(k))
+		set(&k->ctl->confirm_by, kernel_clock());
+	if (commit)
+		rc = commit(arg, diag);
 	if (rc)
 		return rc;
 	set(&k->ctl->generation, k->ctl->confirm_of - 1);

@@ -11,9 +11,6 @@
 #include "moment.h"
 #include "tried_parts.h"
 
-/* Seconds of what was never to be on trial: a line of none would be no line of ours. */
-#define NO_TRIAL 1
-
 /* Words name what they match. */
 static bool has_word(const struct tried *t, const char *name)
 {
@@ -82,9 +79,9 @@ static int detach_tried(
 
 /*
  * The time is over, so that what is remembered is what was before. A disk that cannot be written
- * stands in the way of no detaching: whoever comes next writes it down.
+ * stands in the way of no detaching: whoever comes next writes it down, also that it is over.
  */
-static int take_back(const struct tried *t, size_t *off, struct diag *diag)
+static int take_back(const struct tried *t, bool unnoted, size_t *off, struct diag *diag)
 {
 	struct remembered_list before = {};
 	int rc = remembered_load(&before, diag);
@@ -92,7 +89,7 @@ static int take_back(const struct tried *t, size_t *off, struct diag *diag)
 	if (!rc)
 		rc = detach_tried(t, &before, off, diag);
 	remembered_free(&before);
-	if (!rc && (remembered_put(t->before, diag) || tried_forget(diag)))
+	if (!rc && (remembered_put(t->before, diag) || unnoted || tried_forget(diag)))
 		diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
 				      "detached, is detached, but that is not yet written down");
 	return rc;
@@ -100,7 +97,9 @@ static int take_back(const struct tried *t, size_t *off, struct diag *diag)
 
 static int tend(struct diag *diag)
 {
+	struct diag ignored = {};
 	enum tried_fate fate;
+	bool unnoted;
 	size_t off = 0;
 	struct tried t;
 	int rc = tried_load(&t, diag);
@@ -108,7 +107,8 @@ static int tend(struct diag *diag)
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -EBADMSG) {
-		late_note(); /* a rollback was meant for it */
+		late_note(&ignored); /* a rollback was meant for it */
+		diag_free(&ignored);
 		diag_to_warning(diag, "nobody knows what was attached on trial");
 		diag_clear(diag);
 		return tried_set_aside(diag);
@@ -117,9 +117,8 @@ static int tend(struct diag *diag)
 	if (fate == TRIED_STAYS)
 		rc = tried_forget(diag);
 	if (fate == TRIED_OVER) {
-		if (t.confirm.by.real || t.confirm.seconds != NO_TRIAL)
-			late_note();
-		rc = take_back(&t, &off, diag);
+		unnoted = tried_was_trial(&t) && late_note(diag);
+		rc = take_back(&t, unnoted, &off, diag);
 	}
 	tried_free(&t);
 	return rc;
@@ -155,7 +154,7 @@ int tried_take_back(struct diag *diag)
 	end_time(&t.confirm);
 	rc = was.by.real ? tried_save(&t, diag) : 0;
 	if (!rc) {
-		rc = take_back(&t, &off, diag);
+		rc = take_back(&t, false, &off, diag);
 		t.confirm = was;
 		if (rc && !off)
 			tried_save(&t, &ignored); /* on trial, as it was */

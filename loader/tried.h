@@ -21,6 +21,8 @@ bool tried_follows(void);
 /* *ns until they are detached again; 0: none is on trial, or the time is over. -errno, and 0: the
  * disk does not say. */
 int tried_left(uint64_t *ns);
+/* What was attached on trial was over by itself, which is not noted yet (late.h). */
+bool tried_has_ended(void);
 /* The time is over: detaches them. A warning: not all of that could be done. */
 void tried_tend(struct diag *diag);
 

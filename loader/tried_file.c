@@ -192,6 +192,11 @@ enum tried_fate tried_fate(const struct tried *t)
 	return time_left(t) ? TRIED_WAITS : TRIED_OVER;
 }
 
+bool tried_was_trial(const struct tried *t)
+{
+	return t->confirm.by.real || t->confirm.seconds != NO_TRIAL;
+}
+
 static int load_quietly(struct tried *t)
 {
 	struct diag ignored = {};
@@ -227,6 +232,15 @@ int tried_left(uint64_t *ns)
 	*ns = rc ? 0 : time_left(&t);
 	tried_free(&t);
 	return rc == -ENOENT || rc == -EBADMSG ? 0 : rc;
+}
+
+bool tried_has_ended(void)
+{
+	struct tried t;
+	bool has = !load_quietly(&t) && tried_was_trial(&t) && tried_fate(&t) == TRIED_OVER;
+
+	tried_free(&t);
+	return has;
 }
 
 bool tried_follows(void)

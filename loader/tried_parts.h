@@ -28,6 +28,11 @@ int tried_save(const struct tried *t, struct diag *diag);
 int tried_forget(struct diag *diag);
 /* One that cannot be read is kept, see path_aside(). */
 int tried_set_aside(struct diag *diag);
+/* Seconds of what was never to be on trial: a line of none would be no line of ours. */
+#define NO_TRIAL 1
+
+bool tried_was_trial(const struct tried *t);
+
 enum tried_fate {
 	TRIED_WAITS,
 	TRIED_OVER,  /* it is to be taken back */

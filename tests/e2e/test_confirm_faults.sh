@@ -120,6 +120,18 @@ same "rebooted before that: b is tried" "b true" "$(verdict) $(awaits && echo tr
 bp policy rollback >/dev/null
 bp policy assign a >/dev/null
 
+# Taken back on a disk that is full: at once all the same, and whoever comes next writes it.
+begin
+expect_exit 1 broken "rename,renameat,renameat2:error=ENOSPC" policy rollback
+expect_out 'rules before the change are in force again, but not written down.*free some space.*the next command writes it'
+[[ $OUT != *"nothing is changed"* ]] || nok "it does not say that nothing is changed" "$OUT"
+same "a judges" a "$(verdict)"
+expect_exit 0 bp status
+same "and is written" "a false 1" \
+	"$(verdict) $(awaits && echo true || echo false) $(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
+expect_exit 3 bp policy rollback
+expect_out 'it is too late: the last change went back by itself [0-9]+ s ago'
+
 # Killed while it takes back or confirms, the next one does not let the deadline go.
 for n in 1 2 3 4 5 6 7; do
 	begin

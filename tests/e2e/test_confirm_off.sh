@@ -73,8 +73,36 @@ expect_exit 0 bp policy rollback
 same "the second one undoes" 1 "$(bp list --json | jq '.rules | length')"
 expect_exit 0 bp policy rollback
 same "and is undone" 2 "$(bp list --json | jq '.rules | length')"
-bp off --confirm 1 >/dev/null
-check "it ended by itself" until_true is on
+
+# ended: `off` was on trial, and nobody has come since then.
+ended() {
+	bp off --confirm 1 >/dev/null
+	check "it ended by itself" until_true is on
+}
+
+ended
+expect_exit 3 bp policy rollback --dry-run
+expect_out "it is too late"
+expect_exit 3 bp policy rollback
+for fault in "late.new rename:error=EIO" "late.new write:error=ENOSPC"; do
+	ended
+	# shellcheck disable=SC2086
+	broken_at $fault status >/dev/null 2>&1
+	expect_exit 3 bp policy rollback
+	same "$fault, then a rollback undoes nothing" 2 "$(bp list --json | jq '.rules | length')"
+	ended
+	# shellcheck disable=SC2086
+	expect_exit 3 broken_at $fault policy rollback
+	same "$fault in the rollback: it undoes nothing" 2 "$(bp list --json | jq '.rules | length')"
+	bp policy rollback >/dev/null 2>&1
+done
+# What is on trial now is meant, whatever has ended.
+ended
+expect_exit 0 broken_at off "unlink:error=EIO" block udp/78 --confirm 600
+expect_exit 0 bp policy rollback
+same "the trial is taken back" "null 2" "$(bp status --json | jq .policy.confirm_in) $(bp list --json | jq '.rules | length')"
+bp policy rollback >/dev/null 2>&1
+ended
 bp block udp/77 >/dev/null
 expect_exit 0 bp policy rollback
 same "with a change in between that is what is undone" "in udp to port 1434 out udp to port 1434" \
@@ -189,8 +217,9 @@ same "and a reboot filters" on "$(filtering)"
 bp off --confirm 1 >/dev/null
 check "back on a disk that is full" until_true is on
 expect_exit 0 broken "rename:error=ENOSPC" status
-check "the trial can be forgotten there" [ ! -e "$BPFPOL_STATE_DIR/off" ]
+check "the trial is not forgotten until it is noted that it ended" [ -e "$BPFPOL_STATE_DIR/off" ]
 same "it filters" on "$(said)"
+check "and then it is" [ ! -e "$BPFPOL_STATE_DIR/off" ]
 
 expect_exit 0 broken "rename:error=ENOSPC" off
 expect_out 'is off, but a reboot may turn it on'

@@ -105,7 +105,7 @@ bp attach rx0 >/dev/null
 case ${KILLED_ACT:-assign} in
 assign) sweep_act assign 'a b?' policy assign b --confirm 600 ;;
 confirm) sweep_act confirm "b${KILL_EVERY:+ b?}" policy confirm ;;
-rollback) sweep_act rollback 'a b?' policy rollback ;;
+rollback) sweep_act rollback a policy rollback ;;
 back) sweep_act back a list ;;
 esac
 # Each blocked packet was counted by one rule of the one policy or of the other, whoever died.
