@@ -116,6 +116,7 @@ IMPURE := \
 	record \
 	remembered \
 	roots \
+	roots_detach \
 	rulebook \
 	salvage \
 	scrape \

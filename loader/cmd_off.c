@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -160,6 +161,19 @@ static void cannot_ask(struct stop *s, struct diag *finding)
 	*finding = (struct diag){};
 }
 
+/* What is left lets every packet pass, unless it is another version's: those may be anywhere. */
+static void look_for_older(struct stop *s, const struct roots *roots)
+{
+	int stay = roots_stay(roots, ROOT_OLDER);
+
+	if (stay > 0)
+		s->switched = false;
+	else if (stay)
+		diag_set(&s->others, DIAG_SYSTEM, EIO,
+			"whether another version's programs filter here is not known: %s",
+			strerror(-stay));
+}
+
 /*
  * The kernel's switch first: from then on every packet passes. Where no pin of ours leads to it,
  * as they are gone or can be anybody's, the kernel tells what it has loaded; where one does, the
@@ -175,7 +189,7 @@ static void stop_all(struct stop *s)
 	bool known = switching == -EPROTO || switching == -ENXIO;
 
 	asking = known ? 0 : roots_switch_off(&roots, !switching, &finding);
-	s->switched = !switching || (!known && !asking && roots_are_off(&roots));
+	s->switched = !switching || (!known && !asking && roots_have(&roots, ROOT_OFF));
 	rc = detach_all(&s->left, &s->kernel);
 	s->unknown = rc && !s->left;
 	if (!known && !(asking && s->switched))
@@ -183,13 +197,13 @@ static void stop_all(struct stop *s)
 	if (asking)
 		cannot_ask(s, &finding);
 	else if (!known && s->left)
-		s->switched = roots_are_off(&roots); /* what is left may be another version's */
+		look_for_older(s, &roots);
 	if (!s->switched && known && s->pins.kind != DIAG_NONE) {
 		diag_free(&s->kernel);
 		s->kernel = s->pins;
 		s->pins = (struct diag){};
 	}
-	s->written = stopped(s) && !s->other && !off_write(&s->disk);
+	s->written = stopped(s) && !s->other && (!off_write(&s->disk) || off_is_written());
 	roots_free(&roots);
 	diag_free(&finding);
 }

@@ -253,3 +253,11 @@ int off_end(struct kernel *k, struct diag *diag)
 		set(k, 0);
 	return rc;
 }
+
+bool off_is_written(void)
+{
+	struct note note;
+
+	note_read(&note);
+	return note.is && !note.unread && !note.trial;
+}

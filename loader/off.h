@@ -43,5 +43,7 @@ int off_end(struct kernel *k, struct diag *diag);
 
 /* Off for good, on disk. */
 int off_write(struct diag *diag);
+/* That stands there, whoever wrote it. */
+bool off_is_written(void);
 
 #endif

@@ -28,6 +28,7 @@ struct root {
 struct roots {
 	struct root *v;
 	size_t n;
+	bool everywhere;     /* ours are those of all network namespaces */
 	char other[BP_NAME]; /* where a store lies that another's are of; "": there is none */
 };
 
@@ -44,12 +45,14 @@ int roots_switch_off(struct roots *r, bool here, struct diag *diag);
 int roots_beside(int word);
 /*
  * Takes those that are ours off all interfaces, and another version's off those of this network
- * namespace. *left: how many are still where they were; *others: links of other stores' here. Goes
- * on after a failure.
+ * namespace. *left: how many are still where they were; *others: those of other stores are here.
+ * Goes on after a failure.
  */
 int roots_detach(const struct roots *r, size_t *left, size_t *others, struct diag *diag);
-/* There are some of ours, and all of them let every packet pass. */
-bool roots_are_off(const struct roots *r);
+/* Some of that kind were found. */
+bool roots_have(const struct roots *r, enum root_kind kind);
+/* 1: some of them are on interfaces of this network namespace; 0: none. -errno: not known. */
+int roots_stay(const struct roots *r, enum root_kind kind);
 void roots_free(struct roots *r);
 
 #endif

@@ -32,6 +32,25 @@ expect_exit 0 bp attach rx0
 expect_exit 0 bp block udp/1434
 blocked dport=1434
 
+# Others' filters, however many, are not looked into: each map once, and no link.
+for n in 1 2 3 4 5; do
+	add_space "other$n"
+	ip -n "$(netns "other$n")" link add d0 type veth peer name d1
+	BPFPOL_CONF_DIR=$WORLD/etc$n BPFPOL_STATE_DIR=$WORLD/lib$n BPFPOL_BPFFS=$WORLD/bpf$n BPFPOL_RUN_DIR=$WORLD/run$n \
+		run_in "other$n" "$BPFPOL" attach d0 >/dev/null || nok "the filter of other$n" "fails"
+done
+# Without a run directory it is done once.
+touch "$WORLD/no-run"
+BPFPOL_RUN_DIR=$WORLD/no-run run_in rx strace -f -qq -o "$WORLD/calls" -e trace=bpf "$BPFPOL" off >/dev/null 2>&1
+same "nothing is attached" none "$(bp status --json | jq -r '.interfaces[0].ingress')"
+grep -o 'BPF_MAP_GET_FD_BY_ID, {map_id=[0-9]*' "$WORLD/calls" | sort >"$WORLD/maps"
+check "maps are asked: $(wc -l <"$WORLD/maps")" [ -s "$WORLD/maps" ]
+same "each once" "" "$(uniq -d "$WORLD/maps")"
+[ "$TC" = clsact ] || same "no link is" 0 "$(grep -c BPF_LINK_GET_FD_BY_ID "$WORLD/calls")"
+echo "# figure off-questions-for-each-program $(($(grep -c . "$WORLD/calls") / $(grep -c BPF_PROG_GET_FD_BY_ID "$WORLD/calls")))"
+expect_exit 0 bp on
+blocked dport=1434
+
 # One that comes in between and does not wait for the lock, as it gives up after a while: here it has one of
 # its own. What was about to attach then does not.
 expect_exit 0 bp policy unassign

@@ -143,6 +143,71 @@ expect_exit 0 bp off
 chmod 700 "$BPFPOL_BPFFS"
 back "one that cannot be asked"
 
+# refusing WORD COMMAND...: see tests/preload/refuse.c.
+# shellcheck disable=SC2317 # expect_exit calls it
+refusing() {
+	REFUSE="$REFUSE $1" LD_PRELOAD=${REFUSE_SO:-$TOP/build/tests/refuse.so} run_in rx "$BPFPOL" "${@:2}"
+}
+
+# Once more where the kernel has no memory for the last question: behind it there is none.
+chmod 777 "$BPFPOL_BPFFS"
+BPFPOL_RUN_DIR=$WORLD/no-run expect_exit 0 refusing last off
+same "no memory: what is found is off" 0 "$(on_xdp rx0)"
+chmod 700 "$BPFPOL_BPFFS"
+back "no memory"
+
+# Another version filters in another network namespace, which is nothing to us: that ours cannot be taken off is no
+# more than that. In this one it goes on filtering.
+elsewhere() {
+	local space=$1
+
+	shift
+	BPFPOL_CONF_DIR=$WORLD/etc4 BPFPOL_STATE_DIR=$WORLD/lib4 BPFPOL_BPFFS=$WORLD/bpf4 BPFPOL_RUN_DIR=$WORLD/run4 \
+		run_in "$space" "$@"
+}
+
+# older SPACE IFACE
+older() {
+	expect_exit 0 elsewhere "$1" "$BPFPOL" attach "$2"
+	expect_exit 0 elsewhere "$1" "$BPFPOL" block udp/1436
+	BPFPOL_BPFFS=$WORLD/bpf4 abi_is 0x63
+}
+
+# younger: it goes.
+younger() {
+	BPFPOL_BPFFS=$WORLD/bpf4 abi_is "$ABI"
+	elsewhere "$1" "$BPFPOL" off >/dev/null 2>&1
+	umount "$WORLD/bpf4"
+	rm -rf "$WORLD/lib4"
+}
+
+ABI=$("$BPFTOOL" -j map lookup pinned "$BPFPOL_BPFFS/ctl" key 0 0 0 0 | jq -r '.value[24]')
+add_pair tx2 rx2 79
+older tx tx2
+for mode in 700 777; do
+	rm -f "$BPFPOL_STATE_DIR/off"
+	chmod $mode "$BPFPOL_BPFFS"
+	expect_exit 0 refusing detach off
+	[ "$TC" = clsact ] || expect_out 'lets every packet pass, but stays on the interfaces'
+	check "mode $mode, another version elsewhere: it is written down" test -e "$BPFPOL_STATE_DIR/off"
+	passes dport=1434
+	leaves dport=1434
+	expect_exit 0 bp off
+	chmod 700 "$BPFPOL_BPFFS"
+	back "mode $mode, another version elsewhere"
+done
+younger tx
+older rx rx2
+chmod 777 "$BPFPOL_BPFFS"
+BPFPOL_RUN_DIR=$WORLD/no-run expect_exit 1 refusing detach off
+expect_out 'could NOT be stopped everywhere'
+passes dport=1434
+expect_exit 0 bp off
+same "another version's here is off, too" 0 "$(on_xdp rx2)"
+chmod 700 "$BPFPOL_BPFFS"
+back "another version here"
+younger rx
+
 # The last resort: what is there is removed, and `on` begins anew.
 chmod 777 "$BPFPOL_BPFFS"
 goes_off "mode 0777, and then removed"

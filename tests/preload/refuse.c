@@ -10,6 +10,8 @@
  *	diag	sock_diag: a kernel without CONFIG_INET_DIAG
  *	pread	reading what another process gave: no memory for it
  *	frags	XDP programs for several buffers, and their helpers: a kernel before 5.18
+ *	detach	taking a BPF link off an interface
+ *	last	the last question for programs that are loaded, once: no memory for it
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -79,6 +81,17 @@ static bool refuses_load(const union bpf_attr *attr)
 	return true;
 }
 
+static long last_question(long rc)
+{
+	static bool asked;
+
+	if (rc < 0 && errno == ENOENT && refused("last") && !asked) {
+		asked = true;
+		errno = ENOMEM;
+	}
+	return rc;
+}
+
 long syscall(long number, ...)
 {
 	long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
@@ -96,12 +109,16 @@ long syscall(long number, ...)
 		err = refuses_query((const union bpf_attr *)a[1]) ? EINVAL : 0;
 	else if (number == SYS_bpf && a[0] == BPF_PROG_LOAD)
 		err = refuses_load((const union bpf_attr *)a[1]) ? EINVAL : 0;
+	else if (number == SYS_bpf && a[0] == BPF_LINK_DETACH)
+		err = refused("detach") ? EIO : 0;
 	else if (number == SYS_pidfd_getfd)
 		err = refused("getfd") ? EPERM : 0;
 	if (err) {
 		errno = err;
 		return -1;
 	}
+	if (number == SYS_bpf && a[0] == BPF_PROG_GET_NEXT_ID)
+		return last_question(real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
