@@ -104,6 +104,7 @@ IMPURE := \
 	off \
 	moment \
 	tried% \
+	map_check \
 	pins \
 	policies \
 	policy_file \

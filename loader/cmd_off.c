@@ -15,6 +15,7 @@
 #include "json.h"
 #include "links.h"
 #include "lock.h"
+#include "map_check.h"
 #include "off.h"
 #include "roots.h"
 #include "signals.h"
@@ -85,6 +86,7 @@ static int open_word(const char *path)
  */
 static int switch_off(struct stop *s, struct diag *diag)
 {
+	const struct map_kind kind = { BPF_MAP_TYPE_ARRAY, .name = shared_name(SHARED_CTL) };
 	int rc = dir_check(dirs_get()->bpffs, diag), fd;
 	char *path = rc ? NULL : path_join(dirs_get()->bpffs, "ctl");
 	struct bp_ctl *ctl;
@@ -97,8 +99,11 @@ static int switch_off(struct stop *s, struct diag *diag)
 		free(path);
 		return rc;
 	}
-	ctl = mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (ctl == MAP_FAILED) {
+	rc = map_check(fd, &kind, path, diag);
+	ctl = rc ? MAP_FAILED : mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (rc) {
+		; /* the kernel is asked which it is */
+	} else if (ctl == MAP_FAILED) {
 		rc = diag_errno(diag, errno, "cannot write to %s", path);
 	} else if (ctl->abi != BP_ABI) {
 		rc = diag_set(diag, DIAG_SYSTEM, EPROTO, "%s is another version's", path);

@@ -14,6 +14,7 @@
 
 #include "classifier.h"
 #include "dirs.h"
+#include "map_check.h"
 #include "windows.h"
 
 static int *fd_at(struct generation *gen, size_t i)
@@ -284,6 +285,21 @@ void generation_sweep(uint64_t keep, uint64_t last)
 		closedir(d);
 }
 
+static int open_part(const char *dir, size_t part, int *fd, struct diag *diag)
+{
+	const struct map_kind kind = { BPF_MAP_TYPE_ARRAY, .name = generation_pin_name(part) };
+	char *path = path_join(dir, "%s", generation_pin_name(part));
+	int rc = path ? 0 : -ENOMEM;
+
+	*fd = path ? bpf_obj_get(path) : -1;
+	if (path && *fd < 0)
+		rc = -errno;
+	if (!rc)
+		rc = map_check(*fd, &kind, path, diag);
+	free(path);
+	return rc;
+}
+
 int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 {
 	char *dir = generation_dir(number);
@@ -291,17 +307,10 @@ int generation_open(uint64_t number, struct generation **out, struct diag *diag)
 	int rc = dir ? generation_new(&gen) : -ENOMEM;
 
 	/* The classifiers are named by the program arrays; here only the maps are of use. */
-	for (size_t i = 0; i < TABLE_PARTS && !rc; i++) {
-		char *path = path_join(dir, "%s", generation_pin_name(i));
-		int fd = path ? bpf_obj_get(path) : -1;
-
-		if (fd < 0)
-			rc = path ? -errno : -ENOMEM;
-		*fd_at(gen, i) = fd;
-		free(path);
-	}
+	for (size_t i = 0; i < TABLE_PARTS && !rc; i++)
+		rc = open_part(dir, i, fd_at(gen, i), diag);
 	free(dir);
-	if (rc && rc != -ENOENT)
+	if (rc && rc != -ENOENT && diag->kind == DIAG_NONE)
 		rc = diag_errno(diag, -rc, "cannot open the pinned rules");
 	if (!rc)
 		rc = generation_map(gen, NULL, diag);

@@ -16,6 +16,7 @@
 #include "direct.h"
 #include "dirs.h"
 #include "fds.h"
+#include "map_check.h"
 #include "root.skel.h"
 
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
@@ -337,6 +338,32 @@ int kernel_publish(struct kernel *k, struct diag *diag)
 	return rc;
 }
 
+static const struct map_kind shared_kinds[SHARED_MAPS] = {
+	[SHARED_CTL] = { .type = BPF_MAP_TYPE_ARRAY },
+	[SHARED_TOTALS] = { BPF_MAP_TYPE_PERCPU_ARRAY, .value_size = sizeof(struct bp_totals) },
+	[SHARED_SCRATCH] = { .type = BPF_MAP_TYPE_PERCPU_ARRAY },
+	[SHARED_GENERATIONS] = { .type = BPF_MAP_TYPE_PROG_ARRAY },
+	[SHARED_GENERATIONS + 1] = { .type = BPF_MAP_TYPE_PROG_ARRAY },
+	[SHARED_GENERATIONS + 2] = { .type = BPF_MAP_TYPE_PROG_ARRAY },
+};
+_Static_assert(BP_ARRAYS == 3, "a kind each");
+
+/* What another version's are, it knows. */
+static int check_pins(const struct kernel *k, size_t first, size_t end, struct diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = first; i < end && !rc; i++) {
+		struct map_kind kind = shared_kinds[i];
+		char *path = path_join(dirs_get()->bpffs, "%s", pin_name(i));
+
+		kind.name = pin_name(i);
+		rc = path ? map_check(k->shared.fd[i], &kind, path, diag) : -ENOMEM;
+		free(path);
+	}
+	return rc;
+}
+
 static int open_pins(struct kernel *k)
 {
 	int rc = 0;
@@ -416,9 +443,13 @@ int kernel_open(struct kernel **out, struct diag *diag)
 	if (rc && rc != -ENOENT)
 		rc = cannot_open(rc, diag);
 	if (!rc)
+		rc = check_pins(k, SHARED_CTL, SHARED_CTL + 1, diag);
+	if (!rc)
 		rc = map_ctl(k, diag);
 	if (!rc && k->ctl->abi != BP_ABI)
 		rc = -ENOENT;
+	if (!rc)
+		rc = check_pins(k, SHARED_CTL + 1, SHARED_MAPS, diag);
 	if (!rc)
 		memcpy(k->shared.dynamic, k->ctl->dynamic_map, sizeof(k->shared.dynamic));
 	if (!rc)

@@ -11,6 +11,7 @@
 #include "clocks.h"
 #include "dirs.h"
 #include "kernel.h"
+#include "map_check.h"
 #include "spare.h"
 
 /* Counters. */
@@ -23,16 +24,22 @@ static char *base_path(uint64_t number, const char *name)
 /* Adds what `base` of that generation holds. -ENOENT without a diag: it has none. */
 static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 {
+	static const struct map_kind kind = { BPF_MAP_TYPE_HASH, COUNTS_MAP,
+		sizeof(struct bp_count) };
 	char *path = base_path(number, GENERATION_BASE);
 	int fd = path ? bpf_obj_get(path) : -1;
-	int rc = fd < 0 ? -errno : 0;
+	int rc = fd < 0 ? -errno : map_check(fd, &kind, path, diag);
 
 	free(path);
-	if (rc)
+	if (fd < 0)
 		return rc == -ENOENT ? rc : diag_errno(diag, -rc, "cannot open old counters");
-	rc = counts_add_map(c, fd);
+	if (!rc) {
+		rc = counts_add_map(c, fd);
+		if (rc)
+			diag_errno(diag, -rc, "cannot read old counters");
+	}
 	close(fd);
-	return rc ? diag_errno(diag, -rc, "cannot read old counters") : 0;
+	return rc;
 }
 
 static int generation_counts(

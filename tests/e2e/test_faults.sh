@@ -105,4 +105,37 @@ for pin in ctl xdp_generations totals; do
 	same "without $pin: and no longer" bpbp "$(verdicts "${PROBES[@]}")"
 done
 
+# Pins that stand in each other's place: all are ours, but what is read from one is as long as another.
+exchange() {
+	mv "$BPFPOL_BPFFS/$1" "$BPFPOL_BPFFS/between"
+	mv "$BPFPOL_BPFFS/$2" "$BPFPOL_BPFFS/$1"
+	mv "$BPFPOL_BPFFS/between" "$BPFPOL_BPFFS/$2"
+}
+
+begin "pins in each other's place"
+bp policy assign local >/dev/null # with what the rules before have counted
+GEN=$(cd "$BPFPOL_BPFFS" && echo gen-*)
+for pair in "totals scratch" "totals xdp_generations" "xdp_generations scratch" "ctl totals" "ctl $GEN/tables" \
+	"totals $GEN/base" "$GEN/base $GEN/tables" "$GEN/base scratch" "$GEN/gates $GEN/base"; do
+	read -r one other <<<"$pair"
+	exchange "$one" "$other"
+	for words in list status metrics; do
+		expect_exit 1 bp $words
+		expect_out 'is another map than its name says'
+	done
+	same "$pair: packets" bpbp "$(verdicts "${PROBES[@]}")"
+	expect_exit 0 bp off
+	same "$pair: off" pppp "$(verdicts "${PROBES[@]}")"
+	exchange "$one" "$other"
+	expect_exit 0 bp on
+	expect_exit 0 bp list
+	same "$pair: on" bpbp "$(verdicts "${PROBES[@]}")"
+done
+# Or what is wrong goes, and is made anew.
+exchange totals "$GEN/base"
+rm "$BPFPOL_BPFFS/totals" "$BPFPOL_BPFFS/$GEN/base"
+expect_exit 0 bp restore
+same "made anew" bpbp "$(verdicts "${PROBES[@]}")"
+expect_exit 0 bp list
+
 finish
