@@ -44,6 +44,7 @@ IMPURE := \
 	apply \
 	assign \
 	attach \
+	attach_whole \
 	await \
 	awaited \
 	beside \

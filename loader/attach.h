@@ -38,6 +38,11 @@ struct attached_list {
 	size_t n;
 };
 
+/*
+ * Each interface that is attached has ours in each of these directions (a bit each): asked cheaply,
+ * as each change does. False: not, or only attached_get() tells.
+ */
+bool attach_is_whole(const struct kernel *k, unsigned int dirs);
 /* What is attached now. Changes nothing. A link that cannot be looked at is an error. */
 int attached_get(struct attached_list *list, struct diag *diag);
 /*

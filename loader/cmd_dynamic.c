@@ -299,7 +299,7 @@ int dynamic_put(const struct args *args, const struct policy *rules, struct firs
 	if (!rc && rules->n == 1 && !applied->id && host.kernel)
 		applied->id = host.kernel->ctl->next_id;
 	if (!rc && !opts.dry_run)
-		warn_one_way(policy_dirs(rules), diag);
+		warn_one_way(&host, policy_dirs(rules), diag);
 	*off = host.off;
 	host_close(&host);
 	lock_release();

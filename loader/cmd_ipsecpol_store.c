@@ -145,7 +145,7 @@ static int add_in_force(struct host *host, struct ipsecpol *p, const struct appl
 		return 0;
 	rc = opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
 	if (!rc && !opts->dry_run)
-		warn_one_way(dirs, diag);
+		warn_one_way(host, dirs, diag);
 	return rc;
 }
 

@@ -76,7 +76,7 @@ static int assign(struct host *host, const struct args *args, struct policy **po
 	if (rc && !opts.dry_run)
 		choices_undo(host, &first->choices);
 	if (!rc && !opts.dry_run)
-		warn_one_way(policy_dirs(host->store->policy), diag);
+		warn_one_way(host, policy_dirs(host->store->policy), diag);
 	return rc;
 }
 

@@ -253,7 +253,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	if (rc && !opts->dry_run)
 		choices_undo(host, &first->choices);
 	if (!rc && !opts->dry_run)
-		warn_one_way(in << BP_IN | out << BP_OUT, diag);
+		warn_one_way(host, in << BP_IN | out << BP_OUT, diag);
 	if (!rc && !opts->dry_run && !host->off && *on)
 		warn_not_there(on, diag);
 	return rc;

@@ -35,7 +35,7 @@ unsigned int policy_dirs(const struct policy *policy)
  * A rule is in force only where programs for its direction are: where the kernel takes none, or
  * somebody took it off, there is only the other one's.
  */
-void warn_one_way(unsigned int dirs, struct diag *diag)
+void warn_one_way(const struct host *host, unsigned int dirs, struct diag *diag)
 {
 	static const char *const what[] = {
 		[BP_IN] = "what arrives is not filtered on every interface",
@@ -44,6 +44,8 @@ void warn_one_way(unsigned int dirs, struct diag *diag)
 	struct attached_list attached;
 	unsigned int lacks = 0;
 
+	if (host->kernel && attach_is_whole(host->kernel, dirs))
+		return;
 	if (attached_get(&attached, diag))
 		diag_to_warning(diag, "it is not known whether all is filtered both ways");
 	for (size_t i = 0; i < attached.n; i++)

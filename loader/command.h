@@ -119,7 +119,7 @@ struct policy;
 unsigned int policy_dirs(const struct policy *policy);
 /* Warns where rules of these directions are not in force on an interface that is filtered the other
  * way. */
-void warn_one_way(unsigned int dirs, struct diag *diag);
+void warn_one_way(const struct host *host, unsigned int dirs, struct diag *diag);
 /* Warns where a rule's `on` names an interface that is not filtered. */
 void warn_not_there(const char *ifname, struct diag *diag);
 /* What a command that puts rules in force attached to, before it says what it did. */

@@ -217,6 +217,27 @@ int pins_each(int ifindex, pin_fn fn, void *arg, size_t *failed, struct diag *di
 	return rc;
 }
 
+int pins_names(pin_fn fn, void *arg, struct diag *diag)
+{
+	struct dirent *entry;
+	char *dir;
+	DIR *d;
+	int rc = open_links(&dir, &d, diag), err = 0;
+
+	while (d && !rc && (entry = dir_next(d, &err))) {
+		struct pin pin = { .fd = -1 };
+
+		if (parse_name(entry->d_name, &pin))
+			rc = fn(&pin, arg, diag);
+	}
+	if (err && !rc)
+		rc = diag_errno(diag, -err, "cannot list %s", dir);
+	if (d)
+		closedir(d);
+	free(dir);
+	return rc;
+}
+
 static int keep(const struct pin *pin, void *arg, struct diag *diag)
 {
 	struct pins *pins = arg;

@@ -59,6 +59,9 @@ typedef int (*pin_fn)(const struct pin *p, void *arg, struct diag *diag);
  */
 int pins_each(int ifindex, pin_fn fn, void *arg, size_t *failed, struct diag *diag);
 
+/* The same of their names alone: of each pin hook, ifindex and kind are set. */
+int pins_names(pin_fn fn, void *arg, struct diag *diag);
+
 struct pins {
 	struct pin *v;
 	size_t n;

@@ -209,4 +209,18 @@ add_pair tx9 rx9 99
 expect_json "one that came is not attached yet" '.interfaces[] | select(.name == "rx9").why
 	| startswith("not attached yet, or taken off")' bp interfaces --json
 
+# A change looks at all interfaces, and opens no more pins for it with more of them.
+# opened COMMAND...: how many pins of links it opens.
+opened() {
+	run_in rx strace -f -qq -o "$WORLD/calls" -e trace=bpf "$BPFPOL" "$@" >/dev/null 2>&1
+	grep -c 'BPF_OBJ_GET, .*/links/' "$WORLD/calls"
+}
+
+bp attach rx0 >/dev/null 2>&1
+FEW=$(opened block in udp/1441)
+for n in 81 82 83; do add_pair "tx$n" "rx$n" "$n"; done
+expect_exit 0 bp attach rx81 rx82 rx83
+same "no more pins are opened with more interfaces" "$FEW" "$(opened block in udp/1442)"
+blocked dport=1442
+
 finish
