@@ -95,6 +95,25 @@ static int take_back(const struct tried *t, bool unnoted, size_t *off, struct di
 	return rc;
 }
 
+/* Whoever comes from now on takes it back. */
+static void end_time(struct confirm *c)
+{
+	c->by.real = c->by.boot = 0;
+}
+
+/* What could not be settled is over for good: a commit that comes now is of other rules. */
+static void stay_over(struct tried *t)
+{
+	struct diag ignored = {};
+
+	if (!t->commit || !tried_is_there())
+		return;
+	t->commit = 0;
+	end_time(&t->confirm);
+	tried_save(t, &ignored);
+	diag_free(&ignored);
+}
+
 static int tend(struct diag *diag)
 {
 	struct diag ignored = {};
@@ -119,6 +138,7 @@ static int tend(struct diag *diag)
 	if (fate == TRIED_OVER) {
 		unnoted = tried_was_trial(&t) && late_note(diag);
 		rc = take_back(&t, unnoted, &off, diag);
+		stay_over(&t);
 	}
 	tried_free(&t);
 	return rc;
@@ -132,12 +152,6 @@ void tried_tend(struct diag *diag)
 	diag_to_warning(diag, "what was attached on trial, or was about to be attached or "
 			      "detached, is not off as it should be");
 	diag_clear(diag);
-}
-
-/* Whoever comes from now on takes it back. */
-static void end_time(struct confirm *c)
-{
-	c->by.real = c->by.boot = 0;
 }
 
 int tried_take_back(struct diag *diag)

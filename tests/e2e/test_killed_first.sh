@@ -98,4 +98,19 @@ WHERE=changes
 sweep_nowhere
 sweep_nowhere --confirm 600
 
+# What is to be taken back stays so, also where that could not be written down at once: the commit of another
+# command is not the one that was to bring the rules.
+forget_all
+run_in rx strace -f -qq -o /dev/null -P "$BPFPOL_STATE_DIR/state.new" -e inject=rename:signal=KILL \
+	"$BPFPOL" block udp/2000 2>/dev/null
+check "killed before its commit" grep -q '^rules ' "$BPFPOL_STATE_DIR/tried"
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+echo 'block udp/7' >"$BPFPOL_CONF_DIR/policies/other.policy"
+expect_exit 0 run_in rx strace -f -qq -o /dev/null -P "$BPFPOL_STATE_DIR/interfaces.copy" -e inject=unlink:error=EIO \
+	"$BPFPOL" block --policy other udp/9 for 1h
+expect_out 'warning: .*not yet written down'
+check "another command has committed" [ -e "$BPFPOL_STATE_DIR/state" ]
+bp status >/dev/null
+same "and it is taken back all the same" "" "$(remembered)"
+
 finish
