@@ -169,12 +169,29 @@ static int lock_wait(int fd, struct diag *diag)
 }
 
 /*
+ * The file, and the directory that it lies in: who has a file that was removed is known by that to
+ * those who come later and have another.
+ */
+struct lock {
+	int file, dir; /* -1: not open */
+};
+
+/*
  * Kept open: the kernel lets go of it when the process ends, however it ends. Each thread has the
  * lock for itself, as if it was a process.
  */
-static _Thread_local int lock_fd = -1;
+static _Thread_local struct lock held = { -1, -1 };
 
-static int lock_open(int *fd, struct diag *diag)
+static void lock_close(struct lock *lock)
+{
+	if (lock->file >= 0)
+		close(lock->file);
+	if (lock->dir >= 0)
+		close(lock->dir);
+	*lock = (struct lock){ -1, -1 };
+}
+
+static int lock_open(struct lock *lock, struct diag *diag)
 {
 	const char *run = dirs_get()->run;
 	int rc = dir_make(run, diag);
@@ -182,8 +199,10 @@ static int lock_open(int *fd, struct diag *diag)
 
 	if (!path)
 		return rc ? rc : -ENOMEM;
-	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (*fd < 0)
+	lock->file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock->file >= 0)
+		lock->dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock->dir < 0)
 		rc = diag_errno(diag, errno, "cannot open the lock %s", path);
 	free(path);
 	return rc;
@@ -210,34 +229,36 @@ static int refuse_removed(struct diag *diag)
 }
 
 /* seconds: for how long; 0: until it is free. */
-static int lock_file(int fd, bool wait, unsigned int seconds, struct diag *diag)
+static int lock_one(int fd, bool wait, unsigned int seconds, struct diag *diag)
 {
-	int rc = !wait	   ? lock_now(fd)
-		 : seconds ? lock_poll(fd, seconds, diag)
-			   : lock_wait(fd, diag);
+	if (!wait)
+		return lock_now(fd);
+	return seconds ? lock_poll(fd, seconds, diag) : lock_wait(fd, diag);
+}
 
-	return rc || is_named(fd) ? rc : -ESTALE;
+/* -ESTALE: a file that was removed while it was waited for. */
+static int lock_both(const struct lock *lock, bool wait, unsigned int seconds, struct diag *diag)
+{
+	int rc = lock_one(lock->file, wait, seconds, diag);
+
+	if (!rc && !is_named(lock->file))
+		rc = -ESTALE;
+	return rc ? rc : lock_one(lock->dir, wait, seconds, diag);
 }
 
 #define MOST_FILES 16 /* that may be removed, one after the other, while they are waited for */
 
-/*
- * A file that was removed while it was waited for keeps nobody out: who comes later has another.
- * Without `wait`, -EAGAIN has no diag.
- */
+/* Without `wait`, -EAGAIN has no diag. */
 static int take_lock(bool wait, unsigned int seconds, struct diag *diag)
 {
-	int fd, rc = lock_fd < 0 ? -ESTALE : 0;
+	int rc = held.file < 0 ? -ESTALE : 0;
 
 	for (int i = 0; rc == -ESTALE && i < MOST_FILES; i++) {
-		rc = lock_open(&fd, diag);
+		rc = lock_open(&held, diag);
+		if (!rc)
+			rc = lock_both(&held, wait, seconds, diag);
 		if (rc)
-			return rc;
-		rc = lock_file(fd, wait, seconds, diag);
-		if (rc)
-			close(fd);
-		else
-			lock_fd = fd;
+			lock_close(&held);
 	}
 	if (rc == -ESTALE)
 		return refuse_removed(diag);
@@ -263,33 +284,30 @@ int lock_try(struct diag *diag)
 
 void lock_release(void)
 {
-	if (lock_fd >= 0)
-		close(lock_fd);
-	lock_fd = -1;
+	lock_close(&held);
 	signals_let(); /* whatever was to be changed has been */
 }
 
 int lock_held(void)
 {
-	return lock_fd;
+	return held.file;
 }
 
 /* That it is locked by what was opened for it, and not by another, is what a second lock shows. */
 int lock_share(int fd)
 {
+	struct lock own = { -1, -1 };
 	struct stat given, is;
 	struct diag ignored = {};
-	int own, rc = lock_open(&own, &ignored);
+	int rc = lock_open(&own, &ignored);
 
 	diag_free(&ignored);
-	if (rc)
-		return rc;
-	if (fstat(fd, &given) || fstat(own, &is) || given.st_dev != is.st_dev ||
-		given.st_ino != is.st_ino || lock_fd >= 0 || lock_now(fd))
+	if (!rc && (fstat(fd, &given) || fstat(own.file, &is) || given.st_dev != is.st_dev ||
+			   given.st_ino != is.st_ino || held.file >= 0 || lock_now(fd)))
 		rc = -EBADF;
-	close(own);
+	lock_close(&own);
 	if (rc)
 		return rc;
-	lock_fd = fd_copy(fd);
-	return lock_fd < 0 ? -errno : 0;
+	held.file = fd_copy(fd);
+	return held.file < 0 ? -errno : 0;
 }

@@ -9,17 +9,17 @@ LOCK=$BPFPOL_RUN_DIR/lock
 
 expect_exit 0 bp attach rx0
 
-# take: another has the lock, whose process is HOLDER.
+# take [FILE]: another has the lock, whose process is HOLDER.
 take() {
-	flock --no-fork "$LOCK" sleep 300 &
+	flock --no-fork "${1:-$LOCK}" sleep 300 &
 	HOLDER=$!
 	check "somebody has the lock" until_true grep -q "FLOCK.* $HOLDER " /proc/locks
 }
 
-# asleep PID: it waits for the lock.
+# asleep PID [FILE]: it waits for the lock.
 # shellcheck disable=SC2317 # called by until_true
 asleep() {
-	grep -q -- "-> FLOCK .* $1 .*:$(stat -c %i "$LOCK") " /proc/locks
+	grep -q -- "-> FLOCK .* $1 .*:$(stat -c %i "${2:-$LOCK}") " /proc/locks
 }
 
 # begin_unseen: a command where no process of ours is seen waits; its process is WAITER.
@@ -63,6 +63,14 @@ check "the lock is removed: it waits for who has the next one" until_true asleep
 kill $HOLDER
 wait $COMMAND
 same "and goes on when that one has ended" 0 $?
+# Who had it when it was removed has the directory as well.
+take "$BPFPOL_RUN_DIR"
+nsenter "--net=/run/netns/$(netns rx)" "$BPFPOL" interfaces >"$WORLD/said" 2>&1 &
+COMMAND=$!
+check "one who has a file that is gone: it is waited for" until_true asleep $COMMAND "$BPFPOL_RUN_DIR"
+kill $HOLDER
+wait $COMMAND
+same "it goes on when that one has ended" 0 $?
 expect_exit 1 run_in rx timeout -s KILL 60 strace -f -qq -o /dev/null -P "$LOCK" \
 	-e inject=newfstatat:error=ENOENT "$BPFPOL" interfaces
 expect_out "lock $LOCK is removed again and again"
