@@ -196,6 +196,6 @@ done
 touch "$WORLD/enough"
 wait "$STREAM"
 same "none of what is blocked passes, all else does" "1434 none 2000 all" \
-	"$(awk '{ printf "%s%s %s", (NR > 1 ? " " : ""), $1, $4 }' "$WORLD/arrived")"
+	"$(awk '{ printf "%s%s %s", (NR > 1 ? " " : ""), $1, $5 }' "$WORLD/arrived")"
 
 finish
