@@ -35,6 +35,12 @@ static bool has(const struct tried *t, const char *kind, const struct nl_link *l
 	return false;
 }
 
+/* What came with rules is remembered by its name. */
+static bool is_followed(const struct tried *t, const struct nl_link *link)
+{
+	return t->commit ? has(t, "tried", link, false) : has_word(t, link->name);
+}
+
 /* It came with the trial. What came since then under a name that was followed before did not. */
 static bool is_tried(const struct tried *t, const struct remembered_list *before,
 	const struct nl_link *link, bool same_boot)
@@ -43,7 +49,7 @@ static bool is_tried(const struct tried *t, const struct remembered_list *before
 		return false;
 	if (has(t, "tried", link, same_boot))
 		return true;
-	return has_word(t, link->name) && !remembered_find(before, link->name);
+	return is_followed(t, link) && !remembered_find(before, link->name);
 }
 
 /* Goes on after a failure. before: what is remembered without it. *off: how many came off. */

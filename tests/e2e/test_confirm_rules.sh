@@ -145,6 +145,15 @@ expect_exit 0 bp block udp/2013 --confirm 600
 expect_exit 0 bp policy rollback
 same "taken back by hand" "a  /  / pp" "$(where)"
 
+# Made anew it has another number, and is followed by its name.
+expect_exit 0 bp policy assign b --confirm 3
+run_in rx ip link del rx0
+add_pair tx0 rx0 77
+run_in rx ip route add default via "$TX4"
+expect_exit 0 bp restore
+check "the trial ends on an interface that was made anew" until_true verdict_is 2012 p
+same "and it is detached by whoever comes" "a  /  / pp" "$(where)"
+
 expect_exit 0 bp policy assign b --confirm 3
 reboot
 expect_exit 0 bp restore
