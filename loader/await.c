@@ -24,16 +24,22 @@ static void settle(struct generation *gen, const struct store *s)
 	gen->table.tables->dirty = 0;
 }
 
+/*
+ * What was taken back by hand may have time left on a disk that is full: only the kernel knows that
+ * it is over, and goes on knowing it until it is written.
+ */
 static int go_back_by_itself(struct host *host, struct diag *diag)
 {
 	struct kernel *k = host->kernel;
-	int rc = host_store_names(host, diag); /* while the kernel knows that it is over */
+	int rc = host_store_names(host, diag);
 	bool taken = !rc && host->store->taking_back;
 
-	kernel_go_back(k, NULL, NULL, diag);
 	if (taken)
 		rc = store_commit(host->store, diag);
-	if (taken && !rc)
+	if (taken && rc)
+		return rc;
+	kernel_go_back(k, NULL, NULL, diag);
+	if (taken)
 		settle(k->gen, host->store);
 	return rc;
 }

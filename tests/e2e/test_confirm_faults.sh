@@ -126,6 +126,14 @@ expect_exit 1 broken "rename,renameat,renameat2:error=ENOSPC" policy rollback
 expect_out 'rules before the change are in force again, but not written down.*free some space.*the next command writes it'
 [[ $OUT != *"nothing is changed"* ]] || nok "it does not say that nothing is changed" "$OUT"
 same "a judges" a "$(verdict)"
+full() {
+	broken "rename,renameat,renameat2:error=ENOSPC" "$@"
+}
+for command in status list "block udp/2009" status "policy list" "policy confirm" "policy rollback" restore; do
+	# shellcheck disable=SC2086
+	full $command >/dev/null 2>&1
+	same "still full, $command: a judges" "a false" "$(verdict) $(full status --json | jq '.policy.confirm_in != null')"
+done
 expect_exit 0 bp status
 same "and is written" "a false 1" \
 	"$(verdict) $(awaits && echo true || echo false) $(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
