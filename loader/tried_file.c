@@ -32,6 +32,14 @@ static bool is_line(const char *line)
 	return false;
 }
 
+static bool is_commit(const char *line, uint64_t *commit)
+{
+	int n = 0;
+
+	return sscanf(line, "rules %*[0-9]%n", &n) == 0 && n && !line[n] &&
+	       sscanf(line, "rules %" SCNu64, commit) == 1;
+}
+
 /* Behind the first line and before the checksum. -EBADMSG: it is not one of ours. */
 static int parse(struct tried *t, char *at)
 {
@@ -57,7 +65,7 @@ static int parse(struct tried *t, char *at)
 			t->before = end + 1;
 		else if (!strcmp(at, "none"))
 			return end[1] ? -EBADMSG : 0;
-		else if (sscanf(at, "rules %" SCNu64, &t->commit) == 1)
+		else if (is_commit(at, &t->commit))
 			continue;
 		else if (is_line(at))
 			t->lines[n++] = at;

@@ -57,6 +57,7 @@ static void saves_the_same(const struct tried *t)
 	for (; t->lines[n] && again.lines[n]; n++)
 		REQUIRE(!strcmp(t->lines[n], again.lines[n]), "%s", t->lines[n]);
 	REQUIRE(!t->lines[n] && !again.lines[n], "%zu lines", n);
+	REQUIRE(t->commit == again.commit, "rules %llu", (unsigned long long)again.commit);
 	REQUIRE(!t->before == !again.before, "interfaces");
 	REQUIRE(!t->before || !strcmp(t->before, again.before), "%s", t->before);
 	REQUIRE(t->confirm.by.boot == again.confirm.by.boot &&

@@ -209,6 +209,7 @@ def tried():
     yield b"-" + old + b"none\n"
     yield b"+bpfpol tried 1\n" + old + b"interfaces\neth0 auto\n"
     yield b"+bpfpol tried 1\nconfirm 604800 18446744073709551615 18446744073709551615 -\nnone\n"
+    yield b"+bpfpol tried 1\nconfirm 1 0 0 0a1b-2c\nrules 12\ntried eth7 7\nnone\n"
     yield b"+bpfpol tried 2\n" + old + b"none\n"
     yield b"-bpfpol tried 1\n" + old + b"none\n"
 
