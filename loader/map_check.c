@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
-/* The kernel keeps the beginning of a name. */
+/*
+ * The kernel keeps the beginning of a name; none where libbpf was told by one error, when it asked,
+ * that the kernel knows no names.
+ */
 static bool is_kind(const struct bpf_map_info *info, const struct map_kind *kind)
 {
 	return info->type == kind->type && info->key_size == sizeof(__u32) &&
 	       (!kind->value_size || info->value_size == kind->value_size) &&
-	       !strncmp(info->name, kind->name, sizeof(info->name) - 1);
+	       (!*info->name || !strncmp(info->name, kind->name, sizeof(info->name) - 1));
 }
 
 int map_check(int fd, const struct map_kind *kind, const char *pin, struct diag *diag)
