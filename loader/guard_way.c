@@ -59,15 +59,15 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 	struct nl_flow flow = {
 		.family = s->family,
 		.to = s->remote,
-		.from = s->local,
+		.from = s->own_port ? s->own_local : s->local, /* NAT comes behind the route */
 		.proto = IPPROTO_TCP,
-		.from_port = s->local_port,
+		.from_port = s->own_port ? s->own_port : s->local_port,
 		.to_port = s->remote_port,
 		.bound = s->bound,
 	};
 	int rc = add_out(way, &flow, diag);
 
-	way->in = s->arrived;
+	way->in = s->arrived ? s->arrived : s->bound;
 	for (size_t i = 0; i < hints->n && !rc; i++) {
 		flow.mark = hints->v[i].mark;
 		flow.tos = hints->v[i].tos;

@@ -102,6 +102,8 @@ void sockets_untranslate(struct tcp_sockets *list)
 
 		if (!s->wire_port)
 			continue;
+		memcpy(s->own_local, s->local, sizeof(s->own_local));
+		s->own_port = s->local_port;
 		memcpy(s->local, s->wire_local, sizeof(s->local));
 		s->local_port = s->wire_port;
 		s->wire_port = 0;

@@ -15,6 +15,10 @@ struct tcp_socket {
 	/* What the other end sends to, where this host translates that (NAT); port 0: the same. */
 	uint8_t wire_local[16];
 	uint16_t wire_port;
+	/* The socket's own end, by which routes are chosen, where `local` is the wire's; port 0:
+	 * the same. */
+	uint8_t own_local[16];
+	uint16_t own_port;
 	/* Interfaces, where they are known: that the first packet came by, that it is bound to. */
 	int arrived, bound;
 	uint64_t inode;

@@ -41,3 +41,9 @@ over() {
 	OUT=$(sent "$port" "$*")
 	if grep -qx "exit=$code" <<<"$OUT"; then ok "exit $code: $*"; else nok "exit $code: $*" "$OUT"; fi
 }
+
+# redirected ip|ip6 PORT: what comes to port 2022 by rx0 goes to that one; in a kernel that has NAT.
+redirected() {
+	printf 'table %s nat {\n chain in {\n type nat hook prerouting priority -100\n %s\n }\n}\n' \
+		"$1" "iifname rx0 tcp dport 2022 redirect to :$2" | run_in rx nft -f -
+}

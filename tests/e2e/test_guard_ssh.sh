@@ -246,10 +246,6 @@ expect_out "$FIRST"
 expect_exit 0 by_ssh "root@$RX4" "$VIA root@$RX4 ${AT_RX[1]} block emergency $RX4 --dry-run"
 
 # A port that is translated: on the wire there is the one that was connected to.
-redirected() {
-	printf 'table %s nat {\n chain in {\n type nat hook prerouting priority -100\n %s\n }\n}\n' \
-		"$1" "iifname rx0 tcp dport 2022 redirect to :$2" | run_in rx nft -f -
-}
 if command -v nft >/dev/null && redirected ip 22 && redirected ip6 2223; then
 	for words in "tcp/2022" "emergency out tcp from port 2022"; do
 		expect_exit 5 by_ssh -p 2022 "${AT_RX[@]}" block "$words"

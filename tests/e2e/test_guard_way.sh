@@ -90,6 +90,18 @@ for words in "ipproto tcp sport 2223" "ipproto udp" "uidrange 1-9" "ipproto sctp
 	no_rule
 done
 
+# What NAT of this host translates has another end for routes than on the wire.
+if command -v nft >/dev/null && redirected ip 2222; then
+	run_in tx ip route add 10.78.0.2/32 via "$RX4" dev tx0 src "$TX4"
+	run_in rx ip rule add from 10.78.0.2 table 100
+	TO=TCP4:10.78.0.2 ways 0 0 2022
+	run_in rx ip rule del table 100
+	run_in tx ip route del 10.78.0.2/32
+	run_in rx nft delete table ip nat
+else
+	skip "what NAT translates" "nft is not here, or the kernel has no NAT"
+fi
+
 # Addresses of a link, which another link may have as well.
 for n in 0 1; do
 	run_in tx ip addr add fe80::1/64 dev tx$n nodad
@@ -104,6 +116,7 @@ for n in 0 1; do
 	expect_out "the SSH connection from fe80::1 port [0-9]+ to fe80::2 port 2224"
 	over 5 2224 "SSH_CONNECTION=\"fe80::1%rx$n \$OTHERD_PEERPORT fe80::2%rx$n 2224\" $BPFPOL block out on rx$n tcp from port 2224 --dry-run"
 	over 0 2224 "SSH_CONNECTION=\"fe80::1%rx$n \$OTHERD_PEERPORT fe80::2%rx$n 2224\" $BPFPOL block out on rx$((1 - n)) tcp from port 2224 --dry-run"
+	over 0 2224 "SSH_CONNECTION=\"fe80::1%rx$n \$OTHERD_PEERPORT fe80::2%rx$n 2224\" $BPFPOL block in on rx$((1 - n)) tcp/2224 --dry-run"
 done
 TO=
 
