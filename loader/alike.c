@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix.h"
+
 /* Room for one more. NULL: no memory, and v stands. */
 static void *grow(void *v, size_t n, size_t *room, size_t size)
 {
@@ -80,12 +82,6 @@ struct sweep {
 	uint64_t *known; /* classes by their hash; 0: free */
 	size_t n_known;	 /* a power of two */
 };
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 29;
-}
 
 static int note(struct hosts *h, const struct mentioned *by)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval.h"
+#include "mix.h"
 
 /* Any host may speak from any port but 0. */
 static const struct port_range anybodys = { 1, 65535 };
@@ -19,12 +20,6 @@ struct splitting {
 };
 
 /* --- the questions that were put --- */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 29;
-}
 
 /* Where it is, or would be. room: a power of two. */
 static uint64_t *place_of(uint64_t *v, size_t room, uint64_t hash)

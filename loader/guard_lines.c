@@ -8,6 +8,7 @@
 #include "guard_rules.h"
 #include "netlink_route.h"
 #include "netlink_ways.h"
+#include "protect.h"
 
 /* Also where the kernel holds another version's: then there is nothing that is known to be now. */
 static int add_layer(const struct guard *g, const struct generation *gen, enum rule_layer layer,
@@ -77,12 +78,18 @@ struct crossing {
 	struct diag *diag;
 };
 
+/* Of a link-local address each interface may have one: no route tells. */
 static int crosses(void *arg, const struct prefix *host, int *way, bool *yes)
 {
 	const struct crossing *c = arg;
 	const struct nl_flow flow = { .family = host->family, .to = host->bytes };
-	int rc = *way < 0 ? nl_route_get(&flow, way) : 0;
+	int rc = 0;
 
+	*yes = protect_is_link_local(host);
+	if (*yes)
+		return 0;
+	if (*way < 0)
+		rc = nl_route_get(&flow, way);
 	if (rc)
 		return guard_no_way(host->family, host->bytes, rc, c->diag);
 	*yes = guard_is_on_way(c->g, c->at, *way);

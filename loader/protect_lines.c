@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alike.h"
+#include "mix.h"
 
 #define SSH_PORT 22
 #define NEVER 255 /* no prefix is as long */
@@ -399,12 +400,11 @@ static int ask_class(struct asking *a, size_t which)
 /* Finds the rules that may match there: 1, or 0 where they are those of another local address. */
 static int find_fitting(struct asking *a)
 {
-	uint64_t hash = 2 * a->local->family + protect_is_link_local(a->local);
+	uint64_t hash = mix(a->local->family, protect_is_link_local(a->local));
 
 	for (size_t i = 0; i < a->lines->n; i++) {
 		a->fits[i] = fits(a, i);
-		hash = (hash ^ (a->fits[i] ? i + 1 : 0)) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 29;
+		hash = mix(hash, a->fits[i]);
 	}
 	return questions_put(&a->locals, hash);
 }

@@ -132,6 +132,17 @@ cuts 'line 1' tcp/22 from 0.0.0.0/1
 cuts 'line 1.*arrives at rx1' on rx1 tcp/22
 spares tcp/22 from 0.0.0.0/8
 spares tcp/22 from 127.0.0.0/8
+# Each of this host's addresses counts, by whichever interface they come; and neighbours have no route.
+conf 'protect = 2000::/3'
+run_in rx ip -6 route add default via "$TX6"
+for n in 0 1; do run_in rx ip addr add fe80::2/64 dev rx$n nodad; done
+assign_cuts 'block tcp to fd78::2'
+expect_out 'line 1.*arrives at rx0'
+assign_cuts 'block out tcp from fd78::/64'
+expect_out 'line 1.*leaves by rx0'
+conf 'protect = fe80::/64'
+cuts 'line 1' tcp
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22
 # Nor is one of this host's own.
 conf 'protect = 10.77.0.0/24'
 spares tcp/22 from "$RX4"
