@@ -170,7 +170,7 @@ static void nothing_aside_is_lost(void **state)
 		save_them();
 		unlink(in_dir("state/interfaces"));
 		assert_int_equal(mkdir(in_dir("state/interfaces"), 0700), 0);
-		fuzz_put(in_dir("state/interfaces/what"), "0\n1\n2\n" + 2 * i, 2);
+		fuzz_put(in_dir("state/interfaces/what"), &"0\n1\n2\n"[2 * i], 2);
 		assert_int_equal(remembered_mend(&diag), 0);
 	}
 	assert_string_equal(content("state/interfaces.damaged/what"), "0\n");
