@@ -45,6 +45,20 @@ static bool any_address(const struct conf *conf)
 	return false;
 }
 
+/* What routing goes by. */
+static int get_ways(struct guard *g, struct diag *diag)
+{
+	int rc = nl_ways_get(&g->ways);
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot list the routes");
+	for (int v6 = 0; v6 < 2 && !rc; v6++)
+		rc = nl_hints_get(v6 ? 6 : 4, &g->hints[v6]);
+	return rc ? diag_errno(
+			    diag, -rc, "cannot ask the kernel for the rules of routing (ip rule)")
+		  : 0;
+}
+
 int guard_lines_open(struct guard *g, struct diag *diag)
 {
 	const struct conf *conf = &g->protected.conf;
@@ -54,10 +68,9 @@ int guard_lines_open(struct guard *g, struct diag *diag)
 	if (!conf->n_protects)
 		return 0;
 	if (any_address(conf))
-		rc = nl_ways_get(&g->ways);
-	if (rc)
-		return diag_errno(diag, -rc, "cannot list the routes");
-	rc = rules_now(g);
+		rc = get_ways(g, diag);
+	if (!rc)
+		rc = rules_now(g);
 	if (rc)
 		return rc;
 	world.now = g->rules_now;
@@ -70,6 +83,8 @@ void guard_lines_close(struct guard *g)
 	protect_lines_free(&g->lines);
 	policy_free(&g->rules_now);
 	free(g->ways.v);
+	free(g->hints[0].v);
+	free(g->hints[1].v);
 }
 
 struct crossing {
@@ -78,8 +93,48 @@ struct crossing {
 	struct diag *diag;
 };
 
+static const struct nl_hints *hints_of(const struct guard *g, int family)
+{
+	return &g->hints[family == 6];
+}
+
+/* Routes of this family are chosen by more than where it goes. */
+static bool is_ruled(const struct guard *g, int family)
+{
+	return hints_of(g, family)->by_source || hints_of(g, family)->n;
+}
+
+static int ask_way(const struct crossing *c, const struct nl_flow *flow, int *way)
+{
+	int rc = nl_route_get(flow, way);
+
+	return rc ? guard_no_way(flow->family, flow->to, rc, c->diag) : 0;
+}
+
+/* Whatever each rule asks for beside the addresses: some of it may. */
+static int crosses_by_rules(
+	const struct crossing *c, const struct prefix *host, const struct prefix *local, bool *yes)
+{
+	const struct nl_hints *hints = hints_of(c->g, host->family);
+	struct nl_flow flow = {
+		.family = host->family,
+		.to = host->bytes,
+		.from = local->bytes,
+	};
+	int way, rc = ask_way(c, &flow, &way);
+
+	*yes = !rc && guard_is_on_way(c->g, c->at, way);
+	for (size_t i = 0; i < hints->n && !rc && !*yes; i++) {
+		nl_flow_follow(&flow, &hints->v[i]);
+		rc = ask_way(c, &flow, &way);
+		*yes = !rc && guard_is_on_way(c->g, c->at, way);
+	}
+	return rc;
+}
+
 /* Of a link-local address each interface may have one: no route tells. */
-static int crosses(void *arg, const struct prefix *host, int *way, bool *yes)
+static int crosses(
+	void *arg, const struct prefix *host, const struct prefix *local, int *way, bool *yes)
 {
 	const struct crossing *c = arg;
 	const struct nl_flow flow = { .family = host->family, .to = host->bytes };
@@ -88,12 +143,12 @@ static int crosses(void *arg, const struct prefix *host, int *way, bool *yes)
 	*yes = protect_is_link_local(host);
 	if (*yes)
 		return 0;
+	if (is_ruled(c->g, host->family))
+		return crosses_by_rules(c, host, local, yes);
 	if (*way < 0)
-		rc = nl_route_get(&flow, way);
-	if (rc)
-		return guard_no_way(host->family, host->bytes, rc, c->diag);
-	*yes = guard_is_on_way(c->g, c->at, *way);
-	return 0;
+		rc = ask_way(c, &flow, way);
+	*yes = !rc && guard_is_on_way(c->g, c->at, *way);
+	return rc;
 }
 
 /*
@@ -125,6 +180,7 @@ int guard_lines(const struct guard *g, const struct place *at, const struct pref
 		.own = &all,
 		.crosses = crosses,
 		.arg = &crossing,
+		.each_local = is_ruled(g, 4) || is_ruled(g, 6),
 	};
 	int rc;
 

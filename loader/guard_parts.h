@@ -7,6 +7,7 @@
 #include "dynamic_rules.h"
 #include "guard.h"
 #include "links.h"
+#include "netlink_route.h"
 #include "protect.h"
 #include "protect_lines.h"
 #include "protected.h"
@@ -24,6 +25,7 @@ struct guard {
 	struct nl_links links;
 	struct attached_list attached;
 	struct ways ways;
+	struct nl_hints hints[2];    /* of IPv4 and IPv6, where lines name hosts */
 	struct policy *rules_now;    /* of both layers, where lines are asked about */
 	struct protect_lines *lines; /* NULL: there are none */
 	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];

@@ -69,6 +69,8 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 
 	way->in = s->arrived ? s->arrived : s->bound;
 	for (size_t i = 0; i < hints->n && !rc; i++) {
+		if (!hints->v[i].mark && !hints->v[i].tos)
+			continue; /* what the flow says itself */
 		flow.mark = hints->v[i].mark;
 		flow.tos = hints->v[i].tos;
 		rc = add_out(way, &flow, diag);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <linux/fib_rules.h>
@@ -55,8 +56,10 @@ static void put_ends(struct nlmsghdr *nlh, const struct nl_flow *flow, enum deta
 	if (!flow->proto || detail < DETAIL_PORTS)
 		return;
 	mnl_attr_put_u8(nlh, RTA_IP_PROTO, flow->proto);
-	mnl_attr_put_u16(nlh, RTA_SPORT, htons(flow->from_port));
-	mnl_attr_put_u16(nlh, RTA_DPORT, htons(flow->to_port));
+	if (flow->from_port)
+		mnl_attr_put_u16(nlh, RTA_SPORT, htons(flow->from_port));
+	if (flow->to_port)
+		mnl_attr_put_u16(nlh, RTA_DPORT, htons(flow->to_port));
 }
 
 static int ask(const struct nl_flow *flow, enum detail detail, struct route *route)
@@ -71,6 +74,8 @@ static int ask(const struct nl_flow *flow, enum detail detail, struct route *rou
 	put_ends(nlh, flow, detail);
 	if (flow->mark)
 		mnl_attr_put_u32(nlh, RTA_MARK, flow->mark);
+	if (flow->uid)
+		mnl_attr_put_u32(nlh, RTA_UID, flow->uid);
 	if (flow->bound)
 		mnl_attr_put_u32(nlh, RTA_OIF, flow->bound);
 	*route = (struct route){};
@@ -117,19 +122,51 @@ int nl_is_own(const struct nl_flow *flow, bool *yes)
 	return rc;
 }
 
+static uint16_t first_port(const struct nlattr *range)
+{
+	if (!range || mnl_attr_get_payload_len(range) < sizeof(struct fib_rule_port_range))
+		return 0;
+	return ((const struct fib_rule_port_range *)mnl_attr_get_payload(range))->start;
+}
+
+static uint32_t first_user(const struct nlattr *range)
+{
+	if (!range || mnl_attr_get_payload_len(range) < sizeof(struct fib_rule_uid_range))
+		return 0;
+	return ((const struct fib_rule_uid_range *)mnl_attr_get_payload(range))->start;
+}
+
+static struct nl_hint hint_of(const struct fib_rule_hdr *rule, const struct nlattr *const *tb)
+{
+	struct nl_hint hint = {
+		.mark = nl_attr_u32(tb[FRA_FWMARK]),
+		.uid = first_user(tb[FRA_UID_RANGE]),
+		.tos = rule->tos,
+		.from_port = first_port(tb[FRA_SPORT_RANGE]),
+		.to_port = first_port(tb[FRA_DPORT_RANGE]),
+	};
+
+	if (tb[RULE_DSCP] && !mnl_attr_validate(tb[RULE_DSCP], MNL_TYPE_U8))
+		hint.tos = mnl_attr_get_u8(tb[RULE_DSCP]) << 2;
+	if (tb[FRA_IP_PROTO] && !mnl_attr_validate(tb[FRA_IP_PROTO], MNL_TYPE_U8))
+		hint.proto = mnl_attr_get_u8(tb[FRA_IP_PROTO]);
+	else if (hint.from_port || hint.to_port)
+		hint.proto = IPPROTO_TCP; /* that of any protocol */
+	return hint;
+}
+
 static int hint_cb(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[RULE_DSCP + 1] = { NULL };
 	struct nl_attrs a = { .tb = tb, .max = RULE_DSCP };
 	const struct fib_rule_hdr *rule = mnl_nlmsg_get_payload(nlh);
-	struct nl_hint hint = { .tos = rule->tos }, *v;
 	struct nl_hints *hints = data;
+	struct nl_hint hint, *v;
 
 	mnl_attr_parse(nlh, sizeof(*rule), nl_attr_keep, &a);
-	hint.mark = nl_attr_u32(tb[FRA_FWMARK]);
-	if (tb[RULE_DSCP] && !mnl_attr_validate(tb[RULE_DSCP], MNL_TYPE_U8))
-		hint.tos = mnl_attr_get_u8(tb[RULE_DSCP]) << 2;
-	if (!hint.mark && !hint.tos)
+	hint = hint_of(rule, tb);
+	hints->by_source |= rule->src_len;
+	if (!hint.mark && !hint.uid && !hint.tos && !hint.proto)
 		return MNL_CB_OK;
 	v = nl_grow(hints->v, hints->n, sizeof(*v));
 	if (!v)
@@ -139,11 +176,22 @@ static int hint_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+void nl_flow_follow(struct nl_flow *flow, const struct nl_hint *hint)
+{
+	flow->mark = hint->mark;
+	flow->uid = hint->uid;
+	flow->tos = hint->tos;
+	flow->proto = hint->proto;
+	flow->from_port = hint->from_port;
+	flow->to_port = hint->to_port;
+}
+
 static void reset(void *data)
 {
 	struct nl_hints *hints = data;
 
 	hints->n = 0;
+	hints->by_source = false;
 }
 
 int nl_hints_get(int family, struct nl_hints *hints)

@@ -13,7 +13,7 @@ struct nl_flow {
 	const uint8_t *to, *from;
 	int proto;
 	uint16_t from_port, to_port;
-	uint32_t mark;
+	uint32_t mark, uid;
 	uint8_t tos;
 	int bound; /* to that interface */
 };
@@ -23,17 +23,22 @@ int nl_route_get(const struct nl_flow *flow, int *ifindex);
 /* Whether it comes to this host itself, by lo. 0 or -errno. */
 int nl_is_own(const struct nl_flow *flow, bool *yes);
 
-/* What a rule of routing (`ip rule`) asks for that nobody can see from outside of a packet. */
+/* What a rule of routing (`ip rule`) asks for beside addresses; of ports the first. 0: nothing. */
 struct nl_hint {
-	uint32_t mark;
+	uint32_t mark, uid;
 	uint8_t tos;
+	int proto;
+	uint16_t from_port, to_port;
 };
 struct nl_hints {
 	struct nl_hint *v; /* caller frees */
 	size_t n;
+	bool by_source; /* some ask for this host's address */
 };
 
 /* Of those rules of the family which ask for any; where the kernel has no rules there are none. */
 int nl_hints_get(int family, struct nl_hints *hints);
+/* The same flow, as that rule asks for. */
+void nl_flow_follow(struct nl_flow *flow, const struct nl_hint *hint);
 
 #endif

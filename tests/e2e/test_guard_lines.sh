@@ -132,6 +132,32 @@ cuts 'line 1' tcp/22 from 0.0.0.0/1
 cuts 'line 1.*arrives at rx1' on rx1 tcp/22
 spares tcp/22 from 0.0.0.0/8
 spares tcp/22 from 127.0.0.0/8
+# Rules of routing: two ways out, by this host's address, by the other end's, by a port, by what nobody sees.
+conf 'protect = 198.51.100.0/24' 'protect = tcp/22,8443'
+run_in rx ip route add default via 10.78.0.1 dev rx1 table 100
+spares on rx1 tcp/22 from 198.51.100.0/24
+run_in rx ip rule add from 10.78.0.2 table 100
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22 from 198.51.100.0/24
+cuts 'line 1.*leaves by rx1' out on rx1 tcp from port 22 to 198.51.100.0/24
+cuts 'line 1.*arrives at rx0' on rx0 tcp/22 from 198.51.100.0/24
+spares on rx1 tcp/22 from 198.51.100.0/24 to 10.77.0.2
+spares on rx0 tcp/22 from 198.51.100.0/24 to 10.78.0.2
+run_in rx ip rule del table 100
+run_in rx ip rule add to 198.51.100.128/25 table 100
+cuts 'line 1.*arrives at rx1' on rx1 tcp/22 from 198.51.100.128/25
+cuts 'line 1.*arrives at rx0' on rx0 tcp/22 from 198.51.100.0/25
+spares on rx1 tcp/22 from 198.51.100.0/25
+spares on rx0 tcp/22 from 198.51.100.128/25
+run_in rx ip rule del table 100
+for words in "ipproto tcp sport 8443" "sport 8443-8444" "fwmark 7" "tos 0x10" "uidrange 33-33"; do
+	# shellcheck disable=SC2086
+	run_in rx ip rule add $words table 100
+	cuts 'line 1.*arrives at rx1' on rx1 tcp/8443 from 198.51.100.0/24
+	cuts 'line 1.*arrives at rx0' on rx0 tcp/22 from 198.51.100.0/24
+	run_in rx ip rule del table 100
+done
+spares on rx1 tcp/8443 from 198.51.100.0/24
+
 # Each of this host's addresses counts, by whichever interface they come; and neighbours have no route.
 conf 'protect = 2000::/3'
 run_in rx ip -6 route add default via "$TX6"
