@@ -253,6 +253,16 @@ static int back_unwritten(int rc, struct diag *diag)
 		why);
 }
 
+/* Interfaces that came with the rules: nothing judges there any more. */
+static void detach_unwritten(void)
+{
+	struct diag ignored = {};
+
+	if (tried_follows())
+		tried_take_back(&ignored);
+	diag_free(&ignored);
+}
+
 int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 {
 	struct store *s = host->store;
@@ -269,8 +279,10 @@ int await_go_back(struct host *host, bool dry_run, struct diag *diag)
 	if (!awaits)
 		return rc ? rc : enforce_settle(host, diag);
 	rc = kernel_go_back(k, commit, &(struct commit){ s, kernel_before_trial(k) }, diag);
-	if (rc)
+	if (rc) {
+		detach_unwritten();
 		return back_unwritten(rc, diag);
+	}
 	tried_tend(diag); /* interfaces that came with the rules */
 	enforce_catch_up(host, diag);
 	return 0;

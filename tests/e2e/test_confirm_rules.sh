@@ -177,6 +177,17 @@ expect_exit 0 bp policy confirm
 same "confirmed" "b rx0 / rx0 auto / pb" "$(where)"
 check "with nothing left to settle" [ ! -e "$BPFPOL_STATE_DIR/tried" ]
 
+# Taken back where it cannot be written, and looked at.
+expect_exit 0 bp policy rollback
+nowhere
+expect_exit 0 bp policy assign b --confirm 600
+expect_exit 1 broken "rename,renameat,renameat2:error=ENOSPC" policy rollback
+same "taken back on a full disk: detached at once" "pp 0" "$(verdict 2011)$(verdict 2012) $(run_in rx ip -o link show rx0 | grep -c xdp)"
+broken "rename,renameat,renameat2:error=ENOSPC" status >/dev/null 2>&1
+same "and not attached by a look" "pp 0" "$(verdict 2011)$(verdict 2012) $(run_in rx ip -o link show rx0 | grep -c xdp)"
+bp status >/dev/null
+same "written by the next command that can" "a  /  / pp" "$(where)"
+
 # What cannot be committed is not there, though a disk that is full from then on cannot take back what is remembered.
 nowhere
 expect_exit 1 broken_at state.new "rename:error=ENOSPC" policy assign b
