@@ -41,13 +41,14 @@ struct service {
 };
 
 /*
- * The halves of IPv4, what is given out of IPv6, and neighbours. Whoever blocks less than that
- * names hosts.
+ * The halves of IPv4, what is given out of IPv6, private networks, and neighbours. Whoever blocks
+ * less than that names hosts.
  */
 static const struct prefix anybodys[] = {
 	{ .family = 4, .len = 1 },
 	{ .family = 4, .len = 1, .bytes = { 0x80 } },
 	{ .family = 6, .len = 4, .bytes = { 0x20 } },
+	{ .family = 6, .len = 7, .bytes = { 0xfc } },
 	{ .family = 6, .len = 10, .bytes = { 0xfe, 0x80 } },
 };
 #define N_ANYBODYS (sizeof(anybodys) / sizeof(anybodys[0]))

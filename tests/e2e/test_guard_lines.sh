@@ -117,6 +117,10 @@ in_force 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24' 'permit tcp/22 from 
 assign_cuts 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24'
 assign_spares 'block tcp/22' 'permit tcp/22 from 203.0.113.0/24' 'permit from 198.51.100.0/24'
 expect_exit 5 bp remove permit tcp/22 from 203.0.113.0/24
+in_force 'block tcp/22' 'permit tcp/22 from fd00::/8' 'permit tcp/22 from 10.0.0.0/8'
+assign_cuts 'block tcp/22' 'permit tcp/22 from 10.0.0.0/8'
+assign_cuts 'block tcp/22' 'permit tcp/22 from fd00::/8'
+spares fd00:1::/32
 
 # A network is behind more than one interface, each of which is asked about its own part.
 in_force 'block udp/1434'
