@@ -51,7 +51,7 @@ at_most() {
 	}'
 }
 
-# The mean is how processors are shared, by root's clients too: there nobody can do better than one
+# Processors are shared, by root's clients too: there nobody can do better than one
 # who has nothing to do with the agent. Without the right to go first (CAP_SYS_NICE) the agent has its part
 # like any of those who attack, and the median alone is its own. That is slowed as the control's is, within a
 # tenth: connections that say nothing cost nothing.
@@ -60,7 +60,7 @@ slowed_by_two() {
 
 	at_most attacked-share 1.1 || return
 	for how in barred attacked; do
-		at_most $how-slowed 2 || return
+		at_most $how-slowed 2 "$(figure $how-control-slowed)" || return
 		[ "$NICE" = 0 ] || at_most $how-slowed-mean 2 "$(figure $how-control-slowed-mean)" || return
 	done
 }
