@@ -68,6 +68,7 @@ IMPURE := \
 	explain \
 	explain_capture \
 	fault \
+	first \
 	fold_file \
 	gather \
 	generation% \

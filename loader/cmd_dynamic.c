@@ -10,6 +10,7 @@
 #include "clocks.h"
 #include "command.h"
 #include "enforce.h"
+#include "first.h"
 #include "links.h"
 #include "lock.h"
 #include "pairs.h"
@@ -243,7 +244,7 @@ static int prepare(const struct args *args, struct host *host, bool asked,
 	if (!rc)
 		rc = refuse_while_off(host, args, diag);
 	if (!rc)
-		rc = choices_first(host, first, dry_run, diag);
+		rc = first_links_begin(host, first, dry_run, diag);
 	if (!rc && asked && will_filter(host))
 		rc = try_more(host, rules, diag);
 	if (!rc && host->first) /* with them comes what the store has to put in force */

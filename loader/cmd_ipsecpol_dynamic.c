@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmd_ipsecpol.h"
+#include "first.h"
 #include "links.h"
 #include "spec.h"
 #include "store.h"

@@ -13,6 +13,7 @@
 #include "clocks.h"
 #include "cmd_ipsecpol.h"
 #include "enforce.h"
+#include "first.h"
 #include "json.h"
 #include "links.h"
 #include "pairs.h"
@@ -156,7 +157,7 @@ static int put_in_force(const struct args *args, struct host *host, struct ipsec
 	int rc = p->policy->n ? refuse_while_off(host, args, diag) : 0;
 
 	if (!rc)
-		rc = choices_first(host, &done->first, opts->dry_run, diag);
+		rc = first_links_begin(host, &done->first, opts->dry_run, diag);
 	if (!rc)
 		rc = add_in_force(host, p, opts, done, diag);
 	if (rc && !opts->dry_run)

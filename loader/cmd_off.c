@@ -398,12 +398,8 @@ static int choose_remembered(
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
 
-	for (size_t i = 0; i < links->n && !rc; i++) {
-		const struct remembered *r = remembered_find(&list, links->v[i].name);
-
-		if (r && nl_can_filter(&links->v[i]))
-			rc = choices_add(choices, &links->v[i], r->mode);
-	}
+	if (!rc)
+		rc = choices_follow(choices, links, &list);
 	remembered_free(&list);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include "assign.h"
 #include "await.h"
 #include "command.h"
+#include "first.h"
 #include "json.h"
 #include "links.h"
 #include "pairs.h"
@@ -69,7 +70,7 @@ static int assign(struct host *host, const struct args *args, struct policy **po
 	struct first_links *first, struct assigned *assigned, struct diag *diag)
 {
 	struct apply_opts opts = { .dry_run = args->given & OPT_DRY_RUN };
-	int rc = choices_first(host, first, opts.dry_run, diag);
+	int rc = first_links_begin(host, first, opts.dry_run, diag);
 
 	if (!rc)
 		rc = assign_policy(host, policy, &opts, assigned, diag);

@@ -145,15 +145,8 @@ static void not_filtered(const struct link_choice *choice, struct diag *diag)
 
 static int attach_all(struct restore *r, bool dry_run, struct diag *diag)
 {
-	int rc = 0;
+	int rc = choices_follow(&r->choices, &r->links, &r->remembered);
 
-	for (size_t i = 0; i < r->links.n && !rc; i++) {
-		const struct nl_link *link = &r->links.v[i];
-		const struct remembered *is = remembered_find(&r->remembered, link->name);
-
-		if (is && nl_can_filter(link))
-			rc = choices_add(&r->choices, link, is->mode);
-	}
 	if (!rc)
 		rc = choices_attach_each(&r->host, &r->choices, dry_run, not_filtered, diag);
 	return rc ? rc : find_missing(r);

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "dirs.h"
 #include "env.h"
+#include "first.h"
 #include "json.h"
 #include "links.h"
 #include "lock.h"
@@ -246,7 +247,7 @@ static int add_in_force(const struct args *args, struct host *host, struct rule 
 	if ((*rule)->ifname) /* the rule is the store's, then */
 		snprintf(on, sizeof(on), "%s", (*rule)->ifname);
 	if (!rc)
-		rc = choices_first(host, first, opts->dry_run, diag);
+		rc = first_links_begin(host, first, opts->dry_run, diag);
 	begin(*rule, said);
 	if (!rc)
 		rc = apply_add(host, rule, opts, applied, diag);

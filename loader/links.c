@@ -237,38 +237,18 @@ void choices_undo(struct host *host, const struct link_choices *c)
 	diag_free(&ignored);
 }
 
-/* The interfaces to begin with. -ENODEV with DIAG_UNKNOWN when there are none. */
-static int choices_default(const struct nl_links *links, struct link_choices *c, struct diag *diag)
+int choices_follow(
+	struct link_choices *c, const struct nl_links *links, const struct remembered_list *list)
 {
-	const struct nl_link **v = NULL;
-	size_t n = 0;
-	int rc = nl_default_links(links, &v, &n);
-
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = choices_add(c, v[i], ATTACH_AUTO);
-	free(v);
-	if (!rc && !n)
-		return diag_set(diag, DIAG_UNKNOWN, ENODEV,
-			"nothing is attached yet, and no interface has hardware behind it or "
-			"carries "
-			"a default route; say which to filter: bpfpol attach IFACE");
-	return rc;
-}
-
-/* Those of bpfpol.conf that are there; none: what is usual. */
-static int choices_begin(const struct nl_links *links, struct link_choices *c, struct diag *diag)
-{
-	struct remembered_list list;
-	int rc = remembered_load(&list, diag);
+	int rc = 0;
 
 	for (size_t i = 0; i < links->n && !rc; i++) {
-		const struct remembered *r = remembered_find(&list, links->v[i].name);
+		const struct remembered *r = remembered_find(list, links->v[i].name);
 
-		if (r && r->configured && nl_can_filter(&links->v[i]))
+		if (r && nl_can_filter(&links->v[i]))
 			rc = choices_add(c, &links->v[i], r->mode);
 	}
-	remembered_free(&list);
-	return rc || c->n ? rc : choices_default(links, c, diag);
+	return rc;
 }
 
 int choices_remember(struct link_choices *c, struct diag *diag)
@@ -288,33 +268,8 @@ int choices_remember(struct link_choices *c, struct diag *diag)
 	return rc;
 }
 
-int choices_first(struct host *host, struct first_links *first, bool dry_run, struct diag *diag)
-{
-	struct link_choices *choices = &first->choices;
-	int rc = host->off ? 1 : attached_look(diag);
-
-	if (rc)
-		return rc < 0 ? rc : 0;
-	rc = nl_links_get(&first->links);
-	if (rc)
-		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = choices_begin(&first->links, choices, diag);
-	if (!rc)
-		rc = choices_check(choices, diag);
-	host->adding = choices;
-	if (!rc && !dry_run)
-		host->first = choices;
-	return rc;
-}
-
 void choices_free(struct link_choices *c)
 {
 	free(c->v);
 	*c = (struct link_choices){};
-}
-
-void first_links_free(struct first_links *first)
-{
-	choices_free(&first->choices);
-	nl_links_free(&first->links);
 }

@@ -25,6 +25,9 @@ struct link_choices {
 };
 
 int choices_add(struct link_choices *c, const struct nl_link *link, enum attach_mode mode);
+/* Adds those that the list says are to be filtered, of those that are there. */
+int choices_follow(
+	struct link_choices *c, const struct nl_links *links, const struct remembered_list *list);
 /* Whether all of them can be attached; marks those that are. */
 int choices_check(struct link_choices *c, struct diag *diag);
 /* Attaches all of them, or on failure none that was not attached before. */
@@ -39,19 +42,6 @@ int choices_attach_each(struct host *host, struct link_choices *c, bool dry_run,
 /* Takes off and forgets again what choices_attach() put on and choices_remember() added. */
 void choices_undo(struct host *host, const struct link_choices *c);
 
-/* Those that a command begins with, and the list that they stand in; {} before. */
-struct first_links {
-	struct nl_links links;
-	struct link_choices choices;
-};
-
-/*
- * They are to be remembered and attached when the command's rules are put in force (host->first),
- * unless something is attached already or filtering is off: then there are none. With a dry run
- * nothing more than a check. After a failure choices_undo() is called for.
- */
-int choices_first(struct host *host, struct first_links *first, bool dry_run, struct diag *diag);
-void first_links_free(struct first_links *first);
 /* Adds them to what is remembered on disk. */
 int choices_remember(struct link_choices *c, struct diag *diag);
 void choices_free(struct link_choices *c);

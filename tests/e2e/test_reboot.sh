@@ -52,6 +52,33 @@ expect_exit 0 bp on
 blocked dport=1434
 same "on puts them in force as well" "$BEFORE" "$(rules)"
 
+# One that comes before `restore` finds what is remembered, and not what would be usual: that was taken off.
+add_pair tx1 rx1 78
+bp attach rx1 >/dev/null
+bp detach rx0 >/dev/null
+for command in "block udp/55" "block --dry-run udp/56" "block udp/57 --confirm 60" "permit udp/58"; do
+	same "no program is left" 0 "$(left_by_reboot)"
+	# shellcheck disable=SC2086
+	expect_exit 0 bp $command
+	expect_out 'ttach(ed)? rx1'
+	case $command in
+	*dry-run*)
+		same "a dry run attaches nothing" '' "$(bp interfaces --json | jq -r '.interfaces[] | select(.ingress != "none") | .name')"
+		;;
+	*--confirm*)
+		TX=tx1 RX=rx1 blocked dport=57
+		expect_exit 0 bp policy rollback
+		TX=tx1 RX=rx1 passes dport=57
+		;;
+	esac
+	[[ $command == *dry-run* ]] || TX=tx1 RX=rx1 blocked dport=1434
+	passes dport=1434
+	same "$command: remembered" "rx1 auto" "$(remembered)"
+done
+bp attach rx0 >/dev/null
+bp detach rx1 >/dev/null
+run_in rx ip link del rx1
+
 # The journal: a tail of garbage costs nothing. Half a record is one that the kernel has in force: no command
 # drops it by the way.
 JOURNAL=$BPFPOL_STATE_DIR/journal
