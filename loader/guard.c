@@ -20,6 +20,7 @@ static void guard_free(struct guard *g)
 	dynamic_rules_close(&g->dynamic);
 	free(g->all.rules);
 	free(g->attached.v);
+	remembered_free(&g->remembered);
 	nl_links_free(&g->links);
 	free(g->own.v);
 	guard_sessions_free(g);
@@ -80,6 +81,16 @@ int guard_concerns(
 	return rc;
 }
 
+/* What is wrong with it is said by who attaches. */
+static int remembered_get(struct guard *g)
+{
+	struct diag ignored = {};
+	int rc = remembered_look(&g->remembered, &ignored);
+
+	diag_free(&ignored);
+	return rc == -ENOMEM ? rc : 0;
+}
+
 static int guard_open(struct guard *g, struct diag *diag)
 {
 	int rc = nl_links_get(&g->links);
@@ -92,6 +103,8 @@ static int guard_open(struct guard *g, struct diag *diag)
 	rc = guard_sessions_get(g, diag);
 	if (!rc)
 		rc = attached_get(&g->attached, diag);
+	if (!rc)
+		rc = remembered_get(g);
 	return rc ? rc : guard_lines_open(g, diag);
 }
 
@@ -156,24 +169,31 @@ static const struct link_choice *choice_of(const struct host *host, int ifindex)
 	return NULL;
 }
 
+/*
+ * It is filtered, is about to be, or will be as soon as somebody follows what is remembered: that
+ * asks nobody, and counts as filtered already, as what would be cut by then is no change's doing.
+ */
 static int try_link(struct guard *g, const struct nl_link *link, struct diag *diag)
 {
 	const struct attached *a = attached_find(&g->attached, link->ifindex);
 	const struct link_choice *c = choice_of(g->host, link->ifindex);
+	const struct remembered *r =
+		nl_can_filter(link) ? remembered_find(&g->remembered, link->name) : NULL;
+	bool by_tc = c ? c->mode == ATTACH_TC : r && r->mode == ATTACH_TC;
 	int rc = 0;
 
-	if (vantage_never(link) || (!a && !c))
+	if (vantage_never(link) || (!a && !c && !r))
 		return 0;
 	for (int dir = 0; dir < BP_DIRS && !rc; dir++) {
 		bool filtered = a && (dir == BP_OUT ? a->out != TC_NONE : a->how != ATTACH_NONE);
 		const struct place at = {
 			.link = link,
 			.dir = dir,
-			.hook = vantage_hook(link, a, c && c->mode == ATTACH_TC, dir),
-			.filtered = filtered && !c,
+			.hook = vantage_hook(link, a, by_tc, dir),
+			.filtered = !c,
 		};
 
-		if (filtered || c)
+		if (filtered || c || r)
 			rc = try_place(g, &at, diag);
 	}
 	return rc;

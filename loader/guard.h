@@ -19,11 +19,11 @@ int guard_concerns(
 	const struct host *host, const struct policy *policy, bool *yes, struct diag *diag);
 
 /*
- * Asks the loaded generation, made of that policy, on the interfaces that are filtered or are going
- * to be (host->adding), together with the dynamic rules that are in force. -EPERM with
- * DIAG_REFUSED: it would cut something, by the rule that is named; or it would as soon as the
- * dynamic rules are gone, and what is in force would not. gen: NULL: nothing of the policy is in
- * force, which goes for it.
+ * Asks the loaded generation, made of that policy, on the interfaces that are filtered, are
+ * remembered, or are going to be filtered (host->adding), together with the dynamic rules that are
+ * in force. -EPERM with DIAG_REFUSED: it would cut something, by the rule that is named; or it
+ * would as soon as the dynamic rules are gone, and what is in force would not. gen: NULL: nothing
+ * of the policy is in force, which goes for it.
  */
 int guard_generation(const struct host *host, const struct generation *gen,
 	const struct policy *policy, struct diag *diag);

@@ -24,6 +24,7 @@ struct guard {
 	struct prefixes own;		/* addresses of this host */
 	struct nl_links links;
 	struct attached_list attached;
+	struct remembered_list remembered;
 	struct ways ways;
 	struct nl_hints hints[2];    /* of IPv4 and IPv6, where lines name hosts */
 	struct policy *rules_now;    /* of both layers, where lines are asked about */
@@ -38,7 +39,7 @@ struct place {
 	const struct nl_link *link;
 	enum bp_dir dir;
 	enum bp_hook hook;
-	bool filtered; /* already now */
+	bool filtered; /* already now, or as good as that */
 };
 
 /* guard_ask.c: -EPERM with DIAG_REFUSED: the packet passes there now, and would not afterwards. */

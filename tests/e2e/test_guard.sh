@@ -160,6 +160,39 @@ check "it is done" eval 'bp list | grep -q "block in tcp to port 22"'
 expect_exit 0 bp policy unassign
 expect_exit 0 bp policy delete local
 
+# One that is to be filtered and is not attached at the moment: whoever attaches it asks nobody. What
+# would be cut there by the rules in force is no other change's doing.
+# waits DESC
+waits() {
+	refused 'line 1.*rx0' block on rx0 tcp/22
+	refused 'line 1.*rx0' block out on rx0 tcp from port 22
+	expect_exit 0 bp block on rx0 tcp/22 --force
+	expect_exit 0 bp block tcp/99
+	refused 'line 1.*rx1' block tcp/22
+	refused "rule [0-9]+ .block in on rx0.*line 1.*rx0" attach rx0
+	expect_exit 0 bp policy unassign
+	expect_exit 0 bp policy delete local
+	same "$1: it is not attached" rx1 \
+		"$(bp interfaces --json | jq -r '.interfaces[] | select(.ingress != "none") | .name')"
+}
+
+conf 'protect = tcp/22'
+expect_exit 0 bp detach rx0
+add_pair tx1 rx1 78
+expect_exit 0 bp attach rx1
+expect_exit 0 bp block on rx0 tcp/22
+expect_exit 0 bp remove --id "$(bp list --json | jq '.rules[-1].id')"
+conf 'protect = tcp/22' 'interfaces = rx0'
+waits configured
+conf 'protect = tcp/22'
+expect_exit 0 bp attach rx0
+N=$(run_in rx ip -o link show rx0 | cut -d: -f1)
+rm -f "$BPFPOL_BPFFS/links/"*-"$N" "$BPFPOL_BPFFS/links/"*-"$N"-*
+waits remembered
+expect_exit 0 bp detach rx1
+expect_exit 0 bp attach rx0
+run_in rx ip link del rx1
+
 # An interface with no address but a link-local one, or with IPv4 alone, below one that has others:
 # what is for those crosses it.
 conf 'protect = tcp/22' 'protect = fd77::/64'
