@@ -80,8 +80,7 @@ static int bring_back(struct host *host, struct link_choices *c, struct diag *di
 	return rc;
 }
 
-int first_links_begin(
-	struct host *host, struct first_links *first, bool dry_run, struct diag *diag)
+int first_links_begin(struct host *host, struct first_links *first, bool dry_run, struct diag *diag)
 {
 	struct link_choices *choices = &first->choices;
 	bool returns;
