@@ -9,7 +9,7 @@
 . "$(dirname "$0")/two.sh"
 
 SPARE=$BPFPOL_BPFFS/spare
-COUNTED[large]=0
+COUNTED[large]=0 COUNTED[middle]=0
 
 # loads COMMAND...: how many programs of XDP and TC it gives to the verifier.
 loads() {
@@ -69,6 +69,17 @@ some policy assign large
 none policy assign b
 is b "small after large again"
 
+# Its rules would fit into a small one, and packets would pay for it.
+head -3000 "$WORLD/large.txt" >"$WORLD/middle.txt"
+printf 'block udp/2002\nblock udp/1434\nblock @%s\n' "$WORLD/middle.txt" >"$POLICIES/middle.policy"
+some policy assign a
+some policy assign middle
+is middle "a small one is not used for what is larger"
+none policy assign b
+check "one of another size is kept" [ -e "$SPARE/tables" ]
+some policy assign a
+is a "nor this one for a small one"
+
 # --- hooks
 
 loaded() {
@@ -76,7 +87,6 @@ loaded() {
 		tr '\n' ' '
 }
 
-some policy assign a
 none policy assign b
 add_pair tx1 rx1 78
 expect_exit 0 bp attach rx1 --mode generic
