@@ -85,4 +85,21 @@ expect_exit 0 bp remove udp/1434
 expect_exit 0 bp block udp/1434
 blocked dport=1434
 
+# A rule that finds no tuple of its own shape comes to one whose rules all asked for ports, which it does
+# not: so does a fragment, which has none.
+expect_exit 0 bp policy create shapes
+expect_exit 0 bp policy assign shapes
+BAD=0
+for ends in "port 1000-2000" "to port 1000-2000"; do
+	for ((i = 1; i <= 32; i++)); do
+		# shellcheck disable=SC2086
+		bp block tcp from "192.0.2.1/$i" $ends >/dev/null || BAD=$((BAD + 1))
+	done
+done
+same "one rule of each of 64 shapes" 0 "$BAD"
+passes proto=tcp frag=800 src=198.51.100.9
+expect_exit 0 bp block tcp from 198.51.100.0/24
+blocked proto=tcp frag=800 src=198.51.100.9
+passes proto=tcp frag=800 src=198.51.99.9
+
 finish
