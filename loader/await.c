@@ -24,6 +24,13 @@ static void settle(struct generation *gen, const struct store *s)
 	gen->table.tables->dirty = 0;
 }
 
+/* It judges, until somebody can write that, and nothing changes it meanwhile. */
+static void stand(struct generation *gen)
+{
+	if (gen)
+		gen->table.tables->dirty = 0;
+}
+
 /*
  * What was taken back by hand may have time left on a disk that is full: only the kernel knows that
  * it is over, and goes on knowing it until it is written.
@@ -36,8 +43,10 @@ static int go_back_by_itself(struct host *host, struct diag *diag)
 
 	if (taken)
 		rc = store_commit(host->store, diag);
-	if (taken && rc)
+	if (taken && rc) {
+		stand(kernel_before_trial(k));
 		return rc;
+	}
 	kernel_go_back(k, NULL, NULL, diag);
 	if (taken)
 		settle(k->gen, host->store);

@@ -23,6 +23,24 @@ bool awaited_is_known(const struct kernel *k)
 	return k && kernel_awaits(k) && awaited_is_stored(kernel_on_trial(k));
 }
 
+/* What is in force is what the store goes back to. */
+static bool is_before(const struct generation *gen, const struct store *s)
+{
+	const struct bp_tables *t = gen ? gen->table.tables : NULL;
+	uint64_t inode, mtime, journal;
+
+	if (!s->previous || !t)
+		return !s->previous && !t;
+	store_stat_before(s, &inode, &mtime, &journal);
+	return inode && t->state_inode == inode && t->state_mtime == mtime && t->journal == journal;
+}
+
+bool awaited_is_back(const struct kernel *k, const struct store *s)
+{
+	return s->taking_back && awaited_is_known(k) && !kernel_time_left(k) && k->gen &&
+	       !k->gen->table.tables->dirty && is_before(k->gen, s);
+}
+
 /* It is confirmed, which is only not written there yet. */
 static bool is_kept(const struct kernel *k)
 {
@@ -105,18 +123,6 @@ bool awaited_stands(struct kernel *k)
 		return false;
 	kernel_on_trial(k)->table.tables->dirty = 0; /* nothing changes it now */
 	return true;
-}
-
-/* What is in force is what the store goes back to. */
-static bool is_before(const struct generation *gen, const struct store *s)
-{
-	const struct bp_tables *t = gen ? gen->table.tables : NULL;
-	uint64_t inode, mtime, journal;
-
-	if (!s->previous || !t)
-		return !s->previous && !t;
-	store_stat_before(s, &inode, &mtime, &journal);
-	return inode && t->state_inode == inode && t->state_mtime == mtime && t->journal == journal;
 }
 
 static int load_before(const struct store *s, struct store **before, struct diag *diag)

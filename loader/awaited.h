@@ -13,6 +13,8 @@
 bool awaited_is_stored(const struct generation *gen);
 /* The trial in the kernel is what the store on disk says. */
 bool awaited_is_known(const struct kernel *k);
+/* It is over, which is only not written there yet: what the store holds in memory judges. */
+bool awaited_is_back(const struct kernel *k, const struct store *s);
 
 /* ns until what the store says to await confirmation goes back; 0: nothing awaits any more. */
 uint64_t awaited_left(const struct kernel *k, const struct store *s);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "awaited.h"
 #include "clocks.h"
 #include "env.h"
 #include "fault.h"
@@ -56,7 +57,9 @@ static int is_in_force(const struct explainer *ex, struct diag *diag)
 
 	if (ex->other)
 		return 0;
-	return host->fault ? host->kernel && host->kernel->gen : host_steps(host, diag);
+	if (host->fault)
+		return host->kernel && host->kernel->gen;
+	return awaited_is_back(host->kernel, host->store) ? 1 : host_steps(host, diag);
 }
 
 static int choose_policy(struct explainer *ex, const char *name, struct diag *diag)

@@ -129,6 +129,8 @@ same "a judges" a "$(verdict)"
 full() {
 	broken "rename,renameat,renameat2:error=ENOSPC" "$@"
 }
+same "explain: a is in force" "true block []" "$(full explain --json udp from 192.0.2.1 to "$RX4" port 2001 in on rx0 |
+	jq -r '"\(.in_force) \(.verdict) \(.notes)"')"
 for command in status list "block udp/2009" status "policy list" "policy confirm" "policy rollback" restore; do
 	# shellcheck disable=SC2086
 	full $command >/dev/null 2>&1
