@@ -107,13 +107,28 @@ static uint64_t when(const struct kernel *k, const struct store *s)
 	return (now.real - least(ago, now.real - SECOND)) / SECOND;
 }
 
+/*
+ * Somebody took it back, which could not be written then (kernel_go_back()): the kernel's time is
+ * never over before the store's otherwise. After a boot in it the two cannot be compared.
+ */
+static bool by_hand(const struct kernel *k, const struct store *s)
+{
+	struct moment now;
+
+	moment_now(&now);
+	return awaited_is_known(k) && !strcmp(now.boot_id, s->confirm.by.boot_id) &&
+	       k->ctl->confirm_by < s->confirm.by.boot;
+}
+
 int awaited_check(const struct kernel *k, struct store *s, struct diag *diag)
 {
 	int rc;
 
 	if (!s->confirm.seconds || is_kept(k) || awaited_left(k, s))
 		return 0;
-	rc = store_take_back(s, when(k, s), diag);
+	rc = store_take_back(s, by_hand(k, s) ? 0 : when(k, s), diag);
+	if (!rc)
+		s->asked = false; /* not now */
 	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
 }
 
