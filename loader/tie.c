@@ -53,8 +53,10 @@ static int id_write(uint64_t id)
 	char *path = path_join(dirs_get()->state, "id"), text[64];
 	struct diag ignored = {};
 	int len = snprintf(text, sizeof(text), ID_FORMAT, id);
-	int rc = path ? file_write(path, text, len, &ignored) : -ENOMEM;
+	int rc = path ? file_make_way(path, &ignored) : -ENOMEM;
 
+	if (!rc)
+		rc = file_write(path, text, len, &ignored);
 	diag_free(&ignored);
 	free(path);
 	return rc;

@@ -161,6 +161,14 @@ expect_exit 0 bp list
 blocked dport=1434
 expect_exit 0 bp policy assign local
 check "and again" [ -s "$STATE/id" ]
+# In the place of a directory, which is kept.
+rm "$STATE/id"
+mkdir "$STATE/id"
+expect_exit 0 bp list
+blocked dport=1434
+expect_exit 0 bp restore
+check "nor does a directory stand in its way" [ -f "$STATE/id" ]
+check "which is kept" [ -d "$STATE/id.damaged" ]
 
 # On purpose another one takes its place, in one step; also while it is off.
 export BPFPOL_STATE_DIR=$WORLD/other
