@@ -10,6 +10,12 @@
 #include "netlink_ways.h"
 #include "protect.h"
 
+/* What was found of hosts, by the number that protect_lines keeps of each. */
+struct guard_exits {
+	struct nl_exits *v;
+	size_t n;
+};
+
 /* Also where the kernel holds another version's: then there is nothing that is known to be now. */
 static int add_layer(const struct guard *g, const struct generation *gen, enum rule_layer layer,
 	struct filters *filters)
@@ -54,6 +60,7 @@ static int get_ways(struct guard *g, struct diag *diag)
 		return diag_errno(diag, -rc, "cannot list the routes");
 	for (int v6 = 0; v6 < 2 && !rc; v6++)
 		rc = nl_hints_get(v6 ? 6 : 4, &g->hints[v6]);
+	g->hints[1].by_source |= g->ways.by_source;
 	return rc ? diag_errno(
 			    diag, -rc, "cannot ask the kernel for the rules of routing (ip rule)")
 		  : 0;
@@ -67,6 +74,9 @@ int guard_lines_open(struct guard *g, struct diag *diag)
 
 	if (!conf->n_protects)
 		return 0;
+	g->exits = calloc(1, sizeof(*g->exits));
+	if (!g->exits)
+		return -ENOMEM;
 	if (any_address(conf))
 		rc = get_ways(g, diag);
 	if (!rc)
@@ -85,6 +95,11 @@ void guard_lines_close(struct guard *g)
 	free(g->ways.v);
 	free(g->hints[0].v);
 	free(g->hints[1].v);
+	for (size_t i = 0; g->exits && i < g->exits->n; i++)
+		free(g->exits->v[i].v);
+	if (g->exits)
+		free(g->exits->v);
+	free(g->exits);
 }
 
 struct crossing {
@@ -104,31 +119,43 @@ static bool is_ruled(const struct guard *g, int family)
 	return hints_of(g, family)->by_source || hints_of(g, family)->n;
 }
 
-static int ask_way(const struct crossing *c, const struct nl_flow *flow, int *way)
-{
-	int rc = nl_route_get(flow, way);
-
-	return rc ? guard_no_way(flow->family, flow->to, rc, c->diag) : 0;
-}
-
 /* Whatever each rule asks for beside the addresses: some of it may. */
 static int crosses_by_rules(
 	const struct crossing *c, const struct prefix *host, const struct prefix *local, bool *yes)
 {
 	const struct nl_hints *hints = hints_of(c->g, host->family);
+	struct nl_exits exits = {};
 	struct nl_flow flow = {
 		.family = host->family,
 		.to = host->bytes,
 		.from = local->bytes,
 	};
-	int way, rc = ask_way(c, &flow, &way);
+	int rc = guard_ask_way(&flow, &exits, c->diag);
 
-	*yes = !rc && guard_is_on_way(c->g, c->at, way);
+	*yes = !rc && guard_is_on_way(c->g, c->at, &exits);
 	for (size_t i = 0; i < hints->n && !rc && !*yes; i++) {
+		exits.n = 0;
 		nl_flow_follow(&flow, &hints->v[i]);
-		rc = ask_way(c, &flow, &way);
-		*yes = !rc && guard_is_on_way(c->g, c->at, way);
+		rc = guard_ask_way(&flow, &exits, c->diag);
+		*yes = !rc && guard_is_on_way(c->g, c->at, &exits);
 	}
+	free(exits.v);
+	return rc;
+}
+
+/* Asks by which interfaces the host is met: *way is the number of the answer. */
+static int find_way(const struct crossing *c, const struct nl_flow *flow, int *way)
+{
+	struct guard_exits *found = c->g->exits;
+	struct nl_exits *v = reallocarray(found->v, found->n + 1, sizeof(*v));
+	int rc;
+
+	if (!v)
+		return -ENOMEM;
+	found->v = v;
+	v[found->n] = (struct nl_exits){};
+	rc = guard_ask_way(flow, &v[found->n], c->diag);
+	*way = found->n++;
 	return rc;
 }
 
@@ -146,8 +173,8 @@ static int crosses(
 	if (is_ruled(c->g, host->family))
 		return crosses_by_rules(c, host, local, yes);
 	if (*way < 0)
-		rc = ask_way(c, &flow, way);
-	*yes = !rc && guard_is_on_way(c->g, c->at, *way);
+		rc = find_way(c, &flow, way);
+	*yes = !rc && guard_is_on_way(c->g, c->at, &c->g->exits->v[*way]);
 	return rc;
 }
 

@@ -27,6 +27,7 @@ struct guard {
 	struct remembered_list remembered;
 	struct ways ways;
 	struct nl_hints hints[2];    /* of IPv4 and IPv6, where lines name hosts */
+	struct guard_exits *exits;   /* by which those go, where no rule of routing matters */
 	struct policy *rules_now;    /* of both layers, where lines are asked about */
 	struct protect_lines *lines; /* NULL: there are none */
 	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];
@@ -54,10 +55,10 @@ int guard_sessions_get(struct guard *g, struct diag *diag);
 void guard_sessions_free(struct guard *g);
 /* Whether what the session of that number sends, or what comes for it, is seen there, or may be. */
 bool guard_meets_session(const struct guard *g, const struct place *at, size_t session);
-/* The same of what is sent by that interface; 0: by none that is known. */
-bool guard_is_on_way(const struct guard *g, const struct place *at, int oif);
-/* The kernel does not say by which interface this is sent: -errno. */
-int guard_no_way(int family, const uint8_t *to, int rc, struct diag *diag);
+/* The same of what is sent by one of those; none: by any, as none is known. */
+bool guard_is_on_way(const struct guard *g, const struct place *at, const struct nl_exits *exits);
+/* nl_route_get(), with what to say of an error. */
+int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, struct diag *diag);
 
 /* guard_lines.c: the packets of bpfpol.conf's lines; own: the interface's addresses. */
 int guard_lines_open(struct guard *g, struct diag *diag);

@@ -18,12 +18,12 @@
  * ask for (tos), by each of the ways that they have for it.
  */
 struct guard_session {
-	int in; /* 0: not known */
-	int *out;
-	size_t n_out; /* 0: there is no way that anybody knows */
+	int in;		     /* 0: not known */
+	struct nl_exits out; /* none: there is no way that anybody knows */
 };
 
-int guard_no_way(int family, const uint8_t *to, int rc, struct diag *diag)
+/* The kernel does not say by which interface this is sent. */
+static int no_way(int family, const uint8_t *to, int rc, struct diag *diag)
 {
 	struct prefix prefix = { .family = family, .len = family == 4 ? 32 : 128 };
 	char text[64];
@@ -34,23 +34,11 @@ int guard_no_way(int family, const uint8_t *to, int rc, struct diag *diag)
 		diag, -rc, "cannot ask the kernel by which interface packets to %s leave", text);
 }
 
-static int add_out(struct guard_session *way, const struct nl_flow *flow, struct diag *diag)
+int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, struct diag *diag)
 {
-	int ifindex, *out, rc = nl_route_get(flow, &ifindex);
+	int rc = nl_route_get(flow, exits);
 
-	if (rc)
-		return guard_no_way(flow->family, flow->to, rc, diag);
-	for (size_t i = 0; i < way->n_out; i++)
-		if (way->out[i] == ifindex)
-			return 0;
-	if (!ifindex)
-		return 0;
-	out = reallocarray(way->out, way->n_out + 1, sizeof(*out));
-	if (!out)
-		return -ENOMEM;
-	way->out = out;
-	out[way->n_out++] = ifindex;
-	return 0;
+	return rc ? no_way(flow->family, flow->to, rc, diag) : 0;
 }
 
 static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
@@ -65,7 +53,7 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 		.to_port = s->remote_port,
 		.bound = s->bound,
 	};
-	int rc = add_out(way, &flow, diag);
+	int rc = guard_ask_way(&flow, &way->out, diag);
 
 	way->in = s->arrived ? s->arrived : s->bound;
 	for (size_t i = 0; i < hints->n && !rc; i++) {
@@ -73,7 +61,7 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 			continue; /* what the flow says itself */
 		flow.mark = hints->v[i].mark;
 		flow.tos = hints->v[i].tos;
-		rc = add_out(way, &flow, diag);
+		rc = guard_ask_way(&flow, &way->out, diag);
 	}
 	return rc;
 }
@@ -113,7 +101,7 @@ int guard_sessions_get(struct guard *g, struct diag *diag)
 void guard_sessions_free(struct guard *g)
 {
 	for (size_t i = 0; g->sessions && i < g->protected.ssh.n; i++)
-		free(g->sessions[i].out);
+		free(g->sessions[i].out.v);
 	free(g->sessions);
 }
 
@@ -135,9 +123,12 @@ static bool below(
 	return false;
 }
 
-bool guard_is_on_way(const struct guard *g, const struct place *at, int oif)
+bool guard_is_on_way(const struct guard *g, const struct place *at, const struct nl_exits *exits)
 {
-	return !oif || below(g, nl_by_index(&g->links, oif), at->link, LEVELS);
+	for (size_t i = 0; i < exits->n; i++)
+		if (below(g, nl_by_index(&g->links, exits->v[i]), at->link, LEVELS))
+			return true;
+	return !exits->n;
 }
 
 bool guard_meets_session(const struct guard *g, const struct place *at, size_t session)
@@ -147,8 +138,5 @@ bool guard_meets_session(const struct guard *g, const struct place *at, size_t s
 
 	if (at->dir == BP_IN)
 		return in ? below(g, in, at->link, LEVELS) : at->link->up;
-	for (size_t i = 0; i < way->n_out; i++)
-		if (guard_is_on_way(g, at, way->out[i]))
-			return true;
-	return !way->n_out && at->link->up;
+	return guard_is_on_way(g, at, &way->out) && (way->out.n || at->link->up);
 }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <linux/fib_rules.h>
@@ -14,24 +15,57 @@
 /* Not in every C library. */
 #define RULE_DSCP 25
 
+#define LOOPBACK 1 /* in each network namespace (LOOPBACK_IFINDEX in the kernel) */
+
 struct route {
-	int ifindex;
-	bool own; /* it ends here */
+	struct nl_exits exits;
+	bool own;	/* it ends here */
+	bool elsewhere; /* its next hops are an object's of their own, which was not shown */
 };
+
+static int add_exit(struct nl_exits *exits, int ifindex)
+{
+	int *v;
+
+	for (size_t i = 0; i < exits->n; i++)
+		if (exits->v[i] == ifindex)
+			return 0;
+	v = ifindex ? nl_grow(exits->v, exits->n, sizeof(*v)) : NULL;
+	if (!v)
+		return ifindex ? -ENOMEM : 0;
+	exits->v = v;
+	v[exits->n++] = ifindex;
+	return 0;
+}
+
+/* Also those that are down: they are the way again when they are up. */
+static int add_hops(struct nl_exits *exits, const struct nlattr *hops)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(hops);
+	int left = mnl_attr_get_payload_len(hops), rc = 0;
+
+	for (; RTNH_OK(hop, left) && !rc; left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+		rc = add_exit(exits, hop->rtnh_ifindex);
+	return rc;
+}
 
 static int route_cb(const struct nlmsghdr *nlh, void *data)
 {
-	const struct nlattr *tb[RTA_OIF + 1] = { NULL };
-	struct nl_attrs a = { .tb = tb, .max = RTA_OIF };
+	const struct nlattr *tb[RTA_NH_ID + 1] = { NULL };
+	struct nl_attrs a = { .tb = tb, .max = RTA_NH_ID };
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct route *route = data;
+	int rc;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(struct rtmsg), nl_attr_keep, &a);
-	route->ifindex = nl_attr_u32(tb[RTA_OIF]);
 	route->own = rtm->rtm_type == RTN_LOCAL;
-	return MNL_CB_OK;
+	rc = add_exit(&route->exits, route->own ? LOOPBACK : (int)nl_attr_u32(tb[RTA_OIF]));
+	if (!rc && tb[RTA_MULTIPATH])
+		rc = add_hops(&route->exits, tb[RTA_MULTIPATH]);
+	route->elsewhere = tb[RTA_NH_ID] && !route->exits.n;
+	return rc ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
 static int family_of(int family)
@@ -62,7 +96,9 @@ static void put_ends(struct nlmsghdr *nlh, const struct nl_flow *flow, enum deta
 		mnl_attr_put_u16(nlh, RTA_DPORT, htons(flow->to_port));
 }
 
-static int ask(const struct nl_flow *flow, enum detail detail, struct route *route)
+/* flags: RTM_F_FIB_MATCH (4.13): the route as it is listed, with all its next hops. */
+static int ask_once(
+	const struct nl_flow *flow, enum detail detail, unsigned int flags, struct route *route)
 {
 	char buf[MNL_NLMSG_HDRLEN + 256] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -71,6 +107,7 @@ static int ask(const struct nl_flow *flow, enum detail detail, struct route *rou
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rtm->rtm_family = family_of(flow->family);
 	rtm->rtm_tos = flow->tos;
+	rtm->rtm_flags = flags;
 	put_ends(nlh, flow, detail);
 	if (flow->mark)
 		mnl_attr_put_u32(nlh, RTA_MARK, flow->mark);
@@ -78,8 +115,16 @@ static int ask(const struct nl_flow *flow, enum detail detail, struct route *rou
 		mnl_attr_put_u32(nlh, RTA_UID, flow->uid);
 	if (flow->bound)
 		mnl_attr_put_u32(nlh, RTA_OIF, flow->bound);
-	*route = (struct route){};
+	route->own = route->elsewhere = false;
 	return nl_ask(nlh, route_cb, route);
+}
+
+/* Of next hops that are not shown (net.ipv4.nexthop_compat_mode=0), that which is taken now. */
+static int ask(const struct nl_flow *flow, enum detail detail, struct route *route)
+{
+	int rc = ask_once(flow, detail, RTM_F_FIB_MATCH, route);
+
+	return rc || !route->elsewhere ? rc : ask_once(flow, detail, 0, route);
 }
 
 /*
@@ -95,30 +140,27 @@ static int route_get(const struct nl_flow *flow, struct route *route)
 		detail--)
 		rc = ask(flow, detail, route);
 	if (rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL ||
-		rc == -ENODEV) {
-		*route = (struct route){};
+		rc == -ENODEV)
 		rc = 0;
-	}
 	return rc;
 }
 
-int nl_route_get(const struct nl_flow *flow, int *ifindex)
+int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits)
 {
-	struct route route;
+	struct route route = { .exits = *exits };
 	int rc = route_get(flow, &route);
 
-	if (!rc)
-		*ifindex = route.ifindex;
+	*exits = route.exits;
 	return rc;
 }
 
 int nl_is_own(const struct nl_flow *flow, bool *yes)
 {
-	struct route route;
+	struct route route = {};
 	int rc = route_get(flow, &route);
 
-	if (!rc)
-		*yes = route.own;
+	*yes = !rc && route.own;
+	free(route.exits.v);
 	return rc;
 }
 

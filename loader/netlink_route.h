@@ -18,8 +18,15 @@ struct nl_flow {
 	int bound; /* to that interface */
 };
 
-/* The interface by which it goes; 0: there is no way. 0 or -errno. */
-int nl_route_get(const struct nl_flow *flow, int *ifindex);
+struct nl_exits {
+	int *v; /* caller frees */
+	size_t n;
+};
+/*
+ * Adds the interfaces by which it goes, of which a route with several next hops (ECMP) has more;
+ * none: there is no way. 0 or -errno, and those before stay.
+ */
+int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits);
 /* Whether it comes to this host itself, by lo. 0 or -errno. */
 int nl_is_own(const struct nl_flow *flow, bool *yes);
 

@@ -29,6 +29,7 @@ static void ways_reset(void *data)
 
 	c->ways.n = c->n_routes;
 	c->ways.n_by = c->n_routes_by;
+	c->ways.by_source &= c->n_routes > 0; /* else it is the routes that are asked again */
 }
 
 /* One by several interfaces, or by none, is like no other. */
@@ -87,6 +88,7 @@ static int way_cb(const struct nlmsghdr *nlh, void *data)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*rtm), nl_attr_keep, &a);
 	take_prefix(tb[RTA_DST], &way.to);
+	c->ways.by_source |= rtm->rtm_src_len;
 	if (leads_to_hosts(rtm)) {
 		const struct exit_by by = { .table = tb[RTA_TABLE] ? nl_attr_u32(tb[RTA_TABLE])
 								   : rtm->rtm_table,

@@ -13,6 +13,7 @@ struct ways {
 	struct way *v; /* caller frees */
 	size_t n;
 	uint32_t n_by;
+	bool by_source; /* some of IPv6 go by this host's address as well (RTA_SRC) */
 };
 
 #endif

@@ -161,6 +161,46 @@ for words in "ipproto tcp sport 8443" "sport 8443-8444" "fwmark 7" "tos 0x10" "u
 	run_in rx ip rule del table 100
 done
 spares on rx1 tcp/8443 from 198.51.100.0/24
+# A route by both at once, also where its next hops are objects of their own; and one that goes by this host's
+# address.
+conf 'protect = 192.0.2.0/24' 'protect = 2001:db8::/32'
+run_in rx ip nexthop add id 1 via 10.77.0.1 dev rx0
+run_in rx ip nexthop add id 2 via 10.78.0.1 dev rx1
+run_in rx ip nexthop add id 3 group 1/2
+# both_ways LINE PREFIX WORDS...: such a route, and before it one by rx0 alone.
+both_ways() {
+	local line=$1 to=$2 n
+
+	shift 2
+	spares on rx1 tcp/22 from "$to"
+	run_in rx ip route replace "$to" "$@"
+	for n in 0 1; do
+		cuts "line $line.*arrives at rx$n" on rx$n tcp/22 from "$to"
+		cuts "line $line.*leaves by rx$n" out on rx$n tcp from port 22 to "$to"
+	done
+	run_in rx ip route del "$to"
+}
+run_in rx ip route add 192.0.2.0/24 via 10.77.0.1
+both_ways 1 192.0.2.0/24 nexthop via 10.77.0.1 dev rx0 nexthop via 10.78.0.1 dev rx1
+both_ways 1 192.0.2.0/24 nhid 3
+for hidden in 0 1; do
+	run_in rx sysctl -qw net.ipv4.nexthop_compat_mode=$((1 - hidden))
+	run_in rx ip route add 192.0.2.0/24 nhid 3
+	cuts 'line 1.*arrives' tcp/22 from 192.0.2.0/24
+	run_in rx ip route del 192.0.2.0/24
+done
+run_in rx sysctl -qw net.ipv4.nexthop_compat_mode=1
+run_in rx ip -6 route add 2001:db8::/32 via "$TX6"
+both_ways 2 2001:db8::/32 nexthop via "$TX6" dev rx0 nexthop via fd78::1 dev rx1
+run_in rx ip -6 route add 2001:d00::/24 via "$TX6"
+spares on rx1 tcp/22 from 2001:db8::/32
+run_in rx ip -6 route add 2001:db8::/32 from fd78::/64 via fd78::1
+cuts 'line 2.*arrives at rx1' on rx1 tcp/22 from 2001:db8::/32
+cuts 'line 2.*leaves by rx1' out on rx1 tcp from port 22 to 2001:db8::/32
+cuts 'line 2.*arrives at rx0' on rx0 tcp/22 from 2001:db8::/32
+spares on rx1 tcp/22 from 2001:db8::/32 to "$RX6"
+run_in rx ip -6 route del 2001:db8::/32 from fd78::/64
+run_in rx ip -6 route del 2001:d00::/24
 
 # Each of this host's addresses counts, by whichever interface they come; and neighbours have no route.
 conf 'protect = 2000::/3'
