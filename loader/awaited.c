@@ -85,26 +85,21 @@ static int keep_for_good(struct store *s, struct diag *diag)
 	return 0;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
  * When it went back by itself, in seconds since 1970. The kernel knows best: it may have been held
  * for a confirmation that came to nothing.
  */
 static uint64_t when(const struct kernel *k, const struct store *s)
 {
+	struct confirm c = s->confirm;
 	struct moment now;
-	uint64_t by, ago;
 
 	moment_now(&now);
-	if (!awaited_is_known(k) && strcmp(now.boot_id, s->confirm.by.boot_id))
-		return least(s->confirm.by.real, now.real) / SECOND;
-	by = awaited_is_known(k) ? k->ctl->confirm_by : s->confirm.by.boot;
-	ago = now.boot - least(by, now.boot);
-	return (now.real - least(ago, now.real - SECOND)) / SECOND;
+	if (awaited_is_known(k)) {
+		c.by = now;
+		c.by.boot = k->ctl->confirm_by;
+	}
+	return confirm_over(&c, &now);
 }
 
 /*

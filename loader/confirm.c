@@ -30,6 +30,20 @@ uint64_t confirm_left(const struct confirm *c, const struct moment *now)
 	return left > c->seconds * SECOND ? 0 : left;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t confirm_over(const struct confirm *c, const struct moment *now)
+{
+	uint64_t ago = until(now->boot, c->by.boot);
+
+	if (!*now->boot_id || strcmp(c->by.boot_id, now->boot_id))
+		return least(c->by.real, now->real) / SECOND;
+	return (now->real - least(ago, now->real - SECOND)) / SECOND;
+}
+
 void confirm_print(FILE *out, const struct confirm *c)
 {
 	fprintf(out, "confirm %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n", c->seconds, c->by.real,

@@ -33,6 +33,8 @@ void confirm_begin(struct confirm *c, uint64_t seconds, const struct moment *now
  * that no clock prolongs it.
  */
 uint64_t confirm_left(const struct confirm *c, const struct moment *now);
+/* Seconds since 1970 when it was over, which it is: by the clock that confirm_left() goes by. */
+uint64_t confirm_over(const struct confirm *c, const struct moment *now);
 
 /* One line, and back. -EBADMSG: it is none. */
 void confirm_print(FILE *out, const struct confirm *c);

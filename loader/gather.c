@@ -13,6 +13,7 @@
 #include "dynamic_rules.h"
 #include "env.h"
 #include "fault.h"
+#include "late.h"
 #include "notes.h"
 #include "protected.h"
 #include "seat.h"
@@ -311,17 +312,28 @@ static void warn_unfinished(const struct status *st, struct diag *diag)
 	diag_to_warning(diag, "rules did not hold");
 }
 
+/* A part of a second is one. at: 0: it never was. */
+static uint64_t since(uint64_t at)
+{
+	uint64_t now = wall_clock();
+
+	return !at ? 0 : now > at ? now - at : 1;
+}
+
 /* A change of single rules may have come since, in the journal. */
 static void gather_trial(const struct host *host, struct status *st)
 {
 	const struct store *s = host->store;
-	uint64_t now = wall_clock();
 
 	st->confirm_in = in_seconds(awaited_left(host->kernel, host->store));
 	st->tried_in = in_seconds(host->tried_left);
 	st->off_in = in_seconds(host->off_left);
-	if (s->back && s->went_back && !s->undo)
-		st->went_back = now > s->went_back ? now - s->went_back : 1;
+	if (s->back && !s->undo)
+		st->went_back = since(s->went_back);
+	if (!host->tried_left)
+		st->tried_back = since(late_when(LATE_ATTACH));
+	if (!host->off)
+		st->off_back = since(late_when(LATE_OFF));
 }
 
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)

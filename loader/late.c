@@ -5,46 +5,81 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dirs.h"
+#include "moment.h"
 #include "store.h"
+
+static const char *const names[] = {
+	[LATE_UNTOLD] = "-",
+	[LATE_ATTACH] = "attach",
+	[LATE_OFF] = "off",
+};
 
 static char *late_path(void)
 {
 	return path_join(dirs_get()->state, "late");
 }
 
-int late_note(struct diag *diag)
+int late_note(enum late what, const struct confirm *over, struct diag *diag)
 {
 	uint64_t inode, mtime, journal;
-	char text[80], *path = late_path();
+	char text[120], *path = late_path();
+	struct moment now;
 	int len, rc;
 
+	moment_now(&now);
 	store_stat(&inode, &mtime, &journal);
-	len = snprintf(text, sizeof(text), "late %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", inode,
-		mtime, journal);
+	len = snprintf(text, sizeof(text),
+		"late %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %" PRIu64 "\n", inode, mtime, journal,
+		names[what], what == LATE_UNTOLD ? 0 : confirm_over(over, &now));
 	rc = path ? file_write(path, text, len, diag) : -ENOMEM;
 	free(path);
 	return rc;
 }
 
-int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
+/* Whether one is noted of the store as it is now. what: "" where it is an older version's. */
+static bool read_note(const char *path, char what[8], uint64_t *at)
 {
-	char *path = late_path(), *text = NULL;
 	uint64_t inode, mtime, journal;
 	struct diag ignored = {};
-	bool late = false;
+	char *text = NULL;
+	bool is = false;
 	size_t len;
 
+	what[0] = '\0';
+	*at = 0;
 	if (path && !file_read(path, &text, &len, &ignored))
-		late = sscanf(text, "late %" SCNu64 " %" SCNu64 " %" SCNu64, &inode, &mtime,
-			       &journal) == 3 &&
-		       store_unchanged(inode, mtime, journal);
+		is = sscanf(text, "late %" SCNu64 " %" SCNu64 " %" SCNu64 " %7s %" SCNu64, &inode,
+			     &mtime, &journal, what, at) >= 3 &&
+		     store_unchanged(inode, mtime, journal);
+	diag_free(&ignored);
+	free(text);
+	return is;
+}
+
+uint64_t late_when(enum late what)
+{
+	char *path = late_path(), is[8];
+	uint64_t at;
+	bool told = read_note(path, is, &at) && !strcmp(is, names[what]);
+
+	free(path);
+	return told ? at : 0;
+}
+
+int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
+{
+	char *path = late_path(), what[8];
+	struct diag ignored = {};
+	uint64_t at;
+	bool late = read_note(path, what, &at);
+
 	/* One that cannot be removed makes the next rollback too late, too. */
 	if (path && !dry_run)
 		file_remove(path, &ignored);
 	diag_free(&ignored);
-	free(text);
 	free(path);
 	if (!late && !unnoted)
 		return 0;

@@ -8,14 +8,24 @@
 #define BPFPOL_LATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "confirm.h"
 #include "diag.h"
 
+enum late {
+	LATE_UNTOLD, /* it is not known what, or whether it ended by itself; or told elsewhere */
+	LATE_ATTACH,
+	LATE_OFF,
+};
+
 /*
- * The time is over. To be noted before what was on trial is forgotten, so that no kill loses it.
- * -errno: it is not to be forgotten yet.
+ * The time is over, and which that was. To be noted before what was on trial is forgotten, so that
+ * no kill loses it. -errno: it is not to be forgotten yet. over: NULL for LATE_UNTOLD.
  */
-int late_note(struct diag *diag);
+int late_note(enum late what, const struct confirm *over, struct diag *diag);
+/* When that ended, in seconds since 1970; 0: it is not what is noted. */
+uint64_t late_when(enum late what);
 /*
  * -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run.
  * unnoted: something has ended, and is not noted yet.

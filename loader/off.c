@@ -19,6 +19,7 @@
 struct note {
 	bool is, trial;
 	bool of_this_boot; /* a trial that began since then */
+	struct confirm by; /* until then, of a trial */
 	uint64_t left;	   /* ns, of a trial */
 	int seen;	   /* -errno: nobody knows whether it is there */
 	bool unread;	   /* it is, and could not be read */
@@ -41,19 +42,18 @@ static void note_read(struct note *note)
 	char *path = off_path(), *text = NULL;
 	struct diag ignored = {};
 	struct moment now;
-	struct confirm c;
 	size_t len;
 
 	*note = (struct note){ .seen = path ? path_is_there(path) : -ENOMEM };
 	note->is = note->seen > 0;
 	if (note->is) {
 		note->unread = file_read(path, &text, &len, &ignored) != 0;
-		note->trial = !note->unread && is_trial(text, &c);
+		note->trial = !note->unread && is_trial(text, &note->by);
 	}
 	if (note->trial) {
 		moment_now(&now);
-		note->left = confirm_left(&c, &now);
-		note->of_this_boot = *now.boot_id && !strcmp(c.by.boot_id, now.boot_id);
+		note->left = confirm_left(&note->by, &now);
+		note->of_this_boot = *now.boot_id && !strcmp(note->by.by.boot_id, now.boot_id);
 	}
 	diag_free(&ignored);
 	free(text);
@@ -174,7 +174,8 @@ int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag)
 	}
 	if (!note.trial || note.left)
 		return 0;
-	off->ended = late_note(diag) != 0; /* then the next command goes on with it */
+	/* What cannot be noted the next command goes on with. */
+	off->ended = late_note(LATE_OFF, &note.by, diag) != 0;
 	if (off->ended || forget(diag))
 		diag_to_warning(diag, "filtering is back, as 'off' was not confirmed in time; but "
 				      "that could not be written down");

@@ -148,6 +148,8 @@ static int json_status(FILE *out, const struct status *st)
 	put_policy(&j, st);
 	jw_str(&j, "store_error", status_store_error(st));
 	put_seconds(&j, "went_back", st->went_back);
+	put_seconds(&j, "attach_went_back", st->tried_back);
+	put_seconds(&j, "off_went_back", st->off_back);
 	jw_object(&j, "dynamic");
 	jw_u64(&j, "rules", st->n_dynamic);
 	jw_u64(&j, "filters", st->n_held);

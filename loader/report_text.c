@@ -163,6 +163,16 @@ static void put_trial(FILE *out, const struct status *st)
 			"The last change was not confirmed in time and went back by itself, "
 			"%" PRIu64 " s ago.\n",
 			st->went_back);
+	if (st->tried_back)
+		fprintf(out,
+			"What was attached on trial was not confirmed in time and was detached "
+			"again, %" PRIu64 " s ago.\n",
+			st->tried_back);
+	if (st->off_back)
+		fprintf(out,
+			"'off' was not confirmed in time, and filtering came back by itself, "
+			"%" PRIu64 " s ago.\n",
+			st->off_back);
 }
 
 static int text_status(FILE *out, const struct status *st)

@@ -65,10 +65,11 @@ struct status {
 	uint64_t n_filters, generation; /* generation 0: none is in force */
 	uint64_t confirm_in; /* seconds until the last change goes back by itself; 0: it stays */
 	uint64_t went_back;  /* seconds since it did; 0: it did not */
-	struct status_rule *rules; /* of both layers; most specific first, or by id */
-	size_t n_rules, n_dynamic; /* n_dynamic: of these, the dynamic ones */
-	uint64_t n_held;	   /* filters of the dynamic ones */
-	struct policy *held;	   /* what the dynamic ones say */
+	uint64_t tried_back, off_back; /* the same of what was attached, and of `off` */
+	struct status_rule *rules;     /* of both layers; most specific first, or by id */
+	size_t n_rules, n_dynamic;     /* n_dynamic: of these, the dynamic ones */
+	uint64_t n_held;	       /* filters of the dynamic ones */
+	struct policy *held;	       /* what the dynamic ones say */
 	bool foreign; /* what judges packets is another version's, and nothing is known of it */
 	bool behind;  /* what static rules counted in earlier generations is not in their counters
 			 yet */

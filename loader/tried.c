@@ -120,6 +120,14 @@ static void stay_over(struct tried *t)
 	diag_free(&ignored);
 }
 
+/* Of rules that they came with the store tells; a rollback that died left a time of none. */
+static int note_end(const struct tried *t, struct diag *diag)
+{
+	bool untold = t->commit || !t->confirm.by.real;
+
+	return late_note(untold ? LATE_UNTOLD : LATE_ATTACH, &t->confirm, diag);
+}
+
 static int tend(struct diag *diag)
 {
 	struct diag ignored = {};
@@ -132,7 +140,7 @@ static int tend(struct diag *diag)
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -EBADMSG) {
-		late_note(&ignored); /* a rollback was meant for it */
+		late_note(LATE_UNTOLD, NULL, &ignored); /* a rollback was meant for it */
 		diag_free(&ignored);
 		diag_to_warning(diag, "nobody knows what was attached on trial");
 		diag_clear(diag);
@@ -142,7 +150,7 @@ static int tend(struct diag *diag)
 	if (fate == TRIED_STAYS)
 		rc = tried_forget(diag);
 	if (fate == TRIED_OVER) {
-		unnoted = tried_was_trial(&t) && late_note(diag);
+		unnoted = tried_was_trial(&t) && note_end(&t, diag);
 		rc = take_back(&t, unnoted, &off, diag);
 		stay_over(&t);
 	}

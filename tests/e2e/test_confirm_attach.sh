@@ -59,6 +59,9 @@ same "what was attached before filters" on "$(filtering)"
 check "who waited is gone, too" until_true none_waits
 same "and what was remembered is as before" "rx0 auto" "$(remembered)"
 check "nothing is on trial" [ ! -e "$BPFPOL_STATE_DIR/tried" ]
+check "status tells of it" [ "$(bp status --json | jq .attach_went_back)" -ge 1 ]
+OUT=$(bp status)
+expect_out 'attached on trial was not confirmed in time and was detached again, [0-9]+ s ago'
 expect_exit 3 bp policy confirm
 
 # --- confirmed, taken back, and nothing else till then

@@ -61,6 +61,9 @@ same "by the same program, which stood all the time" "$PROGRAM" \
 check "on disk nobody has been yet" [ -e "$BPFPOL_STATE_DIR/off" ]
 same "the reports say so" on "$(said)"
 check "and whoever comes first tidies up" [ ! -e "$BPFPOL_STATE_DIR/off" ]
+check "status tells of it" [ "$(bp status --json | jq .off_went_back)" -ge 1 ]
+OUT=$(bp status)
+expect_out "'off' was not confirmed in time, and filtering came back by itself, [0-9]+ s ago"
 expect_exit 3 bp policy confirm
 
 # A rollback that comes too late is not one of the change before; the next one is.
@@ -69,6 +72,7 @@ expect_exit 3 bp policy rollback --dry-run
 expect_exit 3 bp policy rollback
 expect_out "it is too late.*'bpfpol policy rollback' again"
 same "nothing was undone" "$before" "$(bp list --json)"
+same "nor is it told of once more" null "$(bp status --json | jq .off_went_back)"
 expect_exit 0 bp policy rollback
 same "the second one undoes" 1 "$(bp list --json | jq '.rules | length')"
 expect_exit 0 bp policy rollback

@@ -59,6 +59,27 @@ static void boot_unknown(void **state)
 	assert_int_equal(confirm_left(&c, &later), 59 * S);
 }
 
+static uint64_t over(uint64_t real, uint64_t boot, const char *id)
+{
+	struct moment now = { real * S, boot * S, "" };
+	struct confirm c;
+
+	strcpy(now.boot_id, id);
+	confirm_begin(&c, 60, &begin);
+	return confirm_over(&c, &now);
+}
+
+/* The calendar says when, as it is set now; never in the future. */
+static void when_it_was(void **state)
+{
+	(void)state;
+	assert_int_equal(over(1065, 115, "boot-1"), 1060);
+	assert_int_equal(over(5005, 115, "boot-1"), 5000);
+	assert_int_equal(over(3, 115, "boot-1"), 1);
+	assert_int_equal(over(1100, 4, "boot-2"), 1060);
+	assert_int_equal(over(990, 4, "boot-2"), 990);
+}
+
 static char *print(const struct confirm *c)
 {
 	char *text = NULL;
@@ -111,6 +132,7 @@ int main(void)
 		cmocka_unit_test(another_boot),
 		cmocka_unit_test(clock_set_back),
 		cmocka_unit_test(boot_unknown),
+		cmocka_unit_test(when_it_was),
 		cmocka_unit_test(reads_back),
 		cmocka_unit_test(is_none),
 	};
