@@ -106,7 +106,7 @@ IMPURE := \
 	off \
 	moment \
 	tried% \
-	map_check \
+	pinned \
 	pins \
 	policies \
 	policy_file \

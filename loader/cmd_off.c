@@ -15,7 +15,7 @@
 #include "json.h"
 #include "links.h"
 #include "lock.h"
-#include "map_check.h"
+#include "pinned.h"
 #include "off.h"
 #include "roots.h"
 #include "signals.h"
@@ -99,7 +99,7 @@ static int switch_off(struct stop *s, struct diag *diag)
 		free(path);
 		return rc;
 	}
-	rc = map_check(fd, &kind, path, diag);
+	rc = pinned_is_map(fd, &kind, path, diag);
 	ctl = rc ? MAP_FAILED : mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (rc) {
 		; /* the kernel is asked which it is */

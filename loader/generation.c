@@ -14,7 +14,7 @@
 
 #include "classifier.h"
 #include "dirs.h"
-#include "map_check.h"
+#include "pinned.h"
 #include "windows.h"
 
 static int *fd_at(struct generation *gen, size_t i)
@@ -289,13 +289,10 @@ static int open_part(const char *dir, size_t part, int *fd, struct diag *diag)
 {
 	const struct map_kind kind = { BPF_MAP_TYPE_ARRAY, .name = generation_pin_name(part) };
 	char *path = path_join(dir, "%s", generation_pin_name(part));
-	int rc = path ? 0 : -ENOMEM;
+	int rc;
 
-	*fd = path ? bpf_obj_get(path) : -1;
-	if (path && *fd < 0)
-		rc = -errno;
-	if (!rc)
-		rc = map_check(*fd, &kind, path, diag);
+	*fd = path ? pinned_open(path, diag) : -ENOMEM;
+	rc = *fd < 0 ? *fd : pinned_is_map(*fd, &kind, path, diag);
 	free(path);
 	return rc;
 }

@@ -16,7 +16,7 @@
 #include "direct.h"
 #include "dirs.h"
 #include "fds.h"
-#include "map_check.h"
+#include "pinned.h"
 #include "root.skel.h"
 
 static const char *const root_names[BP_HOOKS] = { "bpfpol_xdp", "bpfpol_generic", "bpfpol_tc_in",
@@ -348,32 +348,40 @@ static const struct map_kind shared_kinds[SHARED_MAPS] = {
 };
 _Static_assert(BP_ARRAYS == 3, "a kind each");
 
+static int check_pin(struct kernel *k, size_t i, const char *path, struct diag *diag)
+{
+	struct map_kind kind;
+
+	if (i >= SHARED_MAPS)
+		return pinned_is_program(*fd_at(k, i), pin_name(i), path, diag);
+	kind = shared_kinds[i];
+	kind.name = pin_name(i);
+	return pinned_is_map(*fd_at(k, i), &kind, path, diag);
+}
+
 /* What another version's are, it knows. */
-static int check_pins(const struct kernel *k, size_t first, size_t end, struct diag *diag)
+static int check_pins(struct kernel *k, size_t first, size_t end, struct diag *diag)
 {
 	int rc = 0;
 
 	for (size_t i = first; i < end && !rc; i++) {
-		struct map_kind kind = shared_kinds[i];
 		char *path = path_join(dirs_get()->bpffs, "%s", pin_name(i));
 
-		kind.name = pin_name(i);
-		rc = path ? map_check(k->shared.fd[i], &kind, path, diag) : -ENOMEM;
+		rc = path ? check_pin(k, i, path, diag) : -ENOMEM;
 		free(path);
 	}
 	return rc;
 }
 
-static int open_pins(struct kernel *k)
+static int open_pins(struct kernel *k, struct diag *diag)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < PINS && !rc; i++) {
 		char *path = path_join(dirs_get()->bpffs, "%s", pin_name(i));
 
-		*fd_at(k, i) = path ? bpf_obj_get(path) : -1;
-		if (*fd_at(k, i) < 0)
-			rc = path ? -errno : -ENOMEM;
+		*fd_at(k, i) = path ? pinned_open(path, diag) : -ENOMEM;
+		rc = *fd_at(k, i) < 0 ? *fd_at(k, i) : 0;
 		free(path);
 	}
 	return rc;
@@ -415,19 +423,12 @@ static int open_generations(struct kernel *k, struct diag *diag)
 	return rc;
 }
 
-static int cannot_open(int rc, struct diag *diag)
+static int is_read_only(struct diag *diag)
 {
-	const char *bpffs = dirs_get()->bpffs;
-
-	if (diag->kind != DIAG_NONE)
-		return rc;
-	if (rc == -EROFS)
-		return diag_set(diag, DIAG_SYSTEM, EROFS,
-			"cannot open what is pinned in %s: Read-only file system; what is in force "
-			"stays so; 'mount -o remount,rw' where that bpffs is mounted, and try "
-			"again",
-			bpffs);
-	return diag_errno(diag, -rc, "cannot open what is pinned in %s", bpffs);
+	return diag_set(diag, DIAG_SYSTEM, EROFS,
+		"cannot open what is pinned in %s: Read-only file system; what is in force stays "
+		"so; 'mount -o remount,rw' where that bpffs is mounted, and try again",
+		dirs_get()->bpffs);
 }
 
 int kernel_open(struct kernel **out, struct diag *diag)
@@ -439,9 +440,9 @@ int kernel_open(struct kernel **out, struct diag *diag)
 		return rc;
 	rc = dir_check(dirs_get()->bpffs, diag);
 	if (!rc)
-		rc = open_pins(k);
-	if (rc && rc != -ENOENT)
-		rc = cannot_open(rc, diag);
+		rc = open_pins(k, diag);
+	if (rc == -EROFS)
+		rc = is_read_only(diag);
 	if (!rc)
 		rc = check_pins(k, SHARED_CTL, SHARED_CTL + 1, diag);
 	if (!rc)
@@ -449,7 +450,7 @@ int kernel_open(struct kernel **out, struct diag *diag)
 	if (!rc && k->ctl->abi != BP_ABI)
 		rc = -ENOENT;
 	if (!rc)
-		rc = check_pins(k, SHARED_CTL + 1, SHARED_MAPS, diag);
+		rc = check_pins(k, SHARED_CTL + 1, PINS, diag);
 	if (!rc)
 		memcpy(k->shared.dynamic, k->ctl->dynamic_map, sizeof(k->shared.dynamic));
 	if (!rc)

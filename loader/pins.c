@@ -12,6 +12,7 @@
 #include "clsact.h"
 #include "dirs.h"
 #include "fds.h"
+#include "pinned.h"
 
 static char *links_dir(void)
 {
@@ -151,10 +152,9 @@ static int open_pin(struct pin *pin, struct diag *diag)
 {
 	int rc;
 
-	pin->fd = bpf_obj_get(pin->path);
+	pin->fd = pinned_open(pin->path, diag);
 	if (pin->fd < 0)
-		return errno == ENOENT ? -ENOENT /* `off` was here */
-				       : diag_errno(diag, errno, "cannot open %s", pin->path);
+		return pin->fd; /* -ENOENT: `off` was here */
 	rc = pin->kind == PIN_LINK ? look_at_link(pin) : look_at_filter(pin);
 	if (!rc)
 		return 0;

@@ -11,7 +11,7 @@
 #include "clocks.h"
 #include "dirs.h"
 #include "kernel.h"
-#include "map_check.h"
+#include "pinned.h"
 #include "spare.h"
 
 /* Counters. */
@@ -28,7 +28,7 @@ static int add_base(uint64_t number, struct rule_counts *c, struct diag *diag)
 		sizeof(struct bp_count) };
 	char *path = base_path(number, GENERATION_BASE);
 	int fd = path ? bpf_obj_get(path) : -1;
-	int rc = fd < 0 ? -errno : map_check(fd, &kind, path, diag);
+	int rc = fd < 0 ? -errno : pinned_is_map(fd, &kind, path, diag);
 
 	free(path);
 	if (fd < 0)

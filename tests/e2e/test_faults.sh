@@ -116,12 +116,14 @@ begin "pins in each other's place"
 bp policy assign local >/dev/null # with what the rules before have counted
 GEN=$(cd "$BPFPOL_BPFFS" && echo gen-*)
 for pair in "totals scratch" "totals xdp_generations" "xdp_generations scratch" "ctl totals" "ctl $GEN/tables" \
-	"totals $GEN/base" "$GEN/base $GEN/tables" "$GEN/base scratch" "$GEN/gates $GEN/base"; do
+	"totals $GEN/base" "$GEN/base $GEN/tables" "$GEN/base scratch" "$GEN/gates $GEN/base" \
+	"bpfpol_xdp bpfpol_generic" "bpfpol_tc_in bpfpol_tc_out" "bpfpol_l3_out bpfpol_tc_out"; do
 	read -r one other <<<"$pair"
 	exchange "$one" "$other"
-	for words in list status metrics; do
+	for words in list status metrics restore "attach rx0"; do
+		# shellcheck disable=SC2086
 		expect_exit 1 bp $words
-		expect_out 'is another map than its name says'
+		expect_out 'is another (map|program) than its name says'
 	done
 	same "$pair: packets" bpbp "$(verdicts "${PROBES[@]}")"
 	expect_exit 0 bp off
@@ -137,5 +139,18 @@ rm "$BPFPOL_BPFFS/totals" "$BPFPOL_BPFFS/$GEN/base"
 expect_exit 0 bp restore
 same "made anew" bpbp "$(verdicts "${PROBES[@]}")"
 expect_exit 0 bp list
+# What is no pin at all.
+for name in bpfpol_generic totals links/tc-out-1000; do
+	case $name in links/*) WHAT=;; *) WHAT=$(mktemp -u -p "$BPFPOL_BPFFS" aside-XXXX); mv "$BPFPOL_BPFFS/$name" "$WHAT" ;; esac
+	mkdir "$BPFPOL_BPFFS/$name"
+	expect_exit 1 bp status
+	expect_out "$name is no pin.*remove it"
+	expect_exit 1 bp restore
+	same "$name: packets" bpbp "$(verdicts "${PROBES[@]}")"
+	rmdir "$BPFPOL_BPFFS/$name"
+	[ -z "$WHAT" ] || rm "$WHAT"
+	expect_exit 0 bp restore
+	same "$name: made anew" bpbp "$(verdicts "${PROBES[@]}")"
+done
 
 finish
