@@ -74,6 +74,7 @@ IMPURE := \
 	generation% \
 	guard \
 	guard_ask \
+	guard_exits \
 	guard_lines \
 	guard_rules \
 	guard_way \

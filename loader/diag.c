@@ -65,6 +65,13 @@ void diag_to_warning(struct diag *d, const char *so)
 	d->full = false;
 }
 
+void diag_add_warnings(struct diag *d, const struct diag *other)
+{
+	size_t used = strlen(d->warnings);
+
+	snprintf(d->warnings + used, sizeof(d->warnings) - used, "%s", other->warnings);
+}
+
 void diag_place_in_message(struct diag *d)
 {
 	char message[sizeof(d->message)];

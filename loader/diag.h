@@ -50,6 +50,9 @@ int diag_unwritten(struct diag *d, int err, const char *what, const char *path);
 /* What the diag says becomes a warning, after `so` and a colon; the diag itself is empty then. */
 void diag_to_warning(struct diag *d, const char *so);
 
+/* The other's warnings behind its own, which stays what it is. */
+void diag_add_warnings(struct diag *d, const struct diag *other);
+
 /* A warning has no place of its own: FILE:LINE, if there is one, comes into the message. */
 void diag_place_in_message(struct diag *d);
 

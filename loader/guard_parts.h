@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "links.h"
 #include "netlink_route.h"
+#include "netlink_ways.h"
 #include "protect.h"
 #include "protect_lines.h"
 #include "protected.h"
@@ -27,7 +28,7 @@ struct guard {
 	struct remembered_list remembered;
 	struct ways ways;
 	struct nl_hints hints[2];    /* of IPv4 and IPv6, where lines name hosts */
-	struct guard_exits *exits;   /* by which those go, where no rule of routing matters */
+	struct guard_exits *exits;   /* by which those go; NULL: lines name none */
 	struct policy *rules_now;    /* of both layers, where lines are asked about */
 	struct protect_lines *lines; /* NULL: there are none */
 	struct asker *then[BP_HOOKS], *now[BP_HOOKS], *beside[BP_HOOKS];
@@ -59,6 +60,17 @@ bool guard_meets_session(const struct guard *g, const struct place *at, size_t s
 bool guard_is_on_way(const struct guard *g, const struct place *at, const struct nl_exits *exits);
 /* nl_route_get(), with what to say of an error. */
 int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, struct diag *diag);
+
+/*
+ * guard_exits.c: by which interfaces packets leave for a host. class: of this host's address, which
+ * goes by the same ways for others of the class. *number: of the host, of what is kept of it; -1:
+ * nothing is yet.
+ */
+int guard_exits_open(struct guard *g, struct diag *diag);
+void guard_exits_close(struct guard *g);
+int guard_exits_class(const struct guard *g, const struct prefix *local, uint32_t *class);
+int guard_exits_get(const struct guard *g, const struct prefix *host, const struct prefix *local,
+	uint32_t class, int *number, const struct nl_exits **exits, struct diag *diag);
 
 /* guard_lines.c: the packets of bpfpol.conf's lines; own: the interface's addresses. */
 int guard_lines_open(struct guard *g, struct diag *diag);

@@ -93,7 +93,7 @@ int guard_sessions_get(struct guard *g, struct diag *diag)
 		for (size_t i = 0; i < ssh->n && !rc; i++)
 			if (ssh->v[i].family == family)
 				rc = get_way(&ssh->v[i], &hints, &g->sessions[i], diag);
-		free(hints.v);
+		nl_hints_free(&hints);
 	}
 	return rc;
 }

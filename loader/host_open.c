@@ -68,6 +68,16 @@ static void warn_rival(const struct host *host, struct diag *diag)
 	diag_to_warning(diag, cut_short);
 }
 
+/* What is said already, as of rules on trial, stays what it is. */
+static void tend_tried(struct diag *diag)
+{
+	struct diag own = { .changes = diag->changes };
+
+	tried_tend(&own);
+	diag_add_warnings(diag, &own);
+	diag_free(&own);
+}
+
 /* A change needs a store that can be written; who only looks is told, and sees what judges. */
 static int tend(struct host *host, enum host_use use, enum host_use also, struct diag *diag)
 {
@@ -77,7 +87,7 @@ static int tend(struct host *host, enum host_use use, enum host_use also, struct
 	/* What came with rules goes by the kernel's time, and stays with what is confirmed there.
 	 */
 	if (!k || !kernel_awaits(k) || !kernel_time_left(k))
-		tried_tend(diag);
+		tend_tried(diag);
 	host->ended |= tried_has_ended();
 	if (rc && use == HOST_CHANGE)
 		return rc;

@@ -38,6 +38,24 @@ void *nl_grow(void *v, size_t n, size_t size)
 	return n & (n - 1) ? v : reallocarray(v, n ? 2 * n : 1, size);
 }
 
+void nl_attr_address(const struct nlattr *attr, struct prefix *p)
+{
+	if (attr && mnl_attr_get_payload_len(attr) <= sizeof(p->bytes))
+		memcpy(p->bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+}
+
+int nl_add_prefix(struct prefixes *list, int family, unsigned int len, const struct nlattr *attr)
+{
+	struct prefix *v = nl_grow(list->v, list->n, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	list->v = v;
+	v[list->n] = (struct prefix){ .family = family, .len = len };
+	nl_attr_address(attr, &v[list->n++]);
+	return 0;
+}
+
 int nl_attr_keep(const struct nlattr *attr, void *data)
 {
 	struct nl_attrs *a = data;

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 
 #include "netlink.h"
+#include "policy.h"
 
 struct nl_attrs {
 	const struct nlattr **tb;
@@ -21,6 +22,11 @@ void nl_attr_str(const struct nlattr *attr, char *buf, size_t size);
 
 /* Makes room for one more: doubles whenever n is a power of two. NULL, errno ENOMEM: v is kept. */
 void *nl_grow(void *v, size_t n, size_t size);
+
+/* The address of a prefix; without the attribute, or if it is none such, as it was. */
+void nl_attr_address(const struct nlattr *attr, struct prefix *p);
+/* Adds the prefix whose address that attribute is. 0 or -ENOMEM. */
+int nl_add_prefix(struct prefixes *list, int family, unsigned int len, const struct nlattr *attr);
 
 /*
  * Asks over a socket of its own, until the kernel says that it is done; the flags are the caller's.

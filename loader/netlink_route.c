@@ -207,7 +207,9 @@ static int hint_cb(const struct nlmsghdr *nlh, void *data)
 
 	mnl_attr_parse(nlh, sizeof(*rule), nl_attr_keep, &a);
 	hint = hint_of(rule, tb);
-	hints->by_source |= rule->src_len;
+	if (rule->src_len && nl_add_prefix(&hints->sources, rule->family == AF_INET ? 4 : 6,
+				     rule->src_len, tb[FRA_SRC]))
+		return MNL_CB_ERROR;
 	if (!hint.mark && !hint.uid && !hint.tos && !hint.proto)
 		return MNL_CB_OK;
 	v = nl_grow(hints->v, hints->n, sizeof(*v));
@@ -233,7 +235,7 @@ static void reset(void *data)
 	struct nl_hints *hints = data;
 
 	hints->n = 0;
-	hints->by_source = false;
+	hints->sources.n = 0;
 }
 
 int nl_hints_get(int family, struct nl_hints *hints)
@@ -247,4 +249,11 @@ int nl_hints_get(int family, struct nl_hints *hints)
 	rule->family = family_of(family);
 	rc = nl_dump(nlh, hint_cb, reset, hints);
 	return rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT ? 0 : rc;
+}
+
+void nl_hints_free(struct nl_hints *hints)
+{
+	free(hints->v);
+	free(hints->sources.v);
+	*hints = (struct nl_hints){};
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy.h"
+
 /* What this host sends; of what is 0 nothing is said. Addresses in network order. */
 struct nl_flow {
 	int family; /* 4, 6 */
@@ -38,13 +40,14 @@ struct nl_hint {
 	uint16_t from_port, to_port;
 };
 struct nl_hints {
-	struct nl_hint *v; /* caller frees */
+	struct nl_hint *v;
 	size_t n;
-	bool by_source; /* some ask for this host's address */
+	struct prefixes sources; /* the addresses of this host that rules ask for */
 };
 
 /* Of those rules of the family which ask for any; where the kernel has no rules there are none. */
 int nl_hints_get(int family, struct nl_hints *hints);
+void nl_hints_free(struct nl_hints *hints);
 /* The same flow, as that rule asks for. */
 void nl_flow_follow(struct nl_flow *flow, const struct nl_hint *hint);
 

@@ -29,7 +29,8 @@ static void ways_reset(void *data)
 
 	c->ways.n = c->n_routes;
 	c->ways.n_by = c->n_routes_by;
-	c->ways.by_source &= c->n_routes > 0; /* else it is the routes that are asked again */
+	if (!c->n_routes)
+		c->ways.sources.n = 0;
 }
 
 /* One by several interfaces, or by none, is like no other. */
@@ -53,12 +54,6 @@ static bool leads_to_hosts(const struct rtmsg *rtm)
 {
 	return rtm->rtm_type != RTN_LOCAL && rtm->rtm_type != RTN_BROADCAST &&
 	       rtm->rtm_type != RTN_ANYCAST && rtm->rtm_type != RTN_MULTICAST;
-}
-
-static void take_prefix(const struct nlattr *attr, struct prefix *p)
-{
-	if (attr && mnl_attr_get_payload_len(attr) <= sizeof(p->bytes))
-		memcpy(p->bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
 }
 
 static int add_way(struct collected *c, const struct way *way)
@@ -87,8 +82,10 @@ static int way_cb(const struct nlmsghdr *nlh, void *data)
 		rtm->rtm_flags & RTM_F_CLONED)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*rtm), nl_attr_keep, &a);
-	take_prefix(tb[RTA_DST], &way.to);
-	c->ways.by_source |= rtm->rtm_src_len;
+	nl_attr_address(tb[RTA_DST], &way.to);
+	if (rtm->rtm_src_len &&
+		nl_add_prefix(&c->ways.sources, way.to.family, rtm->rtm_src_len, tb[RTA_SRC]))
+		return MNL_CB_ERROR;
 	if (leads_to_hosts(rtm)) {
 		const struct exit_by by = { .table = tb[RTA_TABLE] ? nl_attr_u32(tb[RTA_TABLE])
 								   : rtm->rtm_table,
@@ -112,7 +109,7 @@ static int rule_cb(const struct nlmsghdr *nlh, void *data)
 	if (!rule->dst_len || (!v4 && rule->family != AF_INET6))
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*rule), nl_attr_keep, &a);
-	take_prefix(tb[FRA_DST], &way.to);
+	nl_attr_address(tb[FRA_DST], &way.to);
 	if (find_by(data, &(struct exit_by){}, &way.by))
 		return MNL_CB_ERROR;
 	return add_way(data, &way);
@@ -146,8 +143,14 @@ int nl_ways_get(struct ways *ways)
 		rc = get_rules(&got);
 	free(got.by);
 	if (rc)
-		free(got.ways.v);
-	else
-		*ways = got.ways;
+		nl_ways_free(&got.ways);
+	*ways = got.ways;
 	return rc;
+}
+
+void nl_ways_free(struct ways *ways)
+{
+	free(ways->v);
+	free(ways->sources.v);
+	*ways = (struct ways){};
 }

@@ -7,5 +7,6 @@
 
 /* By which interface a host is met is nl_route_get()'s to say. 0 or -errno. */
 int nl_ways_get(struct ways *ways);
+void nl_ways_free(struct ways *ways);
 
 #endif

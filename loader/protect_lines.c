@@ -378,7 +378,8 @@ static int ask_class(struct asking *a, size_t which)
 	if (!speak(a->local, &c->host) || !find_candidates(a, c, &n))
 		return 0;
 	if (at->crosses && !a->net->anybody)
-		rc = at->crosses(at->arg, &c->host, a->local, &a->net->way[which], &yes);
+		rc = at->crosses(
+			at->arg, &c->host, a->local - at->own->v, &a->net->way[which], &yes);
 	for (size_t i = 0; yes && !rc && service_at(a->lines->world.conf, a->net->line, i, &s);
 		i++) {
 		const struct cells cells = {
@@ -403,8 +404,8 @@ static int find_fitting(struct asking *a)
 {
 	uint64_t hash = mix(a->local->family, protect_is_link_local(a->local));
 
-	if (a->at->each_local)
-		hash = mix(hash, a->local - a->at->own->v);
+	if (a->at->classes)
+		hash = mix(hash, a->at->classes[a->local - a->at->own->v]);
 	for (size_t i = 0; i < a->lines->n; i++) {
 		a->fits[i] = fits(a, i);
 		hash = mix(hash, a->fits[i]);

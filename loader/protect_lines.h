@@ -34,14 +34,14 @@ struct protect_place {
 	enum bp_dir dir;
 	bool filtered;		    /* the rules that are in force now judge there */
 	const struct prefixes *own; /* whom they are for; those that come first are asked about */
+	/* Those of a class meet a host by the same ways. NULL: all do. */
+	const uint32_t *classes;
 	/*
-	 * Whether what goes to that host from one of ours, and comes from there, is seen there.
-	 * *way: what was found of the host before; -1: nothing. NULL: all is.
+	 * Whether what goes to that host from `local` of own, and comes from there, is seen there.
+	 * *way: what was kept of the host before; -1: nothing. NULL: all is.
 	 */
-	int (*crosses)(void *arg, const struct prefix *host, const struct prefix *local, int *way,
-		bool *yes);
+	int (*crosses)(void *arg, const struct prefix *host, size_t local, int *way, bool *yes);
 	void *arg;
-	bool each_local; /* that may be another matter for each of our addresses */
 };
 int protect_lines_at(const struct protect_lines *lines, const struct protect_place *at,
 	struct protected_packets *packets);

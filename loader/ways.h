@@ -10,10 +10,10 @@ struct way {
 	uint32_t by; /* alike where two go by the same; below ways.n_by, or UINT32_MAX: no host */
 };
 struct ways {
-	struct way *v; /* caller frees */
+	struct way *v;
 	size_t n;
 	uint32_t n_by;
-	bool by_source; /* some of IPv6 go by this host's address as well (RTA_SRC) */
+	struct prefixes sources; /* of IPv6 routes that go by this host's address as well */
 };
 
 #endif

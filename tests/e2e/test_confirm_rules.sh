@@ -187,6 +187,22 @@ broken "rename,renameat,renameat2:error=ENOSPC" status >/dev/null 2>&1
 same "and not attached by a look" "pp 0" "$(verdict 2011)$(verdict 2012) $(run_in rx ip -o link show rx0 | grep -c xdp)"
 bp status >/dev/null
 same "written by the next command that can" "a  /  / pp" "$(where)"
+# The same when its time is over: what is said is what the disk says.
+nowhere
+expect_exit 0 bp policy assign b --confirm 1
+gone() { [ "$(verdict 2011)$(verdict 2012)" = pp ]; }
+check "its time is over" until_true gone
+mount --bind "$BPFPOL_STATE_DIR" "$BPFPOL_STATE_DIR"
+mount -o remount,bind,ro "$BPFPOL_STATE_DIR"
+for words in status list; do
+	expect_exit 0 bp $words
+	expect_out 'warning: the change that was not confirmed is not in force any more, but still on disk: .*Read-only'
+done
+expect_exit 1 bp block udp/9
+expect_out "^bpfpol: cannot .*$BPFPOL_STATE_DIR.*Read-only"
+umount "$BPFPOL_STATE_DIR"
+bp status >/dev/null
+same "and written then" "a  /  / pp" "$(where)"
 
 # What cannot be committed is not there, though a disk that is full from then on cannot take back what is remembered.
 nowhere
