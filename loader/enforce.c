@@ -36,6 +36,8 @@ static int commit_store(struct store *s, struct diag *diag)
 		return store_commit(s, diag);
 	if (s->changed || s->untidy || !s->inode || journal_is_long(s->journal))
 		rc = store_commit(s, diag);
+	else
+		rc = store_end_commit(s, diag);
 	if (rc) {
 		s->inode = 0; /* never in step: the next command tries again */
 		diag_to_warning(diag, "the rules are in force, but the store is not in order");

@@ -237,6 +237,7 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 	if ((!rc || rc == -ENOENT) && present && s->policy && !s->journal) {
 		lost = all_is_lost(s, text, len);
 		s->untidy |= lost;
+		s->behind = text && !lost;
 	}
 	s->lost |= lost;
 	if (torn || lost)
@@ -259,8 +260,10 @@ int journal_reset(struct store *s, struct diag *diag)
 
 	if (path && len > 0)
 		rc = s->policy ? file_write(path, text, len, diag) : file_remove(path, diag);
-	if (!rc)
+	if (!rc) {
 		s->journal = s->policy ? len : 0;
+		s->behind = false;
+	}
 	free(path);
 	if (len > 0)
 		free(text);

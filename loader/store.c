@@ -445,3 +445,8 @@ int store_policy_text(
 	free(path);
 	return rc;
 }
+
+int store_end_commit(struct store *s, struct diag *diag)
+{
+	return s->behind ? journal_reset(s, diag) : 0;
+}

@@ -68,6 +68,7 @@ struct store {
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */
 	bool unread; /* salvaged, where files cannot be read now: nothing may take their place */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
+	bool behind; /* the journal is that of the commit before: it was not begun anew */
 };
 
 /*
@@ -144,6 +145,8 @@ int store_take_back(struct store *store, uint64_t at, struct diag *diag);
  * written becomes a warning: the next commit makes up for it.
  */
 int store_commit(struct store *store, struct diag *diag);
+/* What is left of a commit that died, or had no room: its journal is begun. 0 where nothing is. */
+int store_end_commit(struct store *store, struct diag *diag);
 
 /*
  * Has the next commit throw the policy away, its file and what is known beside it; from that commit

@@ -24,6 +24,22 @@ blocked dport=2001
 blocked src=198.51.100.1
 passes dport=1434
 
+# One that is still that of the commit before, as whoever died between the two leaves it, is begun anew by the next
+# command that looks, and then all is in step.
+number() { bp status --json | jq .policy.generation; }
+expect_exit 137 run_in rx strace -qq -o /dev/null -P "$BPFPOL_STATE_DIR/journal.new" -e inject=rename:signal=KILL \
+	"$BPFPOL" policy assign local
+check "it is of the commit before" [ "$(sed -n 's/^journal //p' "$BPFPOL_STATE_DIR/journal")" -lt \
+	"$(sed -n 's/^commit //p' "$BPFPOL_STATE_DIR/state")" ]
+expect_exit 0 bp list
+[[ $OUT != *warning* ]] || nok "nothing to warn of" "$OUT"
+BEFORE=$(number)
+expect_exit 0 bp list
+expect_exit 0 bp restore
+same "nothing is loaded anew" "$BEFORE" "$(number)"
+check "it is begun anew" grep -qx "journal $(sed -n 's/^commit //p' "$BPFPOL_STATE_DIR/state")" "$BPFPOL_STATE_DIR/journal"
+blocked dport=2001
+
 # A journal that is another, of the same size: what would be appended to it would be lost with what is lost already.
 REFUSED='/journal is damaged, and has lost changes of single rules that are in force; put it back from a backup, or'
 for alter in '1s/[0-9]$/x/' '1y/0123456789/9012345678/' "\$s/udp/tcp/" '2s/ /_/'; do
