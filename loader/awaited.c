@@ -79,7 +79,7 @@ uint64_t in_seconds(uint64_t ns)
 static int keep_for_good(struct store *s, struct diag *diag)
 {
 	s->confirm = (struct confirm){};
-	s->untidy = true;
+	s->untidy = s->stays = true;
 	diag_to_warning(diag, "what was in force before is LOST, so that the last change cannot go "
 			      "back any more: it stays");
 	return 0;

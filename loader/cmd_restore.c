@@ -294,6 +294,8 @@ static int restore(struct restore *r, bool dry_run, struct diag *diag)
 		assign_warn_absent(r->host.store->policy, diag);
 	if (!rc && !dry_run)
 		warn_nowhere(r, diag);
+	if (!rc)
+		r->damaged |= r->host.store->stays;
 	return rc;
 }
 

@@ -159,6 +159,15 @@ static bool all_is_lost(const struct store *s, char *text, size_t len)
 	return lost;
 }
 
+/* It is that commit's, or one's before, which was not begun anew. */
+static bool has_head(const struct store *s, const char *text)
+{
+	uint64_t commit;
+
+	return text && strchr(text, '\n') && sscanf(text, "journal %" SCNu64 "\n", &commit) == 1 &&
+	       commit <= s->commit;
+}
+
 /* Zeroes are lines that do not check: what comes behind a block of them is looked at. */
 static void break_at_zeroes(char *text, size_t len)
 {
@@ -238,6 +247,8 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 		lost = all_is_lost(s, text, len);
 		s->untidy |= lost;
 		s->behind = text && !lost;
+	} else if ((!rc || rc == -ENOENT) && s->policy && !s->journal && !has_head(s, text)) {
+		rc = -EBADMSG; /* one that is gone back to held more, or nobody knows */
 	}
 	s->lost |= lost;
 	if (torn || lost)

@@ -23,7 +23,10 @@ struct note {
 	uint64_t left;	   /* ns, of a trial */
 	int seen;	   /* -errno: nobody knows whether it is there */
 	bool unread;	   /* it is, and could not be read */
+	bool garbled;	   /* it says nothing that is known */
 };
+
+static const char plain[] = "off\n";
 
 static char *off_path(void)
 {
@@ -48,7 +51,9 @@ static void note_read(struct note *note)
 	note->is = note->seen > 0;
 	if (note->is) {
 		note->unread = file_read(path, &text, &len, &ignored) != 0;
-		note->trial = !note->unread && is_trial(text, &note->by);
+		note->garbled = !note->unread && strcmp(text, plain);
+		note->trial = note->garbled && is_trial(text, &note->by);
+		note->garbled &= !note->trial;
 	}
 	if (note->trial) {
 		moment_now(&now);
@@ -60,17 +65,28 @@ static void note_read(struct note *note)
 	free(path);
 }
 
-static void set(struct kernel *k, uint64_t word)
-{
-	__atomic_store_n(&k->ctl->off, word, __ATOMIC_SEQ_CST);
-}
-
 /* ns that the control word has left. */
 static uint64_t word_left(uint64_t word)
 {
 	uint64_t now = kernel_clock();
 
 	return word != BP_OFF && word > now ? word - now : 0;
+}
+
+/* Beside a time in the kernel a note that is damaged was on trial until then. */
+static void note_mend(struct note *note, uint64_t word)
+{
+	if (!note->garbled || !word || word == BP_OFF)
+		return;
+	note->trial = note->of_this_boot = true;
+	note->left = word_left(word);
+	moment_now(&note->by.by);
+	note->by.by.boot = word;
+}
+
+static void set(struct kernel *k, uint64_t word)
+{
+	__atomic_store_n(&k->ctl->off, word, __ATOMIC_SEQ_CST);
 }
 
 void off_look_at_word(const struct kernel *k, struct off *off)
@@ -109,6 +125,7 @@ static void look(const struct kernel *k, struct note *note, struct off *off)
 		off_look_at_word(k, off);
 		return;
 	}
+	note_mend(note, word);
 	/* A plain `off` asks for no lock, and says it to the kernel first. */
 	stays = word == BP_OFF || (note->is && !note->trial);
 	if (word && !stays && (note->of_this_boot || word_left(word) < note->left))
@@ -197,7 +214,7 @@ static int write_text(const char *text, size_t len, struct diag *diag)
 
 int off_write(struct diag *diag)
 {
-	return write_text("off\n", 4, diag);
+	return write_text(plain, strlen(plain), diag);
 }
 
 int off_begin(struct kernel *k, uint64_t seconds, struct diag *diag)

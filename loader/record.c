@@ -99,6 +99,11 @@ int rule_from_record(const char *record, struct rule **rule)
 
 int store_damaged(const char *name, struct diag *diag)
 {
+	if (!strncmp(name, "previous.", strlen("previous.")))
+		return diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"%s/%s is damaged, gone or of another version, so that nothing goes back "
+			"to what it held; what is in force stays so",
+			dirs_get()->state, name);
 	return diag_set(diag, DIAG_SYSTEM, EBADMSG,
 		"%s/%s is damaged or of another version, so the policy in force cannot be read; "
 		"'bpfpol restore' goes back to the one before it, or restore it from a backup, or "

@@ -68,6 +68,7 @@ struct store {
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */
 	bool unread; /* salvaged, where files cannot be read now: nothing may take their place */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
+	bool stays;  /* what was on trial, as what was before is lost */
 	bool behind; /* the journal is that of the commit before: it was not begun anew */
 };
 

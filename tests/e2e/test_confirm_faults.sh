@@ -214,6 +214,31 @@ bp restore >/dev/null 2>&1
 sed -i '/@/d' "$POLICIES/a.policy"
 expect_exit 0 bp policy assign a
 
+# Single changes that are in previous.N.journal alone are not dropped with it: nothing goes back then.
+for damage in rm "sed -i s/journal/journey/" truncate\ -s0; do
+	for trial in "" "--confirm 600"; do
+		bp policy assign a >/dev/null
+		bp block udp/2050 >/dev/null
+		# shellcheck disable=SC2086
+		bp policy assign b $trial >/dev/null
+		# shellcheck disable=SC2086
+		$damage "$BPFPOL_STATE_DIR"/previous.*.journal
+		expect_exit 1 bp policy rollback
+		expect_out 'previous.[0-9]+.journal is damaged, gone'
+		same "$damage: b stays" b "$(verdict)"
+		if [ -n "$trial" ]; then
+			clocks state -1
+			reboot
+			expect_exit 1 bp restore
+			expect_out 'what was in force before is LOST'
+			same "$damage: the end of the time, too" "b false" "$(verdict) $(awaits && echo true || echo false)"
+			expect_exit 0 bp restore
+		fi
+		bp policy assign a >/dev/null
+		bp remove udp/2050 >/dev/null
+	done
+done
+
 # A dynamic rule has to be right for both: what is tried, and what it may go back to.
 echo "permit tcp/22 from $TX4" >>"$POLICIES/b.policy"
 begin

@@ -187,6 +187,29 @@ bp on >/dev/null
 
 # --- where nothing can be read, or written
 
+# What the note says is gone, but the kernel has its time.
+for garbage in rubbish ""; do
+	for way in rollback confirm end; do
+		bp off --confirm "$([ $way = end ] && echo 1 || echo 600)" >/dev/null
+		printf '%s' "$garbage" >"$BPFPOL_STATE_DIR/off"
+		case $way in
+		confirm)
+			expect_exit 0 bp policy confirm
+			same "note '$garbage', confirmed" "off off" "$(filtering) $(said)"
+			bp on >/dev/null
+			;;
+		rollback) expect_exit 0 bp policy rollback ;;
+		*)
+			is_on() { [ "$(filtering)" = on ]; }
+			check "note '$garbage': the time is over" until_true is_on
+			;;
+		esac
+		expect_exit 0 bp status
+		same "note '$garbage', $way" "on on" "$(filtering) $(said)"
+		check "it is tidied up" [ ! -e "$BPFPOL_STATE_DIR/off" ]
+	done
+done
+
 bp off --confirm 600 >/dev/null
 mv "$BPFPOL_STATE_DIR/state" "$WORLD/state"
 echo rubbish >"$BPFPOL_STATE_DIR/state"
