@@ -119,6 +119,8 @@ int await_tend(struct host *host, bool salvage, struct diag *diag)
 			return 0;
 		if (back > 0 || kernel_confirm(k, NULL, NULL, diag))
 			kernel_go_back(k, NULL, NULL, diag);
+		else if (k->gen && host->store && host->store->confirm.seconds)
+			k->gen->table.tables->dirty = 1; /* for the store's own trial */
 		return 0;
 	}
 	if (kernel_is_kept(k))

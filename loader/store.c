@@ -114,23 +114,36 @@ int store_load_number(uint64_t number, store_load_fn load, struct store **out, s
 	return rc;
 }
 
-void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
+int store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
 {
 	char *path = state_path("journal");
 	struct stat st;
+	int rc;
 
-	*inode = *mtime = 0;
-	stat_state(inode, mtime);
-	*journal = path && !stat(path, &st) ? st.st_size : 0;
+	*inode = *mtime = *journal = 0;
+	rc = stat_state(inode, mtime);
+	if (!path)
+		return -ENOMEM;
+	if (!stat(path, &st))
+		*journal = st.st_size;
+	else if (errno != ENOENT)
+		rc = -errno;
 	free(path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int store_compare(uint64_t inode, uint64_t mtime, uint64_t journal)
+{
+	uint64_t inode_now, mtime_now, journal_now;
+	int rc = store_stat(&inode_now, &mtime_now, &journal_now);
+
+	return rc ? rc
+		  : inode_now && inode_now == inode && mtime_now == mtime && journal_now == journal;
 }
 
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal)
 {
-	uint64_t inode_now, mtime_now, journal_now;
-
-	store_stat(&inode_now, &mtime_now, &journal_now);
-	return inode_now && inode_now == inode && mtime_now == mtime && journal_now == journal;
+	return store_compare(inode, mtime, journal) > 0;
 }
 
 bool store_is_assigned(const struct store *s, const char *name)

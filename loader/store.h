@@ -105,12 +105,15 @@ int store_salvage(bool look, struct store **store, struct diag *diag);
 bool store_is_damage(int rc);
 void store_free(struct store **store);
 
-/* What store_unchanged() asks for, as of now; 0: there is none. */
-void store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal);
-/*
- * Whether `state` and `journal` are still those of that time; no more than two stat(2). journal 0:
- * there was none, as no policy was assigned.
+/* What store_compare() asks for, as of now; 0: there is none. 0 or -errno: the disk does not say.
  */
+int store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal);
+/*
+ * Whether `state` and `journal` are still those of that time: 1, 0 or -errno; no more than two
+ * stat(2). journal 0: there was none, as no policy was assigned.
+ */
+int store_compare(uint64_t inode, uint64_t mtime, uint64_t journal);
+/* The same; what the disk does not say is not known to be so. */
 bool store_unchanged(uint64_t inode, uint64_t mtime, uint64_t journal);
 bool store_is_assigned(const struct store *store, const char *name);
 /* The name of the policy, if it is this command that assigns it; else NULL. */

@@ -214,6 +214,18 @@ bp restore >/dev/null 2>&1
 sed -i '/@/d' "$POLICIES/a.policy"
 expect_exit 0 bp policy assign a
 
+# A disk that does not say which state there is says not that it is another one: the trial goes on, and back.
+for error in EIO:when=1 EIO:when=2 EIO:when=3 EIO:when=4 ENOMEM:when=2 ENOMEM:when=3; do
+	bp policy assign a >/dev/null
+	bp policy assign b --confirm 2 >/dev/null
+	run_in rx strace -qq -o /dev/null -P "$BPFPOL_STATE_DIR/state" -e trace=newfstatat,stat,statx \
+		-e "inject=newfstatat,stat,statx:error=$error" "$BPFPOL" list >/dev/null 2>&1
+	is_back() { [ "$(verdict)" = a ]; }
+	check "$error: back in time" until_true is_back
+	expect_exit 0 bp list
+	same "$error: and written" "a false" "$(verdict) $(awaits && echo true || echo false)"
+done
+
 # Single changes that are in previous.N.journal alone are not dropped with it: nothing goes back then.
 for damage in rm "sed -i s/journal/journey/" truncate\ -s0; do
 	for trial in "" "--confirm 600"; do
