@@ -236,12 +236,12 @@ static int put_aside(struct host *host, struct store *store, struct diag *diag)
 	return rc;
 }
 
-/* Whether a rule is in force; where that is not sure, too. */
+/* Whether a rule is in force; where that is not sure, or not what the disk says, too. */
 static bool has_rules(const struct kernel *k)
 {
 	const struct bp_tables *t = k && k->gen ? k->gen->table.tables : NULL;
 
-	return t && (t->rules || t->dirty);
+	return t && (t->rules || t->dirty || !awaited_is_stored(k->gen));
 }
 
 /* No rules, where nothing is attached or what is goes off again: nobody was judged before. */

@@ -63,20 +63,31 @@ static void let_stay(struct link_choices *c)
 	c->n = n;
 }
 
-/* The rules first: an interface that is attached then is filtered from its first packet on. */
-static int bring_back(struct host *host, struct link_choices *c, struct diag *diag)
+static int put_in_force(struct host *host, struct diag *diag)
 {
 	const struct host asked = *host;
 	int rc;
 
 	host->unguarded = true; /* what was decided before, and for good */
 	host->confirm = 0;
-	rc = enforce(host, diag);
+	rc = host_in_step(host) ? 0 : enforce(host, diag);
 	host->unguarded = asked.unguarded;
 	host->confirm = asked.confirm;
+	return rc;
+}
+
+/* The rules first: an interface that is attached then is filtered from its first packet on. */
+static int bring_back(struct host *host, struct link_choices *c, bool dry_run, struct diag *diag)
+{
+	int rc = dry_run ? 0 : put_in_force(host, diag);
+
 	if (!rc)
-		rc = choices_attach_each(host, c, false, not_filtered, diag);
+		rc = choices_attach_each(host, c, dry_run, not_filtered, diag);
 	let_stay(c);
+	if (!rc && !c->n)
+		return diag_set(diag, DIAG_SYSTEM, ENODEV,
+			"none of the interfaces that are remembered can be filtered, see the "
+			"warnings; 'bpfpol attach IFACE' says where else");
 	return rc;
 }
 
@@ -92,8 +103,8 @@ int first_links_begin(struct host *host, struct first_links *first, bool dry_run
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
 	rc = add_remembered(&first->links, choices, &returns, diag);
-	if (!rc && returns && !dry_run)
-		return bring_back(host, choices, diag);
+	if (!rc && returns)
+		return bring_back(host, choices, dry_run, diag);
 	if (!rc && !choices->n)
 		rc = add_usual(&first->links, choices, diag);
 	if (!rc)

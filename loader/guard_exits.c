@@ -12,6 +12,7 @@
 
 struct found {
 	struct nl_exits exits;
+	bool anywhere; /* for some of what it may be sent there is no way that is known */
 	bool asked;
 };
 struct met {
@@ -99,9 +100,18 @@ int guard_exits_class(const struct guard *g, const struct prefix *local, uint32_
 	return 0;
 }
 
+static int ask_one(const struct nl_flow *flow, struct found *found, struct diag *diag)
+{
+	bool any = false;
+	int rc = guard_ask_way(flow, &found->exits, &any, diag);
+
+	found->anywhere |= !any;
+	return rc;
+}
+
 /* Whatever each rule asks for beside the addresses: some of it may. */
 static int ask(const struct guard *g, const struct prefix *host, const struct prefix *local,
-	struct nl_exits *exits, struct diag *diag)
+	struct found *found, struct diag *diag)
 {
 	const struct nl_hints *hints = hints_of(g, host->family);
 	bool ruled = hints->n || hints->sources.n || (host->family == 6 && g->ways.sources.n);
@@ -110,11 +120,11 @@ static int ask(const struct guard *g, const struct prefix *host, const struct pr
 		.to = host->bytes,
 		.from = ruled ? local->bytes : NULL,
 	};
-	int rc = guard_ask_way(&flow, exits, diag);
+	int rc = ask_one(&flow, found, diag);
 
 	for (size_t i = 0; i < hints->n && !rc; i++) {
 		nl_flow_follow(&flow, &hints->v[i]);
-		rc = guard_ask_way(&flow, exits, diag);
+		rc = ask_one(&flow, found, diag);
 	}
 	return rc;
 }
@@ -144,8 +154,8 @@ static struct found *find_place(struct guard_exits *e, int *number, uint32_t cla
 	return &host->v[class];
 }
 
-int guard_exits_get(const struct guard *g, const struct prefix *host, const struct prefix *local,
-	uint32_t class, int *number, const struct nl_exits **exits, struct diag *diag)
+int guard_exits_meet(const struct guard *g, const struct place *at, const struct prefix *host,
+	const struct prefix *local, uint32_t class, int *number, bool *yes, struct diag *diag)
 {
 	struct found *found = find_place(g->exits, number, class);
 	int rc = 0;
@@ -153,8 +163,8 @@ int guard_exits_get(const struct guard *g, const struct prefix *host, const stru
 	if (!found)
 		return -ENOMEM;
 	if (!found->asked)
-		rc = ask(g, host, local, &found->exits, diag);
+		rc = ask(g, host, local, found, diag);
 	found->asked = !rc;
-	*exits = &found->exits;
+	*yes = !rc && (found->anywhere || guard_is_on_way(g, at, &found->exits));
 	return rc;
 }

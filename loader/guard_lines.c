@@ -81,16 +81,12 @@ struct crossing {
 static int crosses(void *arg, const struct prefix *host, size_t local, int *way, bool *yes)
 {
 	const struct crossing *c = arg;
-	const struct nl_exits *exits;
-	int rc;
 
 	*yes = protect_is_link_local(host);
 	if (*yes)
 		return 0;
-	rc = guard_exits_get(
-		c->g, host, &c->own->v[local], c->classes[local], way, &exits, c->diag);
-	*yes = !rc && guard_is_on_way(c->g, c->at, exits);
-	return rc;
+	return guard_exits_meet(
+		c->g, c->at, host, &c->own->v[local], c->classes[local], way, yes, c->diag);
 }
 
 /*

@@ -59,18 +59,17 @@ bool guard_meets_session(const struct guard *g, const struct place *at, size_t s
 /* The same of what is sent by one of those; none: by any, as none is known. */
 bool guard_is_on_way(const struct guard *g, const struct place *at, const struct nl_exits *exits);
 /* nl_route_get(), with what to say of an error. */
-int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, struct diag *diag);
+int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, bool *any, struct diag *diag);
 
 /*
- * guard_exits.c: by which interfaces packets leave for a host. class: of this host's address, which
- * goes by the same ways for others of the class. *number: of the host, of what is kept of it; -1:
- * nothing is yet.
+ * guard_exits.c: whether a host is met there. class: of this host's address, which goes by the same
+ * ways for others of the class. *number: of the host, of what is kept of it; -1: nothing is yet.
  */
 int guard_exits_open(struct guard *g, struct diag *diag);
 void guard_exits_close(struct guard *g);
 int guard_exits_class(const struct guard *g, const struct prefix *local, uint32_t *class);
-int guard_exits_get(const struct guard *g, const struct prefix *host, const struct prefix *local,
-	uint32_t class, int *number, const struct nl_exits **exits, struct diag *diag);
+int guard_exits_meet(const struct guard *g, const struct place *at, const struct prefix *host,
+	const struct prefix *local, uint32_t class, int *number, bool *yes, struct diag *diag);
 
 /* guard_lines.c: the packets of bpfpol.conf's lines; own: the interface's addresses. */
 int guard_lines_open(struct guard *g, struct diag *diag);

@@ -34,9 +34,9 @@ static int no_way(int family, const uint8_t *to, int rc, struct diag *diag)
 		diag, -rc, "cannot ask the kernel by which interface packets to %s leave", text);
 }
 
-int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, struct diag *diag)
+int guard_ask_way(const struct nl_flow *flow, struct nl_exits *exits, bool *any, struct diag *diag)
 {
-	int rc = nl_route_get(flow, exits);
+	int rc = nl_route_get(flow, exits, any);
 
 	return rc ? no_way(flow->family, flow->to, rc, diag) : 0;
 }
@@ -53,7 +53,8 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 		.to_port = s->remote_port,
 		.bound = s->bound,
 	};
-	int rc = guard_ask_way(&flow, &way->out, diag);
+	bool any; /* of one that has none nothing is to be seen */
+	int rc = guard_ask_way(&flow, &way->out, &any, diag);
 
 	way->in = s->arrived ? s->arrived : s->bound;
 	for (size_t i = 0; i < hints->n && !rc; i++) {
@@ -61,7 +62,7 @@ static int get_way(const struct tcp_socket *s, const struct nl_hints *hints,
 			continue; /* what the flow says itself */
 		flow.mark = hints->v[i].mark;
 		flow.tos = hints->v[i].tos;
-		rc = guard_ask_way(&flow, &way->out, diag);
+		rc = guard_ask_way(&flow, &way->out, &any, diag);
 	}
 	return rc;
 }

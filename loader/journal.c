@@ -246,7 +246,8 @@ int journal_load_until(struct store *s, const char *path, uint64_t until, struct
 	if ((!rc || rc == -ENOENT) && present && s->policy && !s->journal) {
 		lost = all_is_lost(s, text, len);
 		s->untidy |= lost;
-		s->behind = text && !lost;
+		s->behind = !lost;
+		s->headless = !has_head(s, text);
 	} else if ((!rc || rc == -ENOENT) && s->policy && !s->journal && !has_head(s, text)) {
 		rc = -EBADMSG; /* one that is gone back to held more, or nobody knows */
 	}
@@ -273,7 +274,7 @@ int journal_reset(struct store *s, struct diag *diag)
 		rc = s->policy ? file_write(path, text, len, diag) : file_remove(path, diag);
 	if (!rc) {
 		s->journal = s->policy ? len : 0;
-		s->behind = false;
+		s->behind = s->headless = false;
 	}
 	free(path);
 	if (len > 0)

@@ -20,6 +20,7 @@
 struct route {
 	struct nl_exits exits;
 	bool own;	/* it ends here */
+	bool any;	/* it has a way */
 	bool elsewhere; /* its next hops are an object's of their own, which was not shown */
 };
 
@@ -64,7 +65,8 @@ static int route_cb(const struct nlmsghdr *nlh, void *data)
 	rc = add_exit(&route->exits, route->own ? LOOPBACK : (int)nl_attr_u32(tb[RTA_OIF]));
 	if (!rc && tb[RTA_MULTIPATH])
 		rc = add_hops(&route->exits, tb[RTA_MULTIPATH]);
-	route->elsewhere = tb[RTA_NH_ID] && !route->exits.n;
+	route->any = route->own || tb[RTA_OIF] || tb[RTA_MULTIPATH];
+	route->elsewhere = tb[RTA_NH_ID] && !route->any;
 	return rc ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
@@ -115,7 +117,7 @@ static int ask_once(
 		mnl_attr_put_u32(nlh, RTA_UID, flow->uid);
 	if (flow->bound)
 		mnl_attr_put_u32(nlh, RTA_OIF, flow->bound);
-	route->own = route->elsewhere = false;
+	route->own = route->any = route->elsewhere = false;
 	return nl_ask(nlh, route_cb, route);
 }
 
@@ -145,12 +147,13 @@ static int route_get(const struct nl_flow *flow, struct route *route)
 	return rc;
 }
 
-int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits)
+int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits, bool *any)
 {
 	struct route route = { .exits = *exits };
 	int rc = route_get(flow, &route);
 
 	*exits = route.exits;
+	*any = !rc && route.any;
 	return rc;
 }
 

@@ -26,9 +26,9 @@ struct nl_exits {
 };
 /*
  * Adds the interfaces by which it goes, of which a route with several next hops (ECMP) has more;
- * none: there is no way. 0 or -errno, and those before stay.
+ * *any: there is a way. 0 or -errno, and those before stay.
  */
-int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits);
+int nl_route_get(const struct nl_flow *flow, struct nl_exits *exits, bool *any);
 /* Whether it comes to this host itself, by lo. 0 or -errno. */
 int nl_is_own(const struct nl_flow *flow, bool *yes);
 

@@ -39,7 +39,10 @@ static bool is_trial(char *text, struct confirm *c)
 	return !confirm_parse(text, c);
 }
 
-/* What cannot be read, or understood, says that it is off: nothing but `on` undoes that. */
+/*
+ * What cannot be read, or understood, says that it is off: nothing but `on` undoes that, or a time
+ * that the kernel has (note_mend()).
+ */
 static void note_read(struct note *note)
 {
 	char *path = off_path(), *text = NULL;
@@ -51,9 +54,9 @@ static void note_read(struct note *note)
 	note->is = note->seen > 0;
 	if (note->is) {
 		note->unread = file_read(path, &text, &len, &ignored) != 0;
-		note->garbled = !note->unread && strcmp(text, plain);
-		note->trial = note->garbled && is_trial(text, &note->by);
-		note->garbled &= !note->trial;
+		note->trial = !note->unread && is_trial(text, &note->by);
+		note->garbled =
+			!note->unread && !note->trial && strncmp(text, plain, strlen(plain) - 1);
 	}
 	if (note->trial) {
 		moment_now(&now);

@@ -271,6 +271,15 @@ static int keep_file(const char *from, const char *to, struct diag *diag)
 	return rc;
 }
 
+/* What it held is lost, which was said, or it had nothing yet. */
+static int keep_empty_journal(const char *to, uint64_t number, struct diag *diag)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "journal %" PRIu64 "\n", number);
+
+	return file_write(to, text, len, diag);
+}
+
 /*
  * State and journal of the last commit, under the names that say so. Where nothing changes but
  * that the journal is read into the state, its last change is still the one to undo. These names
@@ -287,7 +296,12 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 		char *from = state_path("%s", names[i]);
 		char *to = state_path("previous.%" PRIu64 ".%s", number, names[i]);
 
-		rc = from && to ? keep_file(from, to, diag) : -ENOMEM;
+		if (!from || !to)
+			rc = -ENOMEM;
+		else if (i && s->headless)
+			rc = keep_empty_journal(to, number, diag);
+		else
+			rc = keep_file(from, to, diag);
 		free(from);
 		free(to);
 	}

@@ -69,7 +69,8 @@ struct store {
 	bool unread; /* salvaged, where files cannot be read now: nothing may take their place */
 	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
 	bool stays;  /* what was on trial, as what was before is lost */
-	bool behind; /* the journal is that of the commit before: it was not begun anew */
+	bool behind; /* the journal is that of the commit before, or none: it was not begun anew */
+	bool headless; /* there is none, or one that is of no commit */
 };
 
 /*

@@ -189,6 +189,23 @@ for hidden in 0 1; do
 	cuts 'line 1.*arrives' tcp/22 from 192.0.2.0/24
 	run_in rx ip route del 192.0.2.0/24
 done
+run_in rx ip route add 192.0.2.0/24 nhid 1
+run_in rx ip route add 192.0.2.0/24 nhid 2 table 100
+for hidden in 0 1; do
+	run_in rx sysctl -qw net.ipv4.nexthop_compat_mode=$((1 - hidden))
+	spares on rx1 tcp/22 from 192.0.2.0/24
+	run_in rx ip rule add fwmark 7 table 100
+	for n in 0 1; do cuts "line 1.*arrives at rx$n" on rx$n tcp/22 from 192.0.2.0/24; done
+	run_in rx ip rule del fwmark 7 table 100
+done
+run_in rx ip route del 192.0.2.0/24
+# With no way for what has no mark it may come by any.
+run_in rx ip route add unreachable 192.0.2.0/24
+run_in rx ip rule add fwmark 7 table 100
+for n in 0 1; do cuts "line 1.*arrives at rx$n" on rx$n tcp/22 from 192.0.2.0/24; done
+run_in rx ip rule del fwmark 7 table 100
+run_in rx ip route del unreachable 192.0.2.0/24
+run_in rx ip route del 192.0.2.0/24 table 100
 run_in rx sysctl -qw net.ipv4.nexthop_compat_mode=1
 run_in rx ip -6 route add 2001:db8::/32 via "$TX6"
 both_ways 2 2001:db8::/32 nexthop via "$TX6" dev rx0 nexthop via fd78::1 dev rx1

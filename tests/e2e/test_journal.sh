@@ -40,6 +40,30 @@ same "nothing is loaded anew" "$BEFORE" "$(number)"
 check "it is begun anew" grep -qx "journal $(sed -n 's/^commit //p' "$BPFPOL_STATE_DIR/state")" "$BPFPOL_STATE_DIR/journal"
 blocked dport=2001
 
+# So is one that is not there, as the policy is the first one; and what comes before the next look goes back all the same.
+for look in list true; do
+	for end in rollback time; do
+		bp policy unassign >/dev/null
+		expect_exit 137 run_in rx strace -qq -o /dev/null -P "$BPFPOL_STATE_DIR/journal.new" \
+			-e inject=rename:signal=KILL "$BPFPOL" policy assign local
+		check "there is none" [ ! -e "$BPFPOL_STATE_DIR/journal" ]
+		[ $look = true ] || expect_exit 0 bp $look
+		echo 'block udp/2009' >"$BPFPOL_CONF_DIR/policies/other.policy"
+		expect_exit 0 bp policy assign other --confirm "$([ $end = time ] && echo 1 || echo 600)"
+		if [ $end = rollback ]; then
+			expect_exit 0 bp policy rollback
+		else
+			# shellcheck disable=SC2317 # until_true calls it
+			goes_back() { [ "$(verdicts "$(frame dport=2001)" "$(frame dport=2009)")" = bp ]; }
+			check "its time is over" until_true goes_back
+		fi
+		expect_exit 0 bp status
+		expect_out "Policy 'local'"
+		blocked dport=2001
+		passes dport=2009
+	done
+done
+
 # A journal that is another, of the same size: what would be appended to it would be lost with what is lost already.
 REFUSED='/journal is damaged, and has lost changes of single rules that are in force; put it back from a backup, or'
 for alter in '1s/[0-9]$/x/' '1y/0123456789/9012345678/' "\$s/udp/tcp/" '2s/ /_/'; do

@@ -75,8 +75,21 @@ for command in "block udp/55" "block --dry-run udp/56" "block udp/57 --confirm 6
 	passes dport=1434
 	same "$command: remembered" "rx1 auto" "$(remembered)"
 done
-bp attach rx0 >/dev/null
+# Where none of them can be filtered the change is not made.
 bp detach rx1 >/dev/null
+bp attach rx1 --mode native >/dev/null
+same "no program is left" 0 "$(left_by_reboot)"
+# shellcheck disable=SC2317 # expect_exit calls it
+refusing() { REFUSE=native LD_PRELOAD=${REFUSE_SO:-$TOP/build/tests/refuse.so} "$@"; }
+expect_exit 1 refusing run_in rx "$BPFPOL" block udp/59
+expect_out 'rx1 is NOT filtered'
+expect_out 'none of the interfaces that are remembered can be filtered'
+expect_exit 0 bp block udp/60
+expect_out 'Attached rx1'
+TX=tx1 RX=rx1 blocked dport=60
+TX=tx1 RX=rx1 passes dport=59
+bp detach rx1 >/dev/null
+bp attach rx0 >/dev/null
 run_in rx ip link del rx1
 
 # The journal: a tail of garbage costs nothing. Half a record is one that the kernel has in force: no command
