@@ -80,7 +80,7 @@ done
 bp policy assign b --confirm 600 >/dev/null
 rm "$BPFPOL_STATE_DIR"/previous.*
 reboot
-expect_exit 0 bp restore
+expect_exit 1 bp restore
 expect_out 'what was in force before is LOST'
 same "better than nothing at all" b "$(verdict)"
 bp policy assign a >/dev/null
