@@ -58,25 +58,39 @@ static const struct rule *same_of(const struct policy *rules, const struct rule 
 	return at < 0 ? NULL : rules->rules[at];
 }
 
-static void put(struct policy *all, const struct policy *rules, uint32_t without,
-	const struct policy *in_place)
+/* A change of the dynamic rules: those that the agent has, and what goes of them or comes to them.
+ */
+struct dynamic_change {
+	const struct policy *held;
+	uint32_t without; /* the number of a rule; 0: none goes */
+	bool drop;	  /* all go */
+	const struct policy *more;
+};
+
+static void put(struct policy *all, const struct policy *rules)
 {
 	for (size_t i = 0; rules && i < rules->n; i++)
-		if ((!without || rules->rules[i]->id != without) &&
-			!same_of(in_place, rules->rules[i]))
-			all->rules[all->n++] = rules->rules[i];
+		all->rules[all->n++] = rules->rules[i];
+}
+
+static void put_kept(struct policy *all, const struct dynamic_change *c)
+{
+	for (size_t i = 0; i < c->held->n && !c->drop; i++)
+		if ((!c->without || c->held->rules[i]->id != c->without) &&
+			!same_of(c->more, c->held->rules[i]))
+			all->rules[all->n++] = c->held->rules[i];
 }
 
 /* As the agent takes them: one that stands keeps its end if that is the later. A number is all that
  * they lack. */
-static void put_more(struct policy *all, const struct policy *held, const struct policy *more,
-	uint32_t id, struct rule *copies)
+static void put_more(
+	struct policy *all, const struct dynamic_change *c, uint32_t id, struct rule *copies)
 {
-	for (size_t i = 0; more && i < more->n; i++) {
+	for (size_t i = 0; c->more && i < c->more->n; i++) {
 		struct rule *copy = &copies[i];
-		const struct rule *was = same_of(held, more->rules[i]);
+		const struct rule *was = same_of(c->held, c->more->rules[i]);
 
-		*copy = *more->rules[i];
+		*copy = *c->more->rules[i];
 		copy->id = id + i;
 		if (was && copy->deadline && (!was->deadline || was->deadline > copy->deadline))
 			copy->deadline = was->deadline;
@@ -84,43 +98,48 @@ static void put_more(struct policy *all, const struct policy *held, const struct
 	}
 }
 
-/* Rules of the store, of the agent but one, and of the command: as if all were in force. */
-static int try_beside(struct host *host, const struct policy *stored, const struct policy *held,
-	uint32_t without, const struct policy *more, struct diag *diag)
+/* Rules of a policy and those of the agent, as if all were in force, before the change and behind
+ * it. now: what is in force is what was before. */
+static int try_beside(struct host *host, const struct policy *stored,
+	const struct dynamic_change *c, bool now, struct diag *diag)
 {
-	size_t n_more = more ? more->n : 0;
-	struct policy all = { .name = "" };
+	size_t n_more = c->more ? c->more->n : 0, n = (stored ? stored->n : 0) + c->held->n;
+	struct policy all = { .name = "" }, was = { .name = "" };
 	struct rule *copies = calloc(n_more + 1, sizeof(*copies));
 	int rc = -ENOMEM;
 
-	all.rules = calloc((stored ? stored->n : 0) + held->n + n_more + 1, sizeof(*all.rules));
-	if (all.rules && copies) {
-		put(&all, stored, 0, NULL);
-		put(&all, held, without, more);
-		put_more(&all, held, more, host->store->next_id, copies);
-		rc = enforce_try_rules(host, &all, diag);
+	all.rules = calloc(n + n_more + 1, sizeof(*all.rules));
+	was.rules = calloc(n + 1, sizeof(*was.rules));
+	if (all.rules && was.rules && copies) {
+		put(&all, stored);
+		put_kept(&all, c);
+		put_more(&all, c, host->store->next_id, copies);
+		put(&was, stored);
+		put(&was, c->held);
+		rc = enforce_try_rules(host, &all, now ? NULL : &was, diag);
 	}
 	free(all.rules);
+	free(was.rules);
 	free(copies);
 	return rc;
 }
 
-/* Beside a policy that awaits confirmation, and beside what it may go back to as well. */
-static int try_together(struct host *host, const struct policy *held, uint32_t without,
-	const struct policy *more, struct diag *diag)
+/* Beside a policy that awaits confirmation, and beside what it may go back to, which may let pass
+ * what the trial stops. */
+static int try_together(struct host *host, const struct dynamic_change *c, struct diag *diag)
 {
 	struct store *before = NULL;
 	int rc = host_store(host, diag);
 
 	if (!rc)
-		rc = try_beside(host, host->store->policy, held, without, more, diag);
+		rc = try_beside(host, host->store->policy, c, true, diag);
 	if (rc || !host->store->confirm.seconds)
 		return rc;
 	rc = store_load_before(host->store, &before, diag);
 	if (!rc)
 		rc = store_read_copies(before, diag);
 	if (!rc)
-		rc = try_beside(host, before->policy, held, without, more, diag);
+		rc = try_beside(host, before->policy, c, false, diag);
 	store_free(&before);
 	return rc;
 }
@@ -138,12 +157,11 @@ static int try_without(uint32_t id, struct diag *diag)
 	struct host host = {};
 	int rc = host_open(&host, HOST_READ, diag);
 
-	if (!rc && !id)
-		held = policy_new("");
 	if (!rc)
-		rc = id ? tell_rules(&held, diag) : held ? 0 : -ENOMEM;
+		rc = tell_rules(&held, diag);
 	if (!rc && will_filter(&host))
-		rc = try_together(&host, held, id, NULL, diag);
+		rc = try_together(&host,
+			&(struct dynamic_change){ .held = held, .without = id, .drop = !id }, diag);
 	host_close(&host);
 	policy_free(&held);
 	return rc;
@@ -225,7 +243,8 @@ static int try_more(struct host *host, const struct policy *rules, struct diag *
 	int rc = tell_rules(&held, diag);
 
 	if (!rc)
-		rc = try_together(host, held, 0, rules, diag);
+		rc = try_together(
+			host, &(struct dynamic_change){ .held = held, .more = rules }, diag);
 	policy_free(&held);
 	return rc;
 }

@@ -94,11 +94,12 @@ static int plan_store(
 	return rc;
 }
 
-/* A generation made for the question alone, which judges nowhere. */
-static int try_loaded(struct host *host, const struct plan *plan, bool layers, struct diag *diag)
+/* Generations made for the question alone, which judge nowhere. was: NULL: what is in force. */
+static int try_loaded(struct host *host, const struct plan *plan, bool layers,
+	const struct plan *was, struct diag *diag)
 {
 	struct host with = *host;
-	struct generation *gen = NULL;
+	struct generation *gen = NULL, *old = NULL;
 	bool concerned = false;
 	int rc = guard_concerns(host, plan->policy, &concerned, diag);
 
@@ -107,8 +108,12 @@ static int try_loaded(struct host *host, const struct plan *plan, bool layers, s
 	rc = host->kernel ? 0 : kernel_load(&with.kernel, diag);
 	if (!rc)
 		rc = generation_load_for(0, plan, &with.kernel->shared, &gen, diag);
+	if (!rc && was)
+		rc = generation_load_for(0, was, &with.kernel->shared, &old, diag);
 	if (!rc)
-		rc = (layers ? guard_layers : guard_generation)(&with, gen, plan->policy, diag);
+		rc = layers ? guard_layers(&with, gen, old, plan->policy, diag)
+			    : guard_generation(&with, gen, plan->policy, diag);
+	generation_free(&old);
 	generation_free(&gen);
 	if (!host->kernel)
 		kernel_free(&with.kernel);
@@ -128,7 +133,7 @@ int enforce_try(struct host *host, struct diag *diag)
 		rc = plan_fill(plan, &table, diag);
 	table_free(&table);
 	if (!rc && !host->unguarded && !host->off)
-		rc = try_loaded(host, plan, false, diag);
+		rc = try_loaded(host, plan, false, NULL, diag);
 	plan_free(&plan);
 	policy_free(&none);
 	return rc;
@@ -151,16 +156,20 @@ static int build(
 	return rc == -ENOSPC ? generation_load_for(hooks, plan, &k->shared, out, diag) : rc;
 }
 
-int enforce_try_rules(struct host *host, const struct policy *rules, struct diag *diag)
+int enforce_try_rules(
+	struct host *host, const struct policy *rules, const struct policy *was, struct diag *diag)
 {
 	struct compile_env env;
-	struct plan *plan = NULL;
+	struct plan *plan = NULL, *old = NULL;
 	int rc;
 
 	env_now(&env);
 	rc = plan_new(rules, &env, &plan, diag);
+	if (!rc && was)
+		rc = plan_new(was, &env, &old, diag);
 	if (!rc)
-		rc = try_loaded(host, plan, true, diag);
+		rc = try_loaded(host, plan, true, old, diag);
+	plan_free(&old);
 	plan_free(&plan);
 	return rc;
 }

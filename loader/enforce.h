@@ -29,10 +29,12 @@ void enforce_catch_up(struct host *host, struct diag *diag);
 /* Whether the store's policy, as it stands in memory, can be put in force. Changes nothing. */
 int enforce_try(struct host *host, struct diag *diag);
 /*
- * Whether these rules, were they all that is in force, would cut what the lock-out guard protects:
- * -EPERM with DIAG_REFUSED. The store has been read. Changes nothing.
+ * Whether these rules, were they all that is in force, would cut what the lock-out guard protects,
+ * and what passes by those before them (NULL: those in force): -EPERM with DIAG_REFUSED. The store
+ * has been read. Changes nothing.
  */
-int enforce_try_rules(struct host *host, const struct policy *rules, struct diag *diag);
+int enforce_try_rules(
+	struct host *host, const struct policy *rules, const struct policy *was, struct diag *diag);
 /*
  * The same of the rules that are in force, or are going to be with them, on interfaces that are to
  * be attached, which become host->adding.

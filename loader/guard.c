@@ -247,10 +247,10 @@ int guard_generation(const struct host *host, const struct generation *gen,
 	return rc;
 }
 
-int guard_layers(const struct host *host, const struct generation *gen, const struct policy *policy,
-	struct diag *diag)
+int guard_layers(const struct host *host, const struct generation *gen,
+	const struct generation *was, const struct policy *policy, struct diag *diag)
 {
-	struct guard g = { .host = host, .gen = gen, .policy = policy, .layers = true };
+	struct guard g = { .host = host, .gen = gen, .was = was, .policy = policy, .layers = true };
 	int rc = judge(&g, diag);
 
 	guard_free(&g);

@@ -27,8 +27,11 @@ int guard_concerns(
  */
 int guard_generation(const struct host *host, const struct generation *gen,
 	const struct policy *policy, struct diag *diag);
-/* The same of a generation that has the rules of both layers as they would be. */
-int guard_layers(const struct host *host, const struct generation *gen, const struct policy *policy,
-	struct diag *diag);
+/*
+ * The same of a generation that has the rules of both layers as they would be; was: as they are
+ * without the change; NULL: those are in force.
+ */
+int guard_layers(const struct host *host, const struct generation *gen,
+	const struct generation *was, const struct policy *policy, struct diag *diag);
 
 #endif

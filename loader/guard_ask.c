@@ -87,6 +87,11 @@ static int ask_now(struct guard *g, const struct place *at, const struct frame *
 
 	if (!at->filtered || guard_is_off(g))
 		return 0;
+	if (g->was) {
+		rc = ask(g, g->was, g->now, at, frame, &fate->both, diag);
+		fate->alone = fate->both;
+		return rc;
+	}
 	if (k->gen &&
 		k->gen == g->gen) /* an interface comes to others, for which nothing changes */
 		return ask_then(g, at, frame, fate, diag);

@@ -17,6 +17,7 @@ struct guard {
 	const struct host *host;
 	const struct generation *gen;
 	bool layers;		      /* gen stands for both */
+	const struct generation *was; /* for both, before the change; NULL: what is in force */
 	struct dynamic_rules dynamic; /* in force beside the policy; gen NULL: none */
 	struct policy all;	      /* those and the policy's */
 	const struct policy *policy;  /* all that may judge */

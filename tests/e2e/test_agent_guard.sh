@@ -162,4 +162,30 @@ expect_exit 5 bp remove --dynamic permit tcp/22 from "$TX4" --dry-run
 expect_exit 0 bp remove --dynamic permit tcp/22 from "@$LIST"
 expect_exit 0 bp on
 passes proto=tcp dport=22
+
+# What a trial stops already is not stopped by what it goes back to: a dynamic rule is asked about both.
+expect_exit 0 bp ipsecpol -u --force
+echo "protect = tcp/22" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp block --dynamic --force tcp/22 from 10.77.0.9
+expect_exit 0 bp permit --dynamic tcp/1-100
+expect_exit 0 bp block tcp/20-30 --confirm 600 --force
+expect_exit 0 bp remove --dynamic block tcp/22 from 10.77.0.9
+expect_exit 5 bp block --dynamic tcp/22
+expect_out 'would cut what bpfpol.conf protects in line 1, tcp/22'
+expect_exit 5 bp block --dynamic tcp/22 --dry-run
+expect_exit 0 bp block --dynamic tcp/23
+expect_exit 0 bp policy rollback
+passes proto=tcp dport=22
+# As little as a permit that only the rules before need is dropped beside it.
+expect_exit 0 bp block tcp/1-100 --force
+expect_exit 0 bp block tcp/22 --confirm 600 --force
+blocked proto=tcp dport=22
+for command in "ipsecpol -u" "remove --dynamic permit tcp/1-100"; do
+	# shellcheck disable=SC2086
+	expect_exit 5 bp $command
+	expect_out 'would cut what bpfpol.conf protects in line 1, tcp/22'
+done
+expect_exit 0 bp ipsecpol -u --force
+expect_exit 0 bp policy rollback
+blocked proto=tcp dport=22
 finish
