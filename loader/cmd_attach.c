@@ -10,6 +10,7 @@
 #include "due.h"
 #include "enforce.h"
 #include "json.h"
+#include "late.h"
 #include "links.h"
 #include "seat.h"
 #include "tried.h"
@@ -293,6 +294,8 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		take_back(host, choices, &before, diag);
 	if (!rc && *confirm)
 		*confirm = in_seconds(left);
+	if (!rc)
+		late_forget();
 	remembered_free(&before);
 	return rc;
 }
@@ -473,6 +476,8 @@ static int detach(const struct args *args, const struct link_choices *choices, s
 		rc = forget(args, choices, &list);
 	if (!rc)
 		rc = tried_detach(&list, choices, diag);
+	if (!rc)
+		late_forget();
 	remembered_free(&list);
 	return rc;
 }

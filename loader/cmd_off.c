@@ -13,6 +13,7 @@
 #include "dirs.h"
 #include "enforce.h"
 #include "json.h"
+#include "late.h"
 #include "links.h"
 #include "lock.h"
 #include "pinned.h"
@@ -349,6 +350,8 @@ static int try_off(const struct args *args, uint64_t seconds, struct diag *diag)
 		rc = begin_try(&host, dry_run, diag);
 	if (!rc && !dry_run)
 		rc = off_begin(host.kernel, seconds, diag);
+	if (!rc && !dry_run)
+		late_forget();
 	if (!rc) {
 		snprintf(text, sizeof(text),
 			dry_run ? "Would stop all filtering for %" PRIu64 " s."
@@ -415,6 +418,8 @@ static int turn_on(struct host *host, struct link_choices *choices, struct diag 
 	rc = off_end(host->kernel, diag);
 	if (rc)
 		choices_undo(host, choices);
+	else
+		late_forget();
 	return rc;
 }
 

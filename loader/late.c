@@ -69,18 +69,27 @@ uint64_t late_when(enum late what)
 	return told ? at : 0;
 }
 
-int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
+void late_forget(void)
 {
-	char *path = late_path(), what[8];
 	struct diag ignored = {};
-	uint64_t at;
-	bool late = read_note(path, what, &at);
+	char *path = late_path();
 
-	/* One that cannot be removed makes the next rollback too late, too. */
-	if (path && !dry_run)
+	if (path)
 		file_remove(path, &ignored);
 	diag_free(&ignored);
 	free(path);
+}
+
+int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
+{
+	char *path = late_path(), what[8];
+	uint64_t at;
+	bool late = read_note(path, what, &at);
+
+	free(path);
+	/* One that cannot be removed makes the next rollback too late, too. */
+	if (!dry_run)
+		late_forget();
 	if (!late && !unnoted)
 		return 0;
 	return diag_set(diag, DIAG_UNKNOWN, ETIME,

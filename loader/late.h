@@ -26,6 +26,8 @@ enum late {
 int late_note(enum late what, const struct confirm *over, struct diag *diag);
 /* When that ended, in seconds since 1970; 0: it is not what is noted. */
 uint64_t late_when(enum late what);
+/* Interfaces, or filtering, are as somebody wanted them since. */
+void late_forget(void);
 /*
  * -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run.
  * unnoted: something has ended, and is not noted yet.

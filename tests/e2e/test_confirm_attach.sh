@@ -78,6 +78,7 @@ expect_exit 0 bp policy rollback
 expect_out 'detached again'
 same "taken back" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 check "nobody waits for nothing" until_true none_waits
+same "what ended before it is not told of any more" null "$(bp status --json | jq .attach_went_back)"
 bp attach rx7 --confirm 600 >/dev/null
 expect_exit 0 bp policy confirm
 same "kept" "rx0 rx7 and rx0 auto rx7 auto" "$(attached) and $(remembered)"

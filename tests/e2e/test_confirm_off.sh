@@ -112,6 +112,12 @@ expect_exit 0 bp policy rollback
 same "with a change in between that is what is undone" "in udp to port 1434 out udp to port 1434" \
 	"$(bp list --json | jq -r '[.rules[].filter] | sort | join(" ")')"
 
+ended
+check "status tells of it" [ "$(bp status --json | jq .off_went_back)" -ge 1 ]
+expect_exit 0 bp off
+expect_exit 0 bp on
+same "not when it was turned off and on since" null "$(bp status --json | jq .off_went_back)"
+
 # --- confirmed, it stays
 
 expect_json "off" '.off and .confirm_in == 600' bp off --confirm 600 --json
