@@ -291,7 +291,7 @@ static int open_part(const char *dir, size_t part, int *fd, struct diag *diag)
 	char *path = path_join(dir, "%s", generation_pin_name(part));
 	int rc;
 
-	*fd = path ? pinned_open(path, diag) : -ENOMEM;
+	*fd = path ? pinned_open(path, PINNED_MAP, diag) : -ENOMEM;
 	rc = *fd < 0 ? *fd : pinned_is_map(*fd, &kind, path, diag);
 	free(path);
 	return rc;

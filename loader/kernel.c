@@ -380,7 +380,9 @@ static int open_pins(struct kernel *k, struct diag *diag)
 	for (size_t i = 0; i < PINS && !rc; i++) {
 		char *path = path_join(dirs_get()->bpffs, "%s", pin_name(i));
 
-		*fd_at(k, i) = path ? pinned_open(path, diag) : -ENOMEM;
+		*fd_at(k, i) = path ? pinned_open(path,
+					      i < SHARED_MAPS ? PINNED_MAP : PINNED_PROGRAM, diag)
+				    : -ENOMEM;
 		rc = *fd_at(k, i) < 0 ? *fd_at(k, i) : 0;
 		free(path);
 	}

@@ -3,24 +3,63 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char what_to_do[] =
 	"move it back, or remove it, and 'bpfpol restore' makes anew what is missing";
 
-/* bpffs says EACCES of what is no BPF object: a directory, or a link that leads elsewhere. */
-int pinned_open(const char *path, struct diag *diag)
-{
-	int fd = bpf_obj_get(path);
+/* What the kernel calls the file of a descriptor. */
+static const struct {
+	const char *file;
+	enum pinned kind;
+} files[] = {
+	{ "anon_inode:bpf-map", PINNED_MAP }, { "anon_inode:bpf-prog", PINNED_PROGRAM },
+	{ "anon_inode:bpf-link", PINNED_LINK },
+	{ "anon_inode:bpf_link", PINNED_LINK }, /* who made it */
+};
 
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOENT)
+/* Of each kind the kernel tells in another shape, which does not say of which it is. Without /proc,
+ * or by a name that is new, it is taken to be what it should be. */
+static enum pinned kind_of(int fd, enum pinned should)
+{
+	char path[32], file[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, file, sizeof(file) - 1);
+	file[n < 0 ? 0 : n] = '\0';
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (!strcmp(file, files[i].file))
+			return files[i].kind;
+	return should;
+}
+
+/* bpffs says EACCES of what is no BPF object: a directory, or a link that leads elsewhere. */
+int pinned_open(const char *path, enum pinned kind, struct diag *diag)
+{
+	static const char *const names[] = {
+		[PINNED_MAP] = "map",
+		[PINNED_PROGRAM] = "program",
+		[PINNED_LINK] = "link",
+	};
+	int fd = bpf_obj_get(path);
+	enum pinned is;
+
+	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
-	if (errno == EACCES)
+	if (fd < 0 && errno == EACCES)
 		return diag_set(diag, DIAG_SYSTEM, EUCLEAN,
 			"%s is no pin, or a security module keeps it closed; %s", path, what_to_do);
-	return diag_errno(diag, errno, "cannot open %s", path);
+	if (fd < 0)
+		return diag_errno(diag, errno, "cannot open %s", path);
+	is = kind_of(fd, kind);
+	if (is == kind)
+		return fd;
+	close(fd);
+	return diag_set(diag, DIAG_SYSTEM, EUCLEAN, "%s is a %s, and is to be a %s; %s", path,
+		names[is], names[kind], what_to_do);
 }
 
 /*

@@ -11,8 +11,17 @@
 
 #include "diag.h"
 
-/* A descriptor, or -errno with a diag; -ENOENT without one: there is none. */
-int pinned_open(const char *path, struct diag *diag);
+enum pinned {
+	PINNED_MAP,
+	PINNED_PROGRAM,
+	PINNED_LINK,
+};
+
+/*
+ * A descriptor of what is of that kind, or -errno with a diag: -EUCLEAN, which says what to do; or
+ * -ENOENT without one: there is none.
+ */
+int pinned_open(const char *path, enum pinned kind, struct diag *diag);
 
 struct map_kind {
 	enum bpf_map_type type;

@@ -152,7 +152,8 @@ static int open_pin(struct pin *pin, struct diag *diag)
 {
 	int rc;
 
-	pin->fd = pinned_open(pin->path, diag);
+	pin->fd =
+		pinned_open(pin->path, pin->kind == PIN_LINK ? PINNED_LINK : PINNED_PROGRAM, diag);
 	if (pin->fd < 0)
 		return pin->fd; /* -ENOENT: `off` was here */
 	rc = pin->kind == PIN_LINK ? look_at_link(pin) : look_at_filter(pin);

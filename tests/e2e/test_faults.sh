@@ -152,5 +152,24 @@ for name in bpfpol_generic totals links/tc-out-1000; do
 	expect_exit 0 bp restore
 	same "$name: made anew" bpbp "$(verdicts "${PROBES[@]}")"
 done
+# A pin of another kind: a map in a program's place, or a link's.
+LINK=$(cd "$BPFPOL_BPFFS" && echo links/xdp-*)
+for pair in "scratch bpfpol_tc_in" "bpfpol_xdp totals" "totals $LINK" "bpfpol_xdp $LINK" "$LINK bpfpol_xdp"; do
+	read -r one other <<<"$pair"
+	mv "$BPFPOL_BPFFS/$other" "$BPFPOL_BPFFS/aside"
+	ln "$BPFPOL_BPFFS/$one" "$BPFPOL_BPFFS/$other"
+	for words in status "attach rx0" restore; do
+		# shellcheck disable=SC2086
+		expect_exit 1 bp $words
+		expect_out "$other is a (map|program|link), and is to be a (map|program|link); move it back, or remove it"
+	done
+	same "$other: packets" bpbp "$(verdicts "${PROBES[@]}")"
+	expect_exit 0 bp off
+	same "$other: off" pppp "$(verdicts "${PROBES[@]}")"
+	rm "$BPFPOL_BPFFS/$other" "$BPFPOL_BPFFS/aside"
+	expect_exit 0 bp on
+	same "$other: made anew" bpbp "$(verdicts "${PROBES[@]}")"
+	expect_exit 0 bp list
+done
 
 finish
