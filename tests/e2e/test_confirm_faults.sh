@@ -218,8 +218,10 @@ expect_exit 0 bp policy assign a
 for error in EIO:when=1 EIO:when=2 EIO:when=3 EIO:when=4 ENOMEM:when=2 ENOMEM:when=3; do
 	bp policy assign a >/dev/null
 	bp policy assign b --confirm 2 >/dev/null
+	loaded=$(cd "$BPFPOL_BPFFS" && echo gen-*)
 	run_in rx strace -qq -o /dev/null -P "$BPFPOL_STATE_DIR/state" -e trace=newfstatat,stat,statx \
 		-e "inject=newfstatat,stat,statx:error=$error" "$BPFPOL" list >/dev/null 2>&1
+	same "$error: the trial is not begun anew" "$loaded" "$(cd "$BPFPOL_BPFFS" && echo gen-*)"
 	is_back() { [ "$(verdict)" = a ]; }
 	check "$error: back in time" until_true is_back
 	expect_exit 0 bp list
