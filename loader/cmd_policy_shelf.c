@@ -112,10 +112,30 @@ static int list_shipped(const struct args *args)
 	return rc;
 }
 
+/* It is in force all the same, and the files do not show it. */
+static bool warn_fileless(const struct store *store, const struct shelf *shelf, struct diag *diag)
+{
+	char *path;
+
+	if (!store || !store->policy)
+		return false;
+	for (size_t i = 0; i < shelf->n; i++)
+		if (shelf->v[i].assigned)
+			return false;
+	path = policies_path(store->policy->name);
+	diag_set(diag, DIAG_SYSTEM, ENOENT, "%s is gone, or no regular file",
+		path ? path : "its file");
+	diag_to_warning(diag,
+		"the rules of the assigned policy stay in force, and 'bpfpol list' shows them");
+	free(path);
+	return true;
+}
+
 int cmd_policy_list(const struct args *args, struct diag *diag)
 {
 	struct host host = {};
 	struct shelf shelf = {};
+	bool fileless;
 	int rc = args_none(args, diag);
 
 	if (rc || args->given & OPT_SHIPPED)
@@ -123,8 +143,11 @@ int cmd_policy_list(const struct args *args, struct diag *diag)
 	rc = open_to_read(&host, diag);
 	if (!rc)
 		rc = shelf_list(host.store, &shelf, diag);
-	if (!rc)
-		(args->given & OPT_JSON ? list_json : list_text)(&shelf);
+	fileless = !rc && warn_fileless(host.store, &shelf, diag);
+	if (!rc && args->given & OPT_JSON)
+		list_json(&shelf);
+	else if (!rc && (!fileless || shelf.n))
+		list_text(&shelf);
 	shelf_free(&shelf);
 	host_close(&host);
 	return rc;

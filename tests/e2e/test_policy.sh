@@ -84,6 +84,17 @@ same "and the old counters" 1 "$(counter packets "in udp to port 1434")"
 expect_exit 0 bp policy assign web
 same "none is unassigned by itself" 0 "$(grep -c unassigned <<<"$OUT")"
 
+# Without its file it is in force all the same, and that is said.
+mkdir "$WORLD/kept"
+mv "$POLICIES"/*.policy "$WORLD/kept"
+expect_exit 0 bp policy list
+expect_out "the rules of the assigned policy stay in force.*web.policy is gone"
+same "which is not none" 0 "$(grep -c 'no policies yet' <<<"$OUT")"
+blocked dport=1434
+mv "$WORLD/kept"/*.policy "$POLICIES"
+expect_exit 0 bp policy list
+same "nor is it said of one that is there" 0 "$(grep -c warning <<<"$OUT")"
+
 # The file is the policy: what is edited by hand comes in force with `assign`, and not before.
 sed -i '/1434/d' "$POLICIES/web.policy"
 echo 'block udp/123' >>"$POLICIES/web.policy"
