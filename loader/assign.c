@@ -75,7 +75,7 @@ static int put_in_force(struct host *host, const struct apply_opts *opts, struct
 int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
 	struct assigned *assigned, struct diag *diag)
 {
-	const struct policy *now = policy ? *policy : NULL;
+	const struct policy *now = policy ? *policy : NULL, *is;
 	int rc = host_store(host, diag);
 
 	*assigned = (struct assigned){};
@@ -83,7 +83,11 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 		rc = keep_name(host->store->policy, now, &assigned->before);
 	if (rc)
 		return rc;
-	store_assign(host->store, policy);
+	is = host->store->policy;
+	if (!host->confirm && now && is && policy_same(is, now))
+		store_renew(host->store, policy);
+	else
+		store_assign(host->store, policy);
 	return put_in_force(host, opts, assigned, diag);
 }
 

@@ -143,6 +143,24 @@ bool rule_same_match(const struct rule *a, const struct rule *b)
 	       same_end(&a->from, &b->from) && same_end(&a->to, &b->to);
 }
 
+static bool same_rule(const struct rule *a, const struct rule *b)
+{
+	return a->id == b->id && a->action == b->action && a->layer == b->layer &&
+	       a->log == b->log && a->included == b->included && a->lifetime == b->lifetime &&
+	       a->deadline == b->deadline && same_word(a->label, b->label) &&
+	       rule_same_match(a, b) && rule_same_lists(a, b);
+}
+
+bool policy_same(const struct policy *a, const struct policy *b)
+{
+	if (a->n != b->n || strcmp(a->name, b->name) || !same_word(a->description, b->description))
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!same_rule(a->rules[i], b->rules[i]))
+			return false;
+	return true;
+}
+
 struct policy *policy_new(const char *name)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));

@@ -229,6 +229,14 @@ void store_assign(struct store *s, struct policy **policy)
 		*policy = NULL;
 }
 
+void store_renew(struct store *s, struct policy **policy)
+{
+	policy_free(&s->policy);
+	s->policy = *policy;
+	*policy = NULL;
+	s->asked = s->untidy = true;
+}
+
 /* Copies the lists that have no copy yet; named by the commit, they touch none that has. */
 static int save_lists(struct store *s, struct diag *diag)
 {

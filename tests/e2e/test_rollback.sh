@@ -64,6 +64,26 @@ bp remove udp/2000 >/dev/null
 same "one is left" "$ONE" "$(rules)"
 bp policy rollback >/dev/null
 
+# Nor does an assignment that finds the policy as it is: it has changed nothing that could be undone.
+bp block udp/2002 name "again" >/dev/null
+for i in once twice; do
+	expect_exit 0 bp policy assign local
+	expect_out "'local' is assigned and in force: 3 rules"
+	expect_exit 0 bp policy rollback
+	same "$i: what is undone is the change before" "$TWO" "$(rules)"
+	expect_exit 0 bp policy rollback
+	same "$i: and back" 3 "$(rules | jq length)"
+done
+echo 'block udp/2003' >>"$POLICIES/local.policy"
+expect_exit 0 bp policy assign local
+expect_exit 0 bp policy rollback
+same "one that finds it edited is a change" 3 "$(rules | jq length)"
+expect_exit 0 bp policy assign local
+expect_exit 0 bp policy rollback
+sed -i '/2003/d' "$POLICIES/local.policy"
+bp remove udp/2002 >/dev/null
+same "as before" "$TWO" "$(rules)"
+
 # A journal that was read into the state in between hides nothing.
 bp block udp/2002 >/dev/null
 bp policy create other >/dev/null

@@ -239,6 +239,76 @@ static void a_copy_owns_all(void **state)
 	rule_free(&rule);
 }
 
+static struct prefix one_address[] = { { .family = 4, .len = 32 } };
+
+static void change(struct rule *rule, int which)
+{
+	switch (which) {
+	case 0:
+		rule->id = 9;
+		break;
+	case 1:
+		rule->action = BP_PERMIT;
+		break;
+	case 2:
+		rule->log = true;
+		break;
+	case 3:
+		rule->label = strdup("label");
+		break;
+	case 4:
+		rule->deadline = 100;
+		break;
+	case 5:
+		rule->lifetime = 100;
+		break;
+	case 6:
+		rule->proto = IPPROTO_UDP;
+		break;
+	case 7:
+		rule->ifname = strdup("eth0");
+		break;
+	case 8:
+		rule->included = true;
+		break;
+	case 9:
+		rule->from.list = (struct prefixes){ one_address, 1 };
+		break;
+	}
+}
+
+/* What is not told apart would be taken for no change: nobody could undo it. */
+static void what_makes_another_policy(void **state)
+{
+	struct policy *a, *b;
+
+	(void)state;
+	for (int which = -2; which < 10; which++) {
+		a = policy_new("a");
+		b = policy_new("a");
+		add_ids(a, 3);
+		add_ids(b, 3);
+		b->rules[1]->lists = 7;
+		if (which == -2)
+			policy_remove(b, 2);
+		change(b->rules[1], which);
+		assert_int_equal(policy_same(a, b), which == -1);
+		if (which == 9)
+			b->rules[1]->from.list = (struct prefixes){};
+		policy_free(&a);
+		policy_free(&b);
+	}
+	a = policy_new("a");
+	b = policy_new("b");
+	assert_false(policy_same(a, b));
+	policy_free(&b);
+	b = policy_new("a");
+	b->description = strdup("text");
+	assert_false(policy_same(a, b));
+	policy_free(&a);
+	policy_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +322,7 @@ int main(void)
 		cmocka_unit_test(sorting_many),
 		cmocka_unit_test(prefixes_hold_addresses),
 		cmocka_unit_test(names),
+		cmocka_unit_test(what_makes_another_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
