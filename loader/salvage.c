@@ -199,6 +199,7 @@ int store_salvage(bool look, struct store **out, struct diag *diag)
 		rc = stat_state(&s->inode, &s->mtime);
 	if (!rc) {
 		s->inode = s->unread ? 0 : s->inode; /* never in step: all is read again */
+		s->stands = s->inode;
 		*out = s;
 		s = NULL;
 	} else if (rc != -ENOMEM) {

@@ -67,6 +67,8 @@ int store_load(struct store **out, struct diag *diag)
 		rc = stat_state(&s->inode, &s->mtime);
 	else if (rc == -ENOENT)
 		rc = 0;
+	if (!rc)
+		s->stands = s->inode;
 	free(state);
 	free(journal);
 	if (rc)
@@ -298,7 +300,7 @@ static int keep_previous(struct store *s, uint64_t number, struct diag *diag)
 	static const char *const names[] = { "state", "journal" };
 	int rc = 0;
 
-	if (!s->inode || s->taking_back || (!s->changed && !s->undo))
+	if (!s->stands || s->taking_back || (!s->changed && !s->undo))
 		return 0; /* there is none yet, or an older one is still the one */
 	for (int i = 0; i < 2 && !rc; i++) {
 		char *from = state_path("%s", names[i]);
@@ -411,6 +413,7 @@ static int fold_files(const struct store *s, struct diag *diag)
 /* The change is made; what is left can be made up for by the next commit. */
 static void commit_rest(struct store *s, struct diag *diag)
 {
+	s->stands = true;
 	if (stat_state(&s->inode, &s->mtime))
 		s->inode = 0; /* never in step: the next command reads all again */
 	if (journal_reset(s, diag)) {

@@ -55,11 +55,12 @@ struct store {
 	uint64_t undo;	/* where the journal's last change begins; 0: it holds none */
 	uint32_t *step; /* ids of the single rules that the last change was of */
 	size_t n_step;
-	uint64_t inode, mtime; /* of `state`; 0: there is none */
+	uint64_t inode, mtime; /* of `state`; 0: there is none, or nobody is in step with it */
 	uint64_t journal;      /* bytes of the journal that are whole; 0: there is none */
 	struct fold *folds;
 	size_t n_folds;
 	struct names *names; /* looked up by this command: a commit keeps them; NULL: none are */
+	bool stands;	     /* there is a state, which these rules were, or are */
 	bool whole;	     /* the lists were read */
 	bool changed;	     /* rules differ from what state and journal say */
 	bool assigning;	     /* it was not the policy that is assigned now */

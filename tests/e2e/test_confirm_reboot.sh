@@ -23,6 +23,10 @@ judges() {
 	[ "$(verdict)" = "$1" ]
 }
 
+none_is_tried() {
+	[ "$(field .policy.confirm_in)" = null ]
+}
+
 field() {
 	bp status --json | jq -r "$1"
 }
@@ -75,6 +79,23 @@ for left in -1 5000; do
 	same "$left s: and on disk" 1 "$(grep -c '^assigned a' "$BPFPOL_STATE_DIR/state")"
 	check "$left s: and says so" [ "$(field .went_back)" -ge 1 ]
 done
+
+# The first command behind a boot, and on a disk where no journal can be begun: what was in force before
+# is what the boot would have brought, and no older.
+NO_JOURNAL=openat:error=ENOSPC
+for way in rollback end; do
+	bp policy assign a >/dev/null
+	broken_at journal.new $NO_JOURNAL policy assign b 2>/dev/null
+	reboot
+	expect_exit 0 broken_at journal.new $NO_JOURNAL block udp/2100 --confirm 2
+	[ $way = end ] || bp policy rollback >/dev/null 2>&1
+	check "$way: nothing is on trial any more" until_true none_is_tried
+	same "$way: back to b, and on disk" "b b" "$(verdict) $(field .policy.name)"
+	reboot
+	bp restore >/dev/null
+	same "$way: and behind a boot" b "$(verdict)"
+done
+bp policy assign a >/dev/null
 
 # Without what it goes back to it stays, and that is said.
 bp policy assign b --confirm 600 >/dev/null
