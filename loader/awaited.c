@@ -39,6 +39,11 @@ static bool is_before(const struct generation *gen, const struct store *s)
 	return inode && t->state_inode == inode && t->state_mtime == mtime && t->journal == journal;
 }
 
+bool awaited_is_before(const struct kernel *k, const struct store *s)
+{
+	return k && k->gen && is_before(k->gen, s);
+}
+
 bool awaited_is_back(const struct kernel *k, const struct store *s)
 {
 	return s->taking_back && awaited_is_known(k) && !kernel_time_left(k) && k->gen &&
@@ -89,6 +94,19 @@ static int keep_for_good(struct store *s, struct diag *diag)
 	return 0;
 }
 
+/* What cannot be read now may be read a moment later: that is no reason to keep what was tried. */
+static int unread(int rc, struct diag *diag)
+{
+	char why[sizeof(diag->message)];
+
+	snprintf(why, sizeof(why), "%.500s",
+		diag->kind == DIAG_NONE ? strerror(-rc) : diag->message);
+	return diag_set(diag, DIAG_SYSTEM, -rc,
+		"what was in force before the last change, which was not confirmed, cannot be read "
+		"now: %s; if that stays so move the file away, and the change is kept",
+		why);
+}
+
 /*
  * When it went back by itself, in seconds since 1970. The kernel knows best: it may have been held
  * for a confirmation that came to nothing.
@@ -119,16 +137,24 @@ static bool by_hand(const struct kernel *k, const struct store *s)
 	       k->ctl->confirm_by < s->confirm.by.boot;
 }
 
+void awaited_for_now(struct store *s)
+{
+	s->for_now = true;
+	s->inode = 0; /* never in step: the next command reads it again */
+}
+
 int awaited_check(const struct kernel *k, struct store *s, struct diag *diag)
 {
 	int rc;
 
-	if (!s->confirm.seconds || is_kept(k) || awaited_left(k, s))
+	if (!s->confirm.seconds || s->for_now || is_kept(k) || awaited_left(k, s))
 		return 0;
 	rc = store_take_back(s, by_hand(k, s) ? 0 : when(k, s), diag);
 	if (!rc)
 		s->asked = false; /* not now */
-	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	return store_is_damage(rc) ? keep_for_good(s, diag) : unread(rc, diag);
 }
 
 bool awaited_stands(struct kernel *k)
@@ -159,5 +185,12 @@ int awaited_before(
 {
 	int rc = is_before(k->gen, s) ? 0 : load_before(s, before, diag);
 
-	return rc && rc != -ENOMEM ? keep_for_good(s, diag) : rc;
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	if (store_is_damage(rc))
+		return keep_for_good(s, diag);
+	awaited_for_now(s);
+	diag_to_warning(diag, "the last change does not go back by itself until a command can read "
+			      "what was before");
+	return 0;
 }

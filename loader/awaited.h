@@ -13,6 +13,8 @@
 bool awaited_is_stored(const struct generation *gen);
 /* The trial in the kernel is what the store on disk says. */
 bool awaited_is_known(const struct kernel *k);
+/* What judges is what the store goes back to. */
+bool awaited_is_before(const struct kernel *k, const struct store *s);
 /* It is over, which is only not written there yet: what the store holds in memory judges. */
 bool awaited_is_back(const struct kernel *k, const struct store *s);
 
@@ -24,8 +26,15 @@ bool awaited_ended(const struct store *s, char text[AWAITED_ENDED]);
 /* A part of a second is one. */
 uint64_t in_seconds(uint64_t ns);
 
-/* The store was read: if the time to confirm it is over, it is in memory what was before. */
+/*
+ * The store was read: if the time to confirm it is over, it is in memory what was before. Where
+ * that is lost the change stays, for good; an error: it cannot be read now.
+ */
 int awaited_check(const struct kernel *k, struct store *s, struct diag *diag);
+
+/* What is tried is in force without what it goes back to: better than nothing, till that is read.
+ */
+void awaited_for_now(struct store *s);
 
 /*
  * The trial in the kernel is that of the store, so that nothing is to be put in force. Whatever a
@@ -34,7 +43,8 @@ int awaited_check(const struct kernel *k, struct store *s, struct diag *diag);
 bool awaited_stands(struct kernel *k);
 /*
  * What a store that awaits confirmation goes back to, to be put in force first; *before stays NULL
- * where it is what is in force. If it is lost the change stays, for good.
+ * where it is what is in force. If it is lost the change stays, for good; if it cannot be read
+ * now, for now.
  */
 int awaited_before(
 	const struct kernel *k, struct store *s, struct store **before, struct diag *diag);

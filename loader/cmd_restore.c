@@ -60,9 +60,15 @@ static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 	rc = store_salvage(dry_run, &r->host.store, diag);
 	if (rc)
 		return rc;
-	r->host.aside = r->host.store->unread;
 	r->salvaged = !unread || r->host.store->untidy || r->host.store->unread;
-	return awaited_check(r->host.kernel, r->host.store, diag);
+	rc = awaited_check(r->host.kernel, r->host.store, diag);
+	if (rc && rc != -ENOMEM && !awaited_is_before(r->host.kernel, r->host.store)) {
+		warn(diag, "the change is in force as long as that lasts");
+		awaited_for_now(r->host.store);
+		rc = 0;
+	}
+	r->host.aside = r->host.store->unread || r->host.store->for_now;
+	return rc;
 }
 
 /* The same of the list of interfaces, which costs no rule. */
@@ -372,7 +378,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 	}
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
-	if (!rc && r.host.aside)
+	if (!rc && (r.host.aside || (r.host.store && r.host.store->for_now)))
 		rc = diag_set(diag, DIAG_SYSTEM, EIO,
 			"not all of the store can be read, and nothing of it is changed; see the "
 			"warnings");

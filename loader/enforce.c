@@ -49,7 +49,7 @@ static int commit(void *arg, struct diag *diag)
 {
 	struct commit *c = arg;
 	struct store *s = c->host->store;
-	int rc = c->host->aside ? 0 : commit_store(s, diag);
+	int rc = c->host->aside || s->for_now ? 0 : commit_store(s, diag);
 
 	if (rc)
 		return rc;
@@ -180,7 +180,7 @@ static uint64_t confirm_by(const struct host *host)
 	struct confirm *c = &host->store->confirm;
 	struct moment now;
 
-	if (!host->confirm && !c->seconds)
+	if (!host->confirm && (!c->seconds || host->store->for_now))
 		return 0;
 	moment_now(&now);
 	if (host->confirm)
@@ -289,8 +289,8 @@ static int prepare_trial(struct host *host, struct diag *diag)
 	struct store *before = NULL;
 	int rc;
 
-	if (host->first)
-		return 0; /* attach_first() has seen to it */
+	if (host->first || host->store->for_now)
+		return 0; /* attach_first() has seen to it, or there is nothing to go back to */
 	if (tried_follows())
 		return make_way(host, diag);
 	if (host->confirm)

@@ -67,10 +67,11 @@ struct store {
 	bool asked;	     /* somebody wants that, and it is not only that a time was over */
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */
-	bool unread; /* salvaged, where files cannot be read now: nothing may take their place */
-	bool untidy; /* a torn journal, or a fold that was left over: the next commit clears up */
-	bool stays;  /* what was on trial, as what was before is lost */
-	bool behind; /* the journal is that of the commit before, or none: it was not begun anew */
+	bool unread;  /* salvaged, where files cannot be read now: nothing may take their place */
+	bool untidy;  /* a torn journal, or a fold that was left over: the next commit clears up */
+	bool stays;   /* what was on trial, as what was before is lost */
+	bool for_now; /* the same until that can be read; nothing is written meanwhile */
+	bool behind;  /* the journal is that of the commit before, or none: it was not begun anew */
 	bool headless; /* there is none, or one that is of no commit */
 };
 

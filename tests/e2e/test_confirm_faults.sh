@@ -228,6 +228,39 @@ for error in EIO:when=1 EIO:when=2 EIO:when=3 EIO:when=4 ENOMEM:when=2 ENOMEM:wh
 	same "$error: and written" "a false" "$(verdict) $(awaits && echo true || echo false)"
 done
 
+# What was before cannot be read for a moment, when it has gone back: a look is no reason to undo that.
+for command in status restore "block udp/2060" "policy confirm"; do
+	for file in state journal; do
+		for error in openat:error=EIO openat:error=EMFILE openat:error=EINTR read:error=EIO; do
+			bp policy assign a >/dev/null
+			bp policy assign b --confirm 1 >/dev/null
+			check "it goes back" until_true is_back
+			before=$(cd "$BPFPOL_STATE_DIR" && echo previous.*."$file")
+			# shellcheck disable=SC2086
+			broken_at "$before" "$error" $command >"$WORLD/said" 2>&1
+			same "$error of previous' $file in $command: a judges" a "$(verdict)"
+			same "and is written later" "0 a false" \
+				"$(bp status >/dev/null; echo $?) $(verdict) $(awaits && echo true || echo false)"
+			bp remove udp/2060 >/dev/null 2>&1
+		done
+	done
+done
+# Behind a boot nothing is in force yet: what was tried is, better than nothing, until that can be read.
+for left in -1 600; do
+	bp policy assign a >/dev/null
+	bp policy assign b --confirm 600 >/dev/null
+	reboot
+	clocks state $left
+	before=$(cd "$BPFPOL_STATE_DIR" && echo previous.*.state)
+	expect_exit 1 broken_at "$before" openat:error=EIO restore
+	expect_out 'previous.*Input/output error'
+	same "$left: b for now" b "$(verdict)"
+	expect_exit 0 bp restore
+	[ $left = -1 ] || same "on trial again" true "$(awaits && echo true)"
+	[ $left = -1 ] || bp policy rollback >/dev/null
+	same "$left: a at last" "a false" "$(verdict) $(awaits && echo true || echo false)"
+done
+
 # Single changes that are in previous.N.journal alone are not dropped with it: nothing goes back then.
 for damage in rm "sed -i s/journal/journey/" truncate\ -s0; do
 	for trial in "" "--confirm 600"; do
