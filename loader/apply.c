@@ -12,6 +12,7 @@
 #include "enforce.h"
 #include "env.h"
 #include "inplace.h"
+#include "late.h"
 #include "pairs.h"
 #include "policies.h"
 #include "protected.h"
@@ -278,6 +279,8 @@ static int add_in_place(struct host *host, struct rule *rule, struct diag *diag)
 		t->links = links;
 	}
 	t->dirty = 0;
+	if (!rc)
+		late_forget();
 	return rc;
 }
 
@@ -380,6 +383,7 @@ static int delete_in_place(struct host *host, const struct rule *rules, const ui
 		t->filters -= filters;
 	}
 	t->dirty = 0;
+	late_forget();
 	return 0;
 }
 

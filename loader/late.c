@@ -9,7 +9,6 @@
 
 #include "dirs.h"
 #include "moment.h"
-#include "store.h"
 
 static const char *const names[] = {
 	[LATE_UNTOLD] = "-",
@@ -24,25 +23,21 @@ static char *late_path(void)
 
 int late_note(enum late what, const struct confirm *over, struct diag *diag)
 {
-	uint64_t inode, mtime, journal;
-	char text[120], *path = late_path();
+	char text[64], *path = late_path();
 	struct moment now;
 	int len, rc;
 
 	moment_now(&now);
-	store_stat(&inode, &mtime, &journal);
-	len = snprintf(text, sizeof(text),
-		"late %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %" PRIu64 "\n", inode, mtime, journal,
-		names[what], what == LATE_UNTOLD ? 0 : confirm_over(over, &now));
+	len = snprintf(text, sizeof(text), "late %s %" PRIu64 "\n", names[what],
+		what == LATE_UNTOLD ? 0 : confirm_over(over, &now));
 	rc = path ? file_write(path, text, len, diag) : -ENOMEM;
 	free(path);
 	return rc;
 }
 
-/* Whether one is noted of the store as it is now. what: "" where it is an older version's. */
+/* Whether one is noted. What an older version noted says neither what that was, nor when. */
 static bool read_note(const char *path, char what[8], uint64_t *at)
 {
-	uint64_t inode, mtime, journal;
 	struct diag ignored = {};
 	char *text = NULL;
 	bool is = false;
@@ -51,9 +46,7 @@ static bool read_note(const char *path, char what[8], uint64_t *at)
 	what[0] = '\0';
 	*at = 0;
 	if (path && !file_read(path, &text, &len, &ignored))
-		is = sscanf(text, "late %" SCNu64 " %" SCNu64 " %" SCNu64 " %7s %" SCNu64, &inode,
-			     &mtime, &journal, what, at) >= 3 &&
-		     store_unchanged(inode, mtime, journal);
+		is = sscanf(text, "late %7s %" SCNu64, what, at) == 2;
 	diag_free(&ignored);
 	free(text);
 	return is;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * `off` or `attach` on trial that ended by itself. A `policy rollback` that comes after that was
- * meant for it, and must not undo the change of the policy before. BPFPOL_STATE_DIR/late says which
- * state of the store that was: once another change has come, a rollback is meant for that one.
+ * meant for it, and must not undo the change of the policy before. BPFPOL_STATE_DIR/late says that
+ * one ended. Once rules in force were changed, a rollback is meant for that change.
  */
 #ifndef BPFPOL_LATE_H
 #define BPFPOL_LATE_H
@@ -26,7 +26,7 @@ enum late {
 int late_note(enum late what, const struct confirm *over, struct diag *diag);
 /* When that ended, in seconds since 1970; 0: it is not what is noted. */
 uint64_t late_when(enum late what);
-/* Interfaces, or filtering, are as somebody wanted them since. */
+/* Rules in force, interfaces, or filtering, are as somebody wanted them since. */
 void late_forget(void);
 /*
  * -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run.

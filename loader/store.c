@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dirs.h"
+#include "late.h"
 #include "store_parts.h"
 
 int stat_file(const char *path, uint64_t *inode, uint64_t *mtime)
@@ -116,7 +117,8 @@ int store_load_number(uint64_t number, store_load_fn load, struct store **out, s
 	return rc;
 }
 
-int store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
+/* 0: there is none. 0 or -errno: the disk does not say. */
+static int stat_now(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
 {
 	char *path = state_path("journal");
 	struct stat st;
@@ -137,7 +139,7 @@ int store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal)
 int store_compare(uint64_t inode, uint64_t mtime, uint64_t journal)
 {
 	uint64_t inode_now, mtime_now, journal_now;
-	int rc = store_stat(&inode_now, &mtime_now, &journal_now);
+	int rc = stat_now(&inode_now, &mtime_now, &journal_now);
 
 	return rc ? rc
 		  : inode_now && inode_now == inode && mtime_now == mtime && journal_now == journal;
@@ -427,6 +429,8 @@ static void commit_rest(struct store *s, struct diag *diag)
 		forget_folds(s);
 	sweep(s);
 	names_sweep();
+	if (s->changed)
+		late_forget();
 	s->changed = s->asked = s->untidy = s->taking_back = s->assigning = false;
 	s->undo = 0;
 	policy_free(&s->outgoing);

@@ -108,9 +108,6 @@ int store_salvage(bool look, struct store **store, struct diag *diag);
 bool store_is_damage(int rc);
 void store_free(struct store **store);
 
-/* What store_compare() asks for, as of now; 0: there is none. 0 or -errno: the disk does not say.
- */
-int store_stat(uint64_t *inode, uint64_t *mtime, uint64_t *journal);
 /*
  * Whether `state` and `journal` are still those of that time: 1, 0 or -errno; no more than two
  * stat(2). journal 0: there was none, as no policy was assigned.

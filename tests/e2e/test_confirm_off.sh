@@ -9,6 +9,8 @@
 . "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
+# shellcheck source=tests/e2e/agent.sh
+. "$TOP/tests/e2e/agent.sh"
 
 BACK_FRAMES=("$(frame "${BACK[@]}" dport=1434)" "$(frame "${BACK[@]}" dport=9)")
 FRAMES=("$(frame dport=1434)" "$(frame dport=9)")
@@ -112,6 +114,33 @@ expect_exit 0 bp policy rollback
 same "with a change in between that is what is undone" "in udp to port 1434 out udp to port 1434" \
 	"$(bp list --json | jq -r '[.rules[].filter] | sort | join(" ")')"
 
+# What changes no rule in force is not what a rollback that comes too late could mean: rules of the agent, for which
+# numbers are laid in, those of another policy, and one whose time is over.
+start_agent
+bp policy create other >/dev/null
+static_rules() {
+	bp list --json | jq '[.rules[] | select(.layer == "static")] | length'
+}
+# shellcheck disable=SC2317 # until_true calls it
+timed_is_gone() {
+	[ "$(static_rules)" = "$before" ]
+}
+for between in "block --dynamic udp/81" "block --policy other udp/82" "block udp/90 for 1s"; do
+	before=$(static_rules)
+	case $between in *for*) bp block udp/90 for 1s >/dev/null ;; esac
+	ended
+	bp status >/dev/null
+	# shellcheck disable=SC2086
+	case $between in
+	*for*) check "its time is over" until_true timed_is_gone ;;
+	*) expect_exit 0 bp $between ;;
+	esac
+	check "$between: status still tells of it" [ "$(bp status --json | jq .off_went_back)" -ge 1 ]
+	expect_exit 3 bp policy rollback
+	same "$between: a rollback that comes too late undoes nothing" "$before" "$(static_rules)"
+done
+stop_agent TERM
+bp policy delete other >/dev/null
 ended
 check "status tells of it" [ "$(bp status --json | jq .off_went_back)" -ge 1 ]
 expect_exit 0 bp off
