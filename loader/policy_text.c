@@ -131,6 +131,38 @@ static void point_at_list(struct reading *r, const char *line, const struct end 
 	diag_free(&ignored);
 }
 
+/* Takes path and text over. */
+static int add_source(struct policy_text *out, char *path, char *text, size_t len)
+{
+	struct text_source *v = realloc(out->sources, (out->n_sources + 1) * sizeof(*v));
+
+	if (!v || !path) {
+		out->sources = v ? v : out->sources;
+		free(path);
+		free(text);
+		return -ENOMEM;
+	}
+	out->sources = v;
+	v[out->n_sources++] = (struct text_source){ .path = path, .text = text, .len = len };
+	return 0;
+}
+
+/* What is wrong in a list has its place there: a source that is that line alone. */
+static int flaw_in_list(struct reading *r, const struct text_place *named)
+{
+	struct diag *d = &r->diag;
+	const struct text_place place = { .source = r->out->n_sources, .line = d->line };
+	char message[sizeof(d->message)], *line = strdup(d->text ? d->text : "");
+	int rc = line ? add_source(r->out, strdup(d->file), line, strlen(line)) : -ENOMEM;
+
+	if (rc)
+		return rc;
+	memcpy(message, d->message, sizeof(message));
+	snprintf(d->message, sizeof(d->message), "in the list that %.400s:%u names: %.500s",
+		r->out->sources[named->source].path, named->line, message);
+	return flaw(r, &place);
+}
+
 static int read_list(
 	struct reading *r, const struct text_place *place, const char *line, struct end *end)
 {
@@ -140,6 +172,8 @@ static int read_list(
 	if (end->kind != END_FILE || !how || !how->list)
 		return 0;
 	rc = how->list(r->out->sources[place->source].path, end, &r->diag, how->arg);
+	if (rc && rc != -ENOMEM && r->diag.line)
+		return flaw_in_list(r, place);
 	if (rc && rc != -ENOMEM)
 		point_at_list(r, line, end);
 	return settle(r, place, rc);
@@ -191,22 +225,6 @@ static int read_rule(struct reading *r, const struct level *level, const struct 
 }
 
 static int read_lines(struct reading *r, struct level *level);
-
-/* Takes path and text over. */
-static int add_source(struct policy_text *out, char *path, char *text, size_t len)
-{
-	struct text_source *v = realloc(out->sources, (out->n_sources + 1) * sizeof(*v));
-
-	if (!v || !path) {
-		out->sources = v ? v : out->sources;
-		free(path);
-		free(text);
-		return -ENOMEM;
-	}
-	out->sources = v;
-	v[out->n_sources++] = (struct text_source){ .path = path, .text = text, .len = len };
-	return 0;
-}
 
 /* The sources from the one that would be read again down to the one that names it. */
 static int fail_cycle(

@@ -15,7 +15,8 @@ struct text_place {
 	size_t at;	       /* of the line in the source's text */
 };
 
-/* A file that was read: the first is the policy's own, others were included. */
+/* What was read: the first is the policy's own file; included ones, and lines of lists that are
+ * wrong. */
 struct text_source {
 	char *path;
 	char *text; /* a line each, ended by 0 */
@@ -47,8 +48,10 @@ struct policy_reader {
 	 */
 	int (*include)(const char *from, const char *name, char **path, char **text, size_t *len,
 		struct diag *diag, void *arg);
-	/* Reads the list that `end` names in the file `from`, and makes its name absolute. NULL:
-	 * lists stay unread. */
+	/*
+	 * Reads the list that `end` names in the file `from`, and makes its name absolute. NULL:
+	 * lists stay unread. Failure: a diag with a line: in the list; without: of its name.
+	 */
 	int (*list)(const char *from, struct end *end, struct diag *diag, void *arg);
 	void *arg;
 };

@@ -48,6 +48,20 @@ echo 'blub' >sub/more.policy
 expect_exit 2 bp policy check sub/web.policy
 expect_out '^bpfpol: sub/more.policy:1:1'
 
+# What is wrong in a list has its place in the list, in every command that reads it.
+printf '198.51.100.1\n# one too many\n198.51.100.2.3\n' >sub/list.txt
+echo 'block tcp/25' >sub/more.policy
+expect_exit 2 bp policy check sub/web.policy
+expect_out "^bpfpol: .*sub/list.txt:3:1: in the list that sub/web.policy:1 names: an IPv4 address"
+expect_out '^  198.51.100.2.3$'
+same "in JSON as well" "list.txt:3:1 198.51.100.2.3" "$(bp policy check sub/web.policy --json 2>err |
+	jq -r '.errors[] | "\(.file | split("/") | last):\(.line):\(.column) \(.text)"')"
+cp sub/* "$POLICIES"
+expect_exit 2 bp policy assign web
+expect_out "^bpfpol: $POLICIES/list.txt:3:1: in the list that $POLICIES/web.policy:1 names: "
+rm "$POLICIES"/*
+echo '198.51.100.1' >sub/list.txt
+
 # Warnings alone are no failure.
 cat >warn.policy <<-'END'
 	permit udp/53

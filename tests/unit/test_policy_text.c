@@ -43,6 +43,10 @@ static int list_one(const char *from, struct end *end, struct diag *diag, void *
 	(void)arg;
 	if (!strcmp(end->file, "gone"))
 		return diag_set(diag, DIAG_USAGE, ENOENT, "cannot read the list 'gone'");
+	if (!strcmp(end->file, "broken"))
+		return spec_parse_list("/l/broken", "x", strlen("x"), &end->list, diag);
+	if (!strcmp(end->file, "worse"))
+		return spec_parse_list("/l/worse", "\nx\ny", strlen("\nx\ny"), &end->list, diag);
 	assert_true(
 		asprintf(&path, "%.*s/%s", (int)(strrchr(from, '/') - from), from, end->file) > 0);
 	free(end->file);
@@ -335,6 +339,21 @@ static void lists_lie_beside_the_file(void **state)
 		"block in from @\"/p/with blank\"\n");
 }
 
+/* A line of a list is wrong where it stands, and who names the list is told with it. */
+static void what_is_wrong_in_a_list(void **state)
+{
+	(void)state;
+	expect_error("block udp/1\nblock from @broken\nblok\nblock to @worse\n",
+		(const struct file[]){ {} },
+		"bpfpol: /l/broken:1:1: in the list that /p/web.policy:2 names: this is not an "
+		"address, and host names are not looked up\n  x\n  ^\n"
+		"bpfpol: /p/web.policy:3:1: no line begins with 'blok': did you mean block?\n"
+		"  blok\n  ^^^^\n"
+		"bpfpol: /l/worse:2: in the list that /p/web.policy:4 names: 2 lines are wrong; "
+		"the first: this is not an address, and host names are not looked up\n"
+		"  line 2: x\n  line 3: y\n");
+}
+
 static void names(void **state)
 {
 	static const char *const good[] = { "web", "Block UDP 1434 Filter", "b\xc3\xbcro", "a.b",
@@ -551,6 +570,7 @@ int main(void)
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(texts_from_elsewhere),
 		cmocka_unit_test(lists_lie_beside_the_file),
+		cmocka_unit_test(what_is_wrong_in_a_list),
 		cmocka_unit_test(names),
 		cmocka_unit_test(names_as_they_are_typed),
 		cmocka_unit_test(at_a_glance),
