@@ -439,6 +439,9 @@ static int take_body(struct parser *p)
 	want_value(p, WANT_PROTO | WANT_ADDRESS);
 	if (!more(p))
 		return take_ends(p);
+	err = check_equals(&p->words, word);
+	if (err)
+		return err;
 	if (looks_like_address(word) || span_is(word, "me"))
 		return take_bare(p);
 	if (span_has(word, '/'))

@@ -219,11 +219,43 @@ int unknown_word(const struct parser *p, struct span word)
 		words, word, "'%.*s' is no word of a rule, no protocol and no address", SHOW(word));
 }
 
+static bool takes_a_value(struct span word)
+{
+	static const char *const takers[] = { "on", "from", "to", "port", "type", "code", "for",
+		"name" };
+
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+		if (span_is(word, takers[i]))
+			return true;
+	}
+	return false;
+}
+
+int check_equals(const struct words *words, struct span word)
+{
+	const char *equals = memchr(word.s, '=', word.len);
+	size_t head = equals ? (size_t)(equals - word.s) : 0;
+	struct span before = span_part(word, 0, head);
+	const char *elsewhere = foreign_advice(before);
+
+	if (elsewhere)
+		return spec_fail(
+			words, word, "'%.*s' is no word of a rule: %s", SHOW(before), elsewhere);
+	if (takes_a_value(before))
+		return spec_fail(words, word,
+			"a word and what it takes are two words: write `%.*s %.*s`", SHOW(before),
+			SHOW(span_part(word, head + 1, word.len - head - 1)));
+	return 0;
+}
+
 int unexpected_word(const struct words *words, struct span word, struct span bare)
 {
 	const char *advice = advice_on(word), *near = nearest_word(word);
 	const char *elsewhere = foreign_advice(word);
+	int err = check_equals(words, word);
 
+	if (err)
+		return err;
 	if (bare.width && (span_is(word, "from") || span_is(word, "to") || span_is(word, "port")))
 		return spec_fail(words, word,
 			"an address alone is the remote end, and that is all: for more write "

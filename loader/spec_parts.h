@@ -124,6 +124,8 @@ const char *nearest_first_word(const char *word, size_t len);
 /* A word with a slash behind the first `head` bytes: whether a protocol is missing, or in the place
  * of the ports. */
 int check_slash(const struct parser *p, struct span word, size_t head);
+/* Whether it is WORD=VALUE of a word that stands alone, with its value behind it. */
+int check_equals(const struct words *words, struct span word);
 /* Of PROTO/PORTS. */
 int unknown_proto(const struct parser *p, struct span word);
 /* Of a first word that is no keyword, protocol or address. */
