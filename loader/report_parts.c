@@ -71,6 +71,10 @@ int json_put_rule(struct jw *j, const char *key, const struct status_rule *r)
 	jw_str(j, "direction", dir_name(r->rule->dir));
 	jw_str(j, "filter", filter);
 	jw_str(j, "layer", layer_name(r->rule->layer));
+	if (r->untold)
+		jw_null(j, "log");
+	else
+		jw_bool(j, "log", r->rule->log);
 	if (r->rule->deadline)
 		jw_u64(j, "expires_in", r->expires_in);
 	else

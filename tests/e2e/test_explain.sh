@@ -6,7 +6,7 @@
 
 WORM=(udp from 203.0.113.5 port 4000 to "$RX4" port 1434)
 KEYS='["verdict","rule","reason","also_matched"]'
-RULE_KEYS='["action","bytes","direction","expires_in","filter","id","layer","name","packets"]'
+RULE_KEYS='["action","bytes","direction","expires_in","filter","id","layer","log","name","packets"]'
 
 # explains FILTER WORDS...: jq's FILTER is true of the answer.
 explains() {

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 TOP_KEYS='["agent","interfaces","kernel","off","policy","rules","totals","version"]'
-RULE_KEYS='["action","bytes","direction","expires_in","filter","id","layer","name","packets"]'
+RULE_KEYS='["action","bytes","direction","expires_in","filter","id","layer","log","name","packets"]'
 
 # shape DESC: status --json has every key of the contract, of the right type.
 shape() {
@@ -28,7 +28,7 @@ expect_exit 0 bp interfaces
 
 expect_exit 0 bp block udp/1434 name "Slammer \"worm\" \\ grün"
 expect_exit 0 bp permit tcp/22 from 10.0.0.0/8
-expect_exit 0 bp count tcp/80
+expect_exit 0 bp count tcp/80 log
 shape "with rules"
 expect_json "the policy" '.policy.name == "local" and .policy.source == "local"
 	and .policy.rules == 3 and .policy.filters >= 3 and .policy.overrides == null
@@ -40,6 +40,11 @@ expect_json "a rule" '.rules[] | select(.action == "block")
 	| .name == "Slammer \"worm\" \\ grün" and .direction == "in" and .layer == "static"
 	and .filter == "in udp to port 1434" and .expires_in == null
 	and .packets == 0 and .bytes == 0' bp status --json
+for of in status list; do
+	expect_json "$of: which rule logs" '[.rules[] | select(.log)] | length == 1
+		and .[0].action == "count"' bp "$of" --json
+done
+expect_json "explain: the rule logs" '.also_matched[0].log' bp explain tcp/80 from 10.0.0.1 to "$RX4" --json
 
 # 57 = 14 + 20 + 8 + 15, 77 with IPv6.
 send_frames 250 dport=1434 len=15
