@@ -184,6 +184,26 @@ static bool holds_no_new(
 	return true;
 }
 
+static bool is_remembered(const struct remembered_list *list, const char *word,
+	const struct args *args, enum attach_mode mode)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i].name, word) && list->v[i].mode != ATTACH_NONE)
+			return !args->mode || list->v[i].mode == mode;
+	return false;
+}
+
+/* All is as it would be: there is nothing that could go back. */
+static bool is_done(const struct args *args, enum attach_mode mode, const struct link_choices *c,
+	const struct attached_list *is, const struct remembered_list *list)
+{
+	for (int w = 0; w < args->n; w++)
+		if (!holds_no_new(args->words[w], c, is) ||
+			!is_remembered(list, args->words[w], args, mode))
+			return false;
+	return true;
+}
+
 /* Words are remembered as they were given: a pattern is one. Who gives no mode changes none. */
 static int remember(const struct args *args, enum attach_mode mode, const struct link_choices *c,
 	const struct attached_list *is, struct diag *diag)
@@ -274,6 +294,8 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		rc = enforce_try_links(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
+	if (!rc && is_done(args, mode, choices, is, &before))
+		*confirm = 0;
 	if (!rc)
 		rc = tried_begin(*confirm, args->words, args->n, choices, is, diag);
 	begun = !rc;

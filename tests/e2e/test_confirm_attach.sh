@@ -64,6 +64,15 @@ OUT=$(bp status)
 expect_out 'attached on trial was not confirmed in time and was detached again, [0-9]+ s ago'
 expect_exit 3 bp policy confirm
 
+# Of what is attached already, and remembered, nothing is tried that could go back.
+expect_json "already attached" '.confirm_in == null and .interfaces[0].already' bp attach rx0 --confirm 600 --json
+same "nothing is on trial" null "$(bp status --json | jq .attach_confirm_in)"
+expect_exit 3 bp policy confirm
+# A pattern that is new is: interfaces come by it later.
+expect_json "a pattern" '.confirm_in == 600' bp attach 'rx[0]' --confirm 600 --json
+expect_exit 0 bp policy rollback
+same "it is forgotten" "rx0 and rx0 auto" "$(attached) and $(remembered)"
+
 # --- confirmed, taken back, and nothing else till then
 
 expect_json "attached" '.confirm_in == 600' bp attach rx7 rx8 --confirm 600 --json
