@@ -279,7 +279,7 @@ $B/tests/judge: $(call obj,tests/oracle/judge.c $(PURE))
 
 comma := ,
 # Fuzzing: BUILD/fuzz holds all of it, built by clang; what the parsers stand on, and the store.
-FUZZED := capture capture_copy clocks dirs fold_file journal library lists names policies policy_file previous record \
+FUZZED := capture capture_copy clocks dirs fold_file journal late library lists names policies policy_file previous record \
 	remembered salvage state store moment tried_file
 # The store's own files, on a disk in memory.
 $B/tests/unit/test_store $B/tests/unit/test_salvage $B/tests/unit/test_tried $B/tests/unit/test_remembered \
