@@ -61,8 +61,9 @@ int policy_word_read(const char *word, char **text, size_t *len, struct diag *di
 	return diag_set(diag, DIAG_USAGE, ENOENT, "there is no file '%s'", word);
 }
 
-/* The file of that name, or else the policy. */
-static int read_word(const char *word, char **path, char **text, size_t *len, struct diag *diag)
+/* The file of that name, or else the policy, and then the store, which the caller frees. */
+static int read_word(const char *word, char **path, char **text, size_t *len, struct store **store,
+	struct diag *diag)
 {
 	struct host host = {};
 	int rc;
@@ -80,7 +81,9 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 		rc = host_store_names(&host, diag);
 	if (!rc)
 		rc = policies_read(host.store, word, text, len, diag);
-	host_close(&host);
+	*store = host.store;
+	host.store = NULL;
+	host_close(&host); /* names are looked up without the lock */
 	if (rc != -ENOENT)
 		return unreadable(rc, diag);
 	diag_place_word(diag, word);
@@ -94,13 +97,15 @@ static int load(const char *word, struct policy_text **out, struct diag *diag)
 {
 	struct names names = { .lenient = true };
 	char *path = NULL, *text, *name = NULL;
+	struct store *store = NULL;
 	size_t len;
-	int rc = read_word(word, &path, &text, &len, diag);
+	int rc = read_word(word, &path, &text, &len, &store, diag);
 
 	if (!rc) {
 		name = policy_word_name(path);
-		rc = policies_parse(path, text, len, name ? name : word, &names, out);
+		rc = policies_parse(store, path, text, len, name ? name : word, &names, out);
 	}
+	store_free(&store);
 	names_warn(&names, diag);
 	names_free(&names);
 	free(name);

@@ -431,7 +431,7 @@ static int check_text(const char *path, const char *text, size_t len, const char
 
 	if (!rc) {
 		memcpy(copy, text, len + 1);
-		rc = policies_parse(path, copy, len, name, NULL, &t);
+		rc = policies_parse(NULL, path, copy, len, name, NULL, &t);
 	}
 	if (!rc)
 		rc = policy_text_fail(t, 20, diag);

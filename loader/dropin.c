@@ -73,7 +73,7 @@ static int read_one(struct reading *r, const char *dir, const char *name)
 	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
 
 	if (!rc)
-		rc = policies_parse(path, text, len, name, &names, &t);
+		rc = policies_parse(NULL, path, text, len, name, &names, &t);
 	if (!rc)
 		rc = policy_text_fail(t, MOST_SHOWN, diag);
 	if (!rc)

@@ -12,8 +12,9 @@
 
 #define MOST_SHOWN 20 /* errors of one file, where they are not what was asked for */
 
-/* How a policy is loaded. */
+/* How a policy is loaded. store: NULL: by files alone. */
 struct reading {
+	const struct store *store;
 	struct names *names;
 	bool words; /* without what its lists hold */
 };
@@ -70,20 +71,27 @@ static int dir_len(const char *path)
 	return slash ? slash + 1 - path : 0;
 }
 
+/* Beside the file that says so; in the store with what waits for it, as for any other. */
 static int include(const char *from, const char *name, char **path, char **text, size_t *len,
 	struct diag *diag, void *arg)
 {
+	const struct reading *how = arg;
+	char *stored = policies_path(name);
 	int rc = asprintf(path, "%.*s%s.policy", dir_len(from), from, name);
 
-	(void)arg;
-	if (rc < 0)
+	if (rc < 0 || !stored) {
+		free(rc < 0 ? NULL : *path);
+		free(stored);
 		return -ENOMEM;
-	rc = file_read(*path, text, len, diag);
+	}
+	rc = strcmp(*path, stored) ? file_read(*path, text, len, diag) : -ENOENT;
 	if (rc == -ENOENT) {
 		free(*path);
-		*path = policies_path(name);
-		rc = *path ? policies_read(NULL, name, text, len, diag) : -ENOMEM;
+		*path = stored;
+		stored = NULL;
+		rc = policies_read(how->store, name, text, len, diag);
 	}
+	free(stored);
 	if (rc)
 		free(*path);
 	return rc;
@@ -91,30 +99,33 @@ static int include(const char *from, const char *name, char **path, char **text,
 
 static int read_list(const char *from, struct end *end, struct diag *diag, void *arg)
 {
+	const struct reading *how = arg;
 	int len = dir_len(from), rc;
 	char *dir = len ? strndup(from, len - 1) : NULL;
 
-	rc = len && !dir ? -ENOMEM : store_read_list(dir, end, arg, diag);
+	rc = len && !dir ? -ENOMEM : store_read_list(dir, end, how->names, diag);
 	free(dir);
 	return rc;
 }
 
-int policies_parse(const char *path, char *text, size_t len, const char *name, struct names *names,
-	struct policy_text **out)
+int policies_parse(const struct store *store, const char *path, char *text, size_t len,
+	const char *name, struct names *names, struct policy_text **out)
 {
-	const struct policy_reader reader = { .include = include, .list = read_list, .arg = names };
+	struct reading how = { .store = store, .names = names };
+	const struct policy_reader reader = { .include = include, .list = read_list, .arg = &how };
 
 	return policy_text_parse(path, text, len, name, &reader, out);
 }
 
 static int ask_for_host(const char *from, struct end *end, struct diag *diag, void *arg)
 {
+	const struct reading *how = arg;
 	const char *host = list_host(end->file);
 	const struct host_name *found;
 
 	(void)from;
 	(void)diag;
-	return host ? names_find(arg, host, &found) : 0;
+	return host ? names_find(how->names, host, &found) : 0;
 }
 
 /* Only which list it is, from the root on as far as that is known. */
@@ -142,8 +153,9 @@ static int name_list(const char *from, struct end *end, struct diag *diag, void 
 
 int policies_ask_ahead(const char *name, struct names *names)
 {
+	struct reading how = { .names = names };
 	const struct policy_reader reader = {
-		.include = include, .list = ask_for_host, .arg = names
+		.include = include, .list = ask_for_host, .arg = &how
 	};
 	char *path = policies_path(name), *text = NULL;
 	struct policy_text *t = NULL;
@@ -247,13 +259,13 @@ static int call_it(struct policy *policy, const char *name)
 }
 
 /* A text without flaws as the policy that it is. */
-static int load_text(const char *name, char *text, size_t len, const struct reading *opts,
+static int load_text(const char *name, char *text, size_t len, struct reading *opts,
 	struct policy **policy, struct diag *diag)
 {
 	const struct policy_reader reader = {
 		.include = include,
 		.list = opts->words ? name_list : read_list,
-		.arg = opts->names,
+		.arg = opts,
 	};
 	char *path = policies_path(name);
 	struct policy_text *t = NULL;
@@ -316,9 +328,9 @@ static int keep_ids(struct policy *policy, uint32_t next, struct diag *diag)
 	return rc;
 }
 
-static int load(const struct store *store, const char *name, const struct reading *opts,
-	struct policy **out, struct diag *diag)
+static int load(const char *name, struct reading *opts, struct policy **out, struct diag *diag)
 {
+	const struct store *store = opts->store;
 	bool assigned = store_is_assigned(store, name);
 	uint32_t next = store ? store->next_id : 1; /* NULL: a store that cannot be read */
 	struct policy *policy = NULL, *known = NULL;
@@ -347,11 +359,11 @@ static int load(const struct store *store, const char *name, const struct readin
 int policies_load(const struct store *store, const char *name, struct names *names,
 	struct policy **out, struct diag *diag)
 {
-	return load(store, name, &(struct reading){ .names = names }, out, diag);
+	return load(name, &(struct reading){ .store = store, .names = names }, out, diag);
 }
 
 int policies_load_words(
 	const struct store *store, const char *name, struct policy **out, struct diag *diag)
 {
-	return load(store, name, &(struct reading){ .words = true }, out, diag);
+	return load(name, &(struct reading){ .store = store, .words = true }, out, diag);
 }

@@ -27,11 +27,11 @@ int policies_read(
 
 /*
  * Reads a text (taken over) that stands in the file `path`. Lists and includes are looked for
- * beside it, includes then in the store; for names see names_read(). What is wrong in it is no
- * failure here: see ->flaws.
+ * beside it, includes then in the store (NULL: among its files alone); for names see names_read().
+ * What is wrong in it is no failure here: see ->flaws.
  */
-int policies_parse(const char *path, char *text, size_t len, const char *name, struct names *names,
-	struct policy_text **out);
+int policies_parse(const struct store *store, const char *path, char *text, size_t len,
+	const char *name, struct names *names, struct policy_text **out);
 
 /*
  * The policy of that name as it would be assigned now: its file, with lists and includes read, and

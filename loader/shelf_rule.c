@@ -221,7 +221,7 @@ static int left_in(
 	if (!rc && !text)
 		rc = store_policy_text(NULL, c->fold.policy, &text, &len, diag);
 	if (!rc)
-		rc = policies_parse(path, text, len, c->fold.policy, NULL, &t);
+		rc = policies_parse(NULL, path, text, len, c->fold.policy, NULL, &t);
 	if (!rc) {
 		at = policy_find_same(t->policy, rule, rule->action, 0);
 		*source = at < 0 ? NULL : strdup(t->sources[t->place[at].source].path);

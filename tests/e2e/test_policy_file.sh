@@ -219,6 +219,22 @@ expect_exit 0 bp policy diff "Two Words" --in-force
 expect_out '^- block in udp to port 6$'
 expect_exit 0 bp policy assign "Two Words"
 passes dport=6
+# What waits for the file of a policy that another one includes is there for that one, too, whoever asks.
+printf 'block udp/701\n' >"$POLICIES/inner.policy"
+printf 'include "inner"\nblock udp/709\n' >"$POLICIES/outer.policy"
+expect_exit 0 bp policy assign inner
+bp block udp/702 >/dev/null
+bp remove udp/701 >/dev/null
+same "it waits" 0 "$(grep -c 702 "$POLICIES/inner.policy")"
+expect_exit 0 bp policy show outer
+expect_out '702'
+expect_exit 0 bp policy diff outer --in-force
+same "diff" 0 "$(grep -c '70[12]' <<<"$OUT")"
+expect_json "check" '.rules == 2' bp policy check outer --json
+expect_exit 0 bp policy assign outer
+blocked dport=702
+blocked dport=709
+passes dport=701
 # The worm, as shipped.
 expect_exit 0 bp policy list --shipped
 expect_out 'slammer +2'
