@@ -147,8 +147,9 @@ static int tend(struct diag *diag)
 		return tried_set_aside(diag);
 	}
 	fate = rc ? TRIED_WAITS : tried_fate(&t);
-	if (fate == TRIED_STAYS)
-		rc = tried_forget(diag);
+	if (fate == TRIED_STAYS && tried_forget(diag))
+		diag_to_warning(
+			diag, "what was attached on trial stays, which is not yet written down");
 	if (fate == TRIED_OVER) {
 		unnoted = tried_was_trial(&t) && note_end(&t, diag);
 		rc = take_back(&t, unnoted, &off, diag);

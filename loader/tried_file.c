@@ -171,7 +171,10 @@ static uint64_t time_left(const struct tried *t)
 	return confirm_left(&t->confirm, &now);
 }
 
-/* What the store says of them. One that cannot be read says nothing. */
+/*
+ * What the store says of them. One that cannot be read says nothing. What went back is that commit
+ * if what is gone back to is older; else it stood, and was what a later trial went back to.
+ */
 static enum tried_fate fate_of_rules(uint64_t commit)
 {
 	enum tried_fate fate = TRIED_WAITS;
@@ -182,9 +185,9 @@ static enum tried_fate fate_of_rules(uint64_t commit)
 	moment_now(&now);
 	if (store_load(&s, &ignored))
 		fate = TRIED_WAITS;
-	else if (s->commit < commit || s->back)
+	else if (s->commit < commit || (s->back && s->previous < commit))
 		fate = TRIED_OVER;
-	else if (!s->confirm.seconds)
+	else if (!s->confirm.seconds || s->previous >= commit)
 		fate = TRIED_STAYS;
 	else if (!confirm_left(&s->confirm, &now))
 		fate = TRIED_OVER;

@@ -204,6 +204,20 @@ umount "$BPFPOL_STATE_DIR"
 bp status >/dev/null
 same "and written then" "a  /  / pp" "$(where)"
 
+# Confirmed, where that cannot be written at once: the end of a later trial is not its end.
+nowhere
+expect_exit 0 bp policy assign b --confirm 600
+expect_exit 0 broken_at tried "unlink:error=EIO" policy confirm
+expect_out 'attached on trial stays, which is not yet written down'
+for end in rollback time; do
+	broken_at tried "unlink:error=EIO" block udp/2014 --confirm 2 >/dev/null 2>&1
+	same "$end: a trial begins" b "$(verdict 2014)"
+	[ $end = time ] || broken_at tried "unlink:error=EIO" policy rollback >/dev/null 2>&1
+	check "$end: and ends" until_true verdict_is 2014 p
+	broken_at tried "unlink:error=EIO" status >/dev/null 2>&1
+	same "$end: what was confirmed stays" "b rx0 / rx0 auto / pb" "$(where)"
+done
+
 # What cannot be committed is not there, though a disk that is full from then on cannot take back what is remembered.
 nowhere
 expect_exit 1 broken_at state.new "rename:error=ENOSPC" policy assign b
