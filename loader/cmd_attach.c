@@ -31,11 +31,13 @@ static int parse_mode(const struct args *args, enum attach_mode *mode, struct di
 		args->mode);
 }
 
-static int no_interface(const struct args *args, int index, struct diag *diag)
+/* later: what is to be done for one that is still to come. */
+static int no_interface(const struct args *args, int index, const char *later, struct diag *diag)
 {
 	args_place(args, index, diag);
 	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
-		"there is no interface '%s'; 'bpfpol interfaces' lists them", args->words[index]);
+		"there is no interface '%s'; 'bpfpol interfaces' lists them%s", args->words[index],
+		later);
 }
 
 /* A pattern needs no interface that it names, and would end its line in the files that keep it. */
@@ -79,7 +81,10 @@ static int choose(const struct args *args, const struct nl_links *links, enum at
 			rc = choices_add(choices, link, mode);
 		}
 		if (!rc && !found && !is_pattern(word))
-			rc = no_interface(args, w, diag);
+			rc = no_interface(args, w,
+				"; for one that is still to come give a pattern in quotes, as in "
+				"'eth*', or write it into bpfpol.conf behind `interfaces =`",
+				diag);
 	}
 	return rc;
 }
@@ -421,7 +426,7 @@ static int find_attached(const struct args *args, const struct nl_links *links,
 			rc = choices_add(choices, link, ATTACH_AUTO);
 		}
 		if (!rc && !found && !is_pattern(word) && !nl_by_name(links, word))
-			rc = no_interface(args, w, diag);
+			rc = no_interface(args, w, "", diag);
 		else if (!rc && !found) {
 			args_place(args, w, diag);
 			rc = diag_set(diag, DIAG_UNKNOWN, ENODEV,

@@ -28,6 +28,7 @@ expect_out 'attach'
 unchanged "block without an interface" "$BEFORE"
 
 expect_exit 3 bp attach nosuch0
+expect_out 'to come give a pattern in quotes, .* bpfpol.conf behind .interfaces =.$'
 expect_exit 3 bp attach rx0 nosuch0
 same "all or none" none "$(has rx0)"
 expect_exit 3 bp detach rx0
