@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "spec.h"
 
@@ -86,6 +87,14 @@ static bool can_protect(const struct rule *r)
 	       proto_has_ports(r->proto) && r->to.ports.n;
 }
 
+/* What is wrong with a rule helps where an address or ports are meant, and not with other words. */
+static bool is_nearly_one(const char *value, const struct diag *why)
+{
+	bool has_colon = strchr(value, ':') && strncasecmp(value, "dns:", 4);
+
+	return why->text && (why->column || has_colon || (*value >= '0' && *value <= '9'));
+}
+
 static int parse_protect(
 	const struct entry *e, const char *value, struct rule **rule, struct diag *diag)
 {
@@ -93,7 +102,7 @@ static int parse_protect(
 	struct diag why = {};
 	int rc = strpbrk(value, BLANKS) ? -EINVAL : spec_parse_line(value, &opts, rule, &why);
 
-	if (rc == -EINVAL && why.text)
+	if (rc == -EINVAL && is_nearly_one(value, &why))
 		rc = fail(e, e->value + why.column, why.width, diag, why.message);
 	else if (rc == -EINVAL || (!rc && !can_protect(*rule)))
 		rc = fail(e, e->value, e->value_len, diag,

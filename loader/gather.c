@@ -336,6 +336,15 @@ static void gather_trial(const struct host *host, struct status *st)
 		st->off_back = since(late_when(LATE_OFF));
 }
 
+/* What is wrong with bpfpol.conf was said when it was read for its interfaces. */
+static void not_known_protected(struct diag *diag)
+{
+	if (diag->kind != DIAG_NONE && strstr(diag->warnings, diag->message))
+		diag_clear(diag);
+	else
+		diag_to_warning(diag, "it is not known what is protected");
+}
+
 int gather(struct host *host, unsigned int parts, struct status *st, struct diag *diag)
 {
 	int agent, rc = fault_store(host, !(parts & GATHER_COUNTS), diag);
@@ -369,7 +378,7 @@ int gather(struct host *host, unsigned int parts, struct status *st, struct diag
 		rc = gather_interfaces(host, st, diag);
 	if (!rc && parts & GATHER_PROTECTED &&
 		protected_texts(&st->protected, &st->n_protected, diag))
-		diag_to_warning(diag, "it is not known what is protected");
+		not_known_protected(diag);
 	if (!rc && parts & GATHER_FILTERS)
 		rc = gather_filters(host, st, diag);
 	if (rc)

@@ -242,6 +242,13 @@ cuts 'line 2' tcp/22
 same "said once" 1 "$(grep -c 'address of this host' <<<"$OUT")"
 expect_exit 0 bp status
 expect_out "warning: .*bpfpol.conf:1: $RX4 is an address of this host"
+
+# A line that is none is said once, though it is read for interfaces and for what is protected.
+conf 'protect = foo'
+expect_exit 0 bp status
+same "one warning" 1 "$(grep -c 'bpfpol: warning: ' <<<"$OUT")"
+expect_out 'bpfpol.conf counts for nothing as it is now: .*bpfpol.conf:1: .protect. takes an address'
+
 conf "protect = $TX4"
 expect_exit 0 bp block udp/10
 same "of others nothing is said" "" "$(grep 'address of this host' <<<"$OUT")"
