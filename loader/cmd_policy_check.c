@@ -70,9 +70,13 @@ static int read_word(const char *word, char **path, char **text, size_t *len, st
 
 	*path = strdup(word);
 	rc = *path ? policy_word_read(word, text, len, diag) : -ENOMEM;
-	/* The store is root's; who is none means a file. */
-	if (rc != -ENOENT || policy_name_flaw(word) || geteuid())
+	if (rc != -ENOENT || policy_name_flaw(word))
 		return rc;
+	if (geteuid())
+		return diag_set(diag, DIAG_USAGE, ENOENT,
+			"there is no file '%s'; to check the policy of that name run this again "
+			"with sudo",
+			word);
 	diag_clear(diag);
 	free(*path);
 	*path = policies_path(word);

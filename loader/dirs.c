@@ -173,6 +173,9 @@ int dir_check(const char *path, struct diag *diag)
 	if (!S_ISDIR(st.st_mode))
 		return diag_set(diag, DIAG_SYSTEM, ENOTDIR,
 			"%s is not a directory; move it out of the way", path);
+	if (geteuid() && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return diag_set(diag, DIAG_DENIED, EACCES,
+			"%s is root's alone: run this again with sudo", path);
 	if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
 		return diag_set(diag, DIAG_SYSTEM, EPERM,
 			"%s belongs to another user or can be written by others, so nothing in it "

@@ -109,6 +109,20 @@ N=$(bp policy check warn.policy --json 2>err | jq '.warnings | length')
 check "it counts as one" grep -qE ", 0 errors, $N warnings\$" <<<"$OUT"
 same "in JSON it is one of them" "1 policy \"other\" 0" "$(bp policy check warn.policy --json |
 	jq -r '.warnings[0] | "\(.line) \(.text)"') $(wc -l <err)"
+
+# Policies in the store are root's: who is not root is told so where it matters.
+CHECK=(run_in rx setpriv --reuid 65534 --clear-groups "$BPFPOL" policy check)
+chmod 711 .
+printf 'include "stored"\n' >user.policy
+echo 'block udp/1' >"$POLICIES/stored.policy"
+expect_exit 2 "${CHECK[@]}" user.policy
+expect_out "^bpfpol: user.policy:1:9: $BPFPOL_CONF_DIR is root's alone: run this again with sudo$"
+expect_exit 2 "${CHECK[@]}" stored
+expect_out "^bpfpol: there is no file 'stored'; to check the policy of that name run this again with sudo$"
+expect_exit 0 bp policy check user.policy
+rm "$POLICIES/stored.policy"
+chmod 700 .
+
 expect_exit 2 bp policy check nosuch
 expect_out "no file and no policy 'nosuch'"
 expect_exit 2 bp policy check ./nosuch.policy
