@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "held_ask.h"
 #include "lock.h"
+#include "moment.h"
 
 /* ms until the agent is asked again about what nobody knows */
 #define ASK_SOON 100 /* where there was none, or not ready */
@@ -80,13 +81,22 @@ static int load(bool again, struct store **store, struct diag *diag)
 	return rc;
 }
 
+/* Its trial has ended, which the kernel sees to, and nobody has written that yet. */
+static bool is_over(const struct store *s)
+{
+	struct moment now;
+
+	moment_now(&now);
+	return s->confirm.seconds && !confirm_left(&s->confirm, &now);
+}
+
 int rulebook_look(struct rulebook *book, struct diag *diag)
 {
 	const struct store *s = book->store;
 	struct store *new = NULL;
 	int rc;
 
-	if (s && store_unchanged(s->inode, s->mtime, s->journal))
+	if (s && store_unchanged(s->inode, s->mtime, s->journal) && !is_over(s))
 		return 0;
 	rc = lock_try(diag);
 	if (rc == -EAGAIN && s)

@@ -222,4 +222,17 @@ wait "$WATCH"
 same "nobody reads: it ends with" 0 $?
 check "its place is empty" nobody_watches
 
+# What a trial has gone back to is named, though nobody has written yet that it did.
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+echo 'count udp/1500' >"$BPFPOL_CONF_DIR/policies/other.policy"
+watch_begin --rate 0
+check "it watches" until_true watched_there
+bp policy assign other --confirm 1 >/dev/null
+goes_back() { [ "$(verdicts "$(frame dport=1434)")" = b ]; }
+is_named() { [ "$(tail -1 watched | jq -r .rule.name)" = 'the "worm"' ]; }
+check "the trial ends" until_true goes_back
+check "its rule is named" until_true is_named
+same "nobody has written it" 1 "$(grep -c '^assigned other' "$BPFPOL_STATE_DIR/state")"
+watch_end
+
 finish
