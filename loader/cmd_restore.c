@@ -376,6 +376,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		r.host.off = true;
 		rc = 0;
 	}
+	r.damaged |= r.host.off_unsure;
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
 	if (!rc && (r.host.aside || (r.host.store && r.host.store->for_now)))

@@ -20,6 +20,7 @@ struct host {
 	uint64_t tried_left;   /* ns until what was attached on trial is detached; 0: none is */
 	int tried_rc;	       /* the disk does not say whether any is: -errno */
 	uint64_t off_left;     /* ns until it ends by itself; 0: it stays, or is not */
+	bool off_unsure;       /* it may be over: the disk does not say until when it was */
 	bool ended;	  /* one of these was over by itself, which is not noted yet (late.h) */
 	bool agent;	  /* this is the agent, which needs not be told what it does */
 	bool aside;	  /* the store is not what is to be on disk: nothing is written */

@@ -20,6 +20,7 @@ static void note_off(struct host *host, const struct off *off)
 {
 	host->off = off->is;
 	host->off_left = off->left;
+	host->off_unsure = off->unsure;
 	host->ended = off->ended;
 }
 

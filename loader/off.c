@@ -137,7 +137,22 @@ static void look(const struct kernel *k, struct note *note, struct off *off)
 		.is = stays || note->left,
 		.left = stays ? 0 : note->left,
 		.ended = !stays && note->trial && !note->left,
+		.unsure = !word && (note->unread || note->garbled),
 	};
+}
+
+/* What may have been on trial, and over by now. */
+static void warn_unsure(const struct off *off, const struct note *note, struct diag *diag)
+{
+	char *path = off->unsure ? off_path() : NULL;
+
+	if (!off->unsure)
+		return;
+	diag_set(diag, DIAG_SYSTEM, EIO, "%s %s", path ? path : "off",
+		note->unread ? "cannot be read" : "is damaged");
+	diag_to_warning(
+		diag, "filtering stays off until 'bpfpol on', whatever was said of its end");
+	free(path);
 }
 
 int off_look(struct kernel *k, struct off *off, struct diag *diag)
@@ -145,6 +160,7 @@ int off_look(struct kernel *k, struct off *off, struct diag *diag)
 	struct note note;
 
 	look(k, &note, off);
+	warn_unsure(off, &note, diag);
 	return !k && note.seen < 0 ? cannot_tell(&note, diag) : 0;
 }
 
@@ -181,6 +197,8 @@ int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag)
 	uint64_t word;
 
 	look(k, &note, off);
+	if (!ending)
+		warn_unsure(off, &note, diag);
 	if (note.seen < 0 || note.unread)
 		return k || note.unread ? 0 : cannot_tell(&note, diag);
 	word = k ? k->ctl->off : 0;

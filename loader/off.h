@@ -13,6 +13,7 @@ struct off {
 	bool is;
 	uint64_t left; /* ns until filtering is back by itself; 0: it is not on trial */
 	bool ended;    /* it was back by itself, which is not noted yet (late.h) */
+	bool unsure;   /* the file does not say until when, and nothing else does */
 };
 
 /*

@@ -9,8 +9,6 @@
 . "$(dirname "$0")/trial.sh"
 # shellcheck source=tests/e2e/agent.sh
 . "$TOP/tests/e2e/agent.sh"
-# shellcheck source=tests/e2e/agent.sh
-. "$TOP/tests/e2e/agent.sh"
 
 BACK_FRAMES=("$(frame "${BACK[@]}" dport=1434)" "$(frame "${BACK[@]}" dport=9)")
 FRAMES=("$(frame dport=1434)" "$(frame dport=9)")
@@ -219,6 +217,26 @@ reboot
 bp restore >/dev/null
 same "confirmed, a reboot does not end it" "off off 0" "$(filtering) $(said) $(attached)"
 bp on >/dev/null
+
+# Where its end cannot be read, or is damaged, it stays off: nobody knows that it was on trial. That is said.
+bp off --confirm 600 >/dev/null
+reboot
+clocks off -1
+for error in openat:error=EIO openat:error=EMFILE read:error=EIO; do
+	expect_exit 1 broken_at off "$error" restore
+	expect_out "filtering stays off until 'bpfpol on'.*off cannot be read"
+	same "$error: off" off "$(filtering)"
+	check "$error: and its end is still written there" grep -q ^confirm "$BPFPOL_STATE_DIR/off"
+done
+expect_exit 0 bp restore
+same "read again it is over" "on on" "$(filtering) $(said)"
+bp off --confirm 600 >/dev/null
+reboot
+echo rubbish >"$BPFPOL_STATE_DIR/off"
+expect_exit 1 bp restore
+expect_out "filtering stays off until 'bpfpol on'.*off is damaged"
+expect_exit 0 bp on
+same "on" "on on" "$(filtering) $(said)"
 
 # --- where nothing can be read, or written
 

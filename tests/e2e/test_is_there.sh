@@ -58,8 +58,8 @@ reboot
 expect_exit 1 unseen "$OFF" restore
 expect_out 'nobody knows whether filtering is off.*Input/output error'
 passes dport=1434
-expect_exit 0 unread "$OFF" restore
-expect_out 'off, and stays so'
+expect_exit 1 unread "$OFF" restore
+expect_out "filtering stays off until 'bpfpol on'.*off cannot be read"
 passes dport=1434
 expect_exit 0 bp restore
 expect_exit 0 bp on
