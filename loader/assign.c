@@ -100,6 +100,9 @@ static int want_file(struct store *store, struct diag *diag)
 		diag_to_warning(diag, "the policy's file may be gone");
 	if (has)
 		return has == -ENOMEM ? has : 0;
+	diag_set(diag, DIAG_SYSTEM, ENOENT,
+		"comments and the names of what it included went with the one that was deleted");
+	diag_to_warning(diag, "the policy's file is written anew, from its rules");
 	return store_want_file(store);
 }
 

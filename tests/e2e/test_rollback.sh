@@ -187,6 +187,7 @@ BEFORE=$(rules)
 bp policy delete gone >/dev/null
 expect_exit 3 bp policy show gone
 expect_exit 0 bp policy rollback
+expect_out "warning: the policy's file is written anew"
 same "a deleted policy: in force" "$BEFORE" "$(rules)"
 expect_json "and on the shelf" '[.policies[] | select(.assigned).name] == ["gone"]' bp policy list --json
 expect_exit 0 bp policy show gone
