@@ -138,6 +138,16 @@ static int finish(struct host *host, const struct apply_opts *opts, struct diag 
 	return opts->dry_run ? enforce_try(host, diag) : enforce_settle(host, diag);
 }
 
+/* What is no filter's. */
+static int append(struct host *host, const struct rule *rule, struct diag *diag)
+{
+	int rc = journal_set(&host->kernel->gen->table.tables->journal, rule, diag);
+
+	if (!rc)
+		late_forget();
+	return rc;
+}
+
 /* An equal rule stands in the store at that index. */
 static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	const struct apply_opts *opts, struct applied *applied, struct diag *diag)
@@ -169,9 +179,7 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 	}
 	if (!assigns && deadline == old->deadline && log == old->log && !host->confirm &&
 		can_append(host))
-		return opts->dry_run
-			       ? 0
-			       : journal_set(&host->kernel->gen->table.tables->journal, old, diag);
+		return opts->dry_run ? 0 : append(host, old, diag);
 	rc = store_set(host->store, at);
 	return rc ? rc : finish(host, opts, diag);
 }

@@ -75,7 +75,7 @@ static int put_in_force(struct host *host, const struct apply_opts *opts, struct
 int assign_policy(struct host *host, struct policy **policy, const struct apply_opts *opts,
 	struct assigned *assigned, struct diag *diag)
 {
-	const struct policy *now = policy ? *policy : NULL, *is;
+	const struct policy *now = policy ? *policy : NULL;
 	int rc = host_store(host, diag);
 
 	*assigned = (struct assigned){};
@@ -83,16 +83,12 @@ int assign_policy(struct host *host, struct policy **policy, const struct apply_
 		rc = keep_name(host->store->policy, now, &assigned->before);
 	if (rc)
 		return rc;
-	is = host->store->policy;
-	if (!host->confirm && now && is && policy_same(is, now))
-		store_renew(host->store, policy);
-	else
-		store_assign(host->store, policy);
+	(host->confirm || !now ? store_assign : store_assign_again)(host->store, policy);
 	return put_in_force(host, opts, assigned, diag);
 }
 
 /* Where what is undone is its deletion. Its file is no reason not to go back. */
-static int want_file(struct store *store, struct diag *diag)
+static int want_file(struct store *store, bool *anew, struct diag *diag)
 {
 	int has = shelf_has(store, store->policy->name, diag);
 
@@ -100,16 +96,22 @@ static int want_file(struct store *store, struct diag *diag)
 		diag_to_warning(diag, "the policy's file may be gone");
 	if (has)
 		return has == -ENOMEM ? has : 0;
+	*anew = true;
+	return store_want_file(store);
+}
+
+static void warn_anew(struct diag *diag)
+{
 	diag_set(diag, DIAG_SYSTEM, ENOENT,
 		"comments and the names of what it included went with the one that was deleted");
 	diag_to_warning(diag, "the policy's file is written anew, from its rules");
-	return store_want_file(store);
 }
 
 int assign_previous(struct host *host, const struct apply_opts *opts, struct assigned *assigned,
 	struct diag *diag)
 {
 	struct store *previous = NULL;
+	bool anew = false;
 	int rc = host_store(host, diag);
 
 	*assigned = (struct assigned){};
@@ -120,9 +122,13 @@ int assign_previous(struct host *host, const struct apply_opts *opts, struct ass
 	if (!rc)
 		rc = store_go_back(host->store, previous);
 	if (!rc && host->store->policy)
-		rc = want_file(host->store, diag);
+		rc = want_file(host->store, &anew, diag);
 	store_free(&previous);
-	return rc ? rc : put_in_force(host, opts, assigned, diag);
+	if (!rc)
+		rc = put_in_force(host, opts, assigned, diag);
+	if (!rc && anew && !opts->dry_run)
+		warn_anew(diag);
+	return rc;
 }
 
 int assign_take_back(struct host *host, const struct apply_opts *opts, struct assigned *assigned,

@@ -160,6 +160,11 @@ static int unguarded(struct host *host, int (*act)(struct host *, struct diag *)
 
 int await_know(const struct host *host, struct diag *diag)
 {
+	if (host->off_unsure)
+		return diag_set(diag, DIAG_SYSTEM, EIO,
+			"cannot tell whether filtering is off on trial: %s/off does not say it; "
+			"'bpfpol on' starts filtering again, 'bpfpol off' keeps it off",
+			dirs_get()->state);
 	if (host->off_left || !host->tried_rc)
 		return 0;
 	return diag_set(diag, DIAG_SYSTEM, -host->tried_rc,

@@ -13,8 +13,6 @@
 bool awaited_is_stored(const struct generation *gen);
 /* The trial in the kernel is what the store on disk says. */
 bool awaited_is_known(const struct kernel *k);
-/* What judges is what the store goes back to. */
-bool awaited_is_before(const struct kernel *k, const struct store *s);
 /* It is over, which is only not written there yet: what the store holds in memory judges. */
 bool awaited_is_back(const struct kernel *k, const struct store *s);
 

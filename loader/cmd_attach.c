@@ -194,17 +194,19 @@ static bool is_remembered(const struct remembered_list *list, const char *word,
 {
 	for (size_t i = 0; i < list->n; i++)
 		if (!strcmp(list->v[i].name, word) && list->v[i].mode != ATTACH_NONE)
-			return !args->mode || list->v[i].mode == mode;
+			return !list->v[i].configured && (!args->mode || list->v[i].mode == mode);
 	return false;
 }
 
 /* All is as it would be: there is nothing that could go back. */
 static bool is_done(const struct args *args, enum attach_mode mode, const struct link_choices *c,
-	const struct attached_list *is, const struct remembered_list *list)
+	const struct remembered_list *list)
 {
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->v[i].already)
+			return false;
 	for (int w = 0; w < args->n; w++)
-		if (!holds_no_new(args->words[w], c, is) ||
-			!is_remembered(list, args->words[w], args, mode))
+		if (!is_remembered(list, args->words[w], args, mode))
 			return false;
 	return true;
 }
@@ -292,14 +294,15 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 {
 	struct remembered_list before = {};
 	int rc = choices_check(choices, diag);
-	bool begun = false;
+	bool begun = false, done;
 	uint64_t left;
 
 	if (!rc)
 		rc = enforce_try_links(host, choices, diag);
 	if (!rc)
 		rc = remembered_load(&before, diag);
-	if (!rc && is_done(args, mode, choices, is, &before))
+	done = !rc && is_done(args, mode, choices, &before);
+	if (done)
 		*confirm = 0;
 	if (!rc)
 		rc = tried_begin(*confirm, args->words, args->n, choices, is, diag);
@@ -321,7 +324,7 @@ static int attach(struct host *host, const struct args *args, enum attach_mode m
 		take_back(host, choices, &before, diag);
 	if (!rc && *confirm)
 		*confirm = in_seconds(left);
-	if (!rc)
+	if (!rc && !done)
 		late_forget();
 	remembered_free(&before);
 	return rc;

@@ -122,7 +122,7 @@ static int assign_in_memory(struct host *host, const struct ipsecpol *p,
 	}
 	if (!rc) {
 		assign_warn_absent(policy, diag);
-		store_assign(host->store, &policy);
+		store_assign_again(host->store, &policy);
 	}
 	policy_free(&policy);
 	return rc;

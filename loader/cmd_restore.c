@@ -62,7 +62,8 @@ static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 		return rc;
 	r->salvaged = !unread || r->host.store->untidy || r->host.store->unread;
 	rc = awaited_check(r->host.kernel, r->host.store, diag);
-	if (rc && rc != -ENOMEM && !awaited_is_before(r->host.kernel, r->host.store)) {
+	/* Without a boot the kernel has gone back, whoever reads what that was. */
+	if (rc && rc != -ENOMEM && !(r->host.kernel && r->host.kernel->gen)) {
 		warn(diag, "the change is in force as long as that lasts");
 		awaited_for_now(r->host.store);
 		rc = 0;
@@ -376,7 +377,6 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		r.host.off = true;
 		rc = 0;
 	}
-	r.damaged |= r.host.off_unsure;
 	if (!rc)
 		(args->given & OPT_JSON ? say_json : say_text)(args, &r);
 	if (!rc && (r.host.aside || (r.host.store && r.host.store->for_now)))
@@ -389,6 +389,10 @@ int cmd_restore(const struct args *args, struct diag *diag)
 			"look at it with 'bpfpol list', and see the warnings",
 			dry_run ? "is" : "was",
 			r.host.off ? "what 'bpfpol on' puts in force" : "in force");
+	else if (!rc && r.host.off_unsure)
+		rc = diag_set(diag, DIAG_SYSTEM, EIO,
+			"nothing is filtered, as nobody knows until when that was to be; see the "
+			"warnings");
 	else if (!rc && any_failed(&r.choices))
 		rc = diag_set(diag, DIAG_SYSTEM, EIO,
 			"not every interface is filtered; see the warnings");

@@ -35,30 +35,33 @@ int late_note(enum late what, const struct confirm *over, struct diag *diag)
 	return rc;
 }
 
-/* Whether one is noted. What an older version noted says neither what that was, nor when. */
-static bool read_note(const char *path, char what[8], uint64_t *at)
+/*
+ * 1: one is noted; 0: none is; -errno with a diag: nobody knows. What an older version noted says
+ * neither what that was, nor when.
+ */
+static int read_note(char what[8], uint64_t *at, struct diag *diag)
 {
-	struct diag ignored = {};
-	char *text = NULL;
-	bool is = false;
+	char *path = late_path(), *text = NULL;
 	size_t len;
+	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
 
 	what[0] = '\0';
 	*at = 0;
-	if (path && !file_read(path, &text, &len, &ignored))
-		is = sscanf(text, "late %7s %" SCNu64, what, at) == 2;
-	diag_free(&ignored);
+	if (!rc)
+		sscanf(text, "late %7s %" SCNu64, what, at);
 	free(text);
-	return is;
+	free(path);
+	return rc == -ENOENT ? 0 : rc ? rc : 1;
 }
 
 uint64_t late_when(enum late what)
 {
-	char *path = late_path(), is[8];
+	struct diag ignored = {};
+	char is[8];
 	uint64_t at;
-	bool told = read_note(path, is, &at) && !strcmp(is, names[what]);
+	bool told = read_note(is, &at, &ignored) > 0 && !strcmp(is, names[what]);
 
-	free(path);
+	diag_free(&ignored);
 	return told ? at : 0;
 }
 
@@ -75,11 +78,12 @@ void late_forget(void)
 
 int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
 {
-	char *path = late_path(), what[8];
+	char what[8];
 	uint64_t at;
-	bool late = read_note(path, what, &at);
+	int late = read_note(what, &at, diag);
 
-	free(path);
+	if (late < 0)
+		return late;
 	/* One that cannot be removed makes the next rollback too late, too. */
 	if (!dry_run)
 		late_forget();

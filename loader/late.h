@@ -29,8 +29,8 @@ uint64_t late_when(enum late what);
 /* Rules in force, interfaces, or filtering, are as somebody wanted them since. */
 void late_forget(void);
 /*
- * -ETIME with DIAG_UNKNOWN if a rollback is too late. It is told once, unless that is a dry run.
- * unnoted: something has ended, and is not noted yet.
+ * -ETIME with DIAG_UNKNOWN if a rollback is too late; another error: nobody can tell. It is told
+ * once, unless that is a dry run. unnoted: something has ended, and is not noted yet.
  */
 int late_refuse(bool unnoted, bool dry_run, struct diag *diag);
 

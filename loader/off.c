@@ -15,6 +15,10 @@
 
 #define SECOND 1000000000ULL /* ns */
 
+/* In the control word: off until the file says when it ends, which cannot be read, or is damaged.
+ */
+#define UNSURE (BP_OFF - 1)
+
 /* What stands on disk. */
 struct note {
 	bool is, trial;
@@ -73,7 +77,15 @@ static uint64_t word_left(uint64_t word)
 {
 	uint64_t now = kernel_clock();
 
-	return word != BP_OFF && word > now ? word - now : 0;
+	return word < UNSURE && word > now ? word - now : 0;
+}
+
+/* 0: it knows nothing that the file does not. */
+static uint64_t word_in(const struct kernel *k)
+{
+	uint64_t word = k ? k->ctl->off : 0;
+
+	return word == UNSURE ? 0 : word;
 }
 
 /* Beside a time in the kernel a note that is damaged was on trial until then. */
@@ -96,7 +108,11 @@ void off_look_at_word(const struct kernel *k, struct off *off)
 {
 	uint64_t word = k ? k->ctl->off : 0, left = word_left(word);
 
-	*off = (struct off){ .is = word == BP_OFF || left, .left = left };
+	*off = (struct off){
+		.is = word >= UNSURE || left,
+		.left = left,
+		.unsure = word == UNSURE,
+	};
 }
 
 /* Nothing else tells whether packets are to be filtered. */
@@ -120,7 +136,7 @@ static int cannot_tell(const struct note *note, struct diag *diag)
  */
 static void look(const struct kernel *k, struct note *note, struct off *off)
 {
-	uint64_t word = k ? k->ctl->off : 0;
+	uint64_t word = word_in(k);
 	bool stays;
 
 	note_read(note);
@@ -149,7 +165,7 @@ static void warn_unsure(const struct off *off, const struct note *note, struct d
 	if (!off->unsure)
 		return;
 	diag_set(diag, DIAG_SYSTEM, EIO, "%s %s", path ? path : "off",
-		note->unread ? "cannot be read" : "is damaged");
+		note->garbled ? "is damaged" : "cannot be read");
 	diag_to_warning(
 		diag, "filtering stays off until 'bpfpol on', whatever was said of its end");
 	free(path);
@@ -166,7 +182,11 @@ int off_look(struct kernel *k, struct off *off, struct diag *diag)
 
 static uint64_t word_of(const struct note *note)
 {
-	return !note->is ? 0 : !note->trial ? BP_OFF : note->left ? kernel_clock() + note->left : 0;
+	if (!note->is)
+		return 0;
+	if (note->trial)
+		return note->left ? kernel_clock() + note->left : 0;
+	return note->unread || note->garbled ? UNSURE : BP_OFF;
 }
 
 int off_word(uint64_t *word, struct diag *diag)
@@ -201,7 +221,7 @@ int off_tend(struct kernel *k, bool ending, struct off *off, struct diag *diag)
 		warn_unsure(off, &note, diag);
 	if (note.seen < 0 || note.unread)
 		return k || note.unread ? 0 : cannot_tell(&note, diag);
-	word = k ? k->ctl->off : 0;
+	word = word_in(k);
 	if (k && word != BP_OFF && (!off->left || !word)) /* unless it is that already */
 		set(k, word_of(&note));
 	/* A plain `off` was killed before it could write, or there was no room then. */

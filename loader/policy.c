@@ -151,14 +151,39 @@ static bool same_rule(const struct rule *a, const struct rule *b)
 	       rule_same_match(a, b) && rule_same_lists(a, b);
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct rule *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+static struct rule **sorted(const struct policy *policy)
+{
+	struct rule **rules = calloc(policy->n + 1, sizeof(*rules));
+
+	for (size_t i = 0; rules && i < policy->n; i++)
+		rules[i] = policy->rules[i];
+	if (rules)
+		qsort(rules, policy->n, sizeof(*rules), by_id);
+	return rules;
+}
+
 bool policy_same(const struct policy *a, const struct policy *b)
 {
-	if (a->n != b->n || strcmp(a->name, b->name) || !same_word(a->description, b->description))
+	struct rule **x, **y;
+	bool same;
+
+	if (a->n != b->n || strcmp(a->name, b->name))
 		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (!same_rule(a->rules[i], b->rules[i]))
-			return false;
-	return true;
+	x = sorted(a);
+	y = sorted(b);
+	same = x && y;
+	for (size_t i = 0; same && i < a->n; i++)
+		same = same_rule(x[i], y[i]);
+	free(x);
+	free(y);
+	return same;
 }
 
 struct policy *policy_new(const char *name)

@@ -106,8 +106,8 @@ bool rule_same_lists(const struct rule *a, const struct rule *b);
 
 /* NULL when there is no memory. */
 struct policy *policy_new(const char *name);
-/* Whether both are the same to whoever reads them, ids and all: which copies of lists they have
- * does not matter. */
+/* Whether both have the same rules, ids and all: their order does not matter, nor the
+ * description, nor which copies of lists they have. Without memory they have not. */
 bool policy_same(const struct policy *a, const struct policy *b);
 void policy_free(struct policy **policy);
 /* Takes the rule over and sets *rule to NULL. -ENOMEM. */

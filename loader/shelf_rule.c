@@ -20,6 +20,7 @@ struct shelf_change {
 	bool timed;	/* of rules that go, what is known beside the file says more than ids */
 	uint32_t given; /* ids from here on are only what rules of the file would be given */
 	uint32_t past;	/* the ids of rules that go, which are said; 0: none does */
+	const struct store *store;
 	struct compile_env env;
 };
 
@@ -44,8 +45,10 @@ static int begin(
 	env_now(&c->env);
 	if (!rc && !c->fold.policy)
 		rc = -ENOMEM;
-	if (!rc)
+	if (!rc) {
+		c->store = host->store;
 		c->given = host->store->next_id;
+	}
 	if (!rc && make)
 		has = shelf_has(host->store, name, diag);
 	if (!rc && has <= 0)
@@ -221,7 +224,7 @@ static int left_in(
 	if (!rc && !text)
 		rc = store_policy_text(NULL, c->fold.policy, &text, &len, diag);
 	if (!rc)
-		rc = policies_parse(NULL, path, text, len, c->fold.policy, NULL, &t);
+		rc = policies_parse(c->store, path, text, len, c->fold.policy, NULL, &t);
 	if (!rc) {
 		at = policy_find_same(t->policy, rule, rule->action, 0);
 		*source = at < 0 ? NULL : strdup(t->sources[t->place[at].source].path);

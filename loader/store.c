@@ -233,8 +233,12 @@ void store_assign(struct store *s, struct policy **policy)
 		*policy = NULL;
 }
 
-void store_renew(struct store *s, struct policy **policy)
+void store_assign_again(struct store *s, struct policy **policy)
 {
+	if (!s->policy || !*policy || s->changed || !policy_same(s->policy, *policy)) {
+		store_assign(s, policy);
+		return;
+	}
 	policy_free(&s->policy);
 	s->policy = *policy;
 	*policy = NULL;

@@ -132,8 +132,9 @@ int store_set(struct store *store, size_t index);
  * file is not touched.
  */
 void store_assign(struct store *store, struct policy **policy);
-/* The same policy, read anew: no change, so that the one before is still what can be undone. */
-void store_renew(struct store *store, struct policy **policy);
+/* The same, but of the policy that is assigned, as it is, no change: the one before can be undone.
+ */
+void store_assign_again(struct store *store, struct policy **policy);
 /*
  * Assigns what store_load_previous() gave. A change of single rules is taken back in the policy's
  * file, too; what was edited there stays. It is a change like any other: the next one undoes it.

@@ -172,8 +172,8 @@ static uint64_t time_left(const struct tried *t)
 }
 
 /*
- * What the store says of them. One that cannot be read says nothing. What went back is that commit
- * if what is gone back to is older; else it stood, and was what a later trial went back to.
+ * What the store says of them. One that cannot be read says nothing. What a later commit took back
+ * is that one if what is gone back to is older; else it stood, and a later trial went back to it.
  */
 static enum tried_fate fate_of_rules(uint64_t commit)
 {
@@ -185,7 +185,7 @@ static enum tried_fate fate_of_rules(uint64_t commit)
 	moment_now(&now);
 	if (store_load(&s, &ignored))
 		fate = TRIED_WAITS;
-	else if (s->commit < commit || (s->back && s->previous < commit))
+	else if (s->commit < commit || (s->back && s->commit > commit && s->previous < commit))
 		fate = TRIED_OVER;
 	else if (!s->confirm.seconds || s->previous >= commit)
 		fate = TRIED_STAYS;

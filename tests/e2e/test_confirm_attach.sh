@@ -68,6 +68,11 @@ expect_exit 3 bp policy confirm
 expect_json "already attached" '.confirm_in == null and .interfaces[0].already' bp attach rx0 --confirm 600 --json
 same "nothing is on trial" null "$(bp status --json | jq .attach_confirm_in)"
 expect_exit 3 bp policy confirm
+# Of half of it there is: what comes is on trial.
+rm "$BPFPOL_BPFFS"/links/tc-out-*
+expect_json "half of it is gone" '.confirm_in == 600 and (.interfaces[0].already | not)' bp attach rx0 --confirm 600 --json
+expect_exit 0 bp policy confirm
+same "rx0" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 # A pattern that is new is: interfaces come by it later.
 expect_json "a pattern" '.confirm_in == 600' bp attach 'rx[0]' --confirm 600 --json
 expect_exit 0 bp policy rollback

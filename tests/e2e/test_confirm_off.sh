@@ -100,12 +100,29 @@ for fault in "late.new rename:error=EIO" "late.new write:error=ENOSPC"; do
 	same "$fault in the rollback: it undoes nothing" 2 "$(bp list --json | jq '.rules | length')"
 	bp policy rollback >/dev/null 2>&1
 done
+ended
+bp status >/dev/null
+for error in openat:error=EIO openat:error=EMFILE; do
+	expect_exit 1 broken_at late "$error" policy rollback
+	expect_out 'cannot open .*late'
+done
+expect_exit 0 bp attach rx0 # which changes nothing
+expect_exit 3 bp policy rollback
+same "a note that cannot be read is there" 2 "$(bp list --json | jq '.rules | length')"
 # What is on trial now is meant, whatever has ended.
 ended
 expect_exit 0 broken_at off "unlink:error=EIO" block udp/78 --confirm 600
 expect_exit 0 bp policy rollback
 same "the trial is taken back" "null 2" "$(bp status --json | jq .policy.confirm_in) $(bp list --json | jq '.rules | length')"
 bp policy rollback >/dev/null 2>&1
+for change in "block udp/1434 name labelled" "remove udp/1434"; do # in the journal alone, or with a filter that goes
+	before=$(bp list --json | jq -c '[.rules[] | [.name, .filter]] | sort')
+	ended
+	# shellcheck disable=SC2086
+	expect_exit 0 bp $change
+	expect_exit 0 bp policy rollback
+	same "$change: that is undone" "$before" "$(bp list --json | jq -c '[.rules[] | [.name, .filter]] | sort')"
+done
 ended
 bp block udp/77 >/dev/null
 expect_exit 0 bp policy rollback
@@ -227,14 +244,40 @@ for error in openat:error=EIO openat:error=EMFILE read:error=EIO; do
 	expect_out "filtering stays off until 'bpfpol on'.*off cannot be read"
 	same "$error: off" off "$(filtering)"
 	check "$error: and its end is still written there" grep -q ^confirm "$BPFPOL_STATE_DIR/off"
+	for words in "policy rollback" "policy confirm"; do
+		# shellcheck disable=SC2086
+		expect_exit 1 broken_at off "$error" $words
+		expect_out 'cannot tell whether filtering is off on trial'
+	done
 done
 expect_exit 0 bp restore
 same "read again it is over" "on on" "$(filtering) $(said)"
+# Nor does who loads something meanwhile make it one for good.
+bp off --confirm 600 >/dev/null
+reboot
+clocks off -1
+cp "$BPFPOL_STATE_DIR/off" "$WORLD/off"
+echo rubbish >"$BPFPOL_STATE_DIR/off"
+for i in first second; do
+	expect_exit 1 bp restore
+	expect_out "filtering stays off until 'bpfpol on'.*off is damaged"
+done
+start_agent
+expect_exit 0 bp block --dynamic udp/81 --force
+for i in first second; do
+	OUT=$(bp status 2>&1)
+	expect_out "filtering stays off until 'bpfpol on'.*off is damaged"
+	same "$i: off" off "$(filtering)"
+done
+cp "$WORLD/off" "$BPFPOL_STATE_DIR/off"
+OUT=$(bp status)
+expect_exit 0 bp restore
+same "read again it is over, beside the agent" "on on" "$(filtering) $(said)"
+stop_agent TERM
 bp off --confirm 600 >/dev/null
 reboot
 echo rubbish >"$BPFPOL_STATE_DIR/off"
 expect_exit 1 bp restore
-expect_out "filtering stays off until 'bpfpol on'.*off is damaged"
 expect_exit 0 bp on
 same "on" "on on" "$(filtering) $(said)"
 

@@ -218,6 +218,15 @@ for end in rollback time; do
 	same "$end: what was confirmed stays" "b rx0 / rx0 auto / pb" "$(where)"
 done
 
+# Nor is the end of an earlier one, where what comes with interfaces is the policy as it was.
+bp policy assign a >/dev/null
+bp policy assign b --confirm 1 >/dev/null
+check "a trial ends" until_true verdict_is 2012 p
+bp detach rx0 >/dev/null
+expect_exit 0 broken_at tried "unlink:error=EIO" policy assign a
+bp status >/dev/null
+same "what came since stays" "a rx0 / rx0 auto / bp" "$(where)"
+
 # What cannot be committed is not there, though a disk that is full from then on cannot take back what is remembered.
 nowhere
 expect_exit 1 broken_at state.new "rename:error=ENOSPC" policy assign b

@@ -65,24 +65,29 @@ same "one is left" "$ONE" "$(rules)"
 bp policy rollback >/dev/null
 
 # Nor does an assignment that finds the policy as it is: it has changed nothing that could be undone.
+sed -i '1i description "of no rule"' "$POLICIES/local.policy"
+bp block udp/2004 for 1h >/dev/null # which no line of the file holds
+TWO=$(rules)
 bp block udp/2002 name "again" >/dev/null
-for i in once twice; do
-	expect_exit 0 bp policy assign local
-	expect_out "'local' is assigned and in force: 3 rules"
+for i in "policy assign local" "ipsecpol -w REG -p local -x"; do
+	# shellcheck disable=SC2086
+	expect_exit 0 bp $i
 	expect_exit 0 bp policy rollback
 	same "$i: what is undone is the change before" "$TWO" "$(rules)"
 	expect_exit 0 bp policy rollback
-	same "$i: and back" 3 "$(rules | jq length)"
+	same "$i: and back" 4 "$(rules | jq length)"
 done
 echo 'block udp/2003' >>"$POLICIES/local.policy"
 expect_exit 0 bp policy assign local
 expect_exit 0 bp policy rollback
-same "one that finds it edited is a change" 3 "$(rules | jq length)"
+same "one that finds it edited is a change" 4 "$(rules | jq length)"
 expect_exit 0 bp policy assign local
 expect_exit 0 bp policy rollback
 sed -i '/2003/d' "$POLICIES/local.policy"
 bp remove udp/2002 >/dev/null
 same "as before" "$TWO" "$(rules)"
+bp remove udp/2004 >/dev/null
+TWO=$(rules)
 
 # A journal that was read into the state in between hides nothing.
 bp block udp/2002 >/dev/null

@@ -289,6 +289,12 @@ static void what_makes_another_policy(void **state)
 		add_ids(a, 3);
 		add_ids(b, 3);
 		b->rules[1]->lists = 7;
+		if (which == -1) {
+			struct rule *first = b->rules[0];
+
+			b->rules[0] = b->rules[2];
+			b->rules[2] = first;
+		}
 		if (which == -2)
 			policy_remove(b, 2);
 		change(b->rules[1], which);
@@ -304,7 +310,7 @@ static void what_makes_another_policy(void **state)
 	policy_free(&b);
 	b = policy_new("a");
 	b->description = strdup("text");
-	assert_false(policy_same(a, b));
+	assert_true(policy_same(a, b));
 	policy_free(&a);
 	policy_free(&b);
 }
