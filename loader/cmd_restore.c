@@ -43,6 +43,23 @@ static void warn(struct diag *diag, const char *so)
 	diag_clear(diag);
 }
 
+/* Where a trial is over it is what was before, and the lists of that are to be read. */
+static int end_trial(struct restore *r, struct diag *diag)
+{
+	const struct kernel *k = r->host.kernel;
+	struct store *s = r->host.store;
+	int rc = awaited_check(k, s, diag);
+
+	if (!rc)
+		return store_salvage_copies(s, diag);
+	/* Without a boot the kernel has gone back, whoever reads what that was. */
+	if (rc == -ENOMEM || (k && k->gen))
+		return rc;
+	warn(diag, "the change is in force as long as that lasts");
+	awaited_for_now(s);
+	return 0;
+}
+
 /* The store, or what can be saved of it. */
 static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 {
@@ -60,14 +77,8 @@ static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 	rc = store_salvage(dry_run, &r->host.store, diag);
 	if (rc)
 		return rc;
+	rc = end_trial(r, diag);
 	r->salvaged = !unread || r->host.store->untidy || r->host.store->unread;
-	rc = awaited_check(r->host.kernel, r->host.store, diag);
-	/* Without a boot the kernel has gone back, whoever reads what that was. */
-	if (rc && rc != -ENOMEM && !(r->host.kernel && r->host.kernel->gen)) {
-		warn(diag, "the change is in force as long as that lasts");
-		awaited_for_now(r->host.store);
-		rc = 0;
-	}
 	r->host.aside = r->host.store->unread || r->host.store->for_now;
 	return rc;
 }

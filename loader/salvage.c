@@ -74,6 +74,15 @@ static int load_lists(struct store *s, struct diag *diag)
 	return rc;
 }
 
+int store_salvage_copies(struct store *s, struct diag *diag)
+{
+	int rc = s->whole ? 0 : load_lists(s, diag);
+
+	if (s->unread)
+		s->inode = 0; /* never in step: all is read again */
+	return rc;
+}
+
 static const char *last_name(const char *path)
 {
 	return strrchr(path, '/') + 1;

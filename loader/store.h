@@ -104,6 +104,8 @@ bool store_can_go_back(void);
  * `look`: no file is moved aside.
  */
 int store_salvage(bool look, struct store **store, struct diag *diag);
+/* The same of the lists alone, where others than those of `state` are to be in force. */
+int store_salvage_copies(struct store *store, struct diag *diag);
 /* Whether such an error says that files are damaged; else they could not be read now. */
 bool store_is_damage(int rc);
 void store_free(struct store **store);

@@ -261,6 +261,29 @@ for left in -1 600; do
 	same "$left: a at last" "a false" "$(verdict) $(awaits && echo true || echo false)"
 done
 
+# Nor is it without the rules before where a copy of their lists cannot be read: the list itself is.
+echo "block @$WORLD/list" >>"$POLICIES/a.policy"
+for damage in rm "tee </dev/null" openat:error=EIO read:error=EIO; do
+	bp policy assign a >/dev/null
+	bp policy assign b --confirm 1 >/dev/null
+	check "it goes back" until_true is_back
+	reboot
+	copy=$(cd "$BPFPOL_STATE_DIR" && echo lists/*)
+	case $damage in
+	*:*) expect_exit 1 broken_at "$copy" "$damage" restore ;;
+	*)
+		eval "$damage" "$BPFPOL_STATE_DIR/$copy"
+		expect_exit 1 bp restore
+		;;
+	esac
+	expect_out 'a copy of an address list could not be read'
+	same "$damage of a list's copy: a judges" a "$(verdict)"
+	expect_exit 0 bp restore
+	same "$damage: and is written" "a false" "$(verdict) $(awaits && echo true || echo false)"
+done
+sed -i '/@/d' "$POLICIES/a.policy"
+bp policy assign a >/dev/null
+
 # Single changes that are in previous.N.journal alone are not dropped with it: nothing goes back then.
 for damage in rm "sed -i s/journal/journey/" truncate\ -s0; do
 	for trial in "" "--confirm 600"; do
