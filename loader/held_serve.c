@@ -271,9 +271,11 @@ static void take_options(struct call *c)
  * made. */
 static int run_locked(struct call *c, struct diag *diag)
 {
-	int rc = c->n_fds >= 0 && !lock_share(c->request->fds[0]) ? 0 : bad_request(diag);
+	int rc = c->n_fds >= 0 ? lock_share(c->request->fds[0]) : -EBADF;
 
-	if (!rc)
+	if (rc == -EBADF)
+		rc = bad_request(diag);
+	else if (!rc)
 		rc = run(c, diag);
 	lock_release();
 	return rc;

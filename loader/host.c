@@ -79,6 +79,7 @@ static int take_off_word(struct host *host, struct diag *diag)
 	off_look_at_word(host->kernel, &off);
 	host->off = off.is;
 	host->off_left = off.left;
+	host->off_unsure = off.unsure;
 	return 0;
 }
 

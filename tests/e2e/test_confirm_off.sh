@@ -250,6 +250,17 @@ for error in openat:error=EIO openat:error=EMFILE read:error=EIO; do
 		expect_out 'cannot tell whether filtering is off on trial'
 	done
 done
+for call in 1 2 3 4; do
+	bp on >/dev/null
+	bp off --confirm 600 >/dev/null
+	reboot
+	broken_at off "openat:error=EIO:when=$call" restore >"$WORLD/said" 2>&1
+	expect_exit 0 bp restore
+	same "open $call of it fails: on trial all the same" "off off? 1" \
+		"$(filtering) $(said) $(grep -c ^confirm "$BPFPOL_STATE_DIR/off")"
+done
+reboot
+clocks off -1
 expect_exit 0 bp restore
 same "read again it is over" "on on" "$(filtering) $(said)"
 # Nor does who loads something meanwhile make it one for good.
