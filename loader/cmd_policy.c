@@ -12,8 +12,9 @@ const struct command policy_commands[] = {
 		"  --shipped     those that come with the program, to be imported" },
 	{ "policy show", cmd_policy_show, OPT_JSON, WORDS_POLICY, "NAME",
 		"a policy as canonical text, with all that it includes",
-		"What is printed reads back as the same policy. 'policy export' prints the file as "
-		"it is." },
+		"What is printed reads back as the same policy, but for timed rules of commands, "
+		"which are\n"
+		"comments. 'policy export' prints the file as it is." },
 	{ "policy create", cmd_policy_create, OPT_JSON | OPT_DRY_RUN | OPT_FORCE | OPT_DESCRIPTION,
 		WORDS_TEXT, "NAME [--description TEXT]", "a new policy, without rules",
 		"  bpfpol policy create web\n"
