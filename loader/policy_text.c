@@ -152,15 +152,16 @@ static int flaw_in_list(struct reading *r, const struct text_place *named)
 {
 	struct diag *d = &r->diag;
 	const struct text_place place = { .source = r->out->n_sources, .line = d->line };
-	char message[sizeof(d->message)], *line = strdup(d->text ? d->text : "");
+	char *message = strdup(d->message), *line = strdup(d->text ? d->text : "");
 	int rc = line ? add_source(r->out, strdup(d->file), line, strlen(line)) : -ENOMEM;
 
-	if (rc)
-		return rc;
-	memcpy(message, d->message, sizeof(message));
-	snprintf(d->message, sizeof(d->message), "in the list that %.400s:%u names: %.500s",
-		r->out->sources[named->source].path, named->line, message);
-	return flaw(r, &place);
+	if (!rc && !message)
+		rc = -ENOMEM;
+	if (!rc)
+		snprintf(d->message, sizeof(d->message), "in the list that %.300s:%u names: %s",
+			r->out->sources[named->source].path, named->line, message);
+	free(message);
+	return rc ? rc : flaw(r, &place);
 }
 
 static int read_list(
