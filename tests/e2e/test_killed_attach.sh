@@ -90,9 +90,8 @@ check "a rollback is the last change's" grep -q 'as it was before the last chang
 
 # What cannot be removed in the end is told, and settled by the next.
 with
-LAST=$(points detach rx1 rx2 | grep '^unlink ' | tail -n 1)
-with
-OUT=$(run_in rx strace -f -qq -o /dev/null -e "inject=unlink:error=EIO:when=${LAST#* }" "$BPFPOL" detach rx1 rx2 2>&1)
+OUT=$(run_in rx strace -f -qq -o /dev/null -P "$BPFPOL_STATE_DIR/tried" -e inject=unlink:error=EIO \
+	"$BPFPOL" detach rx1 rx2 2>&1)
 same "tried cannot be removed: exit" 0 $?
 expect_out "the next command clears up"
 bp list >/dev/null
