@@ -21,6 +21,7 @@
 #include "policies.h"
 #include "shelf.h"
 #include "tie.h"
+#include "tried.h"
 
 struct restore {
 	struct host host;
@@ -77,6 +78,8 @@ static int load_store(struct restore *r, bool dry_run, struct diag *diag)
 	rc = store_salvage(dry_run, &r->host.store, diag);
 	if (rc)
 		return rc;
+	if (!dry_run)
+		tried_tend(diag); /* without a state nothing stands that rules came with */
 	rc = end_trial(r, diag);
 	r->salvaged = !unread || r->host.store->untidy || r->host.store->unread;
 	r->host.aside = r->host.store->unread || r->host.store->for_now;

@@ -218,6 +218,21 @@ for end in rollback time; do
 	same "$end: what was confirmed stays" "b rx0 / rx0 auto / pb" "$(where)"
 done
 
+# A state that is damaged has `restore` go back to the rules before, as if these had never come with interfaces.
+for when in before behind; do
+	nowhere
+	expect_exit 0 bp policy assign b --confirm 1
+	[ $when = before ] || check "the trial ends" until_true verdict_is 2012 p
+	truncate -s 30 "$BPFPOL_STATE_DIR/state"
+	expect_exit 1 bp restore
+	expect_out 'going back to the rules before the last change'
+	for i in now later; do
+		same "a damaged state $when its end, $i" "a  /  / pp" "$(where)"
+		bp restore >/dev/null
+	done
+done
+bp attach rx0 >/dev/null
+
 # Nor is the end of an earlier one, where what comes with interfaces is the policy as it was.
 bp policy assign a >/dev/null
 bp policy assign b --confirm 1 >/dev/null
