@@ -50,7 +50,7 @@ is_judged
 # --- what changes
 
 for words in "block tcp/99" "remove tcp/99" "count udp" "remove count udp" restore "attach rx0" "policy assign local" \
-	"policy rollback"; do
+	"policy rollback" "policy rollback"; do
 	from_another
 	# shellcheck disable=SC2086
 	expect_exit 0 bp $words
