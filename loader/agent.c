@@ -176,7 +176,7 @@ static void end_beside(struct agent *a)
 		clients_reply(&a->clients, b->who, b->rc ? NULL : &b->answer.reply);
 	beside_end(b);
 	a->looks = UINT64_MAX; /* what had to wait for it */
-	a->hotplug.at = 0;
+	a->hotplug.pace.at = 0;
 }
 
 /* Of the agent itself, behind what every 'bpfpol metrics' shows. */
@@ -221,7 +221,7 @@ static int open_signals(struct agent *a, struct diag *diag)
 
 static void read_again(struct agent *a)
 {
-	a->hotplug.at = 0; /* look now */
+	a->hotplug.pace.at = 0; /* look now */
 	scrape_configure(&a->scrape);
 	a->read_files |= a->holds;
 	a->files_at = a->again = 0;

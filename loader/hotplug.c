@@ -13,10 +13,7 @@
 #include "hotplug_parts.h"
 #include "lock.h"
 
-#define SPACE_MOST 500	 /* ms between two looks with events all the time */
-#define BUSY 20		 /* ms until the lock is tried again */
 #define STRETCH 100	 /* ms that the lock is held for attaching; others wait for it */
-#define BREATH 5	 /* ms without it then: flock(2) has no queue */
 #define AGAIN_MOST 60000 /* ms until an interface that cannot be filtered is tried again */
 #define AGAIN "what leaves is filtered again" /* where the first half was there */
 
@@ -363,7 +360,7 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 		rest(hp);
 	} else if (!rc && !hp->foreign) {
 		rc = sight_take(&s, diag);
-		hp->took = clock_ms() - now;
+		hp->pace.took = clock_ms() - now;
 		if (!rc)
 			rc = act(hp, &s, &host, more, diag);
 	}
@@ -374,24 +371,20 @@ static int look(struct hotplug *hp, uint64_t now, bool *more, struct diag *diag)
 	return rc;
 }
 
-static uint64_t at_most(uint64_t value, uint64_t most)
-{
-	return value < most ? value : most;
-}
-
 void hotplug_run(struct hotplug *hp, uint64_t now)
 {
 	struct diag diag = {};
 	bool more = false;
 	int rc;
 
-	if (now < hp->at)
+	if (pace_wait(&hp->pace, now))
 		return;
 	rc = lock_try(&diag);
 	if (rc == -EAGAIN) {
-		hp->at = now + BUSY;
+		pace_busy(&hp->pace, now);
 		return;
 	}
+	hp->pace.put_off = false;
 	if (!rc)
 		rc = look(hp, now, &more, &diag);
 	hp->crowd &= more;
@@ -405,27 +398,21 @@ void hotplug_run(struct hotplug *hp, uint64_t now)
 		hp->trouble[0] = '\0';
 	hotplug_pass_on(hp, &diag);
 	diag_free(&diag);
-	hp->last = clock_ms();
-	hp->at = more ? hp->last + BREATH
-		      : hp->last + TICK + at_most(100 * hp->took, TICK_MOST - TICK);
+	pace_looked(&hp->pace, clock_ms(), more);
 	hp->settled |= !more;
 	hp->began = true;
 	hp->looks++;
 }
 
-/* Soon; at once, unless there is one event after the other. */
 void hotplug_event(struct hotplug *hp)
 {
-	uint64_t at = hp->last + at_most(10 * hp->took, SPACE_MOST);
-
 	hp->lost_events += nl_watch_read(hp->fd) == -ENOBUFS;
-	if (at < hp->at)
-		hp->at = at;
+	pace_event(&hp->pace);
 }
 
 int hotplug_wait(const struct hotplug *hp, uint64_t now)
 {
-	return hp->at > now ? hp->at - now : 0;
+	return pace_wait(&hp->pace, now);
 }
 
 int hotplug_open(struct hotplug *hp, struct diag *diag)

@@ -13,6 +13,7 @@
 
 #include "attach.h"
 #include "host.h"
+#include "pace.h"
 
 /* An interface that is to be filtered, or was. */
 struct followed {
@@ -35,18 +36,14 @@ struct hotplug {
 	int fd;		   /* readable: hotplug_event() is to be called */
 	struct followed *v;
 	size_t n;
-	uint64_t at;	     /* the next look; ms of CLOCK_MONOTONIC */
-	uint64_t rebuild_at; /* rules are put in force anew no earlier than this */
-	uint64_t sweep_at;   /* and those whose time is over leave the store */
-	uint64_t last;	     /* when the last look ended */
-	uint64_t took;	     /* and how long, without what there was to do; ms */
-	bool apart;	     /* rules that take long are put in force by hotplug_rebuild() */
-	bool behind;	     /* ...which is to be called */
-	bool settled;	     /* a look has found nothing that it could have put right */
-	bool foreign;	     /* the kernel's side is another version's */
-	bool began;	     /* a look was had */
-	bool crowd;	     /* until a look has left none, they are attached as one */
-	char trouble[1024];  /* what was said last, so that it is said once */
+	struct pace pace;
+	bool apart;	    /* rules that take long are put in force by hotplug_rebuild() */
+	bool behind;	    /* ...which is to be called */
+	bool settled;	    /* a look has found nothing that it could have put right */
+	bool foreign;	    /* the kernel's side is another version's */
+	bool began;	    /* a look was had */
+	bool crowd;	    /* until a look has left none, they are attached as one */
+	char trouble[1024]; /* what was said last, so that it is said once */
 	char warned[2048];
 	/* For status. */
 	unsigned int filtered, failing;

@@ -5,9 +5,6 @@
 
 #include "hotplug.h"
 
-#define TICK 1000	/* ms between two looks without an event */
-#define TICK_MOST 10000 /* ...where a look takes long: it is to cost a hundredth of the time */
-
 /*
  * Brings the kernel to what the store says, if it is not there and it is time to. hp->behind: it is
  * left for hotplug_rebuild(). The lock is held.

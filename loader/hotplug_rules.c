@@ -30,6 +30,7 @@ static bool is_overdue(const struct host *host)
 /* What keeps the rules from being in force as they should be, and when they are to be. */
 struct lag {
 	bool is, sweep; /* sweep: some whose time is over leave the store */
+	bool put_off;	/* it is not yet time to */
 	bool is_long;
 };
 
@@ -42,11 +43,14 @@ static struct lag lag_of(const struct hotplug *hp, const struct host *host, uint
 	const struct bp_tables *t =
 		host->kernel && host->kernel->gen ? host->kernel->gen->table.tables : NULL;
 	bool behind = !t || !host_in_step(host);
-	bool sweep = t && now >= hp->sweep_at && !kernel_awaits(host->kernel) && is_overdue(host);
+	bool is = !t || (behind && now >= hp->pace.rebuild_at);
+	bool sweep =
+		t && now >= hp->pace.sweep_at && !kernel_awaits(host->kernel) && is_overdue(host);
 
 	return (struct lag){
-		.is = !t || sweep || (behind && now >= hp->rebuild_at),
+		.is = is || sweep,
 		.sweep = sweep,
+		.put_off = behind && !is && !sweep,
 		/* What a command has left may be of any length. */
 		.is_long =
 			t && (t->filters > MANY || t->dirty ||
@@ -66,11 +70,11 @@ static int bring(struct host *host, const struct lag *lag, struct diag *diag)
 
 static void note_brought(struct hotplug *hp, const struct lag *lag, uint64_t begun, int rc)
 {
-	uint64_t took = clock_ms() - begun;
+	uint64_t now = clock_ms();
 
-	hp->rebuild_at = begun + 5 * took + (rc ? TICK_MOST : 0);
+	pace_rebuilt(&hp->pace, begun, now, rc);
 	if (lag->sweep)
-		hp->sweep_at = begun + 100 * took + TICK;
+		pace_swept(&hp->pace, begun, now);
 	hp->rebuilt += !rc;
 }
 
@@ -81,8 +85,10 @@ int hotplug_put_in_force(struct hotplug *hp, struct host *host, uint64_t now, st
 	int rc;
 
 	hp->behind = lag.is && lag.is_long && hp->apart;
+	hp->pace.put_off = lag.put_off;
 	if (!lag.is || hp->behind)
 		return 0;
+	pace_rebuild(&hp->pace);
 	rc = bring(host, &lag, diag);
 	note_brought(hp, &lag, now, rc);
 	return rc;
@@ -102,6 +108,8 @@ static int rebuild(struct hotplug *hp, uint64_t begun, struct diag *diag)
 		rc = held_lend_copies(hp->held, host.kernel, &lent);
 	if (!rc && host.kernel && !(host.off && !host.off_left))
 		lag = lag_of(hp, &host, begun);
+	if (lag.is)
+		pace_rebuild(&hp->pace);
 	held_give_turn(hp->held);
 	if (lag.is)
 		rc = bring(&host, &lag, diag);
