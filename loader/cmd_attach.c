@@ -136,8 +136,20 @@ static void warn_stacked(const struct link_choices *c, const struct attached_lis
 	}
 }
 
-static void say_choices(const struct args *args, const struct link_choices *c, uint64_t confirm)
+/* What `attach` was told to do, and what there was before. */
+struct order {
+	const struct args *args;
+	enum attach_mode mode;
+	struct link_choices choices;
+	struct attached_list is;
+	struct remembered_list before;
+	uint64_t confirm; /* seconds of the trial; 0: for good */
+};
+
+static void say_choices(const struct order *o)
 {
+	const struct args *args = o->args;
+	const struct link_choices *c = &o->choices;
 	struct jw j;
 
 	if (args->given & OPT_JSON) {
@@ -167,65 +179,76 @@ static void say_choices(const struct args *args, const struct link_choices *c, u
 	}
 	if (args->given & OPT_JSON) {
 		jw_array_end(&j);
-		if (confirm)
-			jw_u64(&j, "confirm_in", confirm);
+		if (o->confirm)
+			jw_u64(&j, "confirm_in", o->confirm);
 		else
 			jw_null(&j, "confirm_in");
 		jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
 		jw_object_end(&j);
 	} else if (!(args->given & OPT_DRY_RUN)) {
-		say_confirm(confirm);
+		say_confirm(o->confirm);
+		if (args->given & OPT_CONFIRM && !o->confirm)
+			printf("It was attached before, and stays: there is nothing to confirm.\n");
 	}
 }
 
 /* Nothing begins by that word: all that it holds now is attached, as it is remembered to be. */
-static bool holds_no_new(
-	const char *word, const struct link_choices *c, const struct attached_list *is)
+static bool holds_no_new(const struct order *o, const char *word)
 {
+	const struct link_choices *c = &o->choices;
+
 	for (size_t i = 0; i < c->n; i++)
 		if (word_holds(word, c->v[i].link->name) &&
-			!attached_find(is, c->v[i].link->ifindex))
+			!attached_find(&o->is, c->v[i].link->ifindex))
 			return false;
 	return true;
 }
 
-static bool is_remembered(const struct remembered_list *list, const char *word,
-	const struct args *args, enum attach_mode mode)
+static bool is_remembered(const struct order *o, const char *word)
 {
+	const struct remembered_list *list = &o->before;
+
 	for (size_t i = 0; i < list->n; i++)
 		if (!strcmp(list->v[i].name, word) && list->v[i].mode != ATTACH_NONE)
-			return !list->v[i].configured && (!args->mode || list->v[i].mode == mode);
+			return !list->v[i].configured &&
+			       (!o->args->mode || list->v[i].mode == o->mode);
 	return false;
 }
 
-/* All is as it would be: there is nothing that could go back. */
-static bool is_done(const struct args *args, enum attach_mode mode, const struct link_choices *c,
-	const struct remembered_list *list)
+/*
+ * Nothing of it could go back: all is attached and remembered. What has lost a half is put right by
+ * whatever comes as long as it is remembered, and so for good.
+ */
+static bool brings_nothing(const struct order *o)
+{
+	for (int w = 0; w < o->args->n; w++)
+		if (!is_remembered(o, o->args->words[w]) || !holds_no_new(o, o->args->words[w]))
+			return false;
+	return true;
+}
+
+static bool is_whole(const struct link_choices *c)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (!c->v[i].already)
-			return false;
-	for (int w = 0; w < args->n; w++)
-		if (!is_remembered(list, args->words[w], args, mode))
 			return false;
 	return true;
 }
 
 /* Words are remembered as they were given: a pattern is one. Who gives no mode changes none. */
-static int remember(const struct args *args, enum attach_mode mode, const struct link_choices *c,
-	const struct attached_list *is, struct diag *diag)
+static int remember(const struct order *o, struct diag *diag)
 {
 	struct remembered_list list;
 	int rc = remembered_load(&list, diag);
 
-	for (int w = 0; w < args->n && !rc; w++) {
-		const char *word = args->words[w];
+	for (int w = 0; w < o->args->n && !rc; w++) {
+		const char *word = o->args->words[w];
 		const struct remembered *r;
-		bool keeps = !args->mode && holds_no_new(word, c, is);
+		bool keeps = !o->args->mode && holds_no_new(o, word);
 
 		remembered_readmit(&list, word);
 		r = keeps ? remembered_find(&list, word) : NULL;
-		rc = remembered_add(&list, word, r ? r->mode : mode);
+		rc = remembered_add(&list, word, r ? r->mode : o->mode);
 	}
 	if (!rc)
 		rc = remembered_save(&list, diag);
@@ -266,15 +289,14 @@ static int refuse_off(const struct host *host, struct diag *diag)
 }
 
 /* Of what cannot be taken back now somebody must be told. */
-static void take_back(struct host *host, const struct link_choices *choices,
-	const struct remembered_list *before, struct diag *diag)
+static void take_back(struct host *host, const struct order *o, struct diag *diag)
 {
 	struct diag ignored = {};
 	char why[sizeof(diag->message)];
 	int rc, bad;
 
-	choices_undo(host, choices);
-	rc = remembered_save(before, &ignored); /* a failed write may have been one */
+	choices_undo(host, &o->choices);
+	rc = remembered_save(&o->before, &ignored); /* a failed write may have been one */
 	bad = tried_take_back(&ignored);
 	diag_free(&ignored);
 	if ((rc || (bad && bad != -ENOENT)) && diag->kind != DIAG_NONE) {
@@ -286,65 +308,67 @@ static void take_back(struct host *host, const struct link_choices *choices,
 
 /*
  * Written down, and with a time waited for, before anything is remembered or attached: wherever
- * this dies it is taken back. *confirm: what is left of the seconds in the end.
+ * this dies it is taken back. o->confirm: what is left of the seconds in the end.
  */
-static int attach(struct host *host, const struct args *args, enum attach_mode mode,
-	struct link_choices *choices, const struct attached_list *is, uint64_t *confirm,
-	struct diag *diag)
+static int attach(struct host *host, struct order *o, struct diag *diag)
 {
-	struct remembered_list before = {};
-	int rc = choices_check(choices, diag);
-	bool begun = false, done;
+	bool begun = false, changes = !brings_nothing(o) || !is_whole(&o->choices);
 	uint64_t left;
+	int rc = tried_begin(o->confirm, o->args->words, o->args->n, &o->choices, &o->is, diag);
 
-	if (!rc)
-		rc = enforce_try_links(host, choices, diag);
-	if (!rc)
-		rc = remembered_load(&before, diag);
-	done = !rc && is_done(args, mode, choices, &before);
-	if (done)
-		*confirm = 0;
-	if (!rc)
-		rc = tried_begin(*confirm, args->words, args->n, choices, is, diag);
 	begun = !rc;
-	if (!rc && *confirm)
-		rc = due_arm(*confirm, diag);
+	if (!rc && o->confirm)
+		rc = due_arm(o->confirm, diag);
 	if (!rc)
-		rc = remember(args, mode, choices, is, diag);
+		rc = remember(o, diag);
 	if (!rc)
 		rc = enforce_take_over(host, diag);
 	if (!rc)
-		rc = choices_attach(host, choices, diag);
+		rc = choices_attach(host, &o->choices, diag);
 	/* Boot may have left the policy on disk alone. */
 	if (!rc && !host_in_step(host))
 		rc = enforce(host, diag);
 	if (!rc)
-		rc = *confirm ? tried_stand(&left, diag) : tried_keep(diag);
+		rc = o->confirm ? tried_stand(&left, diag) : tried_keep(diag);
 	if (rc && begun)
-		take_back(host, choices, &before, diag);
-	if (!rc && *confirm)
-		*confirm = in_seconds(left);
-	if (!rc && !done)
+		take_back(host, o, diag);
+	if (!rc && o->confirm)
+		o->confirm = in_seconds(left);
+	if (!rc && changes)
 		late_forget();
-	remembered_free(&before);
+	return rc;
+}
+
+/* What the words mean now, and whether it can be done. */
+static int look(struct host *host, const struct nl_links *links, struct order *o, struct diag *diag)
+{
+	int rc = choose(o->args, links, o->mode, &o->choices, diag);
+
+	if (!rc)
+		rc = choices_check(&o->choices, diag);
+	if (!rc)
+		rc = enforce_try_links(host, &o->choices, diag);
+	if (!rc)
+		rc = attached_get(&o->is, diag);
+	if (!rc)
+		rc = remembered_load(&o->before, diag);
+	if (!rc && brings_nothing(o))
+		o->confirm = 0;
 	return rc;
 }
 
 int cmd_attach(const struct args *args, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
-	struct link_choices choices = {};
-	struct attached_list attached = {};
+	struct order o = { .args = args };
 	struct nl_links links = {};
 	struct host host = {};
-	enum attach_mode mode;
-	uint64_t confirm = 0;
 	int rc = check_words(args, diag);
 
 	if (!rc)
-		rc = parse_mode(args, &mode, diag);
+		rc = parse_mode(args, &o.mode, diag);
 	if (!rc)
-		rc = args_confirm(args, &confirm, diag);
+		rc = args_confirm(args, &o.confirm, diag);
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	host.unguarded = args->given & OPT_FORCE;
@@ -353,23 +377,18 @@ int cmd_attach(const struct args *args, struct diag *diag)
 	if (!rc)
 		rc = nl_links_get(&links);
 	if (!rc)
-		rc = choose(args, &links, mode, &choices, diag);
-	if (!rc && dry_run)
-		rc = choices_check(&choices, diag);
-	if (!rc && dry_run)
-		rc = enforce_try_links(&host, &choices, diag);
+		rc = look(&host, &links, &o, diag);
 	if (!rc && !dry_run)
-		rc = attached_get(&attached, diag);
-	if (!rc && !dry_run)
-		rc = attach(&host, args, mode, &choices, &attached, &confirm, diag);
+		rc = attach(&host, &o, diag);
 	if (!rc) {
-		say_choices(args, &choices, confirm);
+		say_choices(&o);
 		if (!(args->given & OPT_JSON))
-			say_unmatched(args, &choices);
-		warn_stacked(&choices, &attached, &links);
+			say_unmatched(args, &o.choices);
+		warn_stacked(&o.choices, &o.is, &links);
 	}
-	free(attached.v);
-	choices_free(&choices);
+	remembered_free(&o.before);
+	free(o.is.v);
+	choices_free(&o.choices);
 	nl_links_free(&links);
 	host_close(&host);
 	return rc;
@@ -386,7 +405,7 @@ static int settle(const struct args *args, int (*act)(struct diag *), const char
 	if (rc)
 		return rc;
 	if (!(args->given & OPT_JSON)) {
-		printf("What was attached last %s%s.\n", dry_run ? "would be " : "is ", text);
+		printf("What 'attach' did last %s%s.\n", dry_run ? "would be " : "is ", text);
 		return 0;
 	}
 	jw_begin(&j, stdout);
@@ -403,7 +422,7 @@ int attach_confirm(const struct args *args, struct host *host, struct diag *diag
 
 int attach_rollback(const struct args *args, struct host *host, struct diag *diag)
 {
-	return settle(args, tried_take_back, "rolled back", "detached again", diag);
+	return settle(args, tried_take_back, "rolled back", "undone", diag);
 }
 
 /* Which of the words' interfaces are attached; one that is neither attached nor remembered: 3. */

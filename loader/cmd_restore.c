@@ -126,11 +126,30 @@ static bool stands(const struct restore *r)
 	       !(policy && policy_names_interface(policy));
 }
 
+/*
+ * What was damaged is written as it could be read, so that this is said once; and a store that
+ * takes another's place is there to be read.
+ */
+static int write_anew(struct restore *r, struct diag *diag)
+{
+	struct store *s = r->host.store;
+	bool is_new = r->salvaged || s->untidy || (r->host.take && !s->inode);
+
+	return is_new && !r->host.aside && !s->for_now ? store_commit(s, diag) : 0;
+}
+
+static bool has_nothing(const struct restore *r)
+{
+	const struct kernel *k = r->host.kernel;
+
+	return !r->host.store->policy && !r->remembered.n && !r->host.take && !(k && k->gen);
+}
+
 /* The rules first: an interface that is attached then is filtered from its first packet on. */
 static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 {
-	if (!r->host.store->policy && !r->remembered.n && !r->host.take)
-		return 0;
+	if (has_nothing(r))
+		return dry_run ? 0 : write_anew(r, diag);
 	if (dry_run)
 		return enforce_try(&r->host, diag);
 	return stands(r) ? 0 : enforce(&r->host, diag);
@@ -343,9 +362,8 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = load(r, dry_run, diag);
 
-	if (!rc && !dry_run && !r->host.aside &&
-		(r->salvaged || (r->host.take && !r->host.store->inode)))
-		rc = store_commit(r->host.store, diag);
+	if (!rc && !dry_run)
+		rc = write_anew(r, diag);
 	if (!rc && !dry_run && r->host.take && r->host.kernel)
 		tie_keep(r->host.kernel, true);
 	return rc;

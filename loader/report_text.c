@@ -150,7 +150,7 @@ static void put_trial(FILE *out, const struct status *st)
 {
 	if (st->tried_in)
 		fprintf(out,
-			"What was attached last awaits confirmation and is detached again in "
+			"What 'attach' did last awaits confirmation and goes back by itself in "
 			"%" PRIu64 " s; 'bpfpol policy confirm' keeps it.\n",
 			st->tried_in);
 	if (st->confirm_in)
@@ -165,8 +165,8 @@ static void put_trial(FILE *out, const struct status *st)
 			st->went_back);
 	if (st->tried_back)
 		fprintf(out,
-			"What was attached on trial was not confirmed in time and was detached "
-			"again, %" PRIu64 " s ago.\n",
+			"What 'attach' did last was not confirmed in time and went back by "
+			"itself, %" PRIu64 " s ago.\n",
 			st->tried_back);
 	if (st->off_back)
 		fprintf(out,

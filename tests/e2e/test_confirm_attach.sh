@@ -61,18 +61,29 @@ same "and what was remembered is as before" "rx0 auto" "$(remembered)"
 check "nothing is on trial" [ ! -e "$BPFPOL_STATE_DIR/tried" ]
 check "status tells of it" [ "$(bp status --json | jq .attach_went_back)" -ge 1 ]
 OUT=$(bp status)
-expect_out 'attached on trial was not confirmed in time and was detached again, [0-9]+ s ago'
+expect_out "What 'attach' did last was not confirmed in time and went back by itself, [0-9]+ s ago"
 expect_exit 3 bp policy confirm
 
 # Of what is attached already, and remembered, nothing is tried that could go back.
 expect_json "already attached" '.confirm_in == null and .interfaces[0].already' bp attach rx0 --confirm 600 --json
 same "nothing is on trial" null "$(bp status --json | jq .attach_confirm_in)"
 expect_exit 3 bp policy confirm
-# Of half of it there is: what comes is on trial.
+expect_exit 0 bp attach rx0 --confirm 600
+expect_out 'there is nothing to confirm'
+expect_json "nor would it be" '.confirm_in == null and .dry_run' bp attach rx0 --confirm 600 --dry-run --json
+expect_json "as of what is new" '.confirm_in == 600 and .dry_run' bp attach rx7 --confirm 600 --dry-run --json
+# Nor of what has lost a half, which a restore would put right as well. No end takes that off again.
 rm "$BPFPOL_BPFFS"/links/tc-out-*
-expect_json "half of it is gone" '.confirm_in == 600 and (.interfaces[0].already | not)' bp attach rx0 --confirm 600 --json
-expect_exit 0 bp policy confirm
+expect_json "half of it is gone" '.confirm_in == null and (.interfaces[0].already | not)' bp attach rx0 --confirm 600 --json
+expect_exit 3 bp policy confirm
 same "rx0" "rx0 and rx0 auto" "$(attached) and $(remembered)"
+expect_json "it is whole" '.confirm_in == null and .interfaces[0].already' bp attach rx0 --json
+# How it is remembered may be on trial alone.
+expect_json "in another mode" '.confirm_in == 600 and .interfaces[0].already' bp attach rx0 --mode native --confirm 600 --json
+same "it is remembered so" "rx0 and rx0 native" "$(attached) and $(remembered)"
+expect_exit 0 bp policy rollback
+expect_out "^What 'attach' did last is undone"
+same "and was attached before" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 # A pattern that is new is: interfaces come by it later.
 expect_json "a pattern" '.confirm_in == 600' bp attach 'rx[0]' --confirm 600 --json
 expect_exit 0 bp policy rollback
@@ -86,10 +97,10 @@ LEFT=$(left)
 check "status: $LEFT s left" [ "$LEFT" -gt 590 -a "$LEFT" -le 600 ]
 expect_json "confirm_in" '.policy.confirm_in == .attach_confirm_in' bp status --json
 OUT=$(bp status)
-expect_out 'attached last awaits confirmation and is detached again in (59[0-9]|600) s'
+expect_out "What 'attach' did last awaits confirmation and goes back by itself in (59[0-9]|600) s"
 refused_on_trial "attach rx8" "attach rx8 --confirm 9"
 expect_exit 0 bp policy rollback
-expect_out 'detached again'
+expect_out "What 'attach' did last is undone"
 same "taken back" "rx0 and rx0 auto" "$(attached) and $(remembered)"
 check "nobody waits for nothing" until_true none_waits
 same "what ended before it is not told of any more" null "$(bp status --json | jq .attach_went_back)"

@@ -88,7 +88,7 @@ bp policy rollback >/dev/null
 bp attach rx7 --confirm 2 >/dev/null
 kill_waiters
 expect_exit 0 bp policy rollback --due --dry-run
-expect_out '^What was attached last would be detached again'
+expect_out "^What 'attach' did last would be undone"
 expect_exit 0 bp policy rollback --due # as the timer: too early, it waits
 settled "the timer detaches"
 for fault in 'exit 1' 'kill -SEGV $$' 'exec sleep 600'; do

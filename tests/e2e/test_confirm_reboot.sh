@@ -107,6 +107,21 @@ same "better than nothing at all" b "$(verdict)"
 bp policy assign a >/dev/null
 same "and changes go on" a "$(verdict)"
 
+# The first rule of all, over, and its journal damaged: nothing is in force, and that is said once.
+expect_exit 0 bp detach rx0
+rm -rf "$BPFPOL_STATE_DIR"
+reboot
+expect_exit 0 bp block udp/9 --confirm 600
+reboot
+clocks state -1
+echo damaged >"$BPFPOL_STATE_DIR/journal"
+expect_exit 1 bp restore
+expect_out 'LOST'
+expect_exit 0 bp restore
+same "it is written anew" "No policy is assigned." "$OUT"
+expect_exit 0 bp attach rx0
+expect_exit 0 bp policy assign a
+
 # A policy that was unassigned with nothing in force is so on disk as well.
 reboot
 expect_exit 0 bp policy unassign
