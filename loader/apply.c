@@ -165,8 +165,9 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		if (assigns)
 			return finish(host, opts, diag);
 		host->confirm = 0; /* nothing is changed */
-		return host_in_step(host) || host->off || opts->dry_run
-			       ? 0
+		rc = enforce_try_staying(host, diag);
+		return rc || host_in_step(host) || host->off || opts->dry_run
+			       ? rc
 			       : enforce_settle(host, diag);
 	}
 	if (reload)
@@ -178,8 +179,10 @@ static int add_again(struct host *host, ptrdiff_t at, struct rule **rule,
 		return rc ? rc : finish(host, opts, diag);
 	}
 	if (!assigns && deadline == old->deadline && log == old->log && !host->confirm &&
-		can_append(host))
-		return opts->dry_run ? 0 : append(host, old, diag);
+		can_append(host)) {
+		rc = enforce_try_staying(host, diag);
+		return rc || opts->dry_run ? rc : append(host, old, diag);
+	}
 	rc = store_set(host->store, at);
 	return rc ? rc : finish(host, opts, diag);
 }

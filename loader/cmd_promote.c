@@ -15,6 +15,7 @@
 #include "dynamic.h"
 #include "json.h"
 #include "layer.h"
+#include "protected.h"
 #include "seat.h"
 #include "spec.h"
 #include "tell.h"
@@ -23,7 +24,8 @@
 
 struct promotion {
 	uint32_t id;
-	struct policy *held; /* the one dynamic rule of that id; NULL: there is none */
+	struct policy *held;	/* the one dynamic rule of that id; NULL: there is none */
+	struct policy *staying; /* the others, where the lock-out guard is to know */
 	struct applied applied;
 	struct generation *layer; /* the dynamic layer as it was; NULL: there was none */
 	uint64_t number;	  /* which that was */
@@ -74,6 +76,31 @@ static void warn_list(const struct end *end, struct diag *diag)
 	diag_to_warning(diag, "the rule's list is gone");
 }
 
+/*
+ * A permit that wins a tie with a static block as it is dynamic does not as a static one: what is
+ * protected is asked about without it. As in force the agent's word counts, not what was asked for
+ * before the lock was there.
+ */
+static int find_staying(struct host *host, struct promotion *p, struct diag *diag)
+{
+	const struct rule *rule = p->held->rules[0];
+	bool suspect = false;
+	ptrdiff_t at;
+	int rc = 0;
+
+	if (host->unguarded || rule->action != BP_PERMIT)
+		return 0;
+	rc = protected_suspects(rule, &suspect, diag);
+	if (rc || !suspect)
+		return rc;
+	rc = tell_rules(&p->staying, diag);
+	at = rc ? -1 : policy_find_id(p->staying, p->id);
+	if (at >= 0)
+		policy_remove(p->staying, at);
+	host->staying = p->staying;
+	return rc;
+}
+
 static int put_in_policy(const struct args *args, struct host *host, struct promotion *p,
 	const struct apply_opts *opts, struct diag *diag)
 {
@@ -85,7 +112,8 @@ static int put_in_policy(const struct args *args, struct host *host, struct prom
 	warn_list(&p->held->rules[0]->from, diag);
 	warn_list(&p->held->rules[0]->to, diag);
 	host->unguarded = opts->force;
-	return p->text ? apply_promote(host, &p->held->rules[0], opts, &p->applied, diag) : -ENOMEM;
+	rc = p->text ? find_staying(host, p, diag) : -ENOMEM;
+	return rc ? rc : apply_promote(host, &p->held->rules[0], opts, &p->applied, diag);
 }
 
 /* As it is before anything is changed, and without the lock. */
@@ -290,6 +318,7 @@ int cmd_promote(const struct args *args, struct diag *diag)
 	else if (diag->kind == DIAG_UNKNOWN)
 		diag_place_word(diag, args->id);
 	generation_free(&p.layer);
+	policy_free(&p.staying);
 	policy_free(&p.held);
 	free(p.text);
 	return rc;

@@ -120,6 +120,45 @@ static int try_loaded(struct host *host, const struct plan *plan, bool layers,
 	return rc;
 }
 
+int enforce_try_rules(
+	struct host *host, const struct policy *rules, const struct policy *was, struct diag *diag)
+{
+	struct compile_env env;
+	struct plan *plan = NULL, *old = NULL;
+	int rc;
+
+	env_now(&env);
+	rc = plan_new(rules, &env, &plan, diag);
+	if (!rc && was)
+		rc = plan_new(was, &env, &old, diag);
+	if (!rc)
+		rc = try_loaded(host, plan, true, old, diag);
+	plan_free(&old);
+	plan_free(&plan);
+	return rc;
+}
+
+int enforce_try_staying(struct host *host, struct diag *diag)
+{
+	const struct policy *parts[] = { host->store->policy, host->staying };
+	struct policy all = { .name = "" };
+	int rc;
+
+	if (!host->staying || host->unguarded || host->off)
+		return 0;
+	for (int i = 0; i < 2; i++)
+		all.room += parts[i] ? parts[i]->n : 0;
+	all.rules = calloc(all.room + 1, sizeof(*all.rules));
+	if (!all.rules)
+		return -ENOMEM;
+	for (int i = 0; i < 2; i++)
+		for (size_t r = 0; parts[i] && r < parts[i]->n; r++)
+			all.rules[all.n++] = parts[i]->rules[r];
+	rc = enforce_try_rules(host, &all, NULL, diag);
+	free(all.rules);
+	return rc;
+}
+
 int enforce_try(struct host *host, struct diag *diag)
 {
 	struct policy *none = NULL;
@@ -134,6 +173,8 @@ int enforce_try(struct host *host, struct diag *diag)
 	table_free(&table);
 	if (!rc && !host->unguarded && !host->off)
 		rc = try_loaded(host, plan, false, NULL, diag);
+	if (!rc)
+		rc = enforce_try_staying(host, diag);
 	plan_free(&plan);
 	policy_free(&none);
 	return rc;
@@ -154,24 +195,6 @@ static int build(
 	else
 		spare_give_back(&gen);
 	return rc == -ENOSPC ? generation_load_for(hooks, plan, &k->shared, out, diag) : rc;
-}
-
-int enforce_try_rules(
-	struct host *host, const struct policy *rules, const struct policy *was, struct diag *diag)
-{
-	struct compile_env env;
-	struct plan *plan = NULL, *old = NULL;
-	int rc;
-
-	env_now(&env);
-	rc = plan_new(rules, &env, &plan, diag);
-	if (!rc && was)
-		rc = plan_new(was, &env, &old, diag);
-	if (!rc)
-		rc = try_loaded(host, plan, true, old, diag);
-	plan_free(&old);
-	plan_free(&plan);
-	return rc;
 }
 
 /* When what the store holds goes back by itself; what it says is for whoever finds it so. */
@@ -206,6 +229,8 @@ static int prepare(struct host *host, struct generation **gen, struct diag *diag
 		progress_show(&progress, 0.9, plan->tables.filters);
 		rc = guard_generation(host, *gen, plan->policy, diag);
 	}
+	if (!rc)
+		rc = enforce_try_staying(host, diag);
 	progress_end(&progress);
 	plan_free(&plan);
 	policy_free(&none);

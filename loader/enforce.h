@@ -35,6 +35,8 @@ int enforce_try(struct host *host, struct diag *diag);
  */
 int enforce_try_rules(
 	struct host *host, const struct policy *rules, const struct policy *was, struct diag *diag);
+/* The same of the store's policy with the dynamic rules that stay, where host->staying says so. */
+int enforce_try_staying(struct host *host, struct diag *diag);
 /*
  * The same of the rules that are in force, or are going to be with them, on interfaces that are to
  * be attached, which become host->adding.

@@ -26,6 +26,9 @@ struct host {
 	bool aside;	  /* the store is not what is to be on disk: nothing is written */
 	uint64_t confirm; /* seconds that the change has to be confirmed in; 0: for good */
 	bool unguarded;	  /* what would cut the operator's way in goes ahead (guard.h) */
+	/* The dynamic rules that stay, where one of them goes when the change is made; NULL: all
+	 * do. */
+	const struct policy *staying;
 	/* The dynamic rules of a process that holds them, which need not ask for them; NULL: no
 	 * such. */
 	const struct policy *held;

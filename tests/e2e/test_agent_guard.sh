@@ -116,6 +116,24 @@ refused promote --id "$ID"
 expect_exit 0 bp promote --id "$ID" --force
 passes proto=tcp dport=22
 
+# A dynamic permit wins over a static block as specific as it is, which a static one does not: also where an
+# equal static one stands.
+empty
+expect_exit 0 bp block tcp/22,23 --force
+expect_exit 0 bp permit --dynamic tcp/22
+passes proto=tcp dport=22
+ID=$(id_of dynamic permit)
+for static in none equal; do
+	[ $static = none ] || expect_exit 0 bp permit tcp/22 --force
+	refused promote --id "$ID"
+	expect_out "'block in tcp to port 22,23' would cut"
+	refused promote --id "$ID" --dry-run
+	passes proto=tcp dport=22
+	same "$static: it is dynamic" "$ID" "$(id_of dynamic permit)"
+done
+expect_exit 0 bp promote --id "$ID" --force
+blocked proto=tcp dport=22
+
 # Where there is no policy at all, an interface that comes to it meets the dynamic rules alone.
 empty
 expect_exit 0 bp block --dynamic --force tcp/22
