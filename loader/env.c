@@ -49,19 +49,11 @@ void env_now(struct compile_env *env)
 int env_links(uint64_t *links, struct diag *diag)
 {
 	struct nl_links list;
-	uint64_t sum = 1; /* 0 says that no rule names an interface */
 	int rc = nl_links_list(&list);
 
 	if (rc)
 		return diag ? diag_errno(diag, -rc, "cannot list the interfaces") : rc;
-	for (size_t i = 0; i < list.n; i++) {
-		uint64_t hash = 0xcbf29ce484222325ULL ^ list.v[i].ifindex; /* FNV-1a */
-
-		for (const char *c = list.v[i].name; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
-		sum += hash; /* in whatever order they come */
-	}
+	*links = nl_links_print(&list);
 	nl_links_free(&list);
-	*links = sum ? sum : 1;
 	return 0;
 }

@@ -423,6 +423,27 @@ bool nl_can_filter(const struct nl_link *link)
 	return !link->loopback && !link->unreadable;
 }
 
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t size)
+{
+	for (const uint8_t *c = data; size--; c++)
+		hash = (hash ^ *c) * 0x100000001b3ULL;
+	return hash;
+}
+
+/* In their order and each with its end, so that numbers which change places are told apart. */
+uint64_t nl_links_print(const struct nl_links *links)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < links->n; i++) {
+		const struct nl_link *link = &links->v[i];
+
+		hash = fnv1a(hash, &link->ifindex, sizeof(link->ifindex));
+		hash = fnv1a(hash, link->name, strlen(link->name) + 1);
+	}
+	return hash ? hash : 1;
+}
+
 const struct nl_link *nl_by_name(const struct nl_links *links, const char *name)
 {
 	for (size_t i = 0; i < links->n; i++)

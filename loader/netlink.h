@@ -41,6 +41,8 @@ int nl_forwarding_get(struct nl_links *links);
 void nl_links_free(struct nl_links *links);
 /* Neither the loopback nor unreadable. */
 bool nl_can_filter(const struct nl_link *link);
+/* Fingerprint of their names and numbers; never 0. */
+uint64_t nl_links_print(const struct nl_links *links);
 const struct nl_link *nl_by_name(const struct nl_links *links, const char *name);
 const struct nl_link *nl_by_index(const struct nl_links *links, int ifindex);
 

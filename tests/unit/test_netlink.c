@@ -147,11 +147,59 @@ static void test_kernel(void **state)
 	assert_null(links.v);
 }
 
+/* A pair that came again under other numbers; names that change places; one name, or two. */
+static void test_fingerprint(void **state)
+{
+	struct nl_links sets[] = {
+		LINKS({ 0 }),
+		LINKS({ .ifindex = 16, .name = "u3" }, { .ifindex = 17, .name = "v3" }),
+		LINKS({ .ifindex = 18, .name = "u3" }, { .ifindex = 19, .name = "v3" }),
+		LINKS({ .ifindex = 16, .name = "v3" }, { .ifindex = 17, .name = "u3" }),
+		LINKS({ .ifindex = 16, .name = "v3" }, { .ifindex = 19, .name = "u3" }),
+		LINKS({ .ifindex = 16, .name = "u3" }),
+		LINKS({ .ifindex = 272, .name = "u3" }),
+	};
+	size_t n = sizeof(sets) / sizeof(*sets);
+
+	(void)state;
+	sets[0].n = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t print = nl_links_print(&sets[i]);
+
+		assert_true(print);
+		assert_true(print == nl_links_print(&sets[i]));
+		for (size_t o = 0; o < i; o++)
+			assert_true(print != nl_links_print(&sets[o]));
+	}
+}
+
+/* Pairs whose names differ in a letter, as they come and come again. */
+static void test_fingerprint_of_pairs(void **state)
+{
+	struct nl_links pair = LINKS({ .name = "a0" }, { .name = "b0" });
+	uint64_t seen[200];
+	size_t n = 0;
+
+	(void)state;
+	for (char letter = 'b'; letter < 'f'; letter++)
+		for (int at = 2; at < 100; at += 2) {
+			pair.v[1].name[0] = letter;
+			pair.v[0].ifindex = at;
+			pair.v[1].ifindex = at + 1;
+			seen[n] = nl_links_print(&pair);
+			for (size_t i = 0; i < n; i++)
+				assert_true(seen[i] != seen[n]);
+			n++;
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_hardware),
+		cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test(test_fingerprint_of_pairs),
 		cmocka_unit_test(test_virtual),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_stack),
