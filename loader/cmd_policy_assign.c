@@ -121,21 +121,23 @@ int cmd_policy_assign(const struct args *args, struct diag *diag)
 	return rc;
 }
 
-static void say_unassigned(const struct args *args, const struct assigned *a)
+static void say_unassigned(
+	const struct args *args, const struct host *host, const struct assigned *a)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 	const struct link_choices nowhere = {};
 	const struct names none = {};
 
-	if (args->given & OPT_JSON)
+	if (args->given & OPT_JSON) {
 		json_assigned(
 			dry_run ? "dry run" : "unassigned", NULL, a, false, 0, &nowhere, &none);
-	else if (!a->before)
+	} else if (!a->before) {
 		printf("No policy was assigned.\n");
-	else
-		printf("Policy '%s' %s unassigned; it stays in the store. %s.\n", a->before,
-			dry_run ? "would be" : "is",
-			dry_run ? "No rule would be in force" : "No rule is in force");
+	} else {
+		printf("Policy '%s' %s unassigned; it stays in the store.", a->before,
+			dry_run ? "would be" : "is");
+		say_none_assigned(host, dry_run);
+	}
 }
 
 int cmd_policy_unassign(const struct args *args, struct diag *diag)
@@ -153,7 +155,7 @@ int cmd_policy_unassign(const struct args *args, struct diag *diag)
 	if (!rc && host.store->policy)
 		rc = assign_policy(&host, NULL, &opts, &assigned, diag);
 	if (!rc)
-		say_unassigned(args, &assigned);
+		say_unassigned(args, &host, &assigned);
 	free(assigned.before);
 	host_close(&host);
 	return rc;

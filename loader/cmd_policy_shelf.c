@@ -506,7 +506,8 @@ static int unassign(struct host *host, const struct apply_opts *opts, struct dia
 	return rc;
 }
 
-static void say_deleted(const struct args *args, const char *name, bool assigned)
+static void say_deleted(
+	const struct args *args, const struct host *host, const char *name, bool assigned)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
 	struct jw j;
@@ -520,9 +521,10 @@ static void say_deleted(const struct args *args, const char *name, bool assigned
 		jw_object_end(&j);
 		return;
 	}
-	if (assigned)
-		printf("Policy '%s' %s unassigned: no rule %s in force.\n", name,
-			dry_run ? "would be" : "is", dry_run ? "would be" : "is");
+	if (assigned) {
+		printf("Policy '%s' %s unassigned.", name, dry_run ? "would be" : "is");
+		say_none_assigned(host, dry_run);
+	}
 	printf("Policy '%s' %s deleted.\n", name, dry_run ? "would be" : "is");
 }
 
@@ -555,7 +557,7 @@ int cmd_policy_delete(const struct args *args, struct diag *diag)
 	else if (!rc && !opts.dry_run)
 		rc = shelf_delete(&host, name, diag);
 	if (!rc)
-		say_deleted(args, name, assigned);
+		say_deleted(args, &host, name, assigned);
 	host_close(&host);
 	return rc;
 }

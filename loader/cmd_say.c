@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "attach.h"
+#include "dynamic.h"
 #include "env.h"
 #include "host.h"
 #include "json.h"
@@ -103,6 +104,28 @@ void json_attached(struct jw *j, const struct link_choices *choices)
 		jw_object_end(j);
 	}
 	jw_array_end(j);
+}
+
+/* What cannot be read is there, and may hold rules. */
+static bool has_dynamic_rules(const struct host *host)
+{
+	struct generation *gen = NULL;
+	struct diag ignored = {};
+	int rc = host->kernel && !host->off ? dynamic_read(host->kernel, &gen, &ignored) : -ENOENT;
+	bool has = rc ? rc != -ENOENT : gen->table.tables->rules;
+
+	generation_free(&gen);
+	diag_free(&ignored);
+	return has;
+}
+
+void say_none_assigned(const struct host *host, bool dry_run)
+{
+	if (has_dynamic_rules(host))
+		printf(" No static rule %s in force; dynamic rules %s apply.\n",
+			dry_run ? "would be" : "is", dry_run ? "would still" : "still");
+	else
+		printf(" No rule %s in force.\n", dry_run ? "would be" : "is");
 }
 
 void say_confirm(uint64_t seconds)

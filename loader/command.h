@@ -128,6 +128,8 @@ struct jw;
 void say_attached(const struct link_choices *choices);
 /* The same: the array `attached`. */
 void json_attached(struct jw *j, const struct link_choices *choices);
+/* That no static rule is in force where no policy is assigned any more: the end of a line. */
+void say_none_assigned(const struct host *host, bool dry_run);
 /* How to keep what was done; 0: it is kept. */
 void say_confirm(uint64_t seconds);
 

@@ -52,6 +52,8 @@ expect_json "no dynamic rule, and the policy's own numbers" \
 hold_begin
 expect_json "a layer without rules" '.dynamic.rules == 0 and (.rules | length) == 2' quiet status --json
 silent
+expect_exit 0 bp policy unassign --dry-run
+expect_out ' No rule would be in force\.$'
 does "add permit udp/1434 from $TX4"
 does "add permit udp/1436"
 does "add block 198.51.100.0/24"
@@ -147,7 +149,12 @@ does load
 same "ids stay" "$GUIDS" "$(debug --json | jq -r '.filters[].filter_id' | sort)"
 
 # Nothing assigned.
+expect_exit 0 bp policy unassign --dry-run
+expect_out ' No static rule would be in force; dynamic rules would still apply\.$'
+expect_exit 0 bp policy delete local --force --dry-run
+expect_out ' No static rule would be in force; dynamic rules would still apply\.$'
 expect_exit 0 bp policy unassign
+expect_out ' No static rule is in force; dynamic rules still apply\.$'
 expect_exit 0 bp list
 expect_out "^No policy is assigned; these rules are gone when the agent ends"
 expect_json "the policy is none, the rules are there" '.policy == null and (.rules | length) == 5 and

@@ -222,7 +222,7 @@ passes proto=tcp dport=3306
 expect_exit 0 bp policy unassign --dry-run
 blocked dport=53
 expect_exit 0 bp policy unassign
-expect_out "^Policy 'dns' is unassigned"
+expect_out "^Policy 'dns' is unassigned; it stays in the store\. No rule is in force\.$"
 passes dport=53
 expect_exit 0 bp policy unassign
 expect_out 'No policy was assigned'
@@ -232,7 +232,7 @@ expect_exit 0 bp policy assign web
 expect_exit 0 bp policy delete web --dry-run
 blocked proto=tcp dport=3306
 expect_exit 0 bp policy delete web
-expect_out "'web' is unassigned: no rule is in force"
+expect_out "^Policy 'web' is unassigned\. No rule is in force\.$"
 passes proto=tcp dport=3306
 expect_json "no filters" '.policy == null and .filters == []' bp status --debug --json
 expect_exit 3 bp policy delete web
