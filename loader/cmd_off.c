@@ -12,6 +12,7 @@
 #include "command.h"
 #include "dirs.h"
 #include "enforce.h"
+#include "guard.h"
 #include "json.h"
 #include "late.h"
 #include "links.h"
@@ -504,14 +505,16 @@ int off_confirm(const struct args *args, struct host *host, struct diag *diag)
 	return 0;
 }
 
-/* Who came in since is not to be cut. A store that is damaged stands in the way of no going back.
+/*
+ * Who came in since is not to be cut. A store that is damaged stands in the way of no going back:
+ * which rules that brings, the kernel tells.
  */
 static int try_back(struct host *host, struct diag *diag)
 {
 	if (!host_store(host, diag))
 		return try_on(host, true, diag);
 	diag_clear(diag);
-	return 0;
+	return guard_in_force(host, diag);
 }
 
 int off_rollback(const struct args *args, struct host *host, struct diag *diag)

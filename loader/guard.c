@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clocks.h"
+#include "guard_rules.h"
 #include "signals.h"
 #include "vantage.h"
 
@@ -244,6 +246,22 @@ int guard_generation(const struct host *host, const struct generation *gen,
 	int rc = judge(&g, diag);
 
 	guard_free(&g);
+	return rc;
+}
+
+int guard_in_force(const struct host *host, struct diag *diag)
+{
+	const struct generation *gen = host->kernel ? host->kernel->gen : NULL;
+	struct filters filters = {};
+	struct policy *rules = NULL;
+	int rc = gen ? filters_read(&filters, &gen->table, LAYER_STATIC, kernel_clock()) : 0;
+
+	if (!rc)
+		rc = guard_rules_of(&filters, &rules);
+	if (!rc)
+		rc = guard_generation(host, gen, rules, diag);
+	policy_free(&rules);
+	free(filters.v);
 	return rc;
 }
 

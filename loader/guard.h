@@ -27,6 +27,8 @@ int guard_concerns(
  */
 int guard_generation(const struct host *host, const struct generation *gen,
 	const struct policy *policy, struct diag *diag);
+/* The same of the rules in force, as `off` ends: they are the kernel's word, and no store's. */
+int guard_in_force(const struct host *host, struct diag *diag);
 /*
  * The same of a generation that has the rules of both layers as they would be; was: as they are
  * without the change; NULL: those are in force.

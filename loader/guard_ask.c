@@ -104,7 +104,12 @@ static int ask_now(struct guard *g, const struct place *at, const struct frame *
 	return rc || !g->dynamic.gen ? rc : join(g, at, frame, fate, diag);
 }
 
-/* A rule that the store does not know yet has no number that anybody could look up. */
+/* One that the store does not know yet has no number that anybody could look up. */
+static bool has_number(const struct guard *g, uint32_t id)
+{
+	return !g->host->store || id < g->host->store->known;
+}
+
 static char *rule_name(const struct guard *g, uint32_t id)
 {
 	ptrdiff_t i = policy_find_id(g->policy, id);
@@ -119,7 +124,7 @@ static char *rule_name(const struct guard *g, uint32_t id)
 	text = spec_text(g->policy->rules[i], SPEC_ACTION | SPEC_MATCH);
 	if (!text)
 		return NULL;
-	n = *layer || id < g->host->store->known
+	n = *layer || has_number(g, id)
 		    ? asprintf(&name, "%srule %" PRIu32 " '%s'", layer, id, text)
 		    : asprintf(&name, "the rule '%s'", text);
 	free(text);
