@@ -192,7 +192,7 @@ static int try_link(struct guard *g, const struct nl_link *link, struct diag *di
 			.link = link,
 			.dir = dir,
 			.hook = vantage_hook(link, a, by_tc, dir),
-			.filtered = !c,
+			.filtered = !c || c->already,
 		};
 
 		if (filtered || c || r)

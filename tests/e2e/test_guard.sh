@@ -191,6 +191,12 @@ rm -f "$BPFPOL_BPFFS/links/"*-"$N" "$BPFPOL_BPFFS/links/"*-"$N"-*
 waits remembered
 expect_exit 0 bp detach rx1
 expect_exit 0 bp attach rx0
+# What is cut on one that is attached is not cut by attaching another one beside it.
+expect_exit 0 bp block on rx0 tcp/22 --force
+expect_exit 0 bp attach rx0 rx1
+expect_exit 0 bp detach rx1
+expect_exit 0 bp policy unassign
+expect_exit 0 bp policy delete local
 run_in rx ip link del rx1
 
 # An interface with no address but a link-local one, or with IPv4 alone, below one that has others:
