@@ -263,19 +263,40 @@ static int forget_name(struct remembered_list *list, const char *name)
 	return remembered_find(list, name) ? remembered_add(list, name, ATTACH_NONE) : 0;
 }
 
+/* What was taken out of the pattern: that stays out where another one, or bpfpol.conf, holds it. */
+static int forget_pattern(struct remembered_list *list, const char *pattern)
+{
+	size_t n = list->n;
+	char **out = calloc(n + 1, sizeof(*out));
+	int rc = out ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		const struct remembered *r = &list->v[i];
+
+		if (r->mode != ATTACH_NONE || !word_holds(pattern, r->name))
+			continue;
+		out[i] = strdup(r->name);
+		rc = out[i] ? 0 : -ENOMEM;
+	}
+	remembered_remove(list, pattern);
+	for (size_t i = 0; out && i < n; i++) {
+		if (out[i] && !rc)
+			rc = forget_name(list, out[i]);
+		free(out[i]);
+	}
+	free(out);
+	return rc;
+}
+
 /* The words, and what they name. */
 static int forget(
 	const struct args *args, const struct link_choices *c, struct remembered_list *list)
 {
 	int rc = 0;
 
-	for (int w = 0; w < args->n && !rc; w++) {
-		remembered_readmit(list, args->words[w]);
-		if (is_pattern(args->words[w]))
-			remembered_remove(list, args->words[w]);
-		else
-			rc = forget_name(list, args->words[w]);
-	}
+	for (int w = 0; w < args->n && !rc; w++)
+		rc = (is_pattern(args->words[w]) ? forget_pattern : forget_name)(
+			list, args->words[w]);
 	for (size_t i = 0; i < c->n && !rc; i++)
 		rc = forget_name(list, c->v[i].link->name);
 	return rc;

@@ -118,8 +118,17 @@ on_second blocked dport=1435
 on_second blocked dport=1434
 passes dport=1434
 
-# bpfpol.conf says otherwise, and is no file of the program's.
+# A pattern that is detached brings nothing back that was taken out of another one.
+expect_exit 0 bp attach 'rx?'
+expect_exit 0 bp detach rx0
 expect_exit 0 bp detach 'rx*'
+expect_exit 0 bp restore
+same "all of them stay off" "none none" "$(has rx0) $(has rx1)"
+expect_exit 0 bp detach 'rx?'
+check "and nothing is left to be remembered" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
+
+# bpfpol.conf says otherwise, and is no file of the program's.
+expect_exit 3 bp detach 'rx*'
 echo 'interfaces = rx0' >"$BPFPOL_CONF_DIR/bpfpol.conf"
 expect_exit 0 bp block udp/1437
 expect_out '^Attached rx0: '
