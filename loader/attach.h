@@ -118,6 +118,7 @@ struct remembered_list {
 };
 /* A name holds itself, also one with brackets or stars in it; a pattern what fnmatch(3) says. */
 bool word_holds(const char *word, const char *name);
+bool word_is_pattern(const char *word);
 /* What is wrong with bpfpol.conf, or with our own file, is a warning; what can be read counts. */
 int remembered_load(struct remembered_list *list, struct diag *diag);
 /* The same, and `why` is no warning. */

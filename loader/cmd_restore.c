@@ -155,11 +155,6 @@ static int put_in_force(struct restore *r, bool dry_run, struct diag *diag)
 	return stands(r) ? 0 : enforce(&r->host, diag);
 }
 
-static bool is_pattern(const char *name)
-{
-	return strpbrk(name, "*?[");
-}
-
 static int find_missing(struct restore *r)
 {
 	r->missing = calloc(r->remembered.n + 1, sizeof(*r->missing));
@@ -168,7 +163,7 @@ static int find_missing(struct restore *r)
 	for (size_t i = 0; i < r->remembered.n; i++) {
 		const struct remembered *is = &r->remembered.v[i];
 
-		if (is->mode != ATTACH_NONE && !is_pattern(is->name) &&
+		if (is->mode != ATTACH_NONE && !word_is_pattern(is->name) &&
 			!nl_by_name(&r->links, is->name))
 			r->missing[r->n_missing++] = is->name;
 	}

@@ -145,6 +145,13 @@ int remove_by_id(uint32_t id, struct diag *diag);
 /* The number behind --id, where no words may stand beside it. -EINVAL with its place. */
 int args_id(const struct args *args, uint32_t *id, struct diag *diag);
 
+/*
+ * The words name interfaces, or are patterns: at least one. Of a name that no interface has; later:
+ * what is to be done for one that is still to come.
+ */
+int args_interfaces(const struct args *args, struct diag *diag);
+int args_no_interface(const struct args *args, int index, const char *later, struct diag *diag);
+
 /* -EPERM with DIAG_DENIED. */
 int need_root(struct diag *diag);
 

@@ -234,7 +234,7 @@ static int list_interfaces(struct status *st, const struct nl_links *links,
 	for (size_t i = 0; i < remembered->n && !rc; i++) {
 		if (remembered->v[i].mode == ATTACH_NONE ||
 			nl_by_name(links, remembered->v[i].name) ||
-			strpbrk(remembered->v[i].name, "*?["))
+			word_is_pattern(remembered->v[i].name))
 			continue;
 		rc = add_interface(st, remembered->v[i].name, 0, &out);
 		if (!rc) {

@@ -202,9 +202,14 @@ static int say_why(const struct both *b, char **why)
 	return *why ? 0 : -ENOMEM;
 }
 
+bool word_is_pattern(const char *word)
+{
+	return strpbrk(word, "*?[");
+}
+
 bool word_holds(const char *word, const char *name)
 {
-	return !strcmp(word, name) || (strpbrk(word, "*?[") && !fnmatch(word, name, 0));
+	return !strcmp(word, name) || (word_is_pattern(word) && !fnmatch(word, name, 0));
 }
 
 static struct remembered *entry(struct remembered_list *list, const char *name)
