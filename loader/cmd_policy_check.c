@@ -201,6 +201,7 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 {
 	const struct policy_text *t = c->text;
 	const struct text_place *at = &t->place[rule];
+	const char *why = "";
 
 	switch (never->why) {
 	case NEVER_COVERED:
@@ -218,6 +219,13 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 			"always passes");
 	case NEVER_EMPTY:
 		return remark_empty(c, rule);
+	case NEVER_ENDS:
+		return remark(c, at,
+			"this rule matches nothing: its two ends have no addresses of the same "
+			"family");
+	case NEVER_PROTO:
+		proto_family(t->policy->rules[rule]->proto, &why);
+		return remark(c, at, "this rule matches nothing: %s", why);
 	default:
 		return 0;
 	}
@@ -226,8 +234,12 @@ static int never_remark(struct check *c, size_t rule, const struct never *never)
 static int interface_remark(struct check *c, size_t rule, struct diag *diag)
 {
 	const char *name = c->text->policy->rules[rule]->ifname;
-	int is = name ? env_ifindex(name, diag) : 1;
+	int is;
 
+	if (name && !strcmp(name, "lo"))
+		return remark(c, &c->text->place[rule],
+			"this rule matches nothing: the loopback is never filtered");
+	is = name ? env_ifindex(name, diag) : 1;
 	if (is)
 		return is < 0 ? is : 0;
 	return remark(c, &c->text->place[rule],

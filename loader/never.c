@@ -393,6 +393,27 @@ static bool is_empty(const struct rule *rule)
 	       (rule->to.kind == END_FILE && !rule->to.list.n);
 }
 
+static int stop(const struct filter *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	return 1;
+}
+
+/* Whether addresses and protocol are of no family together. -ENOMEM. */
+static int of_no_family(const struct rule *rule, enum never_why *why)
+{
+	struct rule any = *rule;
+	int rc = filter_each(rule, stop, NULL);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	any.proto = PROTO_ANY;
+	rc = filter_each(&any, stop, NULL);
+	*why = rc ? NEVER_PROTO : NEVER_ENDS;
+	return rc < 0 ? rc : 0;
+}
+
 /* What can be said of a rule alone, and the filters of those that are left. */
 static int gather(struct search *s)
 {
@@ -410,7 +431,9 @@ static int gather(struct search *s)
 			never->why = NEVER_EXEMPT;
 		else if (is_empty(rule))
 			never->why = NEVER_EMPTY;
-		else if (rule->action != BP_COUNT)
+		else
+			rc = of_no_family(rule, &never->why);
+		if (!rc && never->why == NEVER_NOT && rule->action != BP_COUNT)
 			rc = filter_each(rule, add_box, s);
 	}
 	free(first);

@@ -11,6 +11,8 @@ enum never_why {
 	NEVER_COVERED, /* others win over all that it matches */
 	NEVER_EXEMPT,  /* it could only match what always passes: neighbour discovery */
 	NEVER_EMPTY,   /* its list is empty: it matches nothing */
+	NEVER_ENDS,    /* its ends have no addresses of one family: it matches nothing */
+	NEVER_PROTO,   /* they have none of its protocol's family: proto_family() says why */
 };
 
 #define NEVER_NAMED 3

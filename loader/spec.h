@@ -89,6 +89,8 @@ int spec_parse_prefix(const char *text, size_t len, struct prefix *prefix, const
 void spec_prefix_text(const struct prefix *prefix, char *buf, size_t size);
 /* The number, or the built-in name (tcp); buf of 16 bytes is enough. */
 const char *spec_proto_text(int proto, char *buf, size_t size);
+/* The family (4 or 6) that alone has this protocol, and why; 0: both have it. */
+int proto_family(int proto, const char **why);
 
 /* UTF-8 without control characters: what can be printed on a line and in JSON. */
 bool text_is_printable(const char *text);

@@ -143,8 +143,6 @@ bool is_proto(struct span span);
 const char *built_in_proto(int proto);
 #define BUILT_IN_PROTOS 256
 int parse_ports(const struct words *words, struct span span, int proto, struct ports *ports);
-/* The family (4 or 6) that alone has this protocol, and why; 0: both have it. */
-int proto_family(int proto, const char **why);
 /* The port of a service of any protocol, or -1. */
 int service_port(const char *name);
 

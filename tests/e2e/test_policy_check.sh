@@ -91,6 +91,33 @@ expect_json "the plan" '.plan | .rules == 10 and .bytes > 0
 expect_exit 0 bp policy check warn.policy --plan
 expect_out 'TUPLES +ENTRIES +PROBES'
 
+# What no packet can be: of both families, or on the loopback.
+echo 192.0.2.1 >v4
+echo 2001:db8::1 >v6
+cat >none.policy <<-'END'
+	block from @v4 to @v6
+	count out udp/53 from @v6 to 0.0.0.0/0
+	block icmp from @v6
+	count icmpv6 type 128 from @v4
+	block 135 from @v6
+	  block ah to @v6
+	block on lo udp/5
+	permit from @v6 to me
+END
+expect_exit 0 bp policy check none.policy
+for line in 1 2; do
+	expect_out "^bpfpol: warning: none.policy:$line:1: this rule matches nothing: .* two ends .*family"
+done
+expect_out '^bpfpol: warning: none.policy:3:1: this rule matches nothing: .icmp. is IPv4.s: for IPv6 write icmpv6$'
+expect_out '^bpfpol: warning: none.policy:4:1: this rule matches nothing: .icmpv6. is IPv6.s'
+expect_out '^bpfpol: warning: none.policy:5:1: this rule matches nothing: in IPv6 135, .* is walked over'
+expect_out '^bpfpol: warning: none.policy:6:3: this rule matches nothing: in IPv6 .ah. is walked over'
+expect_out '^bpfpol: warning: none.policy:7:1: this rule matches nothing: the loopback is never filtered$'
+expect_out '8 rules, 0 errors, 7 warnings'
+expect_json "these in JSON, too" '[.warnings[].line] == [1, 2, 3, 4, 5, 6, 7]' \
+	bp policy check none.policy --json
+rm v4 v6
+
 # What does not fit into the maps is an error, too.
 for i in {1..1100}; do echo "block tcp/$i-$((i + 2000))"; done >ranges.policy
 expect_exit 2 bp policy check ranges.policy

@@ -11,12 +11,16 @@
 
 static int list_of(struct end *end)
 {
+	bool six = end->kind == END_FILE && !strcmp(end->file, "six");
 	const char *why;
 
 	if (end->kind != END_FILE || !strcmp(end->file, "empty"))
 		return 0;
 	end->list.v = calloc(2, sizeof(*end->list.v));
 	end->list.n = 2;
+	if (six)
+		return spec_parse_prefix("2001:db8::1", 11, &end->list.v[0], &why) ||
+		       spec_parse_prefix("2001:db8::2", 11, &end->list.v[1], &why);
 	return spec_parse_prefix("192.0.2.0/25", 12, &end->list.v[0], &why) ||
 	       spec_parse_prefix("192.0.2.128/25", 14, &end->list.v[1], &why);
 }
@@ -46,7 +50,9 @@ static void expect(const char *const *lines, const char *expected)
 		[NEVER_REPEATS] = "repeats",
 		[NEVER_COVERED] = "covered",
 		[NEVER_EXEMPT] = "exempt",
-		[NEVER_EMPTY] = "empty" };
+		[NEVER_EMPTY] = "empty",
+		[NEVER_ENDS] = "ends",
+		[NEVER_PROTO] = "proto" };
 	struct policy *policy = policy_of(lines);
 	struct never *never;
 	bool cut_short;
@@ -78,6 +84,22 @@ static void one_alone(void **state)
 	expect(LINES("block icmpv6 type 134", "count icmpv6 type 133", "block icmpv6 type 137"),
 		"exempt, exempt, .");
 	expect(LINES("block @empty", "block @full"), "empty, .");
+}
+
+/* Lists are of one family each, or the other end or the protocol is. */
+static void of_two_families(void **state)
+{
+	(void)state;
+	expect(LINES("block from @full to @six", "count from @full to @six",
+		       "block inout from @six to 10.0.0.1", "permit tcp/80 from @full to ::/0"),
+		"ends, ends, ends, ends");
+	expect(LINES("block icmp from @six", "block icmp type 8 from @six", "count icmp from @six",
+		       "block icmpv6 from @full", "block 135 from @six", "block ah to @six"),
+		"proto, proto, proto, proto, proto, proto");
+	expect(LINES("block icmp from @full to @six"), "ends");
+	expect(LINES("block icmpv6 from @six", "block icmp from @full", "block 135 from @full",
+		       "block from @six to me", "count from @full to 0.0.0.0/0"),
+		"., ., ., ., .");
 }
 
 static void repeats(void **state)
@@ -353,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_alone),
+		cmocka_unit_test(of_two_families),
 		cmocka_unit_test(repeats),
 		cmocka_unit_test(one_wins_over_all),
 		cmocka_unit_test(time_runs_out),
