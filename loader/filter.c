@@ -215,11 +215,22 @@ static int walk_ports(
 	return 0;
 }
 
-/* All pairs of addresses of one family. */
+static bool has_family(const struct parts *parts, int family)
+{
+	size_t i = 0;
+
+	while (i < parts->n_prefixes && parts->prefixes[i].family != family)
+		i++;
+	return !parts->n_prefixes || i < parts->n_prefixes;
+}
+
+/* All pairs of addresses of one family. Two long lists that have none are not paired to see it. */
 static int walk_family(const struct walk *w, int family)
 {
 	size_t nr = w->remote.n_prefixes, nl = w->local.n_prefixes;
 
+	if (!has_family(&w->local, family))
+		return 0;
 	for (size_t r = 0; r < (nr ? nr : 1); r++) {
 		const struct prefix *remote = nr ? &w->remote.prefixes[r] : NULL;
 
