@@ -45,8 +45,9 @@ int fold_note_of(struct store *s, const char *policy, enum change_op op, const s
 	return fold ? fold_add(fold, op, rule) : -ENOMEM;
 }
 
-int fold_note(struct store *s, enum change_op op, const struct rule *rule)
+int fold_note(struct store *s, enum change_op op, struct rule *rule)
 {
+	rule->own_line |= op == CHANGE_PUT && policy_has_line(rule);
 	return fold_note_of(s, s->policy->name, op, rule);
 }
 

@@ -29,7 +29,7 @@ static uint32_t sum_of(const char *text)
 	return crc32(0, (const Bytef *)text, strlen(text));
 }
 
-static int note(struct store *s, enum change_op op, const struct rule *rule)
+static int note(struct store *s, enum change_op op, struct rule *rule)
 {
 	int rc = step_note(s, rule->id);
 

@@ -62,6 +62,13 @@ size_t *policy_firsts(const struct policy *policy)
 	return NULL;
 }
 
+/* Where they stand: of two that differ in this, one is of the policy's own file. */
+static void join_marks(struct rule *first, const struct rule *again)
+{
+	first->own_line |= first->included != again->included;
+	first->included |= again->included;
+}
+
 int policy_drop_repeats(struct policy *policy)
 {
 	size_t *first = policy_firsts(policy), kept = 0;
@@ -69,7 +76,7 @@ int policy_drop_repeats(struct policy *policy)
 	if (!first)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->n; i++)
-		policy->rules[first[i]]->included |= policy->rules[i]->included;
+		join_marks(policy->rules[first[i]], policy->rules[i]);
 	for (size_t i = 0; i < policy->n; i++) {
 		if (first[i] == i)
 			policy->rules[kept++] = policy->rules[i];
@@ -180,6 +187,8 @@ void rule_inherit(struct rule *again, struct rule *is)
 	again->deadline = is->deadline;
 	again->lifetime = is->lifetime;
 	again->log = is->log;
+	again->included = is->included;
+	again->own_line = is->own_line;
 	free(again->label);
 	again->label = is->label;
 	is->label = NULL;

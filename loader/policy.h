@@ -57,6 +57,7 @@ struct rule {
 	bool emergency;
 	bool log;
 	bool included;	/* it stands, also, in a policy that the rule's own includes */
+	bool own_line;	/* one that is included: it stands in its own policy's file, too */
 	char *ifname;	/* NULL: any interface */
 	int proto;	/* 0..255, or PROTO_ANY: with ports, every protocol that has ports */
 	int type, code; /* icmp and icmpv6; -1: any */

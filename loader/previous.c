@@ -111,18 +111,22 @@ static const struct rule *find(const struct policy *policy, uint32_t id)
 	return at < 0 ? NULL : policy->rules[at];
 }
 
+/* Neither a time of its own, nor that only an included file says it. */
+static bool has_own_line(const struct rule *rule)
+{
+	return policy_has_line(rule) && (rule->own_line || !rule->included);
+}
+
 /* What a command did to the line of that rule is taken back. */
 static int fold_back(struct store *s, uint32_t id, const struct policy *then)
 {
 	const struct rule *is = find(s->policy, id), *was = find(then, id);
 
-	if (was && was->included)
-		return 0; /* its line stands in another file, and was not touched */
-	/* What had a time of its own had no line: the one that it got since goes. */
-	if (is && was && policy_has_line(is) && !policy_has_line(was))
+	/* Where it had none in this file, the one that it got since goes. */
+	if (is && was && has_own_line(is) && !has_own_line(was))
 		return fold_note_of(s, then->name, CHANGE_DEL, was);
 	if (was)
-		return fold_note_of(s, then->name, CHANGE_PUT, was);
+		return has_own_line(was) ? fold_note_of(s, then->name, CHANGE_PUT, was) : 0;
 	return is ? fold_note_of(s, s->policy->name, CHANGE_DEL, is) : 0;
 }
 

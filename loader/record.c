@@ -33,8 +33,9 @@ static int record_text(const struct rule *rule, char **record)
 	if (rule->deadline && rule->lifetime)
 		snprintf(lifetime, sizeof(lifetime), "/%" PRIu64, rule->lifetime);
 	if (text)
-		n = asprintf(record, "%" PRIu32 " %" PRIu64 "%s %" PRIu64 "%s %s", rule->id,
-			rule->deadline, lifetime, rule->lists, rule->included ? "+" : "", text);
+		n = asprintf(record, "%" PRIu32 " %" PRIu64 "%s %s%" PRIu64 "%s %s", rule->id,
+			rule->deadline, lifetime, rule->included && rule->own_line ? "+" : "",
+			rule->lists, rule->included ? "+" : "", text);
 	free(text);
 	return n < 0 ? -ENOMEM : 0;
 }
@@ -68,6 +69,7 @@ static int record_head(const char *record, struct rule *rule)
 		return -EBADMSG;
 	at += lists;
 	lists = 0;
+	rule->own_line = !strncmp(record + at, " +", 2);
 	if (sscanf(record + at, " %" SCNu64 "%n", &rule->lists, &lists) != 1)
 		return -EBADMSG;
 	at += lists;
@@ -94,6 +96,7 @@ int rule_from_record(const char *record, struct rule **rule)
 	(*rule)->lists = head.lists;
 	(*rule)->lifetime = head.deadline ? head.lifetime : 0;
 	(*rule)->included = head.included;
+	(*rule)->own_line = head.own_line;
 	return 0;
 }
 

@@ -176,7 +176,7 @@ static void begin_step(struct store *s)
 	s->changed = s->asked = true;
 }
 
-static int note_change(struct store *s, enum change_op op, const struct rule *rule)
+static int note_change(struct store *s, enum change_op op, struct rule *rule)
 {
 	int rc;
 
@@ -206,7 +206,7 @@ int store_del(struct store *s, size_t index)
 
 int store_set(struct store *s, size_t index)
 {
-	const struct rule *rule = s->policy->rules[index];
+	struct rule *rule = s->policy->rules[index];
 
 	/* A rule of the file: it is no change of this step that it is there. */
 	return s->assigning ? fold_note(s, CHANGE_PUT, rule) : note_change(s, CHANGE_PUT, rule);

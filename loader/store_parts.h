@@ -10,9 +10,10 @@ char *state_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* record.c */
 /*
- * "ID DEADLINE[/LIFETIME] LISTS[+] RULE" of state and journal; LISTS is rule->lists, LIFETIME that
- * of a rule whose `for` stands in its file, + says that it is included. A text that would not read
- * back is a fault of ours, found here and not at the next boot: -EBADMSG.
+ * "ID DEADLINE[/LIFETIME] [+]LISTS[+] RULE" of state and journal; LISTS is rule->lists, LIFETIME
+ * that of a rule whose `for` stands in its file, + behind LISTS says that it is included, + before
+ * it that it has a line of its own beside that: a sign, which older versions read over. A text that
+ * would not read back is a fault of ours, found here and not at the next boot: -EBADMSG.
  */
 int rule_record(const struct rule *rule, char **record);
 /* -EBADMSG: not a record. */
@@ -60,7 +61,7 @@ int journal_reset(struct store *store, struct diag *diag);
 
 /* fold_file.c */
 /* Notes a change of the assigned policy, or of that one, for its file. */
-int fold_note(struct store *store, enum change_op op, const struct rule *rule);
+int fold_note(struct store *store, enum change_op op, struct rule *rule);
 int fold_note_of(
 	struct store *store, const char *policy, enum change_op op, const struct rule *rule);
 /* What was thrown away is not, and has its file if that has not gone yet. */

@@ -111,6 +111,55 @@ expect_out 'filtering is off'
 
 bp on >/dev/null
 
+# --- rules of a policy that is included: the line that a change gave them goes with it, one of their own stays
+
+OUTER=${FILE%/*}/outer.policy
+TEXT=$'block udp/2020\ninclude "inner"\nblock in udp to port 2022'
+echo "$TEXT" >"$OUTER"
+printf 'block udp/2021 for 1h\nblock udp/2022\nblock udp/2023\n' >"${FILE%/*}/inner.policy"
+expect_exit 0 bp policy assign outer
+rules() { field '[.rules[] | [.id, .filter, .name, .log, .expires_in == null]] | sort'; }
+RULES=$(rules)
+changed() { [ "$(rules)" != "$RULES" ]; }
+back() { [ "$(rules)" = "$RULES" ]; }
+
+for words in "block udp/2021" "block udp/2023 name x" "block udp/2022 log" "remove udp/2022 --force"; do
+	for end in time boot rollback unconfirmed; do
+		case $end in
+		time) trial="--confirm 2" ;;
+		unconfirmed) trial= ;;
+		*) trial="--confirm 600" ;;
+		esac
+		# shellcheck disable=SC2086
+		expect_exit 0 bp $words $trial
+		check "$words, $end: in force" changed
+		case $end in
+		time) ;;
+		boot)
+			reboot
+			clocks state -1
+			expect_exit 0 bp restore
+			;;
+		*) expect_exit 0 bp policy rollback ;;
+		esac
+		check "$words, $end: and not any more" until_true back
+		same "$words, $end: the file is as it was, too" "$TEXT" "$(cat "$OUTER")"
+	done
+done
+expect_exit 0 bp policy rollback
+same "the undoing is undone" "" "$(field '.rules[] | select(.filter | test("2022")).filter')"
+same "in the file, too" "$(head -2 <<<"$TEXT")" "$(cat "$OUTER")"
+bp policy rollback >/dev/null
+# The line of an earlier change is the rule's own.
+bp block udp/2021 >/dev/null
+bp block udp/2023 name x >/dev/null
+TEXT+=$'\nblock in udp to port 2021\nblock in udp to port 2023 name "x"'
+for port in 2021 2023; do
+	expect_exit 0 bp block udp/$port log --confirm 600
+	expect_exit 0 bp policy rollback
+	same "$port: the earlier change stays" "$TEXT" "$(cat "$OUTER")"
+done
+
 # --- interfaces that come with rules on trial go with them, and never meet the rules before
 
 # nowhere: a is assigned, nothing is attached.

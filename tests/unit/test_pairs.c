@@ -86,6 +86,16 @@ static void repeats_go(void **state)
 	assert_int_equal(p->rules[1]->to.ports.v[0].lo, 1);
 	assert_int_equal(p->rules[2]->action, BP_PERMIT);
 	policy_free(&p);
+	p = policy_of(RULES("block udp/1", "block udp/2", "block udp/1", "block udp/2",
+		"block udp/3", "block udp/2", "block udp/3"));
+	for (size_t i = 1; i < p->n; i++)
+		p->rules[i]->included = i != 3;
+	assert_int_equal(policy_drop_repeats(p), 0);
+	for (size_t i = 0; i < p->n; i++) {
+		assert_true(p->rules[i]->included);
+		assert_int_equal(p->rules[i]->own_line, i < 2);
+	}
+	policy_free(&p);
 	p = policy_new("empty");
 	assert_int_equal(policy_drop_repeats(p), 0);
 	policy_free(&p);

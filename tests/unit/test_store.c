@@ -190,6 +190,38 @@ static void to_a_set_or_removed_rule(void **state)
 	store_free(&s);
 }
 
+/* The line that a change wrote of a rule which stands in an included file alone goes with it. */
+static void to_included_rules(void **state)
+{
+	struct store *s = assigned(worms), *previous;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		s->policy->rules[i]->included = true;
+		s->policy->rules[i]->own_line = i;
+	}
+	s->changed = true;
+	commit(s);
+	store_free(&s);
+	s = load();
+	for (int i = 0; i < 2; i++) {
+		assert_true(s->policy->rules[i]->included);
+		assert_int_equal(s->policy->rules[i]->own_line, i);
+		s->policy->rules[i]->log ^= true;
+		assert_int_equal(store_set(s, i), 0);
+	}
+	commit(s);
+	assert_non_null(strstr(content("conf/policies/p.policy"), "port 1434 log\n"));
+	previous = before(s);
+	assert_int_equal(store_go_back(s, previous), 0);
+	commit(s);
+	stored(WORMS);
+	assert_null(strstr(content("conf/policies/p.policy"), "1434"));
+	assert_non_null(strstr(content("conf/policies/p.policy"), "tcp to port 25 log\n"));
+	store_free(&previous);
+	store_free(&s);
+}
+
 static void lists_are_copied(void **state)
 {
 	struct store *s = with_a_list();
@@ -490,11 +522,11 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(nothing_yet), T(a_commit_reads_back),
 		T(rules_change_in_a_commit), T(the_journal_reads_back),
 		T(a_journal_that_cannot_be_written), T(going_back), T(to_a_set_or_removed_rule),
-		T(lists_are_copied), T(lists_that_cannot_be_read), T(a_commit_that_fails),
-		T(a_policy_is_thrown_away), T(a_fold_that_was_left), T(a_file_that_is_made_late),
-		T(a_file_that_cannot_be_written), T(a_file_that_grows_too_large),
-		T(a_file_that_waits_while_rules_change), T(files_that_stay),
-		T(a_file_that_is_too_long), T(hosts_of_last_time) };
+		T(to_included_rules), T(lists_are_copied), T(lists_that_cannot_be_read),
+		T(a_commit_that_fails), T(a_policy_is_thrown_away), T(a_fold_that_was_left),
+		T(a_file_that_is_made_late), T(a_file_that_cannot_be_written),
+		T(a_file_that_grows_too_large), T(a_file_that_waits_while_rules_change),
+		T(files_that_stay), T(a_file_that_is_too_long), T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
