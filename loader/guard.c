@@ -99,10 +99,9 @@ static int guard_open(struct guard *g, struct diag *diag)
 
 	if (rc)
 		return diag_errno(diag, -rc, "cannot list the interfaces");
-	rc = nl_addresses_get(&g->own);
-	if (rc)
-		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
-	rc = guard_sessions_get(g, diag);
+	rc = protected_own(&g->own, diag);
+	if (!rc)
+		rc = guard_sessions_get(g, diag);
 	if (!rc)
 		rc = attached_get(&g->attached, diag);
 	if (!rc)

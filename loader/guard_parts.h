@@ -23,7 +23,7 @@ struct guard {
 	const struct policy *policy;  /* all that may judge */
 	struct protected protected;
 	struct guard_session *sessions; /* where each is; see guard_way.c */
-	struct prefixes own;		/* addresses of this host */
+	struct prefixes own;		/* see protected_own() */
 	struct nl_links links;
 	struct attached_list attached;
 	struct remembered_list remembered;

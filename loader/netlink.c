@@ -15,6 +15,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
@@ -177,6 +178,25 @@ static void link_read_xdp(const struct nlattr *xdp, struct nl_link *link)
 		tb[mode == XDP_ATTACHED_MULTI ? IFLA_XDP_DRV_PROG_ID : IFLA_XDP_PROG_ID]);
 }
 
+/* Without IPv6 in the kernel, or below its MTU, nothing is said of it. */
+static bool takes_ipv6(const struct nlattr *families)
+{
+	const struct nlattr *tb[AF_INET6 + 1] = { NULL }, *conf[IFLA_INET6_CONF + 1] = { NULL };
+	struct nl_attrs a = { .tb = tb, .max = AF_INET6 };
+	struct nl_attrs of = { .tb = conf, .max = IFLA_INET6_CONF };
+	const int32_t *v;
+
+	if (families)
+		mnl_attr_parse_nested(families, nl_attr_keep, &a);
+	if (tb[AF_INET6])
+		mnl_attr_parse_nested(tb[AF_INET6], nl_attr_keep, &of);
+	if (!conf[IFLA_INET6_CONF] || mnl_attr_get_payload_len(conf[IFLA_INET6_CONF]) <=
+					      DEVCONF_DISABLE_IPV6 * sizeof(*v))
+		return false;
+	v = mnl_attr_get_payload(conf[IFLA_INET6_CONF]);
+	return !v[DEVCONF_DISABLE_IPV6];
+}
+
 /* The IFLA_LINK of these is their other end, not something that lies below them. */
 static bool is_pair(const struct nl_link *link)
 {
@@ -204,6 +224,7 @@ static void link_read(
 		.loopback = ifi->ifi_flags & IFF_LOOPBACK,
 		.l3 = begins_with_ip(ifi->ifi_type),
 		.up = ifi->ifi_flags & IFF_UP,
+		.ipv6 = takes_ipv6(tb[IFLA_AF_SPEC]),
 		.hardware = tb[IFLA_PARENT_DEV_NAME],
 		.master = nl_attr_u32(tb[IFLA_MASTER]),
 		.mtu = nl_attr_u32(tb[IFLA_MTU]),

@@ -19,6 +19,7 @@ struct nl_link {
 	bool l3;	 /* frames begin with the IP header */
 	bool unreadable; /* frames begin neither so nor with an Ethernet header: CAN, InfiniBand */
 	bool up;
+	bool ipv6;	    /* it may have addresses of it */
 	bool default_route; /* an IPv4 or IPv6 default route leaves by it */
 	uint32_t mtu;
 	uint32_t xdp_prog; /* id of the XDP program on it (native or generic); 0: none */

@@ -77,6 +77,39 @@ bool protect_is_link_local(const struct prefix *p)
 	return p->family == 6 && p->bytes[0] == 0xfe && (p->bytes[1] & 0xc0) == 0x80;
 }
 
+bool protect_is_loopback(const struct prefix *p)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return p->family == 4 ? p->bytes[0] == 127 : !memcmp(p->bytes, one, sizeof(one));
+}
+
+bool protect_lacks(const struct prefixes *own, int family)
+{
+	for (size_t i = 0; i < own->n; i++)
+		if (own->v[i].family == family && !protect_is_loopback(&own->v[i]) &&
+			!protect_is_link_local(&own->v[i]))
+			return false;
+	return true;
+}
+
+/* Given out for what is no host: RFC 7600, and RFC 5180 for IPv6. */
+static const struct prefix nobodys[] = {
+	{ .family = 4, .len = 32, .bytes = { 192, 0, 0, 8 } },
+	{ .family = 6, .len = 128, .bytes = { 0x20, 1, 0, 2, [15] = 8 } },
+};
+
+int protect_stand_in(struct prefixes *own, int family)
+{
+	struct prefix *v = reallocarray(own->v, own->n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	own->v = v;
+	v[own->n++] = nobodys[family == 6];
+	return 0;
+}
+
 bool protect_ports_hold(const struct ports *ports, uint16_t port)
 {
 	for (size_t i = 0; i < ports->n; i++)

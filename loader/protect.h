@@ -28,6 +28,13 @@ int protect_add(struct protected_packets *packets, const struct protected_packet
 /* IPv6's: such an address speaks with its like alone. */
 bool protect_is_link_local(const struct prefix *address);
 
+bool protect_is_loopback(const struct prefix *address);
+
+/* Whether this host has no address of that family that others speak to, but for neighbours. */
+bool protect_lacks(const struct prefixes *own, int family);
+/* Adds one that stands for that which is to come; no host has it. -ENOMEM. */
+int protect_stand_in(struct prefixes *own, int family);
+
 /* None stand for all. */
 bool protect_ports_hold(const struct ports *ports, uint16_t port);
 /* Whether the rule's local end has that port, in either direction. */

@@ -326,13 +326,6 @@ static bool fits(const struct asking *a, uint32_t who)
 	return rule_has_dir(rule, a->at->dir) && end_holds(rule_local(rule, a->at->dir), a->local);
 }
 
-static bool is_loopback(const struct prefix *p)
-{
-	static const uint8_t one[16] = { [15] = 1 };
-
-	return p->family == 4 ? p->bytes[0] == 127 : !memcmp(p->bytes, one, sizeof(one));
-}
-
 /* Whether the two can speak with each other. */
 static bool speak(const struct prefix *own, const struct prefix *remote)
 {
@@ -445,7 +438,7 @@ int protect_lines_at(const struct protect_lines *lines, const struct protect_pla
 
 	for (size_t i = 0; i < at->own->n && !rc; i++) {
 		a.local = &at->own->v[i];
-		rc = is_loopback(a.local) ? 0 : ask_local(&a);
+		rc = protect_is_loopback(a.local) ? 0 : ask_local(&a);
 	}
 	free(a.fits);
 	free(a.candidates);

@@ -111,6 +111,33 @@ static int any_blocked(
 	return rc;
 }
 
+/* Of what has IPv6 turned off, or an MTU too small for it, none is. */
+static int takes_ipv6(bool *yes, struct diag *diag)
+{
+	struct nl_links links = {};
+	int rc = nl_links_list(&links);
+
+	*yes = false;
+	for (size_t i = 0; i < links.n && !rc; i++)
+		*yes |= links.v[i].ipv6 && !links.v[i].loopback;
+	nl_links_free(&links);
+	return rc ? diag_errno(diag, -rc, "cannot list the interfaces") : 0;
+}
+
+int protected_own(struct prefixes *own, struct diag *diag)
+{
+	bool ipv6 = false;
+	int rc = nl_addresses_get(own);
+
+	if (rc)
+		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
+	if (protect_lacks(own, 4))
+		rc = protect_stand_in(own, 4);
+	if (!rc && protect_lacks(own, 6))
+		rc = takes_ipv6(&ipv6, diag);
+	return rc || !ipv6 ? rc : protect_stand_in(own, 6);
+}
+
 /* Of one rule, which names the interface of its own; all: as `anyhow` of struct protect_world. */
 static int suspects_lines(const struct conf *conf, const struct policy *policy, bool all, bool *any,
 	struct diag *diag)
@@ -121,11 +148,10 @@ static int suspects_lines(const struct conf *conf, const struct policy *policy, 
 	const struct protect_world world = {
 		.conf = conf, .then = policy, .own = &own, .anyhow = all
 	};
-	int rc = conf->n_protects ? nl_addresses_get(&own) : 0;
+	int rc = conf->n_protects ? protected_own(&own, diag) : 0;
 
-	if (rc)
-		return diag_errno(diag, -rc, "cannot ask for this host's addresses");
-	rc = protect_lines_new(&world, &lines);
+	if (!rc)
+		rc = protect_lines_new(&world, &lines);
 	for (int dir = 0; dir < BP_DIRS && !rc; dir++) {
 		const struct protect_place at = {
 			.ifname = policy->rules[0]->ifname, .dir = dir, .own = &own

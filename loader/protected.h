@@ -23,6 +23,13 @@ int protected_get(struct protected *p, const struct policy *policy, struct diag 
 void protected_free(struct protected *p);
 
 /*
+ * This host's addresses; and where it has none of a family that it could have one of, one that
+ * stands for it: what is protected is so from the moment on that it comes. Caller frees v, also of
+ * an error.
+ */
+int protected_own(struct prefixes *own, struct diag *diag);
+
+/*
  * Whether the rule, if it blocked and were the only one, would stop such a packet: the oracle's
  * word. If it would not, neither its coming as a block nor its going as a permit can cut anything.
  * protected_suspects() gets what it needs to know itself, and no more than that.

@@ -253,4 +253,27 @@ conf "protect = $TX4"
 expect_exit 0 bp block udp/10
 same "of others nothing is said" "" "$(grep 'address of this host' <<<"$OUT")"
 
+# A host whose addresses are yet to come; and one that can have none of IPv6.
+conf 'protect = tcp/22' 'protect = 198.51.100.9' 'protect = 2001:db8::9'
+in_force 'block udp/1434'
+for n in 0 1; do run_in rx ip addr flush dev rx$n; done
+cuts 'line 1.*arrives at rx0' tcp/22
+cuts 'line 1.*arrives at rx1' on rx1
+cuts 'line 1.*leaves by rx0' out from any port 22
+cuts 'line 1' 0.0.0.0/0
+cuts 'line 1' ::/0
+cuts 'line 2' 198.51.100.9
+cuts 'line 3' 2001:db8::9
+assign_cuts 'block in'
+spares tcp/23
+spares tcp/22 from 203.0.113.0/24
+run_in rx ip addr add "$RX4/24" dev rx0
+cuts 'line 1' ::/0
+run_in rx sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+spares ::/0
+cuts 'line 1' tcp/22
+run_in rx sysctl -qw net.ipv6.conf.rx1.disable_ipv6=0
+run_in rx ip addr flush dev rx1
+cuts 'line 1' ::/0
+
 finish

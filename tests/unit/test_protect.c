@@ -282,6 +282,27 @@ static void test_lines(void **state)
 	assert_int_equal(count("protect = tcp/22", "out tcp/25,80,443", BP_OUT), 0);
 }
 
+/* What stands for an address that is yet to come is no neighbour's, nor lo's. */
+static void test_stand_ins(void **state)
+{
+	static const struct prefix none[] = { { .family = 4, .len = 32, .bytes = { 127, 0, 0, 1 } },
+		{ .family = 6, .len = 128, .bytes = { [15] = 1 } },
+		{ .family = 6, .len = 128, .bytes = { 0xfe, 0x80, [15] = 2 } } };
+	struct prefixes own = { calloc(3, sizeof(*own.v)), 3 };
+
+	(void)state;
+	memcpy(own.v, none, sizeof(none));
+	for (int family = 4; family <= 6; family += 2) {
+		assert_true(protect_lacks(&own, family));
+		assert_int_equal(protect_stand_in(&own, family), 0);
+		assert_false(protect_lacks(&own, family));
+	}
+	assert_int_equal(own.n, 5);
+	assert_int_equal(own.v[3].family, 4);
+	assert_int_equal(own.v[4].family, 6);
+	free(own.v);
+}
+
 /* As many questions as there are rules to tell apart, and not as there are addresses. */
 static void test_many(void **state)
 {
@@ -354,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_untranslate),
 		cmocka_unit_test(test_socket_packets),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_stand_ins),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_ports),
 	};
