@@ -260,6 +260,7 @@ for n in 0 1; do run_in rx ip addr flush dev rx$n; done
 cuts 'line 1.*arrives at rx0' tcp/22
 cuts 'line 1.*arrives at rx1' on rx1
 cuts 'line 1.*leaves by rx0' out from any port 22
+cuts 'line 1' tcp/22 to me
 cuts 'line 1' 0.0.0.0/0
 cuts 'line 1' ::/0
 cuts 'line 2' 198.51.100.9
