@@ -62,11 +62,24 @@ size_t *policy_firsts(const struct policy *policy)
 	return NULL;
 }
 
-/* Where they stand: of two that differ in this, one is of the policy's own file. */
-static void join_marks(struct rule *first, const struct rule *again)
+/*
+ * Of what an included file says and the policy's own says, too, the later end holds, as where a
+ * command says it; label and log are its own.
+ */
+static void join(struct rule *first, struct rule *again)
 {
-	first->own_line |= first->included != again->included;
-	first->included |= again->included;
+	char *label = first->label;
+
+	if (first->included == again->included || first->own_line)
+		return;
+	if (!again->lifetime || (first->lifetime && first->lifetime < again->lifetime))
+		first->lifetime = again->lifetime;
+	if (first->included) {
+		first->label = again->label;
+		again->label = label;
+		first->log = again->log;
+	}
+	first->included = first->own_line = true;
 }
 
 int policy_drop_repeats(struct policy *policy)
@@ -76,7 +89,7 @@ int policy_drop_repeats(struct policy *policy)
 	if (!first)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->n; i++)
-		join_marks(policy->rules[first[i]], policy->rules[i]);
+		join(policy->rules[first[i]], policy->rules[i]);
 	for (size_t i = 0; i < policy->n; i++) {
 		if (first[i] == i)
 			policy->rules[kept++] = policy->rules[i];

@@ -21,7 +21,10 @@ struct rule_pairs {
  * frees; NULL: no memory.
  */
 size_t *policy_firsts(const struct policy *policy);
-/* Of rules that stand twice the first stays. -ENOMEM. */
+/*
+ * Of rules that stand twice the first stays. Of one that stands in an included file and in the
+ * policy's own the later end holds, and its own label and log. -ENOMEM.
+ */
 int policy_drop_repeats(struct policy *policy);
 
 /* The rules of both, neither of which repeats one. a may be NULL. -ENOMEM. */

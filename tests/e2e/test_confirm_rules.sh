@@ -159,6 +159,12 @@ for port in 2021 2023; do
 	expect_exit 0 bp policy rollback
 	same "$port: the earlier change stays" "$TEXT" "$(cat "$OUTER")"
 done
+RULES=$(rules)
+expect_exit 0 bp policy assign outer
+check "what was changed counts beside the include when it is assigned again" back
+expect_exit 0 bp block udp/2023 name y --confirm 600
+expect_exit 0 bp policy rollback
+same "and is what it goes back to" "$TEXT" "$(cat "$OUTER")"
 
 # --- interfaces that come with rules on trial go with them, and never meet the rules before
 

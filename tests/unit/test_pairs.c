@@ -101,6 +101,46 @@ static void repeats_go(void **state)
 	policy_free(&p);
 }
 
+/* A rule of the policy's own file and the same of an included one, in either order. */
+static void own_and_included(const char *own, const char *included, const char *joined)
+{
+	for (int order = 0; order < 2; order++) {
+		struct policy *p = policy_of(order ? RULES(own, included) : RULES(included, own));
+		char *text;
+
+		p->rules[order]->included = true;
+		assert_int_equal(policy_drop_repeats(p), 0);
+		assert_int_equal(p->n, 1);
+		text = spec_text(p->rules[0], SPEC_ALL);
+		assert_string_equal(text, joined);
+		free(text);
+		assert_true(p->rules[0]->included && p->rules[0]->own_line);
+		policy_free(&p);
+	}
+}
+
+static void own_words_count(void **state)
+{
+	struct policy *p = policy_of(
+		RULES("block udp/1", "block udp/1 name \"own\"", "block udp/1 name \"again\""));
+
+	(void)state;
+	p->rules[0]->included = true;
+	assert_int_equal(policy_drop_repeats(p), 0);
+	assert_string_equal(p->rules[0]->label, "own");
+	policy_free(&p);
+	own_and_included("block udp/1", "block udp/1 for 1h", "block in udp to port 1");
+	own_and_included("block udp/1 for 1h", "block udp/1", "block in udp to port 1");
+	own_and_included(
+		"block udp/1 for 1h", "block udp/1 for 2h", "block in udp to port 1 for 2h");
+	own_and_included(
+		"block udp/1 for 2h", "block udp/1 for 1h", "block in udp to port 1 for 2h");
+	own_and_included("block udp/1 log name \"own\"", "block udp/1 name \"included\"",
+		"block in udp to port 1 log name \"own\"");
+	own_and_included(
+		"block udp/1", "block udp/1 log name \"included\"", "block in udp to port 1");
+}
+
 /* Some differ in their action, options and spelling alone: five pairs. */
 static const char *const of_each[] = { "block in", "permit in", "block out", "block inout",
 	"block in emergency", "block in on eth0", "block in on eth1", "block in tcp",
@@ -139,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_of_two),
 		cmocka_unit_test(repeats_go),
+		cmocka_unit_test(own_words_count),
 		cmocka_unit_test(same_match_is_same_text),
 	};
 
