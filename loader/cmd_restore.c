@@ -20,6 +20,7 @@
 #include "pairs.h"
 #include "policies.h"
 #include "shelf.h"
+#include "ssh.h"
 #include "tie.h"
 #include "tried.h"
 
@@ -178,10 +179,22 @@ static void not_filtered(const struct link_choice *choice, struct diag *diag)
 	warn(diag, so);
 }
 
+/* One that is there is not asked about again; what cannot be attached is no matter here. */
+static int try_links(struct restore *r, struct diag *diag)
+{
+	struct diag ignored = {};
+	int rc = choices_check(&r->choices, &ignored);
+
+	diag_free(&ignored);
+	return rc == -ENOMEM ? rc : enforce_try_links(&r->host, &r->choices, diag);
+}
+
 static int attach_all(struct restore *r, bool dry_run, struct diag *diag)
 {
 	int rc = choices_follow(&r->choices, &r->links, &r->remembered);
 
+	if (!rc && !r->host.unguarded)
+		rc = try_links(r, diag);
 	if (!rc)
 		rc = choices_attach_each(&r->host, &r->choices, dry_run, not_filtered, diag);
 	return rc ? rc : find_missing(r);
@@ -364,6 +377,19 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 	return rc;
 }
 
+/*
+ * A boot puts back what was decided before, whoever that cuts: nobody is connected. Whoever types
+ * it over SSH is, and is asked about as with any change.
+ */
+static int find_who_asks(struct host *host, bool force, struct diag *diag)
+{
+	bool by_hand = false;
+	int rc = force ? 0 : ssh_is_above(&by_hand, diag);
+
+	host->unguarded = !by_hand;
+	return rc;
+}
+
 static bool any_failed(const struct link_choices *c)
 {
 	bool any = false;
@@ -393,7 +419,8 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		rc = host_open(&r.host,
 			(dry_run ? HOST_READ : HOST_TEND) | HOST_SALVAGE | (force ? HOST_TAKE : 0),
 			diag);
-	r.host.unguarded = true;		   /* a boot puts back what was decided before */
+	if (!rc)
+		rc = find_who_asks(&r.host, force, diag);
 	if (!rc && r.host.off && !r.host.off_left) /* on trial the programs stand all the time */
 		rc = mend(&r, dry_run, diag);
 	else if (!rc)

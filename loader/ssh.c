@@ -27,8 +27,16 @@
 /* table: all of the namespace, for when the sockets themselves cannot be had. */
 struct search {
 	struct tcp_sockets *found, table;
+	struct tcp_sockets own; /* on which these processes listen themselves */
 	bool has_table;
+	pid_t hidden; /* one of them does not let its sockets be seen; 0: none */
 };
+
+static void search_free(struct search *s)
+{
+	free(s->table.v);
+	free(s->own.v);
+}
 
 static bool same_ends(const struct tcp_socket *a, const struct tcp_socket *b)
 {
@@ -89,8 +97,9 @@ static int add_by_inode(struct search *s, uint64_t inode, struct diag *diag)
 
 	s->has_table = true;
 	for (size_t i = 0; i < s->table.n && !rc; i++)
-		if (s->table.v[i].inode == inode && !s->table.v[i].listens)
-			rc = add_once(s->found, &s->table.v[i], diag);
+		if (s->table.v[i].inode == inode)
+			rc = s->table.v[i].listens ? sockets_add(&s->own, &s->table.v[i])
+						   : add_once(s->found, &s->table.v[i], diag);
 	return rc;
 }
 
@@ -108,6 +117,8 @@ static int add_socket(struct search *s, int pidfd, int number, uint64_t inode, s
 		diag_errno(diag, -rc, "cannot look at a socket of an sshd");
 	else if (rc)
 		rc = add_once(s->found, &socket, diag);
+	else if (socket.listens)
+		rc = sockets_add(&s->own, &socket);
 	close(fd);
 	return rc;
 }
@@ -127,7 +138,9 @@ static int add_held(struct search *s, pid_t pid, struct diag *diag)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	d = opendir(path);
-	if (!d && !is_unseen(-errno))
+	if (!d && errno == EACCES)
+		s->hidden = pid;
+	else if (!d && !is_unseen(-errno))
 		err = -errno;
 	while (d && !rc && (entry = dir_next(d, &err))) {
 		char to[64];
@@ -138,6 +151,8 @@ static int add_held(struct search *s, pid_t pid, struct diag *diag)
 			err = -errno;
 			break;
 		}
+		if (len < 0 && errno == EACCES)
+			s->hidden = pid;
 		to[len > 0 ? len : 0] = '\0';
 		if (sscanf(to, "socket:[%" SCNu64 "]", &inode) == 1)
 			rc = add_socket(s, pidfd, atoi(entry->d_name), inode, diag);
@@ -252,14 +267,32 @@ int ssh_listening(struct tcp_sockets *list, struct diag *diag)
 	return get_table(list, diag); /* a kernel without sock_diag */
 }
 
+/* What comes to a port that the session's own process listens on is forwarded for it (ssh -R). */
+static void drop_own(struct tcp_sockets *list, const struct tcp_sockets *own)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		kept += !sockets_listen(own, list->v[i].local_port);
+	if (!kept) /* it is its own server */
+		return;
+	kept = 0;
+	for (size_t i = 0; i < list->n; i++)
+		if (!sockets_listen(own, list->v[i].local_port))
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+}
+
 /* Beside the session's own there may be some that it forwards; where none was accepted, who knows.
  */
-static int drop_forwarded(struct tcp_sockets *list, struct diag *diag)
+static int drop_forwarded(struct search *s, struct diag *diag)
 {
-	struct tcp_sockets listening = {};
+	struct tcp_sockets listening = {}, *list = s->found;
 	bool any = false;
-	int rc = list->n > 1 ? ssh_listening(&listening, diag) : 0;
+	int rc;
 
+	drop_own(list, &s->own);
+	rc = list->n > 1 ? ssh_listening(&listening, diag) : 0;
 	for (size_t i = 0; i < list->n && !rc; i++)
 		any |= sockets_listen(&listening, list->v[i].local_port);
 	if (any)
@@ -267,21 +300,6 @@ static int drop_forwarded(struct tcp_sockets *list, struct diag *diag)
 	sockets_untranslate(list);
 	free(listening.v);
 	return rc;
-}
-
-int ssh_above(struct tcp_sockets *list, struct diag *diag)
-{
-	struct search s = { .found = list };
-	struct process p = { .parent = getppid() };
-	int rc = 0;
-
-	for (pid_t pid = p.parent; pid > 0 && !rc && !list->n; pid = p.parent) {
-		rc = process_get(pid, &p, diag);
-		if (!rc && p.sshd)
-			rc = add_held(&s, pid, diag);
-	}
-	free(s.table.v);
-	return rc ? rc : drop_forwarded(list, diag);
 }
 
 /* fe80::1%eth0: with the interface, whose name goes. */
@@ -325,6 +343,53 @@ static int add_named(struct tcp_sockets *list, struct diag *diag)
 	return yes ? add_once(list, &s, diag) : 0;
 }
 
+/*
+ * For want of all else. hidden: an sshd that does not let its sockets be seen, where root lacks a
+ * capability: then it is the environment's word or nobody's.
+ */
+static int hear_named(struct tcp_sockets *list, pid_t hidden, struct diag *diag)
+{
+	int rc = add_named(list, diag);
+
+	return rc || list->n || !hidden
+		       ? rc
+		       : diag_set(diag, DIAG_SYSTEM, EACCES,
+				 "cannot see which connections an sshd (process %d) has, so nobody "
+				 "knows what this would cut; run it with the capability "
+				 "CAP_SYS_PTRACE (--force goes ahead all the same)",
+				 (int)hidden);
+}
+
+int ssh_above(struct tcp_sockets *list, struct diag *diag)
+{
+	struct search s = { .found = list };
+	struct process p = { .parent = getppid() };
+	int rc = 0;
+
+	for (pid_t pid = p.parent; pid > 0 && !rc && !list->n && !s.hidden; pid = p.parent) {
+		rc = process_get(pid, &p, diag);
+		if (!rc && p.sshd)
+			rc = add_held(&s, pid, diag);
+	}
+	if (!rc)
+		rc = drop_forwarded(&s, diag);
+	search_free(&s);
+	return rc || list->n || !s.hidden ? rc : hear_named(list, s.hidden, diag);
+}
+
+int ssh_is_above(bool *yes, struct diag *diag)
+{
+	struct process p = { .parent = getppid() };
+	int rc = 0;
+
+	*yes = false;
+	for (pid_t pid = p.parent; pid > 0 && !rc && !*yes; pid = p.parent) {
+		rc = process_get(pid, &p, diag);
+		*yes = p.sshd;
+	}
+	return rc;
+}
+
 int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struct diag *diag)
 {
 	struct search s = { .found = list };
@@ -346,10 +411,10 @@ int ssh_all(const struct tcp_sockets *listening, struct tcp_sockets *list, struc
 	if (err)
 		rc = diag_errno(diag, -err, "cannot read /proc");
 	closedir(d);
-	free(s.table.v);
+	search_free(&s);
 	keep_accepted(list, listening);
 	sockets_untranslate(list);
-	return rc || list->n ? rc : add_named(list, diag);
+	return rc || list->n ? rc : hear_named(list, s.hidden, diag);
 }
 
 int ssh_connections(struct tcp_sockets *list, struct diag *diag)

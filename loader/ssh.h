@@ -8,9 +8,12 @@
 
 /*
  * Those of the nearest sshd among the process's ancestors, which is there under sudo and su, too.
- * It costs no more than looking at these processes. None is no error.
+ * It costs no more than looking at these processes. None is no error. -EACCES with a diag: it does
+ * not let its sockets be seen, and the environment names none.
  */
 int ssh_above(struct tcp_sockets *list, struct diag *diag);
+/* Whether there is such an sshd, whatever its connections are. */
+int ssh_is_above(bool *yes, struct diag *diag);
 /* Whether some connection's port on the wire may be none that is listened on: the kernel tracks
  * some. */
 bool ssh_translated(void);

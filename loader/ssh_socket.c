@@ -114,6 +114,14 @@ static void read_interfaces(int fd, const struct sockaddr_storage *local, struct
 		s->bound = v6->sin6_scope_id;
 }
 
+static bool is_listening(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) && yes;
+}
+
 int ssh_socket_read(int fd, struct tcp_socket *s)
 {
 	struct sockaddr_storage local, remote;
@@ -125,8 +133,10 @@ int ssh_socket_read(int fd, struct tcp_socket *s)
 		return errno == EOPNOTSUPP ? 0 : -errno;
 	if (!read_end(&local, &family, s->local, &s->local_port))
 		return 0;
-	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len))
+	if (getpeername(fd, (struct sockaddr *)&remote, &remote_len)) {
+		s->listens = errno == ENOTCONN && is_listening(fd);
 		return errno == ENOTCONN ? 0 : -errno;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len))
 		return -errno;
 	if (!read_end(&remote, &s->family, s->remote, &s->remote_port) || type != SOCK_STREAM ||

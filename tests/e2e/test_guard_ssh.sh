@@ -212,6 +212,56 @@ over 5 2224 "SSH_CONNECTION=\"$TX4 \$OTHERD_PEERPORT $RX4 2224\" $BPFPOL block t
 expect_out "from 10.77.0.1 port [0-9]+ to 10.77.0.2 port 2224"
 over 0 2224 "SSH_CONNECTION='10.77.0.1 9 10.77.0.2 2224' $BPFPOL block tcp/2224 --dry-run"
 
+# One that listens no more where the session came in, and has a forwarded port in use: the session counts.
+# forwards CODE COMMAND...
+forwards() {
+	local code=$1 user
+
+	shift
+	run_in tx python3 "$TOP/tests/e2e/forwarding.py" use "$RX4" 2231 2232 &
+	user=$!
+	expect_exit "$code" nsenter "--net=/run/netns/$(netns rx)" python3 "$TOP/tests/e2e/forwarding.py" \
+		serve "$RX4" 2231 2232 "$BPFPOL" "$@"
+	wait $user
+}
+forwards 5 block tcp/2231
+expect_out "from $TX4 port [0-9]+ to $RX4 port 2231"
+forwards 0 block tcp/2232 --dry-run
+
+# Where an sshd's sockets are not to be seen nobody knows, but for what the environment names.
+HIDDEN="setpriv --bounding-set=-sys_ptrace"
+over 1 2222 "$HIDDEN $BPFPOL block tcp/2222"
+expect_out 'cannot see which connections an sshd .* has'
+over 5 2222 "SSH_CONNECTION=\"$TX4 \$SSHD_PEERPORT $RX4 2222\" $HIDDEN $BPFPOL block tcp/2222"
+expect_out "$NAMED"
+over 0 2222 "$HIDDEN $BPFPOL block tcp/2222 --force --dry-run"
+
+# `restore` asks whoever types it over a session, and a boot nobody.
+mkdir -p "$BPFPOL_CONF_DIR/policies"
+expect_exit 0 bp policy unassign
+for name in closing open; do
+	printf 'policy "%s"\n' $name >"$BPFPOL_CONF_DIR/policies/$name.policy"
+done
+echo 'block in tcp/2222' >>"$BPFPOL_CONF_DIR/policies/closing.policy"
+expect_exit 0 bp policy assign closing
+expect_exit 0 bp policy assign open
+damage_state
+for flag in --dry-run ""; do
+	over 5 2222 "$BPFPOL restore $flag"
+	expect_out "'block in tcp to port 2222' would cut $NAMED"
+done
+over 0 2222 true
+expect_exit 1 bp restore
+blocked proto=tcp sport=40000 dport=2222
+expect_exit 0 bp detach rx0
+printf 'interfaces = rx0\n' >"$BPFPOL_CONF_DIR/bpfpol.conf"
+over 5 2222 "$BPFPOL restore"
+expect_out "would cut $NAMED"
+over 0 2223 "$BPFPOL restore --dry-run"
+expect_exit 0 bp policy unassign
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp attach rx0
+
 # The real one.
 mkdir -p /run/sshd
 ssh-keygen -qt ed25519 -N '' -f "$WORLD/key"
