@@ -137,6 +137,14 @@ expect_exit 0 bp remove --policy base udp/161
 blocked dport=161
 expect_exit 0 bp policy assign net
 passes dport=161
+# One whose list is read again stays that one's.
+echo 203.0.113.7 >"$POLICIES/base.txt"
+echo 'block @base.txt' >>"$POLICIES/base.policy"
+expect_exit 0 bp policy assign net
+echo 203.0.113.8 >>"$POLICIES/base.txt"
+expect_exit 0 bp block "@$POLICIES/base.txt"
+expect_exit 5 bp remove "@$POLICIES/base.txt"
+blocked src=203.0.113.8
 echo 'block udp/163' >>"$POLICIES/base.policy"
 expect_exit 0 bp policy assign web
 expect_exit 5 bp remove --policy net udp/163
