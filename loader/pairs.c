@@ -63,23 +63,29 @@ size_t *policy_firsts(const struct policy *policy)
 }
 
 /*
- * Of what an included file says and the policy's own says, too, the later end holds, as where a
- * command says it; label and log are its own.
+ * Of two that are equal the later end holds, as where a command says a rule again. Label and log
+ * are those of the policy's own file before an included one's, and else of the last that gives a
+ * label.
  */
 static void join(struct rule *first, struct rule *again)
 {
+	bool own = !first->included || first->own_line, again_own = !again->included;
 	char *label = first->label;
 
-	if (first->included == again->included || first->own_line)
+	if (first == again)
 		return;
 	if (!again->lifetime || (first->lifetime && first->lifetime < again->lifetime))
 		first->lifetime = again->lifetime;
-	if (first->included) {
+	if (again_own == own)
+		first->log = again->log || (first->log && !again->label);
+	else if (again_own)
+		first->log = again->log;
+	if (again_own > own || (again_own == own && again->label)) {
 		first->label = again->label;
 		again->label = label;
-		first->log = again->log;
 	}
-	first->included = first->own_line = true;
+	first->own_line |= first->included != again->included;
+	first->included |= again->included;
 }
 
 int policy_drop_repeats(struct policy *policy)

@@ -22,8 +22,9 @@ struct rule_pairs {
  */
 size_t *policy_firsts(const struct policy *policy);
 /*
- * Of rules that stand twice the first stays. Of one that stands in an included file and in the
- * policy's own the later end holds, and its own label and log. -ENOMEM.
+ * Of rules that stand twice the first stays, with the later end of the two; and with the label and
+ * log of the policy's own file, where the other one is included, or else of the last with a label.
+ * -ENOMEM.
  */
 int policy_drop_repeats(struct policy *policy);
 

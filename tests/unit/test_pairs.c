@@ -127,7 +127,7 @@ static void own_words_count(void **state)
 	(void)state;
 	p->rules[0]->included = true;
 	assert_int_equal(policy_drop_repeats(p), 0);
-	assert_string_equal(p->rules[0]->label, "own");
+	assert_string_equal(p->rules[0]->label, "again");
 	policy_free(&p);
 	own_and_included("block udp/1", "block udp/1 for 1h", "block in udp to port 1");
 	own_and_included("block udp/1 for 1h", "block udp/1", "block in udp to port 1");
@@ -139,6 +139,38 @@ static void own_words_count(void **state)
 		"block in udp to port 1 log name \"own\"");
 	own_and_included(
 		"block udp/1", "block udp/1 log name \"included\"", "block in udp to port 1");
+}
+
+/* Of one file: what stands in it twice is as if a command had said the second again. */
+static void said_again(const char *a, const char *b, const char *joined)
+{
+	for (int included = 0; included < 2; included++) {
+		struct policy *p = policy_of(RULES(a, b));
+		char *text;
+
+		p->rules[0]->included = p->rules[1]->included = included;
+		assert_int_equal(policy_drop_repeats(p), 0);
+		assert_int_equal(p->n, 1);
+		text = spec_text(p->rules[0], SPEC_ALL);
+		assert_string_equal(text, joined);
+		free(text);
+		assert_false(p->rules[0]->own_line);
+		policy_free(&p);
+	}
+}
+
+static void the_later_end_holds(void **state)
+{
+	(void)state;
+	said_again("block udp/1 for 2s", "block udp/1", "block in udp to port 1");
+	said_again("block udp/1", "block udp/1 for 2s", "block in udp to port 1");
+	said_again("block udp/1 for 2s", "block udp/1 for 1h", "block in udp to port 1 for 1h");
+	said_again("block udp/1 for 1h", "block udp/1 for 2s", "block in udp to port 1 for 1h");
+	said_again("block udp/1 log name \"a\"", "block udp/1",
+		"block in udp to port 1 log name \"a\"");
+	said_again("block udp/1 log name \"a\"", "block udp/1 name \"b\"",
+		"block in udp to port 1 name \"b\"");
+	said_again("block udp/1", "block udp/1 log", "block in udp to port 1 log");
 }
 
 /* Some differ in their action, options and spelling alone: five pairs. */
@@ -180,6 +212,7 @@ int main(void)
 		cmocka_unit_test(pairs_of_two),
 		cmocka_unit_test(repeats_go),
 		cmocka_unit_test(own_words_count),
+		cmocka_unit_test(the_later_end_holds),
 		cmocka_unit_test(same_match_is_same_text),
 	};
 
