@@ -62,6 +62,12 @@ size_t *policy_firsts(const struct policy *policy)
 	return NULL;
 }
 
+/* None, 0, is the latest. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return !a || !b ? 0 : a > b ? a : b;
+}
+
 /*
  * Of two that are equal the later end holds, as where a command says a rule again. Label and log
  * are those of the policy's own file before an included one's, and else of the last that gives a
@@ -74,8 +80,8 @@ static void join(struct rule *first, struct rule *again)
 
 	if (first == again)
 		return;
-	if (!again->lifetime || (first->lifetime && first->lifetime < again->lifetime))
-		first->lifetime = again->lifetime;
+	first->lifetime = later(first->lifetime, again->lifetime);
+	first->deadline = later(first->deadline, again->deadline);
 	if (again_own == own)
 		first->log = again->log || (first->log && !again->label);
 	else if (again_own)

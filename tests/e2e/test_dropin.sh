@@ -33,8 +33,9 @@ rule "the worm"
 block udp/1434
 block @list
 block udp/1435 for 1h
+block udp/1436 for 1h
 EOF
-printf 'permit udp/1434 from 10.77.0.1\nblock out tcp/25\nblock udp/1434\n' >"$DIR/20-more.rules"
+printf 'permit udp/1434 from 10.77.0.1\nblock out tcp/25\nblock udp/1434\nblock udp/1436\n' >"$DIR/20-more.rules"
 printf 'block tcp/80\nblock tcp/99999\nblock tcp from\n' >"$DIR/15-broken.policy"
 printf 'block tcp/81\n' >"$DIR/notes.txt"
 printf 'block tcp/82\n' >"$DIR/.hidden.policy"
@@ -44,8 +45,8 @@ agent_said "$DIR/15-broken.policy:2:11: "
 agent_said '^  block tcp/99999'
 agent_said "$DIR/15-broken.policy:3:"
 agent_said '15-broken.policy is left out'
-agent_said 'dynamic.d: 5 rules$'
-check "the others are held" held 5
+agent_said 'dynamic.d: 6 rules$'
+check "the others are held" held 6
 passes dport=1434
 blocked dport=1434 src=10.77.0.9
 blocked "${V6[@]}" dport=1434
@@ -55,7 +56,7 @@ passes proto=tcp dport=80
 passes proto=tcp dport=81
 FROM=rx TX=rx0 TO=tx RX=tx0 blocked proto=tcp dport=25
 expect_json "a name, and an end" '[.rules[] | select(.name == "the worm" and .layer == "dynamic")] |
-	length == 3 and ([.[] | select(.expires_in != null and .expires_in > 3500)] | length) == 1' \
+	length == 4 and ([.[] | select(.expires_in != null and .expires_in > 3500)] | length) == 1' \
 	bp list --json
 check "they are of no policy" [ -z "$(ls "$BPFPOL_CONF_DIR/policies" 2>/dev/null)" ]
 
