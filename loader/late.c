@@ -27,6 +27,8 @@ int late_note(enum late what, const struct confirm *over, struct diag *diag)
 	struct moment now;
 	int len, rc;
 
+	if (path)
+		file_make_way(path, diag);
 	moment_now(&now);
 	len = snprintf(text, sizeof(text), "late %s %" PRIu64 "\n", names[what],
 		what == LATE_UNTOLD ? 0 : confirm_over(over, &now));
@@ -43,7 +45,7 @@ static int read_note(char what[8], uint64_t *at, struct diag *diag)
 {
 	char *path = late_path(), *text = NULL;
 	size_t len;
-	int rc = path ? file_read(path, &text, &len, diag) : -ENOMEM;
+	int rc = path ? kept_read(path, &text, &len, diag) : -ENOMEM;
 
 	what[0] = '\0';
 	*at = 0;
@@ -70,8 +72,8 @@ void late_forget(void)
 	struct diag ignored = {};
 	char *path = late_path();
 
-	if (path)
-		file_remove(path, &ignored);
+	if (path && file_remove(path, &ignored))
+		file_make_way(path, &ignored);
 	diag_free(&ignored);
 	free(path);
 }
@@ -82,8 +84,11 @@ int late_refuse(bool unnoted, bool dry_run, struct diag *diag)
 	uint64_t at;
 	int late = read_note(what, &at, diag);
 
-	if (late < 0)
+	if (late == -EBADMSG) /* no file, and so no note: it makes way */
+		diag_clear(diag);
+	else if (late < 0)
 		return late;
+	late = late > 0;
 	/* One that cannot be removed makes the next rollback too late, too. */
 	if (!dry_run)
 		late_forget();

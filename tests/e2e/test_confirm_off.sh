@@ -78,12 +78,25 @@ same "the second one undoes" 1 "$(bp list --json | jq '.rules | length')"
 expect_exit 0 bp policy rollback
 same "and is undone" 2 "$(bp list --json | jq '.rules | length')"
 
+# What is no file says nothing, and makes way.
+mkdir "$BPFPOL_STATE_DIR/late"
+expect_exit 0 bp policy rollback --dry-run
+expect_exit 0 bp policy rollback
+expect_exit 0 bp policy rollback
+same "as it was" 2 "$(bp list --json | jq '.rules | length')"
+rm -r "$BPFPOL_STATE_DIR"/late*
+
 # ended: `off` was on trial, and nobody has come since then.
 ended() {
 	bp off --confirm 1 >/dev/null
 	check "it ended by itself" until_true is on
 }
 
+ended
+mkdir "$BPFPOL_STATE_DIR/late"
+expect_exit 3 bp policy rollback
+expect_out "it is too late"
+rm -r "$BPFPOL_STATE_DIR"/late*
 ended
 expect_exit 3 bp policy rollback --dry-run
 expect_out "it is too late"
