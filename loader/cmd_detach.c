@@ -9,6 +9,27 @@
 #include "links.h"
 #include "tried.h"
 
+/* What `detach` was told to do, and what there is. */
+struct order {
+	const struct args *args;
+	struct nl_links links;
+	struct attached_list attached;
+	struct link_choices choices; /* what is attached of what the words name */
+	struct remembered_list before, after;
+};
+
+/* A pattern leaves out what cannot be filtered. */
+static bool holds_link(const char *word, const struct nl_link *link)
+{
+	return word_holds(word, link->name) && (nl_can_filter(link) || !word_is_pattern(word));
+}
+
+/* What was taken out is a name, whatever it looks like. */
+static bool holds_remembered(const char *word, const struct remembered *r)
+{
+	return word_holds(word, r->name) && (r->mode == ATTACH_NONE || !word_is_pattern(r->name));
+}
+
 /* A pattern that stands on does not bring back what was taken out of it. */
 static int forget_name(struct remembered_list *list, const char *name)
 {
@@ -16,82 +37,104 @@ static int forget_name(struct remembered_list *list, const char *name)
 	return remembered_find(list, name) ? remembered_add(list, name, ATTACH_NONE) : 0;
 }
 
-/* What was taken out of the pattern: that stays out where another one, or bpfpol.conf, holds it. */
-static int forget_pattern(struct remembered_list *list, const char *pattern)
+/*
+ * And the names that it holds, whether or not anything is attached there now. What was taken out of
+ * it stays out where another pattern, or bpfpol.conf, holds it.
+ */
+static int forget_pattern(struct order *o, const char *pattern)
 {
-	size_t n = list->n;
-	char **out = calloc(n + 1, sizeof(*out));
-	int rc = out ? 0 : -ENOMEM;
+	int rc = 0;
 
-	for (size_t i = 0; i < n && !rc; i++) {
-		const struct remembered *r = &list->v[i];
-
-		if (r->mode != ATTACH_NONE || !word_holds(pattern, r->name))
-			continue;
-		out[i] = strdup(r->name);
-		rc = out[i] ? 0 : -ENOMEM;
-	}
-	remembered_remove(list, pattern);
-	for (size_t i = 0; out && i < n; i++) {
-		if (out[i] && !rc)
-			rc = forget_name(list, out[i]);
-		free(out[i]);
-	}
-	free(out);
+	remembered_remove(&o->after, pattern);
+	for (size_t i = 0; i < o->before.n && !rc; i++)
+		if (holds_remembered(pattern, &o->before.v[i]))
+			rc = forget_name(&o->after, o->before.v[i].name);
+	for (size_t i = 0; i < o->links.n && !rc; i++)
+		if (holds_link(pattern, &o->links.v[i]))
+			rc = forget_name(&o->after, o->links.v[i].name);
 	return rc;
 }
 
 /* The words, and what they name. */
-static int forget(
-	const struct args *args, const struct link_choices *c, struct remembered_list *list)
+static int forget(struct order *o)
 {
 	int rc = 0;
 
-	for (int w = 0; w < args->n && !rc; w++)
-		rc = (word_is_pattern(args->words[w]) ? forget_pattern : forget_name)(
-			list, args->words[w]);
-	for (size_t i = 0; i < c->n && !rc; i++)
-		rc = forget_name(list, c->v[i].link->name);
-	return rc;
-}
+	for (int w = 0; w < o->args->n && !rc; w++) {
+		const char *word = o->args->words[w];
 
-/* Which of the words' interfaces are attached; one that is neither attached nor remembered: 3. */
-static int find_attached(const struct args *args, const struct nl_links *links,
-	const struct attached_list *attached, struct link_choices *choices, struct diag *diag)
-{
-	struct remembered_list list;
-	int rc = remembered_load(&list, diag);
-
-	for (int w = 0; w < args->n && !rc; w++) {
-		const char *word = args->words[w];
-		/* By a pattern alone: while filtering is off. */
-		bool found = nl_by_name(links, word) && remembered_find(&list, word);
-
-		for (size_t i = 0; i < list.n; i++)
-			found |= list.v[i].mode != ATTACH_NONE && !strcmp(list.v[i].name, word);
-		for (size_t i = 0; i < attached->n && !rc; i++) {
-			const struct nl_link *link = nl_by_index(links, attached->v[i].ifindex);
-
-			if (!link || !word_holds(word, link->name))
-				continue;
-			found = true;
-			rc = choices_add(choices, link, ATTACH_AUTO);
-		}
-		if (!rc && !found && !word_is_pattern(word) && !nl_by_name(links, word))
-			rc = args_no_interface(args, w, "", diag);
-		else if (!rc && !found) {
-			args_place(args, w, diag);
-			rc = diag_set(diag, DIAG_UNKNOWN, ENODEV,
-				"bpfpol is not attached to '%s'; 'bpfpol interfaces' shows where "
-				"it is",
-				word);
-		}
+		rc = word_is_pattern(word) ? forget_pattern(o, word) : forget_name(&o->after, word);
 	}
-	remembered_free(&list);
+	for (size_t i = 0; i < o->choices.n && !rc; i++)
+		rc = forget_name(&o->after, o->choices.v[i].link->name);
 	return rc;
 }
 
-/* A word that was remembered, and that nothing filtered goes by. */
+/* By a line of its own. */
+static bool is_remembered(const struct remembered_list *list, const char *word)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].mode != ATTACH_NONE && !strcmp(list->v[i].name, word))
+			return true;
+	return false;
+}
+
+/* It would be attached, as while filtering is off. */
+static bool holds_any(const struct order *o, const char *word)
+{
+	if (is_remembered(&o->before, word))
+		return true;
+	for (size_t i = 0; i < o->before.n; i++)
+		if (o->before.v[i].mode != ATTACH_NONE && holds_remembered(word, &o->before.v[i]))
+			return true;
+	for (size_t i = 0; i < o->links.n; i++)
+		if (holds_link(word, &o->links.v[i]) &&
+			remembered_find(&o->before, o->links.v[i].name))
+			return true;
+	return false;
+}
+
+/* Which of the word's interfaces are attached; one that is neither attached nor remembered: 3. */
+static int find_word(struct order *o, int w, struct diag *diag)
+{
+	const char *word = o->args->words[w];
+	bool found = holds_any(o, word);
+	int rc = 0;
+
+	for (size_t i = 0; i < o->attached.n && !rc; i++) {
+		const struct nl_link *link = nl_by_index(&o->links, o->attached.v[i].ifindex);
+
+		if (!link || !word_holds(word, link->name))
+			continue;
+		found = true;
+		rc = choices_add(&o->choices, link, ATTACH_AUTO);
+	}
+	if (rc || found)
+		return rc;
+	if (!word_is_pattern(word) && !nl_by_name(&o->links, word))
+		return args_no_interface(o->args, w, "", diag);
+	args_place(o->args, w, diag);
+	return diag_set(diag, DIAG_UNKNOWN, ENODEV,
+		"bpfpol is not attached to '%s'; 'bpfpol interfaces' shows where it is", word);
+}
+
+/* What there is, and what is to be remembered then. */
+static int look(struct order *o, struct diag *diag)
+{
+	int rc = nl_links_get(&o->links);
+
+	if (!rc)
+		rc = attached_get(&o->attached, diag);
+	if (!rc)
+		rc = remembered_load(&o->before, diag);
+	for (int w = 0; w < o->args->n && !rc; w++)
+		rc = find_word(o, w, diag);
+	if (!rc)
+		rc = remembered_look(&o->after, diag);
+	return rc ? rc : forget(o);
+}
+
+/* Nothing filtered goes by it. */
 static bool only_forgotten(const struct link_choices *c, const char *word)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -100,27 +143,54 @@ static bool only_forgotten(const struct link_choices *c, const char *word)
 	return true;
 }
 
-static void say_forgotten(const struct args *args, const struct link_choices *c, struct jw *j)
+static bool is_word(const struct args *args, const char *name)
 {
+	for (int w = 0; w < args->n; w++)
+		if (!strcmp(args->words[w], name))
+			return true;
+	return false;
+}
+
+static void say_one(const struct order *o, const char *name, struct jw *j)
+{
+	if (!only_forgotten(&o->choices, name))
+		return;
 	if (j)
-		jw_array(j, "forgotten");
-	for (int w = 0; w < args->n; w++) {
-		if (!only_forgotten(c, args->words[w]))
-			continue;
-		if (j)
-			jw_str(j, NULL, args->words[w]);
-		else
-			printf("Nothing is filtered as '%s'; it %s forgotten.\n", args->words[w],
-				args->given & OPT_DRY_RUN ? "would be" : "is");
+		jw_str(j, NULL, name);
+	else
+		printf("Nothing is filtered as '%s'; it %s forgotten.\n", name,
+			o->args->given & OPT_DRY_RUN ? "would be" : "is");
+}
+
+/* The words; and of what they hold the names that were remembered, or that a pattern held. */
+static void say_forgotten(const struct order *o, struct jw *j)
+{
+	const struct args *args = o->args;
+
+	for (int w = 0; w < args->n; w++)
+		if (!word_is_pattern(args->words[w]) || is_remembered(&o->before, args->words[w]))
+			say_one(o, args->words[w], j);
+	for (size_t i = 0; i < o->before.n; i++) {
+		const struct remembered *r = &o->before.v[i];
+
+		if (r->mode != ATTACH_NONE && !is_remembered(&o->after, r->name) &&
+			!is_word(args, r->name))
+			say_one(o, r->name, j);
 	}
-	if (j)
-		jw_array_end(j);
+	for (size_t i = 0; i < o->after.n; i++) {
+		const struct remembered *r = &o->after.v[i];
+
+		if (r->mode == ATTACH_NONE && remembered_find(&o->before, r->name) &&
+			!is_remembered(&o->before, r->name) && !is_word(args, r->name))
+			say_one(o, r->name, j);
+	}
 }
 
 /* Those that are off now, or would be. */
-static void say_detached(const struct args *args, const struct link_choices *c)
+static void say_detached(const struct order *o)
 {
-	bool json = args->given & OPT_JSON;
+	bool dry_run = o->args->given & OPT_DRY_RUN;
+	bool json = o->args->given & OPT_JSON;
 	struct jw j;
 
 	if (json) {
@@ -128,63 +198,49 @@ static void say_detached(const struct args *args, const struct link_choices *c)
 		jw_object(&j, NULL);
 		jw_array(&j, "detached");
 	}
-	for (size_t i = 0; i < c->n; i++) {
-		const char *name = c->v[i].link->name;
+	for (size_t i = 0; i < o->choices.n; i++) {
+		const char *name = o->choices.v[i].link->name;
 
 		if (json)
 			jw_str(&j, NULL, name);
 		else
-			printf("%s %s.\n", args->given & OPT_DRY_RUN ? "Would detach" : "Detached",
-				name);
+			printf("%s %s.\n", dry_run ? "Would detach" : "Detached", name);
 	}
-	if (json)
-		jw_array_end(&j);
-	say_forgotten(args, c, json ? &j : NULL);
 	if (json) {
-		jw_bool(&j, "dry_run", args->given & OPT_DRY_RUN);
+		jw_array_end(&j);
+		jw_array(&j, "forgotten");
+	}
+	say_forgotten(o, json ? &j : NULL);
+	if (json) {
+		jw_array_end(&j);
+		jw_bool(&j, "dry_run", dry_run);
 		jw_object_end(&j);
 	}
-}
-
-static int detach(const struct args *args, const struct link_choices *choices, struct diag *diag)
-{
-	struct remembered_list list;
-	int rc = remembered_load(&list, diag);
-
-	if (!rc)
-		rc = forget(args, choices, &list);
-	if (!rc)
-		rc = tried_detach(&list, choices, diag);
-	if (!rc)
-		late_forget();
-	remembered_free(&list);
-	return rc;
 }
 
 int cmd_detach(const struct args *args, struct diag *diag)
 {
 	bool dry_run = args->given & OPT_DRY_RUN;
-	struct link_choices choices = {};
-	struct attached_list attached = {};
-	struct nl_links links = {};
+	struct order o = { .args = args };
 	struct host host = {};
 	int rc = args_interfaces(args, diag);
 
 	if (!rc)
 		rc = host_open(&host, dry_run ? HOST_TRY : HOST_CHANGE, diag);
 	if (!rc)
-		rc = nl_links_get(&links);
+		rc = look(&o, diag);
+	if (!rc && !dry_run) {
+		rc = tried_detach(&o.after, &o.choices, diag);
+		if (!rc)
+			late_forget();
+	}
 	if (!rc)
-		rc = attached_get(&attached, diag);
-	if (!rc)
-		rc = find_attached(args, &links, &attached, &choices, diag);
-	if (!rc && !dry_run)
-		rc = detach(args, &choices, diag);
-	if (!rc)
-		say_detached(args, &choices);
-	free(attached.v);
-	choices_free(&choices);
-	nl_links_free(&links);
+		say_detached(&o);
+	remembered_free(&o.after);
+	remembered_free(&o.before);
+	choices_free(&o.choices);
+	free(o.attached.v);
+	nl_links_free(&o.links);
 	host_close(&host);
 	return rc;
 }

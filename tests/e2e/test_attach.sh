@@ -127,6 +127,37 @@ same "all of them stay off" "none none" "$(has rx0) $(has rx1)"
 expect_exit 0 bp detach 'rx?'
 check "and nothing is left to be remembered" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
 
+# A pattern forgets names that it holds and that are not filtered now: while that is off, or as they are not there.
+expect_exit 0 bp attach rx0 rx1
+expect_exit 0 bp off
+expect_exit 0 bp detach 'rx*' --dry-run
+expect_out "^Nothing is filtered as 'rx0'; it would be forgotten"
+expect_json "said in JSON" '.detached == [] and .forgotten == ["rx0", "rx1"]' bp detach 'rx*' --json
+expect_exit 3 bp detach 'rx*'
+expect_exit 0 bp on
+same "names that were forgotten while off" "none none" "$(has rx0) $(has rx1)"
+add_pair tx5 rx5 75
+expect_exit 0 bp attach rx0 rx5
+run_in rx ip link del rx5
+expect_exit 0 bp detach 'rx*'
+expect_out "^Nothing is filtered as 'rx5'; it is forgotten"
+check "nor is one remembered that is not there" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
+# What another pattern holds is kept out of it.
+add_pair tx5 rx5 75
+expect_exit 0 bp attach 'rx?' rx5
+run_in rx ip link del rx5
+expect_exit 0 bp off
+expect_exit 0 bp detach 'rx*'
+expect_out "^Nothing is filtered as 'rx1'; it is forgotten"
+expect_exit 3 bp detach 'rx*'
+add_pair tx5 rx5 75
+expect_exit 0 bp on
+same "taken out of the other pattern" "none none none" "$(has rx0) $(has rx1) $(has rx5)"
+run_in rx ip link del rx5
+expect_exit 0 bp detach 'rx?'
+expect_out "^Nothing is filtered as 'rx.'; it is forgotten"
+check "which is forgotten by its own word" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
+
 # bpfpol.conf says otherwise, and is no file of the program's.
 expect_exit 3 bp detach 'rx*'
 echo 'interfaces = rx0' >"$BPFPOL_CONF_DIR/bpfpol.conf"
