@@ -140,7 +140,10 @@ int remembered_add(struct remembered_list *list, const char *name, enum attach_m
 void remembered_remove(struct remembered_list *list, const char *name);
 /* Takes back what ATTACH_NONE says of the names that are equal to or match the word. */
 void remembered_readmit(struct remembered_list *list, const char *word);
-/* The entry that the name is equal to, or else matches; NULL: it is not to be filtered. */
+/*
+ * The entry that the name is equal to, or else matches: the last one with a mode that was asked
+ * for, or the first. NULL: it is not to be filtered.
+ */
 const struct remembered *remembered_find(const struct remembered_list *list, const char *name);
 void remembered_free(struct remembered_list *list);
 

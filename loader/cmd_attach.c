@@ -229,7 +229,34 @@ static bool is_whole(const struct link_choices *c)
 	return true;
 }
 
-/* Words are remembered as they were given: a pattern is one. Who gives no mode changes none. */
+/* Who gives no mode changes none. */
+static enum attach_mode mode_of(const struct order *o, const struct nl_link *link)
+{
+	bool keeps = !o->args->mode && attached_find(&o->is, link->ifindex);
+	const struct remembered *r = keeps ? remembered_find(&o->before, link->name) : NULL;
+
+	return r ? r->mode : o->mode;
+}
+
+/* By their names, where other words that hold them give them another one. */
+static int remember_modes(const struct order *o, struct remembered_list *list)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < o->choices.n && !rc; i++) {
+		const struct nl_link *link = o->choices.v[i].link;
+		const struct remembered *r = remembered_find(list, link->name);
+
+		if (r && r->mode != mode_of(o, link))
+			rc = remembered_add(list, link->name, mode_of(o, link));
+	}
+	return rc;
+}
+
+/*
+ * Words are remembered as they were given: a pattern is one. One that is given a mode comes behind
+ * all others, as that counts.
+ */
 static int remember(const struct order *o, struct diag *diag)
 {
 	struct remembered_list list;
@@ -241,9 +268,13 @@ static int remember(const struct order *o, struct diag *diag)
 		bool keeps = !o->args->mode && holds_no_new(o, word);
 
 		remembered_readmit(&list, word);
+		if (o->args->mode)
+			remembered_remove(&list, word);
 		r = keeps ? remembered_find(&list, word) : NULL;
 		rc = remembered_add(&list, word, r ? r->mode : o->mode);
 	}
+	if (!rc)
+		rc = remember_modes(o, &list);
 	if (!rc)
 		rc = remembered_save(&list, diag);
 	remembered_free(&list);

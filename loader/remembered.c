@@ -468,15 +468,16 @@ const struct remembered *remembered_find(const struct remembered_list *list, con
 
 	for (size_t i = 0; i < list->n; i++) {
 		const struct remembered *r = &list->v[i];
-		bool equal = !strcmp(r->name, name);
 
 		/* What was taken out is a name, whatever it looks like. */
-		if (equal || (!found && r->mode != ATTACH_NONE && word_holds(r->name, name)))
+		if (!strcmp(r->name, name))
+			return r->mode != ATTACH_NONE ? r : NULL;
+		if (r->mode == ATTACH_NONE || !word_holds(r->name, name))
+			continue;
+		if (!found || r->mode != ATTACH_AUTO)
 			found = r;
-		if (equal)
-			break;
 	}
-	return found && found->mode != ATTACH_NONE ? found : NULL;
+	return found;
 }
 
 void remembered_free(struct remembered_list *list)

@@ -250,6 +250,27 @@ add_pair tx9 rx9 99
 expect_json "one that came is not attached yet" '.interfaces[] | select(.name == "rx9").why
 	| startswith("not attached yet, or taken off")' bp interfaces --json
 
+# Of several words that hold one name the mode comes back that it was attached with.
+expect_exit 0 bp detach rx0
+expect_exit 0 bp detach 'rx*'
+expect_exit 0 bp attach 'rx*' --mode tc
+expect_exit 0 bp detach rx0
+expect_exit 0 bp attach 'rx0*' --mode generic
+boot_is "an older pattern gives no other mode" generic
+expect_exit 0 bp detach 'rx0*'
+expect_exit 0 bp attach 'rx?'
+expect_out '^Attached rx0: native'
+boot_is "nor where none was asked for" native
+expect_exit 0 bp detach 'rx?'
+expect_exit 0 bp detach 'rx*'
+expect_exit 0 bp attach 'rx*' --mode generic
+expect_exit 0 bp detach rx9
+expect_exit 0 bp attach 'rx*'
+boot_is "what is attached keeps its mode where its pattern is given again" generic
+same "and what comes by it has its own" native "$(has rx9)"
+expect_exit 0 bp detach 'rx*'
+check "nothing is left of that" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
+
 # A change looks at all interfaces, and opens no more pins for it with more of them.
 # opened COMMAND...: how many pins of links it opens.
 opened() {

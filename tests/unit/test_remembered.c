@@ -201,12 +201,40 @@ static void unread_is_left(void **state)
 	rmdir(in_dir("state/interfaces"));
 }
 
+static enum attach_mode mode_of(const char *name)
+{
+	struct remembered_list list;
+	const struct remembered *r;
+	enum attach_mode mode;
+
+	assert_int_equal(remembered_load(&list, &diag), 0);
+	r = remembered_find(&list, name);
+	mode = r ? r->mode : ATTACH_NONE;
+	remembered_free(&list);
+	return mode;
+}
+
+/* Its own line; or the mode that a pattern was given last; a pattern that has none changes none. */
+static void which_mode_counts(void **state)
+{
+	(void)state;
+	put("state/interfaces", "eth* tc\neth1* generic\neth? auto\neth10 native\neth12 none\n");
+	assert_int_equal(mode_of("eth2"), ATTACH_TC);
+	assert_int_equal(mode_of("eth1"), ATTACH_GENERIC);
+	assert_int_equal(mode_of("eth10"), ATTACH_NATIVE);
+	assert_int_equal(mode_of("eth11"), ATTACH_GENERIC);
+	assert_int_equal(mode_of("eth12"), ATTACH_NONE);
+	assert_int_equal(mode_of("wan0"), ATTACH_NONE);
+	put("state/interfaces", "eth? auto\neth* auto\n");
+	assert_int_equal(mode_of("eth1"), ATTACH_AUTO);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { T(it_reads_back), T(damaged_anywhere),
 		T(the_line_is_named), T(of_an_older_version), T(none_leaves_no_file),
 		T(either_is_enough), T(a_copy_that_is_left), T(nothing_aside_is_lost),
-		T(unread_is_left) };
+		T(unread_is_left), T(which_mode_counts) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
