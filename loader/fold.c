@@ -26,6 +26,7 @@ void fold_free(struct fold *fold)
 {
 	fold_cut(fold, fold->n);
 	free(fold->v);
+	free(fold->text);
 	free(fold->policy);
 	*fold = (struct fold){};
 }

@@ -25,6 +25,11 @@ struct fold {
 	size_t waiting; /* how many of the first were read from fold.N; the journal has the others
 			 */
 	bool gone;	/* the policy is thrown away, and its file with it: there are no changes */
+	/*
+	 * The policy is replaced: its file is to hold this, the changes come on top, and timed
+	 * rules that were known beside the old one are none of the new. NULL: it is not.
+	 */
+	char *text;
 };
 
 /* The change to that rule; takes nothing over. -ENOMEM. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clocks.h"
 #include "dirs.h"
 #include "policy_text.h"
 #include "spec.h"
@@ -58,8 +59,42 @@ int store_throw_away(struct store *s, const char *policy)
 	if (!fold)
 		return -ENOMEM;
 	fold_cut(fold, fold->n);
+	free(fold->text);
+	fold->text = NULL;
 	fold->gone = true;
 	return 0;
+}
+
+static int replace(struct store *s, const char *policy, const char *text)
+{
+	struct fold *fold = fold_of(s, policy);
+	char *copy = fold ? strdup(text) : NULL;
+
+	if (!copy)
+		return -ENOMEM;
+	free(fold->text);
+	fold->text = copy;
+	return 0;
+}
+
+/* What is in force stays so until the next assignment, which finds no line for it. */
+static void end_with_file(struct policy *policy)
+{
+	uint64_t now = wall_clock();
+
+	for (size_t i = 0; i < policy->n; i++) {
+		struct rule *rule = policy->rules[i];
+
+		if (!policy_has_line(rule) && !rule_is_over(rule, now))
+			rule->lifetime = rule_seconds_left(rule, now);
+	}
+}
+
+int store_replace(struct store *s, const char *policy, const char *text)
+{
+	if (s->policy && !strcmp(s->policy->name, policy))
+		end_with_file(s->policy);
+	return replace(s, policy, text);
 }
 
 static struct fold *find_gone(const struct store *s, const char *policy)
@@ -132,6 +167,19 @@ static int take_line(struct store *s, const char **policy, char *line)
 	return -EBADMSG;
 }
 
+/* Its bytes follow the line, which says how many. *end: the newline behind what was read. */
+static int take_file(struct store *s, const char *policy, const char *bytes, char **end)
+{
+	char *from = *end + 1;
+	size_t n;
+
+	if (!policy || sscanf(bytes, "%zu", &n) != 1 || n > strlen(from) || from[n] != '\n')
+		return -EBADMSG;
+	from[n] = '\0';
+	*end = from + n;
+	return replace(s, policy, from);
+}
+
 static int take_text(struct store *s, char *text, size_t len)
 {
 	const char *policy = NULL;
@@ -142,7 +190,8 @@ static int take_text(struct store *s, char *text, size_t len)
 	text += strlen(FOLD_HEAD);
 	for (char *line = text, *end; (end = strchr(line, '\n')) && !rc; line = end + 1) {
 		*end = '\0';
-		rc = take_line(s, &policy, line);
+		rc = strncmp(line, "text ", 5) ? take_line(s, &policy, line)
+					       : take_file(s, policy, line + 5, &end);
 	}
 	return rc;
 }
@@ -180,9 +229,11 @@ static int put_fold(FILE *out, const struct fold *fold, bool *any)
 
 	if (rc)
 		return rc;
-	named = n || fold->gone || policy_file_is_gone(fold->policy);
+	named = n || fold->gone || fold->text || policy_file_is_gone(fold->policy);
 	if (named)
 		fprintf(out, "policy %s\n%s", fold->policy, fold->gone ? "gone\n" : "");
+	if (fold->text)
+		fprintf(out, "text %zu\n%s\n", strlen(fold->text), fold->text);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s %s\n", ops[v[i].op], v[i].line ? v[i].line : v[i].text);
 	*any |= named;

@@ -237,9 +237,10 @@ static int join(struct policy *policy, const struct policy *before, uint32_t nex
 }
 
 /* What is known of the policy beside its file. Of one that is not assigned no lists were copied. */
-static int load_known(const char *name, struct policy **known, struct diag *diag)
+static int load_known(
+	const struct store *store, const char *name, struct policy **known, struct diag *diag)
 {
-	int rc = known_load(name, known, diag);
+	int rc = store_known(store, name, known, diag);
 
 	for (size_t i = 0; !rc && i < (*known)->n; i++)
 		(*known)->rules[i]->lists = 0;
@@ -343,7 +344,7 @@ static int load(const char *name, struct reading *opts, struct policy **out, str
 	if (!rc)
 		rc = load_text(name, text, len, opts, &policy, diag);
 	if (!rc && !assigned)
-		rc = load_known(name, &known, diag);
+		rc = load_known(store, name, &known, diag);
 	if (!rc)
 		rc = join(policy, assigned ? store->policy : known, next, opts, diag);
 	if (!rc && assigned)

@@ -73,8 +73,8 @@ static bool is_empty(const struct fold *fold)
 	struct change *v = NULL;
 	size_t n = 1;
 
-	if (!fold->n)
-		return true;
+	if (fold->text || !fold->n)
+		return !fold->text;
 	if (!fold_net(fold, &v, &n))
 		free(v);
 	return !n;
@@ -100,6 +100,17 @@ static bool lacks_file(const struct fold *fold, const struct policy *policy)
 	return (known || !fold->n) && policy_file_is_gone(fold->policy);
 }
 
+/* What the changes come into. */
+static int read_old(
+	const struct fold *fold, const char *path, char **old, size_t *len, struct diag *diag)
+{
+	if (!fold->text)
+		return file_read(path, old, len, diag);
+	*old = strdup(fold->text);
+	*len = strlen(fold->text);
+	return *old ? 0 : -ENOMEM;
+}
+
 int policy_file_fold(const struct fold *fold, const struct policy *policy, char **text, size_t *len,
 	struct diag *diag)
 {
@@ -111,12 +122,17 @@ int policy_file_fold(const struct fold *fold, const struct policy *policy, char 
 	if (is_empty(fold) && !lacks_file(fold, policy))
 		return 0;
 	path = policy_path(fold->policy);
-	rc = path ? file_read(path, &old, &old_len, diag) : -ENOMEM;
+	rc = path ? read_old(fold, path, &old, &old_len, diag) : -ENOMEM;
 	if (!rc && strlen(old) != old_len)
 		rc = diag_set(
 			diag, DIAG_USAGE, EINVAL, "%s holds a zero byte: a policy is text", path);
-	if (!rc || rc == -ENOENT)
+	if (!rc && fold->text && !fold->n) { /* to the byte */
+		*text = old;
+		*len = old_len;
+		old = NULL;
+	} else if (!rc || rc == -ENOENT) {
 		rc = fold_into(fold, policy, old, text, len, diag);
+	}
 	free(old);
 	free(path);
 	return rc;

@@ -88,7 +88,7 @@ static void add_timed(struct shelf_entry *entry, const struct store *store, stru
 
 	if (entry->assigned)
 		entry->timed = count_beside_file(store, entry->name, store->policy);
-	else if (known_load(entry->name, &known, diag))
+	else if (store_known(store, entry->name, &known, diag))
 		diag_to_warning(diag, "it is not known which timed rules there are");
 	else
 		entry->timed = count_beside_file(store, entry->name, known);
@@ -243,9 +243,43 @@ static bool has_fold(const struct store *store, const char *name)
 {
 	for (size_t i = 0; i < store->n_folds; i++)
 		if (!strcmp(store->folds[i].policy, name) &&
-			(store->folds[i].n || store->folds[i].gone))
+			(store->folds[i].n || store->folds[i].gone || store->folds[i].text))
 			return true;
 	return false;
+}
+
+/* Where no directory is that it could lie in there is nothing to remove, or it is made. */
+static int check_writable(struct diag *diag)
+{
+	char *dir = path_join(dirs_get()->conf, "policies");
+	int rc = dir ? 0 : -ENOMEM;
+
+	if (dir && access(dir, W_OK) && errno != ENOENT)
+		rc = diag_errno(diag, errno, "cannot change anything in %s", dir);
+	free(dir);
+	return rc;
+}
+
+/* Whether rules would outlive the policy's text. */
+static int has_timed(const struct store *store, const char *name, bool *timed, struct diag *diag)
+{
+	bool assigned = store_is_assigned(store, name);
+	struct policy *known = NULL;
+	int rc = assigned ? 0 : store_known(store, name, &known, diag);
+
+	*timed = !rc && count_timed(assigned ? store->policy : known);
+	policy_free(&known);
+	return rc;
+}
+
+/* Timed rules stand elsewhere: only a commit takes them out in one step with the file. */
+static int put_over(struct host *host, const char *name, const char *text, struct diag *diag)
+{
+	int rc = check_writable(diag);
+
+	if (!rc)
+		rc = store_replace(host->store, name, text);
+	return rc ? rc : host_commit(host, diag);
 }
 
 int shelf_put(struct host *host, const char *name, const char *text, size_t len,
@@ -253,15 +287,17 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 {
 	char *is = NULL, typed[POLICY_NAME_TYPED];
 	size_t is_len;
-	bool is_new;
+	bool is_new, timed = false;
 	int rc = store_policy_text(host->store, name, &is, &is_len, diag);
 
 	is_new = rc == -ENOENT;
-	*same = !rc && is_len == len && !memcmp(is, text, len);
+	if ((!rc && opts->force) || (is_new && store_is_assigned(host->store, name)))
+		rc = has_timed(host->store, name, &timed, diag);
+	*same = is && !rc && is_len == len && !memcmp(is, text, len) && !(timed && opts->force);
 	free(is);
 	if (rc && rc != -ENOENT)
 		return rc;
-	if (!rc && !*same && !opts->force) {
+	if (!is_new && !*same && !opts->force) {
 		diag_place_word(diag, name);
 		return diag_set(diag, DIAG_REFUSED, EEXIST,
 			"there is a policy '%s' already; 'bpfpol policy show %s' prints it; choose "
@@ -277,7 +313,9 @@ int shelf_put(struct host *host, const char *name, const char *text, size_t len,
 	/* Of one that was thrown away, by a command that died before it had forgotten all. */
 	if (!rc && is_new)
 		rc = known_remove(name, diag);
-	return rc ? rc : policy_file_write(name, text, len, diag);
+	if (rc)
+		return rc;
+	return timed ? put_over(host, name, text, diag) : policy_file_write(name, text, len, diag);
 }
 
 /* Whether the text has a line `include "NAME"`. */
@@ -341,15 +379,10 @@ int shelf_check_delete(const struct store *store, const char *name, bool force, 
 	return rc;
 }
 
-/* Where no directory is that it could lie in there is nothing to remove. */
 int shelf_delete_with(struct store *store, const char *name, struct diag *diag)
 {
-	char *dir = path_join(dirs_get()->conf, "policies");
-	int rc = dir ? 0 : -ENOMEM;
+	int rc = check_writable(diag);
 
-	if (dir && access(dir, W_OK) && errno != ENOENT)
-		rc = diag_errno(diag, errno, "cannot remove anything from %s", dir);
-	free(dir);
 	return rc ? rc : store_throw_away(store, name);
 }
 

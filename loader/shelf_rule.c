@@ -56,7 +56,7 @@ static int begin(
 	if (!rc)
 		rc = policies_load(host->store, name, NULL, &c->policy, diag);
 	if (!rc)
-		rc = known_load(name, &c->known, diag);
+		rc = store_known(host->store, name, &c->known, diag);
 	return rc;
 }
 

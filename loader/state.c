@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dirs.h"
+#include "policy_text.h"
 #include "store_parts.h"
 #include "stream.h"
 
@@ -215,6 +216,37 @@ int known_save(const struct policy *policy, struct diag *diag)
 		rc = write_file(path, put_policy, policy, diag);
 	free(path);
 	free(dir);
+	return rc;
+}
+
+static bool drop_timed(struct policy *policy)
+{
+	size_t n = policy->n;
+
+	for (size_t i = n; i--;)
+		if (!policy_has_line(policy->rules[i]))
+			policy_remove(policy, i);
+	return policy->n < n;
+}
+
+int known_forget_timed(const char *name, struct diag *diag)
+{
+	struct policy *known = NULL;
+	int rc = known_load(name, &known, diag);
+
+	if (!rc && drop_timed(known))
+		rc = known_save(known, diag);
+	policy_free(&known);
+	return rc;
+}
+
+int store_known(const struct store *s, const char *name, struct policy **known, struct diag *diag)
+{
+	int rc = known_load(name, known, diag);
+
+	for (size_t i = 0; !rc && s && i < s->n_folds; i++)
+		if (s->folds[i].text && !strcmp(s->folds[i].policy, name))
+			drop_timed(*known);
 	return rc;
 }
 

@@ -381,6 +381,8 @@ static int fold_one(const struct store *s, const struct fold *fold, struct diag 
 	rc = policy_file_fold(fold, s->policy, &text, &len, diag);
 	if (!rc && text)
 		rc = policy_file_write(fold->policy, text, len, diag);
+	if (!rc && fold->text)
+		rc = known_forget_timed(fold->policy, diag);
 	free(text);
 	return rc;
 }

@@ -18,7 +18,7 @@
  *	policies/NAME		what is known of a policy that is not assigned, beside its file: the
  *				ids of its rules, and its timed rules, which no file holds
  *	fold.N			changes of commit N that NAME.policy has not seen yet, or that it is
- *				to go
+ *				to go, or what is to stand in it
  *
  * BPFPOL_CONF_DIR/policies/NAME.policy is the text that people read and edit. A commit folds the
  * changes of single rules into it and leaves the rest as it is.
@@ -165,6 +165,11 @@ int store_throw_away(struct store *store, const char *policy);
 /* It is, though its file may still be there. store may be NULL. */
 bool store_is_gone(const struct store *store, const char *policy);
 /*
+ * Has the next commit put that text in the place of the policy, whose timed rules go with it: those
+ * in force stay until it is assigned. Nothing may wait for its file (store_settle()). -ENOMEM.
+ */
+int store_replace(struct store *store, const char *policy, const char *text);
+/*
  * Does with that policy's file what waits for it; for whoever is about to write the file, as that
  * would come on top. An error: it still waits.
  */
@@ -191,6 +196,9 @@ int policy_file_write(const char *name, const char *text, size_t len, struct dia
 
 /* What is known of a policy that is not assigned; an empty one if nothing is. */
 int known_load(const char *name, struct policy **policy, struct diag *diag);
+/* The same as it will be once what waits for the file is done. store may be NULL. */
+int store_known(
+	const struct store *store, const char *name, struct policy **policy, struct diag *diag);
 int known_save(const struct policy *policy, struct diag *diag);
 int known_remove(const char *name, struct diag *diag);
 

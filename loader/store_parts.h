@@ -51,6 +51,9 @@ int state_load(struct store *store, const char *path, struct diag *diag);
 int state_commit(uint64_t *commit);
 int state_write(const struct store *store, struct diag *diag);
 
+/* Of what is known of a policy that is not assigned its timed rules go. */
+int known_forget_timed(const char *name, struct diag *diag);
+
 /* journal.c */
 /* Applies a journal to the store; sets store->journal, and of its last change undo and step. */
 int journal_load(struct store *store, const char *path, struct diag *diag);

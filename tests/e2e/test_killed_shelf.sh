@@ -19,7 +19,7 @@ kills() {
 
 	LOOK=$2 OLD=$3 NEW=$4 LOOKED=" "
 	shift 4
-	kill_each "$reset" after_kill "$@"
+	kill_each "$reset" "${AFTER:-after_kill}" "$@"
 	same "$*: every kill leaves old or new" "$before" "$FAILED"
 	same "$*: both were seen" "$(printf '%s\n' "$OLD" "$NEW" | sort | xargs)" \
 		"$(tr ' ' '\n' <<<"$LOOKED" | grep . | sort -u | xargs)"
@@ -62,6 +62,43 @@ lasting() {
 }
 WHERE=changes kills timed lasting false true block --policy web udp/8
 without
+
+# Replaced with its timed rules, which stand in no file: both at once.
+timed_only() {
+	bp policy delete web >/dev/null 2>&1
+	bp policy create web >/dev/null && bp block --policy web udp/8 for 1h >/dev/null
+}
+# What is in force stays so until it is assigned.
+after_replaced() {
+	local got force
+
+	got=$(ports 2>&1) force=$(verdicts "$(frame dport=8)")
+	LOOKED+="$got "
+	[[ $got = "$OLD" || $got = "$NEW" ]] || nok "killed at $1 $2" "$got"
+	[ "$force" = b ] || nok "killed at $1 $2: in force" "$force"
+	bp policy assign web >/dev/null || nok "killed at $1 $2: assign" "fail"
+	[ "$(ports)" = "$got" ] || nok "killed at $1 $2: assigned" "$(ports)"
+	force=$(verdicts "$(frame dport=8)")
+	[ "$([ "$force" = b ] && echo "$OLD" || echo "$NEW")" = "$got" ] ||
+		nok "killed at $1 $2: in force then" "$got: $force"
+}
+timed_assigned() { timed_only && bp policy assign web >/dev/null; }
+echo 'block udp/7' >"$WORLD/seven"
+WHERE=changes kills timed_only ports 8 7 policy import "$WORLD/seven" --name web --force
+AFTER=after_replaced WHERE=changes kills timed_assigned ports 8 7 policy import "$WORLD/seven" --name web --force
+expect_exit 0 bp policy assign local
+# What waits to be put in its place, as it could not be written, does not come when it is thrown away.
+timed_only
+mkdir "$POLICIES/web.policy.new"
+expect_exit 0 bp policy import "$WORLD/seven" --name web --force
+expect_out 'policy file does not show it'
+same "it is the new one" 7 "$(ports)"
+rmdir "$POLICIES/web.policy.new"
+expect_exit 0 bp policy delete web
+expect_exit 0 bp policy assign local
+bp block udp/9 >/dev/null
+expect_exit 0 bp policy unassign
+expect_exit 3 bp policy show web
 
 # Thrown away while it is assigned: that, and out of force, is one step.
 assigned() {

@@ -179,4 +179,42 @@ expect_json "while off" '.policy.rules == 1 and .policy.filters == 2' bp status 
 expect_exit 0 bp on
 expect_json "and then" '.policy.rules == 1 and .policy.filters == 2' bp status --json
 
+# A policy that is replaced loses the timed rules that commands gave it, which stand in no file; what is in force of it stays
+# until it is assigned. Without --force what is there already is left, timed rules too.
+expect_exit 0 bp policy create empty
+echo 'block udp/4007' >"$WORLD/seven"
+for assigned in no yes; do
+	for replace in "create q" "import $WORLD/seven --name q"; do
+		bp policy assign empty >/dev/null
+		bp policy delete q >/dev/null 2>&1
+		bp policy create q >/dev/null
+		[ $assigned = no ] || bp policy assign q >/dev/null
+		expect_exit 0 bp block --policy q udp/4005 for 1h
+		if [ "$replace" = "create q" ]; then
+			# shellcheck disable=SC2086
+			expect_exit 0 bp policy $replace
+			expect_json "it is left" '.policies[] | select(.name == "q").timed == 1' bp policy list --json
+		fi
+		# shellcheck disable=SC2086
+		expect_exit 0 bp policy $replace --force --dry-run
+		expect_json "nor by a try" '.policies[] | select(.name == "q").timed == 1' bp policy list --json
+		# shellcheck disable=SC2086
+		expect_exit 0 bp policy $replace --force
+		expect_json "$replace: none is timed" '.policies[] | select(.name == "q").timed == 0' bp policy list --json
+		[ $assigned = no ] || blocked dport=4005
+		same "restore brings nothing back" "" "$(bp restore >/dev/null && bp policy show q | grep 4005)"
+		expect_exit 0 bp policy assign q
+		passes dport=4005
+	done
+	blocked dport=4007
+done
+# The file of the assigned one is gone, and a new one comes: that is as it says, too.
+expect_exit 0 bp block udp/4006 for 1h
+expect_exit 0 bp policy assign q
+rm "$BPFPOL_CONF_DIR/policies/q.policy"
+expect_exit 0 bp policy create q
+blocked dport=4006
+expect_exit 0 bp policy assign q
+passes dport=4006
+
 finish

@@ -375,6 +375,53 @@ static void a_policy_is_thrown_away(void **state)
 	store_free(&s);
 }
 
+/* So is one that is replaced another from the commit on, also while its file cannot be written. */
+static void a_policy_is_replaced(void **state)
+{
+	struct store *s = assigned(worms);
+	struct policy *known = NULL;
+	char *text;
+	size_t len;
+
+	(void)state;
+	s->policy->rules[1]->deadline = 4000000000;
+	assert_int_equal(store_set(s, 1), 0);
+	commit(s);
+	assert_int_equal(known_save(s->policy, &diag), 0);
+	unlink(in_dir("conf/policies/p.policy"));
+	mkdir(in_dir("conf/policies/p.policy"), 0700);
+	assert_int_equal(store_replace(s, "p", "block udp/7"), 0);
+	commit(s);
+	store_free(&s);
+	assert_non_null(strstr(content("state/fold.3"), "\npolicy p\ntext 11\nblock udp/7\nend "));
+	s = load();
+	assert_int_equal(s->policy->rules[1]->deadline, 4000000000);
+	assert_int_not_equal(s->policy->rules[1]->lifetime, 0); /* it ends with the assignment */
+	assert_int_equal(store_known(NULL, "p", &known, &diag), 0);
+	assert_int_equal(known->n, 2);
+	policy_free(&known);
+	assert_int_equal(store_known(s, "p", &known, &diag), 0);
+	assert_int_equal(known->n, 1);
+	policy_free(&known);
+	assert_int_equal(store_policy_text(s, "p", &text, &len, &diag), 0);
+	assert_string_equal(text, "block udp/7");
+	free(text);
+	add(s, "block tcp/9"); /* on top of it */
+	commit(s);
+	store_free(&s);
+	s = load();
+	diag_clear(&diag);
+	rmdir(in_dir("conf/policies/p.policy"));
+	assert_int_equal(store_settle(s, "p", &diag), 0);
+	assert_string_equal(
+		content("conf/policies/p.policy"), "block udp/7\nblock in tcp to port 9\n");
+	assert_false(is_there("state/fold.4"));
+	store_free(&s);
+	assert_int_equal(known_load("p", &known, &diag), 0);
+	assert_int_equal(known->n, 1);
+	policy_free(&known);
+}
+
 /* What a commit that failed left to be folded is not of the next one, which has its number. */
 static void a_fold_that_was_left(void **state)
 {
@@ -523,10 +570,11 @@ int main(void)
 		T(rules_change_in_a_commit), T(the_journal_reads_back),
 		T(a_journal_that_cannot_be_written), T(going_back), T(to_a_set_or_removed_rule),
 		T(to_included_rules), T(lists_are_copied), T(lists_that_cannot_be_read),
-		T(a_commit_that_fails), T(a_policy_is_thrown_away), T(a_fold_that_was_left),
-		T(a_file_that_is_made_late), T(a_file_that_cannot_be_written),
-		T(a_file_that_grows_too_large), T(a_file_that_waits_while_rules_change),
-		T(files_that_stay), T(a_file_that_is_too_long), T(hosts_of_last_time) };
+		T(a_commit_that_fails), T(a_policy_is_thrown_away), T(a_policy_is_replaced),
+		T(a_fold_that_was_left), T(a_file_that_is_made_late),
+		T(a_file_that_cannot_be_written), T(a_file_that_grows_too_large),
+		T(a_file_that_waits_while_rules_change), T(files_that_stay),
+		T(a_file_that_is_too_long), T(hosts_of_last_time) };
 
 	use_own_disk();
 	return cmocka_run_group_tests(tests, NULL, NULL);
