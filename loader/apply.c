@@ -433,7 +433,7 @@ static int unknown_shelved(
 {
 	char typed[POLICY_NAME_TYPED];
 
-	return diag_set(diag, DIAG_UNKNOWN, ENOENT,
+	return diag_set(diag, DIAG_UNKNOWN, EEXIST,
 		"%s; '%s' in policy '%s' %s: 'bpfpol remove %s --policy %s' takes that one away",
 		u->none, text, policy, u->does, text, policy_name_typed(policy, typed));
 }
@@ -455,7 +455,7 @@ int apply_unknown_rule(const struct policy *p, const char *shelved, const struct
 		text = spec_text(p->rules[i], SPEC_ACTION | SPEC_MATCH);
 		u = rule_same_match(p->rules[i], rule) ? &unknown_action : &unknown_match;
 		rc = shelved ? unknown_shelved(u, shelved, text ? text : "", diag)
-			     : diag_set(diag, DIAG_UNKNOWN, ENOENT,
+			     : diag_set(diag, DIAG_UNKNOWN, EEXIST,
 				       "%s; rule %" PRIu32 " '%s' %s: 'bpfpol remove --id %" PRIu32
 				       "' takes that one away",
 				       u->none, p->rules[i]->id, text ? text : "", u->does,

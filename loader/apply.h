@@ -57,8 +57,8 @@ int apply_refuse_beneath(const struct host *host, const struct rule *rule,
 	const struct apply_opts *opts, struct diag *diag);
 
 /*
- * -ENOENT with DIAG_UNKNOWN, naming a rule of the policy that covers this one, if one does at that
- * second of CLOCK_REALTIME. p: may be NULL. shelved: as above.
+ * DIAG_UNKNOWN: -EEXIST, naming a rule of the policy that covers this one at that second of
+ * CLOCK_REALTIME, or -ENOENT: none does. p: may be NULL. shelved: as above.
  */
 int apply_unknown_rule(const struct policy *p, const char *shelved, const struct rule *rule,
 	uint64_t now, struct diag *diag);

@@ -480,19 +480,21 @@ static int act_remove_dynamic(const struct args *args, const struct rule *rule, 
 		    : dynamic_remove_id(args, removed->ids[0], diag);
 }
 
-/* One like it stands among the dynamic ones, and is not meant: what is to be said of that. */
-static void point_to_dynamic(const struct rule *rule, int action, struct diag *diag)
+/* One like it is dynamic, or else covers it where no static one was named: what is to be said. */
+static void point_to_dynamic(const struct rule *rule, int action, bool named, struct diag *diag)
 {
 	const struct apply_opts look = { .dry_run = true };
 	struct apply_removed found;
-	struct diag ignored = {};
+	struct diag says = {};
 
-	if (!tell_remove(rule, action, &look, &found, &ignored))
+	if (!tell_remove(rule, action, &look, &found, &says))
 		diag_set(diag, DIAG_UNKNOWN, ENOENT,
 			"no static rule has that match, but dynamic rule %" PRIu32 " does: add "
 			"--dynamic, or write --id %" PRIu32,
 			found.ids[0], found.ids[0]);
-	diag_free(&ignored);
+	else if (!named && says.kind == DIAG_UNKNOWN)
+		diag_set(diag, DIAG_UNKNOWN, ENOENT, "%s", says.message);
+	diag_free(&says);
 }
 
 /* The other way round. */
@@ -512,7 +514,7 @@ static void point_to_static(
 }
 
 /* Ids are of one sequence, so whoever names one need not say where it stands. */
-static int try_dynamic(const struct args *args, const struct rule *rule, int action,
+static int try_dynamic(const struct args *args, const struct rule *rule, int action, bool named,
 	struct apply_removed *removed, bool *dynamic, struct diag *diag)
 {
 	int pid, rc = -ENOENT;
@@ -521,7 +523,7 @@ static int try_dynamic(const struct args *args, const struct rule *rule, int act
 	if (!seat_is_taken(&pid))
 		return rc;
 	if (rule) {
-		point_to_dynamic(rule, action, diag);
+		point_to_dynamic(rule, action, named, diag);
 		return rc;
 	}
 	diag_clear(diag);
@@ -544,7 +546,7 @@ static int act_remove_any(const struct args *args, const struct rule *rule, int 
 	}
 	rc = act_remove(args, rule, action, removed, diag);
 	if (rc && diag->kind == DIAG_UNKNOWN && !args->policy && !args->confirm)
-		rc = try_dynamic(args, rule, action, removed, dynamic, diag);
+		rc = try_dynamic(args, rule, action, rc == -EEXIST, removed, dynamic, diag);
 	return rc;
 }
 

@@ -43,12 +43,14 @@ static bool ends_cover(const struct end *wide, const struct end *narrow)
 	return addresses_cover(wide, narrow) && ports_cover(&wide->ports, &narrow->ports);
 }
 
+/* Remote by remote: what goes out by an inout rule has its ends exchanged. */
 bool rule_covers(const struct rule *wide, const struct rule *narrow)
 {
-	return wide->dir == narrow->dir &&
+	return (wide->dir == narrow->dir || wide->dir == DIR_INOUT) &&
 	       (wide->proto == PROTO_ANY || wide->proto == narrow->proto) &&
 	       (!wide->ifname || (narrow->ifname && !strcmp(wide->ifname, narrow->ifname))) &&
 	       (wide->type < 0 || wide->type == narrow->type) &&
 	       (wide->code < 0 || wide->code == narrow->code) &&
-	       ends_cover(&wide->from, &narrow->from) && ends_cover(&wide->to, &narrow->to);
+	       ends_cover(rule_remote(wide, BP_IN), rule_remote(narrow, BP_IN)) &&
+	       ends_cover(rule_local(wide, BP_IN), rule_local(narrow, BP_IN));
 }

@@ -116,6 +116,8 @@ expect_exit 0 bp remove udp/1434
 # Removed by its match, or by its id; who leaves --dynamic out is told.
 expect_exit 3 bp remove udp/1434
 expect_out 'no static rule has that match, but dynamic rule [0-9]+ does: add --dynamic'
+expect_exit 3 bp remove udp/1434 from "$TX4"
+expect_out "no rule has exactly that match; rule [0-9]+ 'block in udp to port 1434' covers it"
 blocked dport=1434
 expect_exit 0 bp block udp/1436
 expect_exit 3 bp remove --dynamic udp/1436

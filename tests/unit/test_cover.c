@@ -39,6 +39,20 @@ static void test_covers(void **state)
 	assert_true(covers("in from @a", "in tcp from @a"));
 }
 
+/* Its words are those of what comes in; for what goes out the ends are exchanged. */
+static void test_both_ways(void **state)
+{
+	(void)state;
+	assert_true(covers("inout udp/8", "in udp/8 from 10.0.0.1"));
+	assert_true(covers("inout udp/8", "inout udp/8 from 10.0.0.1"));
+	assert_true(covers("inout udp/8", "out udp from port 8"));
+	assert_true(covers("inout from 10.0.0.0/8", "out to 10.1.2.3"));
+	assert_false(covers("inout udp/8", "out udp to port 8"));
+	assert_false(covers("inout from 10.0.0.0/8", "out from 10.1.2.3"));
+	assert_false(covers("in udp/8", "inout udp/8"));
+	assert_false(covers("out udp from port 8", "inout udp/8"));
+}
+
 static void test_covers_not(void **state)
 {
 	(void)state;
@@ -59,6 +73,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_covers),
+		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_covers_not),
 	};
 
