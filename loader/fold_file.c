@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clocks.h"
 #include "dirs.h"
 #include "policy_text.h"
 #include "spec.h"
@@ -77,23 +76,18 @@ static int replace(struct store *s, const char *policy, const char *text)
 	return 0;
 }
 
-/* What is in force stays so until the next assignment, which finds no line for it. */
-static void end_with_file(struct policy *policy)
+/* What is in force stays so until the next assignment. */
+static void end_timed(struct policy *policy)
 {
-	uint64_t now = wall_clock();
-
-	for (size_t i = 0; i < policy->n; i++) {
-		struct rule *rule = policy->rules[i];
-
-		if (!policy_has_line(rule) && !rule_is_over(rule, now))
-			rule->lifetime = rule_seconds_left(rule, now);
-	}
+	for (size_t i = 0; i < policy->n; i++)
+		if (!policy_has_line(policy->rules[i]))
+			policy->rules[i]->lifetime = LIFETIME_REPLACED;
 }
 
 int store_replace(struct store *s, const char *policy, const char *text)
 {
 	if (s->policy && !strcmp(s->policy->name, policy))
-		end_with_file(s->policy);
+		end_timed(s->policy);
 	return replace(s, policy, text);
 }
 

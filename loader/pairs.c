@@ -184,8 +184,10 @@ ptrdiff_t policy_find_same(
 bool rule_merge(struct rule *is, struct rule *again)
 {
 	/* Who gives a label describes the rule anew; the rest leaves what is not mentioned. */
-	bool changed = false, log = again->log || (is->log && !again->label);
+	bool changed = rule_is_replaced(is), log = again->log || (is->log && !again->label);
 
+	if (changed)
+		is->lifetime = 0; /* it is the new policy's from here on */
 	if (is->deadline && (!again->deadline || again->deadline > is->deadline)) {
 		is->deadline = again->deadline;
 		if (!is->deadline)

@@ -180,7 +180,7 @@ static void take_over(struct rule *new, const struct rule *old)
 {
 	new->id = old->id;
 	/* A longer time that a command gave stands. */
-	if (new->deadline && old->deadline > new->deadline)
+	if (new->deadline && !rule_is_replaced(old) && old->deadline > new->deadline)
 		new->deadline = old->deadline;
 	if (old->lists && rule_same_lists(old, new))
 		new->lists = old->lists;
@@ -193,7 +193,7 @@ static int keep_timed(struct policy *policy, const struct rule *old, uint64_t no
 	struct rule *rule = NULL;
 	int rc = 0;
 
-	if (policy_has_line(old) || old->deadline <= now)
+	if (policy_has_line(old) || rule_is_replaced(old) || old->deadline <= now)
 		return 0;
 	rc = rule_copy(old, &rule);
 	if (!rc && !opts->words && (!old->lists || (opts->names && rule_has_host(rule)))) {

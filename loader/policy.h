@@ -63,12 +63,23 @@ struct rule {
 	int type, code; /* icmp and icmpv6; -1: any */
 	struct end from, to;
 	char *label; /* NULL: none */
-	/* Seconds, as written with `for`; 0: for good. Beside a deadline: in the policy's file. */
+	/*
+	 * Seconds, as written with `for`; 0: for good. Beside a deadline: in the policy's file, or
+	 * LIFETIME_REPLACED.
+	 */
 	uint64_t lifetime;
 	uint64_t deadline; /* CLOCK_REALTIME seconds from which it does not exist; 0: none */
 	uint64_t lists; /* the store's: which commit's copies of its lists are its own; 0: none yet
 			 */
 };
+
+/* Of a timed rule in force: its policy was replaced since, and the next assignment ends it. */
+#define LIFETIME_REPLACED UINT64_MAX
+
+static inline bool rule_is_replaced(const struct rule *rule)
+{
+	return rule->deadline && rule->lifetime == LIFETIME_REPLACED;
+}
 
 /* Whether it does not exist any more at that second of CLOCK_REALTIME. */
 static inline bool rule_is_over(const struct rule *rule, uint64_t now)

@@ -67,7 +67,7 @@ static void put_directive(FILE *out, const char *word, const char *text)
 
 bool policy_has_line(const struct rule *rule)
 {
-	return !rule->deadline || rule->lifetime;
+	return !rule->deadline || (rule->lifetime && !rule_is_replaced(rule));
 }
 
 /* `for` is printed only while no deadline is fixed. */

@@ -61,8 +61,11 @@ static size_t count_timed(const struct policy *policy)
 	uint64_t now = wall_clock();
 	size_t n = 0;
 
-	for (size_t i = 0; i < policy->n; i++)
-		n += !policy_has_line(policy->rules[i]) && policy->rules[i]->deadline > now;
+	for (size_t i = 0; i < policy->n; i++) {
+		const struct rule *rule = policy->rules[i];
+
+		n += !policy_has_line(rule) && !rule_is_replaced(rule) && rule->deadline > now;
+	}
 	return n;
 }
 

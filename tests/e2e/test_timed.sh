@@ -208,6 +208,13 @@ for assigned in no yes; do
 	done
 	blocked dport=4007
 done
+# One that a command gives again in between stays, as what it is: it gets no line in the file.
+expect_exit 0 bp block udp/4008 for 1h
+expect_exit 0 bp policy create q --force
+expect_exit 0 bp block udp/4008 for 30m
+same "it has no line" "" "$(bp policy export q | grep 4008)"
+expect_exit 0 bp policy assign q
+blocked dport=4008
 # The file of the assigned one is gone, and a new one comes: that is as it says, too.
 expect_exit 0 bp block udp/4006 for 1h
 expect_exit 0 bp policy assign q
