@@ -235,6 +235,18 @@ static bool is_comment(char c)
 	return c == '#' || c == ';';
 }
 
+/* What to write instead in a rule would be no help in a list. */
+static void advise(struct flaw *flaw, const char *text, size_t len)
+{
+	if (len >= 4 && !memcmp(text, "dns:", 4))
+		flaw->why = "dns:HOST stands in a rule, not in a list";
+	else if (memchr(text, '-', len))
+		flaw->why =
+			"a range of addresses is not possible: write it as prefixes, one a line";
+	else if (memchr(text, ',', len))
+		flaw->why = "one address or prefix a line";
+}
+
 static int read_list_line(struct list_reader *r, unsigned int number, const char *s, size_t len)
 {
 	struct bad_line bad = { .number = number, .text = s };
@@ -265,6 +277,7 @@ static int read_list_line(struct list_reader *r, unsigned int number, const char
 		return 0;
 	}
 	if (parse_prefix(s + first, end - first, &prefix, &bad.flaw)) {
+		advise(&bad.flaw, s + first, end - first);
 		bad.flaw.at += first;
 		note_bad(r, &bad);
 		return 0;

@@ -286,6 +286,28 @@ static void bad_lists(void **state)
 	diag_free(&diag);
 }
 
+/* It is told what to write in a list, which is not what to write in a rule. */
+static void advice_in_a_list(void **state)
+{
+	static const char *const said[][2] = {
+		{ "192.0.2.1,192.0.2.2", "one address or prefix a line" },
+		{ "192.0.2.1-192.0.2.9",
+			"a range of addresses is not possible: write it as prefixes, one a line" },
+		{ "dns:localhost", "dns:HOST stands in a rule, not in a list" },
+		{ "localhost", "this is not an address, and host names are not looked up" },
+	};
+	struct prefixes list;
+	struct diag diag = {};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		assert_int_equal(read_list(said[i][0], &list, &diag), -EINVAL);
+		assert_string_equal(diag.message, said[i][1]);
+		diag_free(&diag);
+		diag = (struct diag){};
+	}
+}
+
 /* As in UTF-16: what is wrong is the zero, and the caret stays inside what is shown. */
 static void zero_in_a_list(void **state)
 {
@@ -493,6 +515,7 @@ int main(void)
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(bad_lists),
+		cmocka_unit_test(advice_in_a_list),
 		cmocka_unit_test(zero_in_a_list),
 		cmocka_unit_test(text_reads_back),
 		cmocka_unit_test(damaged_text_is_survived),
