@@ -24,6 +24,9 @@ wait $BLOCK
 same "off beside a block: no program" 0 "$(on_rx0)"
 passes dport=1434
 expect_json "off beside a block: status" '.off == true' bp status --json
+# --force stores rules then. To attach, or to try something, needs `on`.
+expect_exit 5 bp attach rx0 --force
+expect_exit 5 bp block udp/1434 --confirm 60 --force
 # A dry run tells what would be, not what is.
 expect_json "on, as it would be" '.off == false and .dry_run' bp on --dry-run --json
 expect_exit 0 bp on
