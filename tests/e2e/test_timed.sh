@@ -171,6 +171,11 @@ for layer in "" --dynamic; do
 	done
 done
 stop_agent TERM
+# shellcheck disable=SC2317 # until_true calls it
+quiet() {
+	[ -z "$(bp status --json 2>&1 >/dev/null)" ]
+}
+check "what the agent held is gone" until_true quiet
 # Nor does status count its filters, or while filtering is off those that went.
 expect_json "filters of what is there" '.policy.rules == 2 and .policy.filters == 4' bp status --json
 expect_exit 0 bp off
