@@ -379,15 +379,18 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 
 /*
  * A boot puts back what was decided before, whoever that cuts: nobody is connected. Whoever types
- * it over SSH is, and is asked about as with any change.
+ * it over SSH is, and is asked about as with any change. Where nobody knows, rules are what a host
+ * needs first.
  */
-static int find_who_asks(struct host *host, bool force, struct diag *diag)
+static bool is_typed_over_ssh(void)
 {
-	bool by_hand = false;
-	int rc = force ? 0 : ssh_is_above(&by_hand, diag);
+	struct diag ignored = {};
+	bool yes = false;
 
-	host->unguarded = !by_hand;
-	return rc;
+	if (ssh_is_above(&yes, &ignored))
+		yes = false;
+	diag_free(&ignored);
+	return yes;
 }
 
 static bool any_failed(const struct link_choices *c)
@@ -419,8 +422,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		rc = host_open(&r.host,
 			(dry_run ? HOST_READ : HOST_TEND) | HOST_SALVAGE | (force ? HOST_TAKE : 0),
 			diag);
-	if (!rc)
-		rc = find_who_asks(&r.host, force, diag);
+	r.host.unguarded = force || !is_typed_over_ssh();
 	if (!rc && r.host.off && !r.host.off_left) /* on trial the programs stand all the time */
 		rc = mend(&r, dry_run, diag);
 	else if (!rc)
