@@ -19,6 +19,7 @@
 #include "off.h"
 #include "pairs.h"
 #include "policies.h"
+#include "protected.h"
 #include "shelf.h"
 #include "ssh.h"
 #include "tie.h"
@@ -379,17 +380,25 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 
 /*
  * A boot puts back what was decided before, whoever that cuts: nobody is connected. Whoever types
- * it over SSH is, and is asked about as with any change. Where nobody knows, rules are what a host
- * needs first.
+ * it over SSH is, and is asked about as with any change. Where nobody knows whom, rules are what a
+ * host needs first.
  */
-static bool is_typed_over_ssh(void)
+static bool is_to_ask(void)
 {
-	struct diag ignored = {};
+	struct diag diag = {};
+	struct protected p;
 	bool yes = false;
 
-	if (ssh_is_above(&yes, &ignored))
+	if (ssh_is_above(&yes, &diag))
 		yes = false;
-	diag_free(&ignored);
+	diag_clear(&diag);
+	if (yes && protected_get(&p, NULL, &diag)) {
+		warn(&diag, "it is not asked what the rules cut");
+		yes = false;
+	} else if (yes) {
+		protected_free(&p);
+	}
+	diag_free(&diag);
 	return yes;
 }
 
@@ -422,7 +431,7 @@ int cmd_restore(const struct args *args, struct diag *diag)
 		rc = host_open(&r.host,
 			(dry_run ? HOST_READ : HOST_TEND) | HOST_SALVAGE | (force ? HOST_TAKE : 0),
 			diag);
-	r.host.unguarded = force || !is_typed_over_ssh();
+	r.host.unguarded = rc || force || !is_to_ask();
 	if (!rc && r.host.off && !r.host.off_left) /* on trial the programs stand all the time */
 		rc = mend(&r, dry_run, diag);
 	else if (!rc)
@@ -452,6 +461,9 @@ int cmd_restore(const struct args *args, struct diag *diag)
 	else if (!rc && any_failed(&r.choices))
 		rc = diag_set(diag, DIAG_SYSTEM, EIO,
 			"not every interface is filtered; see the warnings");
+	/* Nothing was written in its place. */
+	if (rc && !dry_run)
+		store_move_back(r.host.store);
 	restore_free(&r);
 	return rc;
 }

@@ -68,7 +68,7 @@ static int put_in_force(struct host *host, struct diag *diag)
 	const struct host asked = *host;
 	int rc;
 
-	host->unguarded = true; /* what was decided before, and for good */
+	host->unguarded = true; /* it was asked about, and is for good */
 	host->confirm = 0;
 	rc = host_in_step(host) ? 0 : enforce(host, diag);
 	host->unguarded = asked.unguarded;
@@ -76,11 +76,17 @@ static int put_in_force(struct host *host, struct diag *diag)
 	return rc;
 }
 
-/* The rules first: an interface that is attached then is filtered from its first packet on. */
+/*
+ * The rules first: an interface that is attached then is filtered from its first packet on. Behind
+ * a boot they were in force for nobody who is connected now.
+ */
 static int bring_back(struct host *host, struct link_choices *c, bool dry_run, struct diag *diag)
 {
-	int rc = dry_run ? 0 : put_in_force(host, diag);
+	int rc = dry_run ? 0 : enforce_try_links(host, c, diag);
 
+	host->adding = NULL; /* what the command itself does comes when they are there */
+	if (!rc && !dry_run)
+		rc = put_in_force(host, diag);
 	if (!rc)
 		rc = choices_attach_each(host, c, dry_run, not_filtered, diag);
 	let_stay(c);

@@ -42,6 +42,14 @@ static int load(struct host *host, struct diag *diag)
 	size_t warned = strlen(diag->warnings);
 	int rc = store_load(&host->store, diag);
 
+	if (!rc && store_is_lost(host->store)) {
+		store_free(&host->store);
+		return diag_set(diag, DIAG_SYSTEM, EBADMSG,
+			"%s/state is lost; 'bpfpol restore' goes back to the rules before the last "
+			"change, or put it back from a backup, or begin without it: move journal "
+			"and previous.* away",
+			dirs_get()->state);
+	}
 	if (rc || !has_lost(host))
 		return rc;
 	store_free(&host->store);

@@ -201,8 +201,11 @@ const struct command commands[] = {
 		"more. What is damaged or missing is said, and the rest put in force. Exit 1 if "
 		"not "
 		"all could\n"
-		"be. While filtering is off, no more is done than to mend a damaged store.\n"
-		"  --force  also where the rules in force are another store's, or of one that is "
+		"be. While filtering is off, no more is done than to mend a damaged store. Typed "
+		"over\n"
+		"SSH it is refused where it would cut that connection, or what is protected.\n"
+		"  --force  all the same; and also where the rules in force are another store's, "
+		"or of one that is "
 		"lost" },
 	{ "agent", cmd_agent, OPT_JSON, WORDS_AGENT, "[status]",
 		"follow the interfaces that come and go, and hold dynamic rules, until stopped",

@@ -179,11 +179,23 @@ static int go_back(const char *state, const char *journal, int why, bool look, s
 	if (!rc) {
 		go_past(*out, state, journal);
 		note_fault(*out, why);
-		if (!look && store_is_damage(why))
-			rename(state, aside); /* for whoever wants to look into it */
+		/* For whoever wants to look into it. */
+		if (!look && store_is_damage(why) && !rename(state, aside)) {
+			(*out)->moved = aside;
+			aside = NULL;
+		}
 	}
 	free(aside);
 	return rc;
+}
+
+void store_move_back(const struct store *s)
+{
+	char *state = state_path("state");
+
+	if (s && s->moved && state && !path_is_there(state))
+		rename(s->moved, state);
+	free(state);
 }
 
 bool store_is_lost(const struct store *s)

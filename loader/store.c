@@ -95,6 +95,7 @@ void store_free(struct store **store)
 	forget_folds(s);
 	free(s->folds);
 	free(s->step);
+	free(s->moved);
 	policy_free(&s->policy);
 	policy_free(&s->outgoing);
 	free(s);

@@ -68,6 +68,7 @@ struct store {
 	bool taking_back;    /* the change is that what awaited confirmation is taken back */
 	bool lost;	     /* changes that the journal held: it is damaged, or gone */
 	bool unread;  /* salvaged, where files cannot be read now: nothing may take their place */
+	char *moved;  /* where a `state` is that was damaged; NULL: where it was */
 	bool untidy;  /* a torn journal, or a fold that was left over: the next commit clears up */
 	bool stays;   /* what was on trial, as what was before is lost */
 	bool for_now; /* the same until that can be read; nothing is written meanwhile */
@@ -98,6 +99,8 @@ void store_stat_before(
 bool store_is_lost(const struct store *store);
 /* There is such a commit on disk, whatever became of `state`. */
 bool store_can_go_back(void);
+/* Undoes store_salvage()'s moving a damaged `state` aside, where nothing took its place. */
+void store_move_back(const struct store *store);
 /*
  * For boot: as much of a store that store_load() cannot read as can be saved. What is lost becomes
  * warnings. The next commit puts the store in order, but for `unread`, which is to have none.

@@ -251,6 +251,8 @@ for flag in --dry-run ""; do
 	expect_out "'block in tcp to port 2222' would cut $NAMED"
 done
 over 0 2222 true
+check "what is refused leaves the damaged state in its place" grep -q rubbish "$BPFPOL_STATE_DIR/state"
+expect_exit 1 bp block udp/1435
 expect_exit 1 bp restore
 blocked proto=tcp sport=40000 dport=2222
 expect_exit 0 bp detach rx0
@@ -258,6 +260,24 @@ printf 'interfaces = rx0\n' >"$BPFPOL_CONF_DIR/bpfpol.conf"
 over 5 2222 "$BPFPOL restore"
 expect_out "would cut $NAMED"
 over 0 2223 "$BPFPOL restore --dry-run"
+# Nor is that cut by a change which puts in force what a boot would have.
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp attach rx0
+reboot
+for words in "block udp/1436" "block tcp/2222" "block udp/1436 --confirm 60"; do
+	over 5 2222 "$BPFPOL $words"
+	expect_out "would cut $NAMED"
+done
+over 0 2222 true
+over 0 2223 "$BPFPOL block udp/1436"
+blocked proto=tcp sport=40000 dport=2222
+# Where it is not known whom it could cut, rules are what a host needs first.
+reboot
+echo 'protect = nothing/at' >"$BPFPOL_CONF_DIR/bpfpol.conf"
+over 0 2223 "$BPFPOL restore"
+expect_out 'it is not asked what the rules cut'
+blocked proto=tcp sport=40000 dport=2222
+expect_exit 0 bp detach rx0
 expect_exit 0 bp policy unassign
 rm "$BPFPOL_CONF_DIR/bpfpol.conf"
 expect_exit 0 bp attach rx0

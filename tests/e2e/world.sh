@@ -76,9 +76,11 @@ add_bridge() {
 # first: a mount may live on in somebody else's mount namespace. Filters need no pin to stay, but a
 # reboot, which this stands for, takes them too.
 fresh_bpffs() {
-	local i
+	local i dev
 
-	[ "$TC" = tcx ] || run_in rx tc qdisc del dev rx0 clsact 2>/dev/null
+	[ "$TC" = tcx ] || for dev in $(run_in rx ip -br link | sed "s/[@ ].*//"); do
+		run_in rx tc qdisc del dev "$dev" clsact 2>/dev/null
+	done
 	find "$WORLD/bpf" -type f ! -name '*.debug' -delete
 	umount "$WORLD/bpf" && mount -t bpf bpf "$WORLD/bpf"
 	for ((i = 0; i < 500; i++)); do
