@@ -22,7 +22,9 @@ take() {
 
 # shellcheck disable=SC2317 # until_true calls it
 no_link() {
-	! "$BPFTOOL" link show id "$1" >/dev/null 2>&1
+	# Its number goes a moment before it is off.
+	! "$BPFTOOL" link show id "$1" >/dev/null 2>&1 &&
+		! run_in rx "$BPFTOOL" net show dev rx0 | grep -q "link_id $1\b"
 }
 
 if ! put in foreign_tc; then
