@@ -378,26 +378,14 @@ static int mend(struct restore *r, bool dry_run, struct diag *diag)
 	return rc;
 }
 
-/*
- * A boot puts back what was decided before, whoever that cuts: nobody is connected. Whoever types
- * it over SSH is, and is asked about as with any change. Where nobody knows whom, rules are what a
- * host needs first.
- */
+/* A boot puts back what was decided before, whoever that cuts: nobody is connected. */
 static bool is_to_ask(void)
 {
 	struct diag diag = {};
-	struct protected p;
-	bool yes = false;
+	bool yes = protected_over_ssh(&diag);
 
-	if (ssh_is_above(&yes, &diag))
-		yes = false;
-	diag_clear(&diag);
-	if (yes && protected_get(&p, NULL, &diag)) {
+	if (diag.kind != DIAG_NONE)
 		warn(&diag, "it is not asked what the rules cut");
-		yes = false;
-	} else if (yes) {
-		protected_free(&p);
-	}
 	diag_free(&diag);
 	return yes;
 }

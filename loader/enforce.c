@@ -12,6 +12,7 @@
 #include "links.h"
 #include "moment.h"
 #include "progress.h"
+#include "protected.h"
 #include "spare.h"
 #include "tie.h"
 #include "tried.h"
@@ -506,9 +507,13 @@ int enforce_try_links(struct host *host, const struct link_choices *choices, str
 
 void enforce_catch_up(struct host *host, struct diag *diag)
 {
+	struct diag ignored = {};
+
 	if (!host->kernel || host->off || host->fault || host_in_step(host))
 		return;
-	host->unguarded = true; /* what was decided then */
+	/* It was decided then; but a store may have been put back from a backup since. */
+	host->unguarded = !protected_over_ssh(&ignored);
+	diag_free(&ignored);
 	if (enforce(host, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
 }

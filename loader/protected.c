@@ -88,6 +88,17 @@ void protected_free(struct protected *p)
 	*p = (struct protected){};
 }
 
+bool protected_over_ssh(struct diag *diag)
+{
+	struct protected p;
+	bool yes = false;
+
+	if (ssh_is_above(&yes, diag) || !yes || protected_get(&p, NULL, diag))
+		return false;
+	protected_free(&p);
+	return true;
+}
+
 static int any_blocked(
 	const struct policy *policy, const struct protected_packets *packets, bool *any)
 {

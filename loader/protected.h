@@ -23,6 +23,13 @@ int protected_get(struct protected *p, const struct policy *policy, struct diag 
 void protected_free(struct protected *p);
 
 /*
+ * Whether what puts in force what was decided before is to ask as a change does: it was typed over
+ * SSH. Where it is not known what is protected, rules are what a host needs first: false, and a
+ * diag.
+ */
+bool protected_over_ssh(struct diag *diag);
+
+/*
  * This host's addresses; and where it has none of a family that it could have one of, one that
  * stands for it: what is protected is so from the moment on that it comes. Caller frees v, also of
  * an error.

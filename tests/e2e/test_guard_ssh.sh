@@ -244,6 +244,16 @@ for name in closing open; do
 done
 echo 'block in tcp/2222' >>"$BPFPOL_CONF_DIR/policies/closing.policy"
 expect_exit 0 bp policy assign closing
+cp -a "$BPFPOL_STATE_DIR" "$WORLD/backup"
+expect_exit 0 bp policy assign open
+# A report that finds another store than is in force, from a backup, puts that in force where it cuts nobody.
+rm -r "$BPFPOL_STATE_DIR"
+cp -a "$WORLD/backup" "$BPFPOL_STATE_DIR"
+over 0 2222 "$BPFPOL status"
+expect_out "the rules on disk could not be put in force.* would cut $NAMED"
+over 0 2222 true
+expect_exit 0 bp status
+blocked proto=tcp sport=40000 dport=2222
 expect_exit 0 bp policy assign open
 damage_state
 for flag in --dry-run ""; do
