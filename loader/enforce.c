@@ -512,7 +512,7 @@ void enforce_catch_up(struct host *host, struct diag *diag)
 	if (!host->kernel || host->off || host->fault || host_in_step(host))
 		return;
 	/* It was decided then; but a store may have been put back from a backup since. */
-	host->unguarded = !protected_over_ssh(&ignored);
+	host->unguarded = host->unguarded || !protected_over_ssh(&ignored);
 	diag_free(&ignored);
 	if (enforce(host, diag))
 		diag_to_warning(diag, "the rules on disk could not be put in force");
