@@ -167,9 +167,13 @@ static void say_forgotten(const struct order *o, struct jw *j)
 {
 	const struct args *args = o->args;
 
-	for (int w = 0; w < args->n; w++)
-		if (!word_is_pattern(args->words[w]) || is_remembered(&o->before, args->words[w]))
-			say_one(o, args->words[w], j);
+	for (int w = 0; w < args->n; w++) {
+		const char *word = args->words[w];
+
+		if (!word_is_pattern(word) ||
+			(is_remembered(&o->before, word) && !is_remembered(&o->after, word)))
+			say_one(o, word, j);
+	}
 	for (size_t i = 0; i < o->before.n; i++) {
 		const struct remembered *r = &o->before.v[i];
 
@@ -184,6 +188,19 @@ static void say_forgotten(const struct order *o, struct jw *j)
 			!is_remembered(&o->before, r->name) && !is_word(args, r->name))
 			say_one(o, r->name, j);
 	}
+}
+
+/* What is not ours to forget. */
+static void warn_configured(const struct order *o)
+{
+	for (int w = 0; w < o->args->n; w++)
+		if (word_is_pattern(o->args->words[w]) &&
+			is_remembered(&o->after, o->args->words[w]))
+			fprintf(stderr,
+				"bpfpol: warning: bpfpol.conf names '%s': what comes by it later "
+				"is "
+				"filtered; take it out there\n",
+				o->args->words[w]);
 }
 
 /* Those that are off now, or would be. */
@@ -234,8 +251,10 @@ int cmd_detach(const struct args *args, struct diag *diag)
 		if (!rc)
 			late_forget();
 	}
-	if (!rc)
+	if (!rc) {
 		say_detached(&o);
+		warn_configured(&o);
+	}
 	remembered_free(&o.after);
 	remembered_free(&o.before);
 	choices_free(&o.choices);

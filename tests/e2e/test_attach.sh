@@ -271,6 +271,13 @@ same "and what comes by it has its own" native "$(has rx9)"
 expect_exit 0 bp detach 'rx*'
 check "nothing is left of that" [ ! -s "$BPFPOL_STATE_DIR/interfaces" ]
 
+# What bpfpol.conf names is not forgotten, and that is said.
+echo "interfaces = zz*" >"$BPFPOL_CONF_DIR/bpfpol.conf"
+expect_exit 0 bp detach 'zz*'
+expect_out "warning: bpfpol.conf names 'zz\*': what comes by it later is filtered"
+expect_json "nor in JSON" '.forgotten == []' eval "bp detach 'zz*' --json 2>/dev/null"
+rm "$BPFPOL_CONF_DIR/bpfpol.conf"
+
 # A change looks at all interfaces, and opens no more pins for it with more of them.
 # opened COMMAND...: how many pins of links it opens.
 opened() {
