@@ -235,15 +235,21 @@ static int is_roots_sshd(pid_t pid, bool *yes, struct diag *diag)
 	return rc;
 }
 
-/* What an sshd forwards for a session goes from ports that nobody listens on here. */
-static void keep_accepted(struct tcp_sockets *list, const struct tcp_sockets *listening)
+/* Those on ports that are among the listening ones, or that are not. */
+static void keep(struct tcp_sockets *list, const struct tcp_sockets *listening, bool among)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->n; i++)
-		if (sockets_listen(listening, list->v[i].local_port))
+		if (sockets_listen(listening, list->v[i].local_port) == among)
 			list->v[kept++] = list->v[i];
 	list->n = kept;
+}
+
+/* What an sshd forwards for a session goes from ports that nobody listens on here. */
+static void keep_accepted(struct tcp_sockets *list, const struct tcp_sockets *listening)
+{
+	keep(list, listening, true);
 }
 
 bool ssh_translated(void)
@@ -267,20 +273,18 @@ int ssh_listening(struct tcp_sockets *list, struct diag *diag)
 	return get_table(list, diag); /* a kernel without sock_diag */
 }
 
-/* What comes to a port that the session's own process listens on is forwarded for it (ssh -R). */
+/*
+ * What comes to a port that the session's own process listens on is forwarded for it (ssh -R);
+ * where that is all, it is its own server.
+ */
 static void drop_own(struct tcp_sockets *list, const struct tcp_sockets *own)
 {
-	size_t kept = 0;
+	bool others = false;
 
 	for (size_t i = 0; i < list->n; i++)
-		kept += !sockets_listen(own, list->v[i].local_port);
-	if (!kept) /* it is its own server */
-		return;
-	kept = 0;
-	for (size_t i = 0; i < list->n; i++)
-		if (!sockets_listen(own, list->v[i].local_port))
-			list->v[kept++] = list->v[i];
-	list->n = kept;
+		others |= !sockets_listen(own, list->v[i].local_port);
+	if (others)
+		keep(list, own, false);
 }
 
 /* Beside the session's own there may be some that it forwards; where none was accepted, who knows.
